@@ -1,0 +1,373 @@
+//! Waiting in a thread: look, help, relax, register, look again, park.
+//!
+//! One loop serves every blocking call of the crate. What differs is what is [`Awaited`] and how long ([`Patience`]).
+//!
+//! - A **worker** that waits first runs, in place, what it waits for if nobody has started it. If it still has to sleep, without
+//!   a time limit, and everything it waits for runs on workers, it is *stuck*; when all workers are stuck none of them
+//!   can ever go on, and the last one gets [`TaskError::WouldDeadlock`](crate::TaskError) instead.
+//! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks in order.
+//! - Everybody else sleeps.
+#![forbid(unsafe_code)]
+
+use crate::completion::execute;
+use crate::host::{Clock, Park, deadline};
+use crate::queue::Index;
+use crate::registry::Registry;
+use crate::waiter::{Place, Waiter, Waits};
+
+/// Why a wait ended before what it waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Interrupted {
+    TimedOut,
+    WouldDeadlock,
+}
+
+/// How long a wait may take.
+pub(crate) trait Patience {
+    /// Whether the wait ends only with what it waits for.
+    const ENDLESS: bool;
+    fn is_over(&self) -> bool;
+    fn park(&self);
+}
+
+/// As long as it takes.
+pub(crate) struct Endless<H>(core::marker::PhantomData<fn() -> H>);
+
+impl<H> Endless<H> {
+    pub(crate) const fn new() -> Self {
+        Self(core::marker::PhantomData)
+    }
+}
+
+impl<H: Park> Patience for Endless<H> {
+    const ENDLESS: bool = true;
+
+    #[inline(always)]
+    fn is_over(&self) -> bool {
+        false
+    }
+
+    #[inline(always)]
+    fn park(&self) {
+        H::park();
+    }
+}
+
+/// Until a tick of the host's clock.
+pub(crate) struct Until<H> {
+    deadline: u64,
+    host: core::marker::PhantomData<fn() -> H>,
+}
+
+impl<H: Clock> Until<H> {
+    /// From now. One deadline for the whole call, computed on entry.
+    pub(crate) fn after(timeout: core::time::Duration) -> Self {
+        Self::at(deadline::<H>(timeout))
+    }
+
+    pub(crate) fn at(deadline: u64) -> Self {
+        Self { deadline, host: core::marker::PhantomData }
+    }
+}
+
+impl<H: Clock> Patience for Until<H> {
+    const ENDLESS: bool = false;
+
+    fn is_over(&self) -> bool {
+        H::now() >= self.deadline
+    }
+
+    fn park(&self) {
+        H::park_until(self.deadline);
+    }
+}
+
+/// Who runs unstarted tasks that are waited for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Help {
+    /// Workers, and, if the waiting thread is one, itself.
+    Workers,
+    /// The waiting thread, whoever it is.
+    Inline,
+}
+
+/// What a thread can wait for.
+pub(crate) trait Awaited<H: Park> {
+    /// Whether the wait is over.
+    fn is_ready(&self) -> bool;
+
+    /// Takes one unstarted task out of the queue, if running it brings the end nearer.
+    fn take_unstarted(&self) -> Option<Index> {
+        None
+    }
+
+    /// Puts the waiter where it will be found; or gives it back, because the wait is over. What it displaced must be woken on leaving.
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>>;
+
+    /// Takes the waiter out again, if it is still there.
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H>;
+
+    /// Whether everything that is waited for runs on workers.
+    fn is_stuck(&self) -> bool {
+        false
+    }
+
+    /// Whether the wait is not over, asked inside the lock of the wait cells, where every end is announced.
+    fn is_pending(&self, _waits: &Waits<H>) -> bool {
+        false
+    }
+
+    /// Whether the waiting thread runs ready tasks in order, because nobody else does.
+    fn drives(&self, registry: &(dyn Registry<H> + '_)) -> bool {
+        registry.workers().is_empty()
+    }
+
+    /// Whether the wait may end before what it waits for.
+    fn can_give_up(&self) -> bool {
+        true
+    }
+}
+
+/// Waits.
+pub(crate) fn block<H: Park, P: Patience>(
+    registry: &(dyn Registry<H> + '_),
+    awaited: &impl Awaited<H>,
+    patience: &P,
+    help: Help,
+) -> Result<(), Interrupted> {
+    if awaited.is_ready() {
+        return Ok(());
+    }
+    let worker = registry.current_worker();
+    let helps = worker.is_some() || help == Help::Inline;
+    let mut round = 0;
+    // Endless for a reason: it ends with what it waits for, with the patience, or when nothing could end it.
+    loop {
+        if awaited.is_ready() {
+            return Ok(());
+        }
+        if helps {
+            if let Some(index) = awaited.take_unstarted() {
+                execute(registry, index, worker);
+                round = 0;
+                continue;
+            }
+        }
+        let drives = worker.is_none() && awaited.drives(registry);
+        if drives {
+            if let Some(index) = registry.take_next() {
+                execute(registry, index, worker);
+                round = 0;
+                continue;
+            }
+        }
+        if patience.is_over() {
+            return Err(Interrupted::TimedOut);
+        }
+        if H::relax(round) {
+            round = round.saturating_add(1);
+            continue;
+        }
+        sleep(registry, awaited, patience, Sleeper { worker, helps, drives })?;
+        round = 0;
+    }
+}
+
+/// How the caller of `sleep` behaves while it is awake.
+#[derive(Clone, Copy)]
+struct Sleeper {
+    worker: Option<u16>,
+    helps: bool,
+    drives: bool,
+}
+
+/// Registers, looks again, parks once, and deregisters on every path.
+fn sleep<H: Park, P: Patience>(
+    registry: &(dyn Registry<H> + '_),
+    awaited: &impl Awaited<H>,
+    patience: &P,
+    sleeper: Sleeper,
+) -> Result<(), Interrupted> {
+    let Ok(displaced) = awaited.register(waiter_for(sleeper.worker)) else { return Ok(()) };
+    let result = sleep_registered(registry, awaited, patience, sleeper);
+    drop(awaited.deregister(&waiter_for(sleeper.worker)));
+    registry.notify(displaced);
+    result
+}
+
+/// The calling thread, as others can wake it.
+fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
+    match worker {
+        Some(worker) => Waiter::Worker(worker),
+        None => Waiter::Thread { thread: H::current(), id: H::current_id() },
+    }
+}
+
+fn sleep_registered<H: Park, P: Patience>(
+    registry: &(dyn Registry<H> + '_),
+    awaited: &impl Awaited<H>,
+    patience: &P,
+    sleeper: Sleeper,
+) -> Result<(), Interrupted> {
+    // A task may have come into the queue before we were there to be told.
+    if sleeper.helps {
+        if let Some(index) = awaited.take_unstarted() {
+            execute(registry, index, sleeper.worker);
+            return Ok(());
+        }
+    }
+    if sleeper.drives {
+        let Ok(displaced) = registry.become_driver(waiter_for(None)) else { return Ok(()) };
+        if !awaited.is_ready() {
+            patience.park();
+        }
+        drop(registry.stop_driving(&waiter_for(None)));
+        registry.notify(displaced);
+        return Ok(());
+    }
+    let Some(worker) = sleeper.worker.filter(|_| P::ENDLESS && awaited.is_stuck()) else {
+        if !awaited.is_ready() {
+            patience.park();
+        }
+        return Ok(());
+    };
+    let bit = 1_usize << worker;
+    let attached = registry.shared().ready.with(|ready| ready.attached.get());
+    let all = registry.waits().with(|waits| {
+        // Whoever ends the wait unsticks us in this lock: we are not stuck if that has happened.
+        if awaited.is_pending(waits) {
+            waits.stick(worker);
+        }
+        waits.doomed.set(waits.doomed.get() & !bit);
+        waits.stuck.get() == attached
+    });
+    // Once all others are stuck nothing moves any more, so this second look is final.
+    let mut give_up = false;
+    if all && awaited.is_stuck() {
+        if awaited.can_give_up() {
+            give_up = true;
+        } else {
+            doom_others(registry, worker);
+        }
+    }
+    if !give_up && !awaited.is_ready() {
+        patience.park();
+    }
+    let doomed = registry.waits().with(|waits| {
+        waits.unstick(worker);
+        let doomed = waits.doomed.get();
+        waits.doomed.set(doomed & !bit);
+        doomed & bit != 0
+    });
+    let give_up = give_up || (doomed && awaited.can_give_up() && awaited.is_stuck());
+    if give_up { Err(Interrupted::WouldDeadlock) } else { Ok(()) }
+}
+
+/// The caller is stuck and cannot give up (a scope cannot): every other stuck worker does.
+///
+/// Bound: the number of workers.
+fn doom_others<H: Park>(registry: &(dyn Registry<H> + '_), worker: u16) {
+    let doomed = registry.waits().with(|waits| {
+        let doomed = waits.stuck.get() & !(1 << worker);
+        waits.doomed.set(doomed);
+        doomed
+    });
+    for other in 0..registry.workers().len() as u16 {
+        if doomed & (1 << other) != 0 {
+            registry.notify(Waiter::Worker(other));
+        }
+    }
+}
+
+/// A wait for one slot's outcome.
+pub(crate) struct One<'r, 'e, H: Park> {
+    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+    pub(crate) index: Index,
+}
+
+impl<H: Park> One<'_, '_, H> {
+    fn place<R>(&self, act: impl FnOnce(&Place<H>) -> R) -> R {
+        self.registry.waits().with(|waits| act(&waits.cell(self.index).waiter))
+    }
+}
+
+impl<H: Park> Awaited<H> for One<'_, '_, H> {
+    #[inline]
+    fn is_ready(&self) -> bool {
+        self.registry.slot(self.index).snapshot().is_done()
+    }
+
+    fn take_unstarted(&self) -> Option<Index> {
+        self.registry.take_queued(self.index).then_some(self.index)
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        self.registry.waits().with(|waits| {
+            if self.registry.slot(self.index).listen() {
+                Ok(waits.cell(self.index).waiter.put(waiter))
+            } else {
+                Err(waiter)
+            }
+        })
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.place(|place| place.remove(waiter))
+    }
+
+    fn is_stuck(&self) -> bool {
+        self.registry.slot(self.index).snapshot().runs_on_worker()
+    }
+
+    fn is_pending(&self, _waits: &Waits<H>) -> bool {
+        !self.registry.slot(self.index).snapshot().is_done()
+    }
+}
+
+/// A wait for a free slot.
+pub(crate) struct Room<'r, 'e, H: Park> {
+    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+    pub(crate) claimed: core::cell::Cell<Option<Index>>,
+}
+
+impl<H: Park> Awaited<H> for Room<'_, '_, H> {
+    /// Takes a slot; or there will be none, because the executor takes no task.
+    fn is_ready(&self) -> bool {
+        if self.claimed.get().is_none() {
+            self.claimed.set(self.registry.claim());
+        }
+        self.claimed.get().is_some() || self.registry.shared().ready.with(|ready| ready.refusal().is_some())
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        Ok(self.registry.shared().free.with(|free| free.room.put(waiter)))
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.registry.shared().free.with(|free| free.room.remove(waiter))
+    }
+}
+
+/// A wait for the workers to leave.
+pub(crate) struct Closed<'r, 'e, H: Park> {
+    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+}
+
+impl<H: Park> Awaited<H> for Closed<'_, '_, H> {
+    fn is_ready(&self) -> bool {
+        self.registry.shared().ready.with(|ready| ready.issued.get() == 0 && ready.is_drained())
+    }
+
+    /// An executor without live workers is drained by whoever shuts it down.
+    fn drives(&self, registry: &(dyn Registry<H> + '_)) -> bool {
+        registry.shared().ready.with(|ready| ready.issued.get() == 0)
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        Ok(self.registry.shared().ready.with(|ready| ready.closer.put(waiter)))
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.registry.shared().ready.with(|ready| ready.closer.remove(waiter))
+    }
+}

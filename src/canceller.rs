@@ -1,0 +1,119 @@
+//! A small token that can cancel a task, and ask about it, from anywhere.
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+use crate::completion::complete_cancelled;
+use crate::host::{DefaultHost, Park};
+use crate::queue::Index;
+use crate::registry::Registry;
+use crate::state::Snapshot;
+
+/// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
+///
+/// After the task's slot was reused it answers [`TaskState::Gone`] and touches nothing. (On 32-bit targets a slot's tasks are told apart
+/// by a number of 20 bits, on 64-bit ones by 52: a token that is kept while its slot serves an exact multiple of
+/// 2^20 tasks would take the newcomer for its own.)
+///
+/// ```
+/// use slotted::{Executor, TaskState};
+///
+/// let executor: Executor<0, 4> = Executor::new();
+/// let handle = executor.submit(|| 1).unwrap();
+/// let canceller = handle.canceller();
+/// assert_eq!(canceller.state(), TaskState::Pending);
+/// assert!(canceller.cancel());
+/// assert!(handle.cancelled());
+/// drop(handle);
+/// assert_eq!(canceller.state(), TaskState::Gone);
+/// assert!(!canceller.cancel());
+/// ```
+pub struct Canceller<'e, H: Park = DefaultHost> {
+    pub(crate) registry: &'e (dyn Registry<H> + 'e),
+    /// The slot and its generation; `None` for a handle whose outcome was taken.
+    pub(crate) key: Option<(Index, usize)>,
+}
+
+/// Where a task is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum TaskState {
+    /// Nobody has started it. It can be cancelled.
+    Pending,
+    /// It has started and not ended. Only an async task between two polls, and an open promise, can still be cancelled.
+    Running,
+    /// It has ended: with a value or an error.
+    Finished,
+    /// It was cancelled.
+    Cancelled,
+    /// Its slot has been given to another task, or to none.
+    Gone,
+}
+
+impl TaskState {
+    pub(crate) fn of(seen: Snapshot) -> Self {
+        if seen.is_cancelled() {
+            Self::Cancelled
+        } else if seen.is_settled() {
+            Self::Finished
+        } else if seen.is_running() {
+            Self::Running
+        } else {
+            Self::Pending
+        }
+    }
+}
+
+/// Cancels a task if it can be; says whether it is cancelled now.
+pub(crate) fn cancel<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, generation: Option<usize>) -> bool {
+    if let Some(cancelled) = registry.cancel(index, generation) {
+        complete_cancelled(registry, cancelled);
+        return true;
+    }
+    let seen = registry.slot(index).snapshot();
+    seen.is_cancelled() && generation.is_none_or(|meant| meant == seen.generation())
+}
+
+impl<H: Park> Canceller<'_, H> {
+    /// Cancels the task if nobody has started it, or if it is an async task between two polls. `true` if it is cancelled now,
+    /// by this call or an earlier one.
+    ///
+    /// The closure or future is dropped, and callbacks run, in the calling thread.
+    ///
+    /// # Context
+    ///
+    /// Any, interrupts included (if dropping the closure is fine there). Does not block.
+    ///
+    /// # Python
+    ///
+    /// `Future.cancel`.
+    pub fn cancel(&self) -> bool {
+        self.key.is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
+    }
+
+    /// Where the task is in its life.
+    ///
+    /// # Context
+    ///
+    /// Any, interrupts included.
+    #[must_use]
+    pub fn state(&self) -> TaskState {
+        let Some((index, generation)) = self.key else { return TaskState::Gone };
+        let seen = self.registry.slot(index).snapshot();
+        if seen.generation() == generation { TaskState::of(seen) } else { TaskState::Gone }
+    }
+}
+
+impl<H: Park> Clone for Canceller<'_, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Park> Copy for Canceller<'_, H> {}
+
+impl<H: Park> fmt::Debug for Canceller<'_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Canceller").field("state", &self.state()).finish_non_exhaustive()
+    }
+}

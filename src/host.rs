@@ -1,0 +1,115 @@
+//! What the platform provides: a way to sleep and wake ([`Park`]) and time ([`Clock`]).
+//!
+//! Invariants:
+//!
+//! - **Token.** A thread keeps at most one wake-up permit; [`Park::unpark`] stores it, [`Park::park`]
+//!   consumes it or waits for it.
+//! - **Harmless Host.** A wrong host may hang or be slow; it cannot corrupt. Every wait
+//!   looks again after it wakes, and no memory safety rests on these traits, which is why they are safe.
+#![forbid(unsafe_code)]
+
+mod spin;
+#[cfg(feature = "std")]
+mod std;
+
+pub use self::spin::SpinHost;
+#[cfg(feature = "std")]
+pub use self::std::StdHost;
+
+/// The host an executor uses when none is named: `StdHost` with `std`, [`SpinHost`] without.
+#[cfg(feature = "std")]
+pub type DefaultHost = StdHost;
+
+/// The host an executor uses when none is named: `StdHost` with `std`, [`SpinHost`] without.
+#[cfg(not(feature = "std"))]
+pub type DefaultHost = SpinHost;
+
+/// Lets a thread of the host sleep until somebody wakes it.
+///
+/// A *thread* is whatever can wait: an OS thread, an RTOS task, a core, a super-loop.
+///
+/// A right implementation:
+///
+/// ```
+/// use slotted::{Park, StdHost};
+///
+/// struct Desktop;
+///
+/// impl Park for Desktop {
+///     type Thread = std::thread::Thread;
+///     fn current() -> Self::Thread {
+///         std::thread::current()
+///     }
+///     fn current_id() -> usize {
+///         StdHost::current_id()
+///     }
+///     fn park() {
+///         std::thread::park();
+///     }
+///     fn unpark(thread: &Self::Thread) {
+///         thread.unpark();
+///     }
+/// }
+/// ```
+///
+/// A wrong one would forget a permit: if `unpark` is called while the thread is between its last look for work
+/// and `park`, the `park` that follows must return at once. Without that, wake-ups are lost and the executor hangs.
+pub trait Park: Sized + 'static {
+    /// Names a thread so that others can wake it. Cloned and moved inside critical sections: both
+    /// must be bounded, and neither may block.
+    type Thread: Clone + Send + Sync + 'static;
+
+    /// The calling thread.
+    ///
+    /// Called from wherever one waits; never from an interrupt handler.
+    fn current() -> Self::Thread;
+
+    /// A number that tells the calling thread from every other that lives: never 0.
+    ///
+    /// This is how an executor knows its own workers, so that a worker that waits for an unstarted task runs it instead. A
+    /// host with one thread of execution may return a constant. Called from any context, interrupts included; one
+    /// interrupt level should count as one thread.
+    fn current_id() -> usize;
+
+    /// Sleeps until a permit is there, consumes it and returns. May return early.
+    fn park();
+
+    /// Gives `thread` its permit. A second permit before the first was consumed is lost.
+    ///
+    /// Called from any context, interrupts included, with no lock held. Must not block.
+    fn unpark(thread: &Self::Thread);
+
+    /// Called between two unsuccessful looks, before parking: may spin or yield a little and return `true` to look again, or
+    /// return `false` to park. `round` counts from 0.
+    ///
+    /// This bounds the spinning: an implementation must return `false` from some round on. The default never spins.
+    #[inline(always)]
+    fn relax(round: u32) -> bool {
+        let _ = round;
+        false
+    }
+}
+
+/// A monotonic clock. Timeouts exist only where the host has one; elsewhere they are a compile error.
+pub trait Clock: Park {
+    /// Ticks per second. Fractions of a tick are rounded up, so that nothing times out early.
+    const TICKS_PER_SECOND: u64;
+
+    /// Ticks since an arbitrary moment. Never goes back. Called from any context that may wait.
+    fn now() -> u64;
+
+    /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in ticks. May return early.
+    fn park_until(deadline: u64);
+}
+
+/// The tick `timeout` from now; the end of time if that is further away.
+pub(crate) fn deadline<H: Clock>(timeout: core::time::Duration) -> u64 {
+    const {
+        assert!(H::TICKS_PER_SECOND > 0, "slotted: Clock::TICKS_PER_SECOND must not be 0");
+        // A second's worth of nanoseconds times the frequency must fit 64 bits.
+        assert!(H::TICKS_PER_SECOND <= 10_000_000_000, "slotted: Clock::TICKS_PER_SECOND must be at most 10 GHz");
+    }
+    let hertz = H::TICKS_PER_SECOND;
+    let part = (u64::from(timeout.subsec_nanos()) * hertz).div_ceil(1_000_000_000);
+    H::now().saturating_add(timeout.as_secs().saturating_mul(hertz).saturating_add(part))
+}

@@ -1,0 +1,71 @@
+//! The desktop's host: std threads and the monotonic clock.
+
+use std::sync::OnceLock;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::{Clock, Park};
+
+/// Std threads: parks with [`std::thread::park`], after spinning for about a microsecond and yielding a few times.
+///
+/// Its clock ticks in nanoseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct StdHost;
+
+/// Rounds of pure spinning, then rounds of giving the processor away, before a thread parks.
+const SPIN_ROUNDS: u32 = 64;
+const YIELD_ROUNDS: u32 = 16;
+
+impl Park for StdHost {
+    type Thread = thread::Thread;
+
+    fn current() -> thread::Thread {
+        thread::current()
+    }
+
+    #[inline]
+    fn current_id() -> usize {
+        std::thread_local! {
+            static HERE: u8 = const { 0 };
+        }
+        // The address of a thread-local byte is not zero and no other living thread has it.
+        HERE.with(|here| core::ptr::from_ref(here).addr())
+    }
+
+    fn park() {
+        thread::park();
+    }
+
+    fn unpark(thread: &thread::Thread) {
+        thread.unpark();
+    }
+
+    #[inline]
+    fn relax(round: u32) -> bool {
+        if round < SPIN_ROUNDS {
+            core::hint::spin_loop();
+        } else if round < SPIN_ROUNDS + YIELD_ROUNDS {
+            thread::yield_now();
+        } else {
+            return false;
+        }
+        true
+    }
+}
+
+impl Clock for StdHost {
+    const TICKS_PER_SECOND: u64 = 1_000_000_000;
+
+    fn now() -> u64 {
+        static ORIGIN: OnceLock<Instant> = OnceLock::new();
+        // 2^64 ns are 584 years after the first call.
+        u64::try_from(ORIGIN.get_or_init(Instant::now).elapsed().as_nanos()).unwrap_or(u64::MAX)
+    }
+
+    fn park_until(deadline: u64) {
+        let left = deadline.saturating_sub(Self::now());
+        if left > 0 {
+            thread::park_timeout(Duration::from_nanos(left));
+        }
+    }
+}

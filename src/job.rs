@@ -1,0 +1,287 @@
+//! What lies in a slot's bytes, erased: a closure, a future or a callback, and later its outcome.
+//!
+//! One static [`Table`] per type tells the rest of the crate how to treat the bytes without
+//! naming the type. This file knows types and bytes; who may touch the bytes when is `slot`'s business.
+//!
+//! Invariants:
+//!
+//! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made
+//!   for: `run`, `poll`, `call` and `discard` to the job itself, `drop_outcome` to the outcome named by the kind.
+//! - **Fits.** Size and alignment are checked by `const { assert! }` where the types are known.
+//!
+//! Every function here takes a `bytes` pointer under the same condition, named **Bytes** in the
+//! safety comments: it points to [`Aligned`] storage of a slot that the caller owns for the length of the call.
+
+use core::future::Future;
+use core::marker::PhantomData;
+use core::mem::{MaybeUninit, align_of, size_of};
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use crate::error::TaskError;
+use crate::state::Kind;
+use crate::unwind;
+
+/// Storage for whatever a slot holds: 8-byte aligned on 32-bit targets, 16 on 64-bit ones.
+#[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
+#[cfg_attr(not(target_pointer_width = "64"), repr(C, align(8)))]
+pub(crate) struct Aligned<B: ?Sized>(B);
+
+/// The strictest alignment a slot can give.
+pub(crate) const ALIGN: usize = align_of::<Aligned<[u8; 0]>>();
+
+impl<const BYTES: usize> Aligned<[MaybeUninit<u8>; BYTES]> {
+    pub(crate) const fn new() -> Self {
+        Self([MaybeUninit::uninit(); BYTES])
+    }
+}
+
+impl Aligned<[MaybeUninit<u8>]> {
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
+    }
+}
+
+/// How a run or a poll ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ended {
+    pub(crate) kind: Kind,
+    pub(crate) panicked: bool,
+}
+
+/// The ways a slot's content can be set going.
+#[derive(Clone, Copy)]
+pub(crate) enum Entry {
+    /// A closure: run once.
+    Run(unsafe fn(*mut u8) -> Ended),
+    /// A future: polled until it is ready.
+    Poll(unsafe fn(*mut u8) -> Option<Ended>),
+    /// A callback: called with another slot's outcome. Says whether it returned.
+    Call(unsafe fn(*mut u8, *const u8, Kind) -> bool),
+    /// Nothing: a promise is completed by hand.
+    Hand,
+}
+
+/// How to treat a slot's bytes.
+pub(crate) struct Table {
+    pub(crate) entry: Entry,
+    /// Drops the job, which has not run (or is a future between polls).
+    pub(crate) discard: unsafe fn(*mut u8),
+    /// Drops the outcome.
+    pub(crate) drop_outcome: unsafe fn(*mut u8, Kind),
+}
+
+/// A future and the waker that reschedules it: made once, when it is submitted.
+pub(crate) struct Polled<F> {
+    pub(crate) waker: Waker,
+    pub(crate) future: F,
+}
+
+/// Tells how a value counts for `FirstError`.
+pub(crate) trait Verdict<T> {
+    fn kind(value: &T) -> Kind;
+}
+
+/// Every value is a success.
+pub(crate) struct Plain;
+
+impl<T> Verdict<T> for Plain {
+    #[inline(always)]
+    fn kind(_: &T) -> Kind {
+        Kind::Value
+    }
+}
+
+/// `Err` is a failure.
+pub(crate) struct Fallible;
+
+impl<T, E> Verdict<Result<T, E>> for Fallible {
+    fn kind(value: &Result<T, E>) -> Kind {
+        if value.is_ok() { Kind::Value } else { Kind::Failed }
+    }
+}
+
+/// The table of a closure `F` that returns `T`.
+pub(crate) struct Closure<F, T, V>(PhantomData<(F, T, V)>);
+
+impl<F: FnOnce() -> T, T, V: Verdict<T>> Closure<F, T, V> {
+    pub(crate) const TABLE: Table =
+        Table { entry: Entry::Run(run::<F, T, V>), discard: discard::<F>, drop_outcome: drop_outcome::<T> };
+}
+
+/// The table of a future `F`.
+pub(crate) struct Polling<F>(PhantomData<F>);
+
+impl<F: Future> Polling<F> {
+    pub(crate) const TABLE: Table =
+        Table { entry: Entry::Poll(poll::<F>), discard: discard::<Polled<F>>, drop_outcome: drop_outcome::<F::Output> };
+}
+
+/// The table of a promise of a `T`.
+pub(crate) struct ByHand<T>(PhantomData<T>);
+
+impl<T> ByHand<T> {
+    pub(crate) const TABLE: Table =
+        Table { entry: Entry::Hand, discard: discard::<()>, drop_outcome: drop_outcome::<T> };
+}
+
+/// The table of a callback `F` on a task that returns `T`.
+pub(crate) struct Callback<F, T>(PhantomData<(F, T)>);
+
+impl<F: FnOnce(Result<&T, &TaskError>), T> Callback<F, T> {
+    pub(crate) const TABLE: Table =
+        Table { entry: Entry::Call(call::<F, T>), discard: discard::<F>, drop_outcome: drop_outcome::<()> };
+}
+
+/// Whether a `V` fits storage of `len` bytes.
+pub(crate) const fn fits<V>(len: usize) -> bool {
+    size_of::<V>() <= len && align_of::<V>() <= ALIGN
+}
+
+/// # Safety
+///
+/// - **Bytes**, and they hold no live value.
+/// - `V` fits them.
+pub(crate) unsafe fn write<V>(bytes: *mut u8, value: V) {
+    // SAFETY: Bytes and Fits make the pointer writable and aligned for a `V`.
+    unsafe { bytes.cast::<V>().write(value) }
+}
+
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `V`, which they no longer do afterwards.
+pub(crate) unsafe fn read<V>(bytes: *const u8) -> V {
+    // SAFETY: a live `V` lies there; the caller forgets it.
+    unsafe { bytes.cast::<V>().read() }
+}
+
+/// Runs the closure, which leaves the bytes to its outcome.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `F` (*Typed Bytes*); `T` and `TaskError` fit them. Afterwards they hold
+///   the outcome of the kind returned.
+unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
+    // SAFETY: a live `F`, moved out to our stack. If it unwinds (no `std`), the bytes hold nothing, as `Kind::Empty`.
+    let closure = unsafe { read::<F>(bytes) };
+    match unwind::catch(closure) {
+        Ok(value) => {
+            let kind = V::kind(&value);
+            // SAFETY: the closure was moved out, so nothing lives there; the submitter checked that `T` fits.
+            unsafe { write::<T>(bytes, value) };
+            Ended { kind, panicked: false }
+        }
+        Err(panic) => {
+            // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
+            unsafe { write(bytes, TaskError::Panicked(panic)) };
+            Ended { kind: Kind::Error, panicked: true }
+        }
+    }
+}
+
+/// Polls the future once; when it is ready, or panics, drops it where it lies and leaves the bytes to its outcome.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits them.
+///   Afterwards they hold the outcome of the kind returned, or still the future if none is.
+unsafe fn poll<F: Future>(bytes: *mut u8) -> Option<Ended> {
+    let polled = bytes.cast::<Polled<F>>();
+    // Without `std` a panic passes by here: a pinned future is dropped all the same before its bytes are reused.
+    let bomb = unwind::Bomb::new(|| {
+        // SAFETY: a live `Polled<F>`, dropped once: nothing below runs after an unwind.
+        unsafe { discard::<Polled<F>>(bytes) };
+    });
+    let ready = unwind::catch(|| {
+        // SAFETY: a live `Polled<F>` that only we may touch.
+        let polled = unsafe { &mut *polled };
+        // SAFETY: futures live only in `'static` executors and are dropped where they lie: never moved.
+        let future = unsafe { Pin::new_unchecked(&mut polled.future) };
+        future.poll(&mut Context::from_waker(&polled.waker))
+    });
+    bomb.defuse();
+    let outcome = match ready {
+        Ok(Poll::Pending) => return None,
+        Ok(Poll::Ready(value)) => Ok(value),
+        Err(panic) => Err(panic),
+    };
+    // SAFETY: still a live `Polled<F>`, dropped once, here.
+    unsafe { discard::<Polled<F>>(bytes) };
+    Some(match outcome {
+        Ok(value) => {
+            // SAFETY: the future was dropped, so nothing lives there; the submitter checked that the output fits.
+            unsafe { write::<F::Output>(bytes, value) };
+            Ended { kind: Kind::Value, panicked: false }
+        }
+        Err(panic) => {
+            // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
+            unsafe { write(bytes, TaskError::Panicked(panic)) };
+            Ended { kind: Kind::Error, panicked: true }
+        }
+    })
+}
+
+/// Calls the callback with an outcome. Says whether it returned.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `F` (*Typed Bytes*), which they no longer do afterwards.
+/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which nobody
+///   changes or moves during the call.
+unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(bytes: *mut u8, outcome: *const u8, kind: Kind) -> bool {
+    // SAFETY: a live `F`, moved out to our stack.
+    let callback = unsafe { read::<F>(bytes) };
+    unwind::contain(|| {
+        // SAFETY: the second condition.
+        let outcome = unsafe { look::<T>(outcome, kind) };
+        callback(outcome);
+    })
+}
+
+/// The outcome, by reference.
+///
+/// # Safety
+///
+/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which nobody
+///   changes or moves during `'o`.
+pub(crate) unsafe fn look<'o, T>(outcome: *const u8, kind: Kind) -> Result<&'o T, &'o TaskError> {
+    match kind {
+        Kind::Value | Kind::Failed => {
+            // SAFETY: these kinds mean a live `T`.
+            Ok(unsafe { &*outcome.cast::<T>() })
+        }
+        Kind::Error => {
+            // SAFETY: this kind means a live `TaskError`.
+            Err(unsafe { &*outcome.cast::<TaskError>() })
+        }
+        Kind::Cancelled => Err(&const { TaskError::Cancelled }),
+        Kind::Empty => Err(&const { TaskError::AlreadyTaken }),
+    }
+}
+
+/// Drops a job that has not run.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `J` (*Typed Bytes*), which they no longer do afterwards.
+unsafe fn discard<J>(bytes: *mut u8) {
+    unwind::contain(|| {
+        // SAFETY: a live `J`, dropped once: a panic in its destructor leaves it dropped.
+        unsafe { bytes.cast::<J>().drop_in_place() }
+    });
+}
+
+/// Drops an outcome.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no longer do afterwards.
+unsafe fn drop_outcome<T>(bytes: *mut u8, kind: Kind) {
+    match kind {
+        // SAFETY: these kinds mean a live `T`.
+        Kind::Value | Kind::Failed => unsafe { discard::<T>(bytes) },
+        // SAFETY: this kind means a live `TaskError`.
+        Kind::Error => unsafe { discard::<TaskError>(bytes) },
+        Kind::Cancelled | Kind::Empty => {}
+    }
+}

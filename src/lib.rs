@@ -1,0 +1,50 @@
+#![no_std]
+#![warn(missing_docs, missing_debug_implementations)]
+//! draft
+
+#[cfg(feature = "std")]
+extern crate std;
+
+// In the order in which they may use each other: a file names only files above it.
+mod sync;
+mod unwind;
+mod error;
+mod host;
+mod state;
+mod job;
+mod queue;
+mod slot;
+mod tally;
+mod waiter;
+mod registry;
+mod completion;
+mod blocking;
+mod worker;
+mod spawn;
+mod memory;
+mod waker;
+mod canceller;
+mod handle;
+mod permit;
+mod promise;
+mod stats;
+mod executor;
+
+pub use canceller::{Canceller, TaskState};
+pub use error::{
+    CallbackError, CallbackRefusal, InvalidState, Refusal, ShutdownError, StartError, SubmitError, TaskError,
+    WorkerStartError,
+};
+pub use executor::{Executor, Pending};
+pub use handle::{CancelOnDrop, JoinHandle};
+#[cfg(feature = "std")]
+pub use host::StdHost;
+pub use host::{Clock, DefaultHost, Park, SpinHost};
+pub use permit::Permit;
+pub use promise::Promise;
+pub use spawn::Spawn;
+#[cfg(feature = "std")]
+pub use spawn::StdThreads;
+pub use stats::Stats;
+pub use unwind::Panic;
+pub use worker::{Ran, Worker};

@@ -1,0 +1,584 @@
+//! The heart: slots, free list, ready queue, and the face through which handles and workers see an executor.
+//!
+//! The face, [`Registry`], is object-safe: both capacities are erased, so that the code behind handles and workers exists
+//! once per host, and one `wait` can span executors of different sizes.
+//!
+//! Invariants:
+//!
+//! - **Key Truth.** A slot's generation is compared inside the transition that acts on it: an old key reads as gone.
+//! - **Queued Means Linked.** A slot is in the ready queue if and only if its phase is `Pending` or `Scheduled` and nobody
+//!   has taken it: publish and push, schedule and push, unlink and cancel happen inside the lock of the queue.
+//! - **Drain.** Whether a task is accepted is decided inside that lock, after the mode: once shutdown has begun no task enters.
+//! - **No Lost Worker.** A worker parks only after it found the queue empty and noted itself as idle in one section; who
+//!   pushes looks for idle workers in the section that pushes.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use crate::error::{Refusal, WorkerStartError};
+use crate::host::Park;
+use crate::queue::{Index, Link, Links, List, READY, Stack};
+use crate::slot::{Cancelled, Filled, Slot};
+use crate::state::{Phase, Wake};
+use crate::sync::{AtomicUsize, Lock, Ordering, const_fn};
+use crate::waiter::{Place, Waiter, Waits};
+
+/// What a worker runs first. An error makes the executor broken.
+pub(crate) type StartHook = fn(usize) -> Result<(), WorkerStartError>;
+/// What a worker runs last.
+pub(crate) type ExitHook = fn(usize);
+
+/// An executor with its capacities erased.
+pub(crate) trait Registry<H: Park>: Sync {
+    fn shared(&self) -> &Shared<H>;
+    /// How many slots there are.
+    fn capacity(&self) -> u16;
+    fn slot(&self, index: Index) -> &Slot;
+    fn waits(&self) -> &Lock<Waits<H>>;
+    fn workers(&self) -> &[WorkerCell<H>];
+}
+
+impl<H: Park> Links for dyn Registry<H> + '_ {
+    fn link(&self, index: Index) -> &Link {
+        self.slot(index).link()
+    }
+}
+
+/// Whether tasks come in and workers stay.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Tasks are accepted.
+    Open,
+    /// Tasks are accepted, but the workers leave at once: the host refused one of them.
+    Stop,
+    /// No task is accepted; the workers leave when the accepted ones are done.
+    Run,
+    /// As `Run`, and a future that rests is cancelled.
+    Cancel,
+}
+
+/// The free list and who waits for a slot.
+pub(crate) struct Free<H: Park> {
+    stack: Stack,
+    in_use: Cell<u16>,
+    high_water: Cell<u16>,
+    pub(crate) room: Place<H>,
+}
+
+/// The ready queue and who works on it.
+pub(crate) struct Ready<H: Park> {
+    queue: List<READY>,
+    queued: Cell<u16>,
+    pub(crate) mode: Cell<Mode>,
+    /// A worker could not start.
+    pub(crate) broken: Cell<bool>,
+    /// Workers given to the host, attached to a thread, and parked: one bit each.
+    pub(crate) issued: Cell<usize>,
+    pub(crate) attached: Cell<usize>,
+    idle: Cell<usize>,
+    /// Workers that look for work without holding the lock.
+    searching: Cell<u16>,
+    /// Raised by each `start`: workers of an earlier one are stale.
+    pub(crate) epoch: Cell<u32>,
+    /// Futures that are not done.
+    futures: Cell<u16>,
+    /// Who waits for the workers to leave.
+    pub(crate) closer: Place<H>,
+    /// Who runs tasks while it waits, where there are no workers.
+    driver: Place<H>,
+}
+
+/// What an executor has once, whatever its capacities.
+pub(crate) struct Shared<H: Park> {
+    pub(crate) free: Lock<Free<H>>,
+    pub(crate) ready: Lock<Ready<H>>,
+    /// Not zero when a look at the queue is worth its lock. Relaxed: whoever parks looks under the lock first.
+    hint: AtomicUsize,
+    /// `Worker` values that exist. The last thing a worker touches.
+    pub(crate) alive: AtomicUsize,
+    /// The thread inside `run`, which waits for `alive` to become 0.
+    pub(crate) owner: Lock<Cell<Option<H::Thread>>>,
+    pub(crate) on_worker_start: Option<StartHook>,
+    pub(crate) on_worker_exit: Option<ExitHook>,
+    /// What threads that are no workers did.
+    pub(crate) outside: Counters,
+    pub(crate) refused: AtomicUsize,
+    pub(crate) cancelled: AtomicUsize,
+    pub(crate) callbacks_panicked: AtomicUsize,
+}
+
+/// What was run. All relaxed: figures, not signals; what a task's end publishes includes its count.
+pub(crate) struct Counters {
+    pub(crate) running: AtomicUsize,
+    pub(crate) completed: AtomicUsize,
+    pub(crate) panicked: AtomicUsize,
+}
+
+impl Counters {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self { running: AtomicUsize::new(0), completed: AtomicUsize::new(0), panicked: AtomicUsize::new(0) }
+        }
+    }
+}
+
+/// One worker, as others see it.
+pub(crate) struct WorkerCell<H: Park> {
+    /// The number of the thread that runs the worker; 0 while none does.
+    pub(crate) id: AtomicUsize,
+    pub(crate) desk: Lock<Desk<H>>,
+    pub(crate) counters: Counters,
+}
+
+/// What a worker's thread and its `Worker` value must find.
+pub(crate) struct Desk<H: Park> {
+    pub(crate) thread: Cell<Option<H::Thread>>,
+    pub(crate) home: Cell<Option<&'static dyn Registry<H>>>,
+    /// The `start` that issued the worker.
+    pub(crate) epoch: Cell<u32>,
+}
+
+impl<H: Park> WorkerCell<H> {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                id: AtomicUsize::new(0),
+                desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), epoch: Cell::new(0) }),
+                counters: Counters::new(),
+            }
+        }
+    }
+}
+
+impl<H: Park> Shared<H> {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                free: Lock::new(Free {
+                    stack: Stack::new(),
+                    in_use: Cell::new(0),
+                    high_water: Cell::new(0),
+                    room: Place::new(),
+                }),
+                ready: Lock::new(Ready {
+                    queue: List::new(),
+                    queued: Cell::new(0),
+                    mode: Cell::new(Mode::Open),
+                    broken: Cell::new(false),
+                    issued: Cell::new(0),
+                    attached: Cell::new(0),
+                    idle: Cell::new(0),
+                    searching: Cell::new(0),
+                    epoch: Cell::new(0),
+                    futures: Cell::new(0),
+                    closer: Place::new(),
+                    driver: Place::new(),
+                }),
+                hint: AtomicUsize::new(0),
+                alive: AtomicUsize::new(0),
+                owner: Lock::new(Cell::new(None)),
+                on_worker_start: None,
+                on_worker_exit: None,
+                outside: Counters::new(),
+                refused: AtomicUsize::new(0),
+                cancelled: AtomicUsize::new(0),
+                callbacks_panicked: AtomicUsize::new(0),
+            }
+        }
+    }
+
+    /// Whether a look at the queue is worth its lock.
+    #[inline]
+    pub(crate) fn is_worth_a_look(&self) -> bool {
+        self.hint.load(Ordering::Relaxed) != 0
+    }
+}
+
+impl<H: Park> Ready<H> {
+    /// Why a task is refused now, if it is.
+    pub(crate) fn refusal(&self) -> Option<Refusal> {
+        if self.broken.get() {
+            return Some(Refusal::Broken);
+        }
+        match self.mode.get() {
+            Mode::Open | Mode::Stop => None,
+            Mode::Run | Mode::Cancel => Some(Refusal::ShutDown),
+        }
+    }
+
+    /// Whether no accepted task can still need a worker.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.futures.get() == 0
+    }
+
+    pub(crate) fn queued(&self) -> u16 {
+        self.queued.get()
+    }
+
+    /// Whom to wake because there is work: nobody if somebody is looking already.
+    fn whom_to_wake(&self) -> Waiter<H> {
+        if self.searching.get() > 0 || self.queue.is_empty() {
+            return Waiter::None;
+        }
+        let idle = self.idle.get();
+        if idle == 0 {
+            return self.driver.take();
+        }
+        self.idle.set(idle & (idle - 1)); // clears the lowest bit
+        Waiter::Worker(idle.trailing_zeros() as u16) // below the width of a word
+    }
+
+    /// Takes out one that sleeps, until nobody does.
+    pub(crate) fn any_sleeper(&self) -> Waiter<H> {
+        let idle = self.idle.get();
+        if idle == 0 {
+            return self.driver.take();
+        }
+        self.idle.set(idle & (idle - 1)); // clears the lowest bit
+        Waiter::Worker(idle.trailing_zeros() as u16) // below the width of a word
+    }
+}
+
+impl<H: Park> Free<H> {
+    pub(crate) fn in_use(&self) -> u16 {
+        self.in_use.get()
+    }
+
+    pub(crate) fn high_water(&self) -> u16 {
+        self.high_water.get()
+    }
+}
+
+/// What a look at the queue gave.
+pub(crate) enum Look<H: Park> {
+    /// A task, taken out, and whom to wake because there are more.
+    Task(Index, Waiter<H>),
+    /// Nothing; the worker counts as searching.
+    Nothing,
+    /// Nothing; the worker counts as idle and will be unparked.
+    Idle,
+    /// The worker is to leave.
+    Leave,
+}
+
+/// What a worker is doing when it looks at the queue.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Gait {
+    /// It comes from a task, or from being parked.
+    Fresh,
+    /// It counts as searching.
+    Searching,
+    /// It counts as searching and has searched enough: if there is nothing it becomes idle.
+    Tired,
+}
+
+impl<'e, H: Park> dyn Registry<H> + 'e {
+    /// Updates the hint, inside the lock of the queue.
+    fn post(&self, ready: &Ready<H>) {
+        let leaving = usize::from(ready.mode.get() != Mode::Open);
+        self.shared().hint.store(usize::from(ready.queued.get()) + leaving, Ordering::Relaxed);
+    }
+
+    fn push(&self, ready: &Ready<H>, index: Index) {
+        ready.queue.push(self, index);
+        ready.queued.set(ready.queued.get() + 1);
+        self.post(ready);
+    }
+
+    fn pop(&self, ready: &Ready<H>) -> Option<Index> {
+        let index = ready.queue.pop(self)?;
+        ready.queued.set(ready.queued.get() - 1);
+        self.post(ready);
+        Some(index)
+    }
+
+    fn unlink(&self, ready: &Ready<H>, index: Index) -> bool {
+        let found = ready.queue.unlink(self, index);
+        if found {
+            ready.queued.set(ready.queued.get() - 1);
+            self.post(ready);
+        }
+        found
+    }
+
+    /// Takes a slot out of the free list.
+    #[inline]
+    pub(crate) fn claim(&self) -> Option<Index> {
+        self.shared().free.with(|free| {
+            let index = free.stack.pop(self, self.capacity())?;
+            let in_use = free.in_use.get() + 1;
+            free.in_use.set(in_use);
+            if in_use > free.high_water.get() {
+                free.high_water.set(in_use);
+            }
+            Some(index)
+        })
+    }
+
+    /// Puts a retired slot into the free list and wakes who waits for one.
+    #[inline]
+    pub(crate) fn release(&self, index: Index) {
+        let waiter = self.shared().free.with(|free| {
+            free.stack.push(self, index);
+            free.in_use.set(free.in_use.get() - 1);
+            free.room.take()
+        });
+        self.notify(waiter);
+    }
+
+    /// Puts a task into the queue, or gives it back if none is accepted.
+    pub(crate) fn enqueue<'s>(&self, filled: Filled<'s>) -> Result<(), Filled<'s>> {
+        self.enqueue_counting(filled, 0)
+    }
+
+    /// As [`enqueue`](Self::enqueue), for a future.
+    pub(crate) fn enqueue_future<'s>(&self, filled: Filled<'s>) -> Result<(), Filled<'s>> {
+        self.enqueue_counting(filled, 1)
+    }
+
+    fn enqueue_counting<'s>(&self, filled: Filled<'s>, futures: u16) -> Result<(), Filled<'s>> {
+        let waiter = self.shared().ready.with(|ready| {
+            if ready.refusal().is_some() {
+                return Err(filled);
+            }
+            let index = filled.slot().index();
+            filled.publish();
+            self.push(ready, index);
+            ready.futures.set(ready.futures.get() + futures);
+            Ok(ready.whom_to_wake())
+        })?;
+        self.notify(waiter);
+        Ok(())
+    }
+
+    /// Why a task is refused now: the executor's reason, or that it is full.
+    pub(crate) fn refusal(&self) -> Refusal {
+        self.shared().ready.with(Ready::refusal).unwrap_or(Refusal::Full)
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn refuse(&self, reason: Refusal) -> Refusal {
+        self.shared().refused.fetch_add(1, Ordering::Relaxed);
+        reason
+    }
+
+    /// Takes the oldest task, for a thread that is no worker.
+    pub(crate) fn take_next(&self) -> Option<Index> {
+        let (index, waiter) = self.shared().ready.with(|ready| {
+            let index = self.pop(ready)?;
+            Some((index, ready.whom_to_wake()))
+        })?;
+        self.notify(waiter);
+        Some(index)
+    }
+
+    /// Takes a certain task out of the queue, if it is there.
+    pub(crate) fn take_queued(&self, index: Index) -> bool {
+        self.slot(index).snapshot().is_queued() && self.shared().ready.with(|ready| self.unlink(ready, index))
+    }
+
+    /// A worker's look at the queue.
+    pub(crate) fn look(&self, worker: u16, gait: Gait) -> Look<H> {
+        let bit = 1 << worker;
+        self.shared().ready.with(|ready| {
+            ready.idle.set(ready.idle.get() & !bit);
+            if gait != Gait::Fresh {
+                ready.searching.set(ready.searching.get() - 1);
+            }
+            if ready.mode.get() == Mode::Stop {
+                return Look::Leave;
+            }
+            if let Some(index) = self.pop(ready) {
+                return Look::Task(index, ready.whom_to_wake());
+            }
+            if ready.mode.get() != Mode::Open && ready.is_drained() {
+                return Look::Leave;
+            }
+            if gait == Gait::Tired {
+                ready.idle.set(ready.idle.get() | bit);
+                return Look::Idle;
+            }
+            ready.searching.set(ready.searching.get() + 1);
+            Look::Nothing
+        })
+    }
+
+    /// A worker that searches leaves without another look.
+    pub(crate) fn stop_searching(&self) {
+        self.shared().ready.with(|ready| ready.searching.set(ready.searching.get() - 1));
+    }
+
+    /// A thread that runs tasks while it waits goes to sleep. `false`: there is work, or somebody to let go.
+    pub(crate) fn become_driver(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        self.shared().ready.with(
+            |ready| {
+                if ready.queue.is_empty() { Ok(ready.driver.put(waiter)) } else { Err(waiter) }
+            },
+        )
+    }
+
+    /// It woke up.
+    pub(crate) fn stop_driving(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.shared().ready.with(|ready| ready.driver.remove(waiter))
+    }
+
+    /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if it runs, is done or gone.
+    pub(crate) fn cancel(&self, index: Index, generation: Option<usize>) -> Option<Cancelled<'_>> {
+        let slot = self.slot(index);
+        // Bound: a further round means that a waker moved the task between the look and the lock.
+        loop {
+            if let Some(cancelled) = slot.cancel(generation, &[Phase::Open, Phase::Suspended]) {
+                return Some(cancelled);
+            }
+            let cancelled = self.shared().ready.with(|ready| {
+                let seen = slot.snapshot();
+                let meant = generation.is_none_or(|meant| meant == seen.generation());
+                // While it is linked, inside this lock, nothing else can happen to it.
+                if meant && seen.is_queued() && self.unlink(ready, index) {
+                    return slot.cancel(generation, &[Phase::Pending, Phase::Scheduled]);
+                }
+                None
+            });
+            if cancelled.is_some() {
+                return cancelled;
+            }
+            let seen = slot.snapshot();
+            if seen.phase() != Phase::Suspended || generation.is_some_and(|meant| meant != seen.generation()) {
+                return None;
+            }
+        }
+    }
+
+    /// Puts a future that was woken back into the queue.
+    pub(crate) fn wake(&self, index: Index) {
+        let slot = self.slot(index);
+        if slot.wake() != Wake::Rests {
+            return;
+        }
+        let queued = self.shared().ready.with(|ready| {
+            slot.schedule().then(|| {
+                self.push(ready, index);
+                ready.whom_to_wake()
+            })
+        });
+        match queued {
+            Some(waiter) => {
+                self.notify(waiter);
+                self.nudge(index);
+            }
+            // It was woken and polled, or cancelled, between the look and the lock; if it is being polled it must hear of us.
+            None => {
+                let _ = slot.wake();
+            }
+        }
+    }
+
+    /// A worker that waits for a future may be the only one that can poll it: tell it that it could.
+    fn nudge(&self, index: Index) {
+        if !self.slot(index).snapshot().has_listener() {
+            return;
+        }
+        let (waiter, watcher) = self.waits().with(|waits| {
+            let cell = waits.cell(index);
+            let watcher = cell.group().and_then(|group| waits.cell(group).head.waiter.worker());
+            (cell.waiter.worker(), watcher)
+        });
+        for worker in [waiter, watcher].into_iter().flatten() {
+            self.notify(Waiter::Worker(worker));
+        }
+    }
+
+    /// A future was polled and is not ready. What to do with it is decided in the lock that shutdown takes first.
+    pub(crate) fn rest<'s>(&self, running: crate::slot::Running<'s>) -> Result<(), (crate::slot::Running<'s>, Mode)> {
+        let index = running.slot().index();
+        let waiter = self.shared().ready.with(|ready| {
+            let mode = ready.mode.get();
+            if mode == Mode::Cancel || ready.broken.get() {
+                return Err((running, mode));
+            }
+            let again = running.suspend();
+            if again {
+                self.push(ready, index);
+            }
+            Ok(if again { ready.whom_to_wake() } else { Waiter::None })
+        })?;
+        self.notify(waiter);
+        Ok(())
+    }
+
+    /// A future is done. The last one lets the workers go that stay for it.
+    pub(crate) fn future_ended(&self) {
+        let last = self.shared().ready.with(|ready| {
+            ready.futures.set(ready.futures.get() - 1);
+            ready.mode.get() != Mode::Open && ready.is_drained()
+        });
+        if last {
+            self.wake_all();
+        }
+    }
+
+    /// Changes the mode; says what it was.
+    pub(crate) fn set_mode(&self, change: impl FnOnce(&Ready<H>)) {
+        self.shared().ready.with(|ready| {
+            change(ready);
+            self.post(ready);
+        });
+    }
+
+    /// Wakes every worker that is parked, and whoever drives, waits for the workers, or waits for a slot.
+    ///
+    /// Bound: the number of workers, and three.
+    pub(crate) fn wake_all(&self) {
+        for _ in 0..=self.workers().len() {
+            let sleeper = self.shared().ready.with(Ready::any_sleeper);
+            if sleeper.is_none() {
+                break;
+            }
+            self.notify(sleeper);
+        }
+        self.notify(self.shared().ready.with(|ready| ready.closer.take()));
+        self.notify(self.shared().free.with(|free| free.room.take()));
+    }
+
+    /// Wakes a waiter. Called with no lock held (*Notify Outside*).
+    pub(crate) fn notify(&self, waiter: Waiter<H>) {
+        match waiter {
+            Waiter::None => {}
+            Waiter::Thread { thread, .. } => H::unpark(&thread),
+            Waiter::Waker(waker) => waker.wake(),
+            Waiter::Worker(worker) => {
+                let thread = self.workers()[usize::from(worker)].desk.with(|desk| {
+                    let thread = desk.thread.take();
+                    desk.thread.set(thread.clone());
+                    thread
+                });
+                if let Some(thread) = thread {
+                    H::unpark(&thread);
+                }
+            }
+        }
+    }
+
+    /// Which of this executor's workers the calling thread is.
+    ///
+    /// Bound: the number of workers.
+    pub(crate) fn current_worker(&self) -> Option<u16> {
+        let workers = self.workers();
+        if workers.is_empty() {
+            return None;
+        }
+        let id = H::current_id();
+        // Relaxed: only our own thread ever writes our own number.
+        let place = workers.iter().position(|worker| worker.id.load(Ordering::Relaxed) == id)?;
+        // There are at most as many workers as bits in a word.
+        Some(place as u16)
+    }
+
+    /// Where the calling thread counts what it runs.
+    pub(crate) fn counters(&self, worker: Option<u16>) -> &Counters {
+        match worker {
+            Some(worker) => &self.workers()[usize::from(worker)].counters,
+            None => &self.shared().outside,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The two ends of a task: the one that takes the outcome, and the one that gives it by hand.
+
+use core::marker::PhantomData;
+
+use super::{Claim, Ending, FilledCallback, Last, Slot};
+use crate::error::TaskError;
+use crate::job;
+use crate::state::{Kind, Rest, Snapshot};
+
+/// The right to the outcome of a task (R6). Pins the slot: forgotten, it costs the slot.
+#[must_use]
+pub(crate) struct Receiver<'e, T> {
+    slot: &'e Slot,
+    outcome: PhantomData<T>,
+}
+
+impl<'e, T> Receiver<'e, T> {
+    /// Only right after the slot was filled and published with a handle for a task that returns `T` (*Same Type*).
+    pub(super) fn new(slot: &'e Slot) -> Self {
+        Self { slot, outcome: PhantomData }
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self) -> &'e Slot {
+        self.slot
+    }
+
+    #[inline]
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.slot.snapshot()
+    }
+
+    /// The outcome, if it is there.
+    pub(crate) fn look(&self) -> Option<Result<&T, &TaskError>> {
+        let seen = self.snapshot();
+        seen.is_done().then(|| {
+            // SAFETY: R6, *Same Type*: an outcome of this kind and type; only we can move it, and we are borrowed.
+            self.slot.bytes.with(|bytes| unsafe { job::look(bytes.cast(), seen.kind()) })
+        })
+    }
+
+    /// Takes the outcome, if it is there.
+    #[inline]
+    pub(crate) fn take(self) -> Result<(Result<T, TaskError>, Option<Last<'e>>), Self> {
+        let seen = self.snapshot();
+        if !seen.is_done() {
+            return Err(self);
+        }
+        let outcome = self.slot.bytes.with(|bytes| match seen.kind() {
+            // SAFETY: R6, *Same Type*: a live `T`, which the state forgets below.
+            Kind::Value | Kind::Failed => Ok(unsafe { job::read::<T>(bytes.cast()) }),
+            // SAFETY: R6: a live `TaskError`, which the state forgets below.
+            Kind::Error => Err(unsafe { job::read::<TaskError>(bytes.cast()) }),
+            Kind::Cancelled => Err(TaskError::Cancelled),
+            Kind::Empty => Err(TaskError::AlreadyTaken),
+        });
+        // Without a promise we are the last, and nobody else can tell the word from one that says so.
+        let rest = if seen.has_promise() { self.slot.state.take() } else { Rest::Yours };
+        Ok((outcome, Last::of(rest, self.slot, Kind::Empty)))
+    }
+
+    /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
+    pub(crate) fn release(self) -> Option<Last<'e>> {
+        match self.slot.state.drop_handle() {
+            // Ours alone now: the kind is final.
+            Rest::Yours => Some(Last { slot: self.slot, kind: self.slot.snapshot().kind() }),
+            // Somebody else's: not to be looked at any more (*Hands Off*).
+            Rest::Needed => None,
+        }
+    }
+
+    /// Makes a claimed slot keep a callback for this task.
+    pub(crate) fn fill_callback<'c, F>(
+        &self,
+        claim: Claim<'c>,
+        callback: F,
+    ) -> Result<FilledCallback<'c, F>, (Claim<'c>, F)>
+    where
+        F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+    {
+        claim.callback::<F, T>(callback)
+    }
+}
+
+/// The right to complete a task by hand (R4). Pins the slot.
+#[must_use]
+pub(crate) struct Promised<'e, T> {
+    slot: &'e Slot,
+    outcome: PhantomData<T>,
+}
+
+// SAFETY: a `&Promised` can only move a `T` in (R4, one winner), never look at one: `T: Send` is enough.
+unsafe impl<T: Send> Sync for Promised<'_, T> {}
+
+impl<'e, T> Promised<'e, T> {
+    /// Only right after the slot was published with a promise of a `T` (*Same Type*).
+    pub(super) fn new(slot: &'e Slot) -> Self {
+        Self { slot, outcome: PhantomData }
+    }
+
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        self.slot.snapshot()
+    }
+
+    /// Open → Running. What was there, if it is not open.
+    pub(crate) fn set_running(&self) -> Result<(), Snapshot> {
+        self.slot.state.open_to_running()
+    }
+
+    /// Writes the outcome, unless there is one already.
+    pub(crate) fn complete(&self, outcome: Result<T, TaskError>) -> Result<Ending<'e>, Result<T, TaskError>> {
+        if !self.slot.state.complete_promise() {
+            return Err(outcome);
+        }
+        let kind = self.slot.bytes.with_mut(|bytes| match outcome {
+            Ok(value) => {
+                // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the promise was made.
+                unsafe { job::write::<T>(bytes.cast(), value) };
+                Kind::Value
+            }
+            Err(TaskError::Cancelled) => Kind::Cancelled,
+            Err(error) => {
+                // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
+                unsafe { job::write(bytes.cast(), error) };
+                Kind::Error
+            }
+        });
+        Ok(Ending { slot: self.slot, kind })
+    }
+
+    /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
+    pub(crate) fn release(self) -> Option<Last<'e>> {
+        match self.slot.state.drop_promise() {
+            // Ours alone now: the kind is final.
+            Rest::Yours => Some(Last { slot: self.slot, kind: self.slot.snapshot().kind() }),
+            // Somebody else's: not to be looked at any more (*Hands Off*).
+            Rest::Needed => None,
+        }
+    }
+}

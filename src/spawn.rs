@@ -1,0 +1,47 @@
+//! How a host lends threads.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "std")]
+mod std;
+
+#[cfg(feature = "std")]
+pub use self::std::StdThreads;
+
+use crate::host::Park;
+use crate::worker::Worker;
+
+/// Starts workers on whatever the host has: OS threads, RTOS tasks, other cores, a super-loop.
+///
+/// A right implementation hands the worker to a thread that calls [`Worker::run`]:
+///
+/// ```
+/// use slotted::{Executor, Spawn, StdHost, Worker};
+///
+/// struct Threads;
+///
+/// impl Spawn<StdHost> for Threads {
+///     type Error = std::io::Error;
+///     fn spawn(&self, worker: Worker<StdHost>) -> Result<(), Self::Error> {
+///         std::thread::Builder::new().spawn(|| worker.run()).map(drop)
+///     }
+/// }
+///
+/// static EXECUTOR: Executor<2, 8> = Executor::new();
+/// EXECUTOR.start(&Threads).unwrap();
+/// assert_eq!(EXECUTOR.submit(|| 6 * 7).unwrap().result().unwrap(), 42);
+/// # EXECUTOR.shutdown(slotted::Pending::Run).unwrap();
+/// ```
+///
+/// A wrong one calls `worker.run()` itself: `start` then never returns. One that drops the worker has an executor with a
+/// worker less; one that forgets it has an executor that never finishes shutting down. Neither corrupts anything.
+pub trait Spawn<H: Park> {
+    /// Why a worker could not be started.
+    type Error;
+
+    /// Starts one worker. Its number is [`Worker::index`].
+    ///
+    /// # Errors
+    ///
+    /// If the host has no thread for it. `start` then stops the workers that started and gives the error to its caller.
+    fn spawn(&self, worker: Worker<H>) -> Result<(), Self::Error>;
+}

@@ -1,0 +1,70 @@
+//! Std threads as workers.
+
+use std::io;
+use std::string::String;
+use std::thread;
+
+use super::Spawn;
+use crate::host::StdHost;
+use crate::worker::Worker;
+
+/// One named std thread for each worker.
+///
+/// ```
+/// use slotted::{Executor, Pending, StdThreads};
+///
+/// static EXECUTOR: Executor<2, 8> = Executor::new();
+/// EXECUTOR.start(&StdThreads::new().prefix("mill").stack_size(64 * 1024)).unwrap();
+/// let name = EXECUTOR.submit(|| std::thread::current().name().map(str::len)).unwrap();
+/// assert_eq!(name.result().unwrap(), Some("mill-0".len()));
+/// EXECUTOR.shutdown(Pending::Run).unwrap();
+/// ```
+#[derive(Clone, Debug)]
+pub struct StdThreads {
+    prefix: String,
+    stack_size: Option<usize>,
+}
+
+impl StdThreads {
+    /// Threads named `slotted-0`, `slotted-1`, …, with std's default stack.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { prefix: String::from("slotted"), stack_size: None }
+    }
+
+    /// Names the threads `prefix-0`, `prefix-1`, ….
+    ///
+    /// # Python
+    ///
+    /// `thread_name_prefix`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = prefix.into();
+        self
+    }
+
+    /// Gives each thread a stack of `bytes`.
+    #[must_use]
+    pub fn stack_size(mut self, bytes: usize) -> Self {
+        self.stack_size = Some(bytes);
+        self
+    }
+}
+
+impl Default for StdThreads {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Spawn<StdHost> for StdThreads {
+    type Error = io::Error;
+
+    fn spawn(&self, worker: Worker<StdHost>) -> io::Result<()> {
+        let mut builder = thread::Builder::new().name(std::format!("{}-{}", self.prefix, worker.index()));
+        if let Some(bytes) = self.stack_size {
+            builder = builder.stack_size(bytes);
+        }
+        builder.spawn(|| worker.run()).map(drop)
+    }
+}

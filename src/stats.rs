@@ -1,0 +1,73 @@
+//! What an executor has done and is doing.
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+use crate::host::Park;
+use crate::registry::{Counters, Registry};
+use crate::sync::Ordering;
+
+/// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at the width of a word.
+///
+/// Each figure is right for its own moment; together they are exact only while nothing runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Stats {
+    /// Slots that hold a task, a result, a callback, a permit or a promise.
+    pub slots_in_use: usize,
+    /// The most there ever were.
+    pub slots_high_water: usize,
+    /// Tasks in the ready queue.
+    pub queued: usize,
+    /// Tasks on a thread's stack now.
+    pub running: usize,
+    /// Tasks that ran to their end, panicked ones included, and promises that were kept.
+    pub completed: usize,
+    /// Tasks that were cancelled.
+    pub cancelled: usize,
+    /// Tasks that panicked.
+    pub panicked: usize,
+    /// Tasks that were refused.
+    pub refused: usize,
+    /// Callbacks that panicked.
+    pub callbacks_panicked: usize,
+}
+
+impl Stats {
+    pub(crate) fn of<H: Park>(registry: &(dyn Registry<H> + '_)) -> Self {
+        let shared = registry.shared();
+        let (in_use, high_water) = shared.free.with(|free| (free.in_use(), free.high_water()));
+        let counters = || registry.workers().iter().map(|worker| &worker.counters).chain([&shared.outside]);
+        let sum = |figure: fn(&Counters) -> usize| counters().map(figure).fold(0, usize::wrapping_add);
+        Self {
+            slots_in_use: in_use.into(),
+            slots_high_water: high_water.into(),
+            queued: shared.ready.with(|ready| ready.queued()).into(),
+            running: sum(|counters| counters.running.load(Ordering::Relaxed)),
+            completed: sum(|counters| counters.completed.load(Ordering::Relaxed)),
+            cancelled: shared.cancelled.load(Ordering::Relaxed),
+            panicked: sum(|counters| counters.panicked.load(Ordering::Relaxed)),
+            refused: shared.refused.load(Ordering::Relaxed),
+            callbacks_panicked: shared.callbacks_panicked.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl fmt::Display for Stats {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} slots in use (at most {}), {} queued, {} running, {} completed, {} cancelled, {} panicked, {} refused, \
+             {} callbacks panicked",
+            self.slots_in_use,
+            self.slots_high_water,
+            self.queued,
+            self.running,
+            self.completed,
+            self.cancelled,
+            self.panicked,
+            self.refused,
+            self.callbacks_panicked
+        )
+    }
+}

@@ -1,0 +1,35 @@
+//! The only place that names an atomic type, a lock or an interior-mutable cell.
+//!
+//! Three worlds export the same names with the same signatures; this file alone
+//! chooses between them:
+//!
+//! | world | when | lock |
+//! | --- | --- | --- |
+//! | `std` | feature `std` | a short spin, then the futex mutex of std |
+//! | `critical_section` | no `std`, or `--cfg slotted_critical_section` | interrupts off, or whatever the binary's critical section is |
+//! | `loom` | `--cfg loom` | loom's model |
+//!
+//! Invariants:
+//!
+//! - **Sole Namer.** No other file names `portable_atomic`, `critical_section`,
+//!   `core::sync::atomic`, `std::sync` or `loom` (`tests/tidy.rs` checks it).
+//! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps,
+//!   takes no other lock, and calls nothing a user or a host wrote, with one exception: the
+//!   clone and the move of a host's thread token ([`Park::Thread`](crate::Park::Thread)),
+//!   which its documentation asks to be bounded.
+//! - **Shared Inside.** `Lock::with` lends a shared reference; what is locked is
+//!   made of `Cell`s. A lock entered twice by one thread can therefore never alias.
+
+#[cfg(loom)]
+#[path = "sync/loom.rs"]
+mod world;
+
+#[cfg(all(not(loom), feature = "std", not(slotted_critical_section)))]
+#[path = "sync/std.rs"]
+mod world;
+
+#[cfg(all(not(loom), any(not(feature = "std"), slotted_critical_section)))]
+#[path = "sync/critical_section.rs"]
+mod world;
+
+pub(crate) use world::{AtomicPtr, AtomicU16, AtomicUsize, Lock, Ordering, UnsafeCell, array, const_fn};

@@ -1,0 +1,61 @@
+//! The model checker's world: every atomic, lock and cell is loom's, so that every
+//! interleaving of a model is tried.
+#![forbid(unsafe_code)]
+
+pub(crate) use loom::cell::UnsafeCell as LoomCell;
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
+
+use loom::sync::Mutex;
+
+/// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
+pub(crate) struct Lock<T: ?Sized>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+}
+
+impl<T: ?Sized> Lock<T> {
+    /// Runs `section` while no other thread is inside this lock.
+    pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        section(&self.0.lock().expect("sections do not panic"))
+    }
+}
+
+/// Interior mutability, checked.
+pub(crate) struct UnsafeCell<T: ?Sized>(LoomCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(LoomCell::new(value))
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    /// Lends the pointer for reading.
+    pub(crate) fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+        self.0.with(access)
+    }
+
+    /// Lends the pointer for writing.
+    pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+        self.0.with_mut(access)
+    }
+}
+
+/// An array built from one expression.
+macro_rules! array {
+    ($element:expr) => {
+        core::array::from_fn(|_| $element)
+    };
+}
+pub(crate) use array;
+
+/// Not `const` here: loom's objects register themselves when made.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        $(#[$meta])* $visibility fn $($rest)*
+    };
+}
+pub(crate) use const_fn;

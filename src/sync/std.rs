@@ -1,0 +1,77 @@
+//! The desktop: atomics of the machine and a lock of std's. No critical-section
+//! implementation is needed.
+#![forbid(unsafe_code)]
+
+pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
+
+use std::sync::{Mutex, PoisonError, TryLockError};
+
+/// Tries this often before it asks the operating system to wait: the sections are
+/// a few nanoseconds long, a futex wake costs thousands.
+const SPINS: u32 = 100;
+
+/// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
+pub(crate) struct Lock<T: ?Sized>(Mutex<T>);
+
+impl<T> Lock<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+}
+
+impl<T: ?Sized> Lock<T> {
+    /// Runs `section` while no other thread is inside this lock. What earlier
+    /// sections wrote is visible to it.
+    #[inline]
+    pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        // Bound: SPINS; after that the operating system queues us.
+        for _ in 0..SPINS {
+            match self.0.try_lock() {
+                Ok(guard) => return section(&guard),
+                // Sections run no code that panics, and hold only `Cell`s: whatever is inside is whole.
+                Err(TryLockError::Poisoned(poisoned)) => return section(&poisoned.into_inner()),
+                Err(TryLockError::WouldBlock) => core::hint::spin_loop(),
+            }
+        }
+        section(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Interior mutability with loom's signatures.
+pub(crate) struct UnsafeCell<T: ?Sized>(core::cell::UnsafeCell<T>);
+
+impl<T> UnsafeCell<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(core::cell::UnsafeCell::new(value))
+    }
+}
+
+impl<T: ?Sized> UnsafeCell<T> {
+    /// Lends the pointer for reading.
+    #[inline(always)]
+    pub(crate) fn with<R>(&self, access: impl FnOnce(*const T) -> R) -> R {
+        access(self.0.get())
+    }
+
+    /// Lends the pointer for writing.
+    #[inline(always)]
+    pub(crate) fn with_mut<R>(&self, access: impl FnOnce(*mut T) -> R) -> R {
+        access(self.0.get())
+    }
+}
+
+/// An array built from one expression, in a constant.
+macro_rules! array {
+    ($element:expr) => {
+        [const { $element }; _]
+    };
+}
+pub(crate) use array;
+
+/// `const` everywhere but under loom, whose objects register themselves when made.
+macro_rules! const_fn {
+    ($(#[$meta:meta])* $visibility:vis const fn $($rest:tt)*) => {
+        $(#[$meta])* $visibility const fn $($rest)*
+    };
+}
+pub(crate) use const_fn;

@@ -1,0 +1,402 @@
+//! A worker: the loop that takes tasks and runs them, and its life from `start` to leaving.
+//!
+//! Invariants:
+//!
+//! - **One Attached.** At most one thread at a time runs the worker of a given number: attaching checks and sets its bit in
+//!   one section.
+//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. [`lend`] makes that true: it returns only when
+//!   no `Worker` exists any more; and dropping a `Worker` touches the executor last by lowering `alive`.
+//!
+//! `unsafe` here: the lifetime in *Lent*, and the raw pointer for C entry points.
+
+use core::cell::Cell;
+use core::fmt;
+
+use crate::blocking::{Awaited, Closed, Endless, Help, block};
+use crate::completion::{complete, execute};
+use crate::error::StartError;
+use crate::host::Park;
+use crate::queue::Index;
+use crate::registry::{Gait, Look, Mode, Registry, WorkerCell};
+use crate::spawn::Spawn;
+use crate::state::Outside;
+use crate::sync::Ordering;
+use crate::unwind;
+use crate::waiter::Waiter;
+
+/// One thread's worth of an executor: what a host runs.
+///
+/// [`start`](crate::Executor::start) gives one to the host for each worker; the host calls [`run`](Self::run) on a thread of its
+/// own, or [`run_one`](Self::run_one) from a loop of its own. Dropping it makes the worker leave.
+#[must_use = "a worker that is dropped leaves its executor at once"]
+pub struct Worker<H: Park> {
+    cell: &'static WorkerCell<H>,
+    epoch: u32,
+    /// Whether this value set the worker's bit in `attached`.
+    attached: bool,
+}
+
+impl<H: Park> Worker<H> {
+    /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there is nothing to do.
+    ///
+    /// # Blocking
+    ///
+    /// Until shutdown. It parks only after it found the queue empty.
+    ///
+    /// # Context
+    ///
+    /// Any thread that may call [`Park::park`].
+    pub fn run(mut self) {
+        let Some((registry, worker)) = self.attach() else { return };
+        let mut gait = Gait::Fresh;
+        let mut round = 0;
+        // Endless for a reason: ends with the executor.
+        loop {
+            match registry.look(worker, gait) {
+                Look::Task(index, next) => {
+                    registry.notify(next);
+                    execute(registry, index, Some(worker));
+                    (gait, round) = (Gait::Fresh, 0);
+                }
+                Look::Nothing => {
+                    gait = Gait::Tired;
+                    while H::relax(round) {
+                        round = round.saturating_add(1);
+                        if registry.shared().is_worth_a_look() {
+                            gait = Gait::Searching;
+                            break;
+                        }
+                    }
+                }
+                Look::Idle => {
+                    H::park();
+                    (gait, round) = (Gait::Fresh, 0);
+                }
+                Look::Leave => return,
+            }
+        }
+    }
+
+    /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in an interrupt handler.
+    ///
+    /// `true`: there may be more to do, now or later. `false`: the executor has shut down and this worker has left.
+    /// Whether a task was run is told by [`Ran`].
+    ///
+    /// # Blocking
+    ///
+    /// As long as the task takes.
+    pub fn run_one(&mut self) -> Ran {
+        let Some((registry, worker)) = self.attach() else { return Ran::Left };
+        match registry.look(worker, Gait::Fresh) {
+            Look::Task(index, next) => {
+                registry.notify(next);
+                execute(registry, index, Some(worker));
+                Ran::Task
+            }
+            // A loop of the host's own does not park: nobody needs to wake it.
+            Look::Nothing => {
+                registry.stop_searching();
+                Ran::Nothing
+            }
+            Look::Idle => Ran::Nothing,
+            Look::Leave => {
+                self.leave();
+                Ran::Left
+            }
+        }
+    }
+
+    /// The worker's number: from 0 to `WORKERS - 1`.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        self.home().map_or(0, |(_, worker)| usize::from(worker))
+    }
+
+    /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with [`from_raw`](Self::from_raw).
+    #[must_use = "a worker that is never run keeps its executor from shutting down"]
+    pub fn into_raw(self) -> *mut () {
+        let pointer = core::ptr::from_ref(self.cell).cast::<()>().cast_mut();
+        core::mem::forget(self);
+        pointer
+    }
+
+    /// The worker that [`into_raw`](Self::into_raw) made a pointer of.
+    ///
+    /// # Safety
+    ///
+    /// - `pointer` comes from `Worker::<H>::into_raw`, for the same `H`, and is used at most once.
+    pub unsafe fn from_raw(pointer: *mut ()) -> Self {
+        // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the worker is.
+        let cell = unsafe { &*pointer.cast_const().cast::<WorkerCell<H>>() };
+        let mut worker = Self { epoch: cell.desk.with(|desk| desk.epoch.get()), cell, attached: false };
+        if let Some((registry, place)) = worker.home() {
+            // If the worker is attached, it is by the value that `into_raw` forgot.
+            worker.attached = registry.shared().ready.with(|ready| ready.attached.get() & (1 << place) != 0);
+        }
+        worker
+    }
+
+    /// The executor and our number in it. Told by the address of our cell.
+    fn home(&self) -> Option<(&'static dyn Registry<H>, u16)> {
+        let registry = self.cell.desk.with(|desk| desk.home.get())?;
+        let place = registry.workers().iter().position(|cell| core::ptr::eq(cell, self.cell))?;
+        Some((registry, place as u16)) // at most as many workers as bits in a word
+    }
+
+    /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or its hook failed.
+    fn attach(&mut self) -> Option<(&'static dyn Registry<H>, u16)> {
+        let (registry, worker) = self.home()?;
+        if self.attached {
+            self.sit_down();
+            return Some((registry, worker));
+        }
+        let bit = 1_usize << worker;
+        self.attached = registry.shared().ready.with(|ready| {
+            let ours =
+                ready.epoch.get() == self.epoch && ready.issued.get() & bit != 0 && ready.attached.get() & bit == 0;
+            if ours {
+                ready.attached.set(ready.attached.get() | bit);
+            }
+            ours
+        });
+        if !self.attached {
+            return None;
+        }
+        self.sit_down();
+        if let Some(hook) = registry.shared().on_worker_start {
+            let started = unwind::catch(|| hook(usize::from(worker)));
+            if !matches!(started, Ok(Ok(()))) {
+                drop_contained(started);
+                break_down(registry);
+                self.leave();
+                return None;
+            }
+        }
+        Some((registry, worker))
+    }
+
+    /// Makes the calling thread the one that others wake and that knows itself as the worker.
+    fn sit_down(&self) {
+        let id = H::current_id();
+        // Relaxed: other threads only compare it with their own numbers.
+        if self.cell.id.load(Ordering::Relaxed) != id {
+            let thread = H::current();
+            drop(self.cell.desk.with(|desk| desk.thread.replace(Some(thread))));
+            self.cell.id.store(id, Ordering::Relaxed); // as above
+        }
+    }
+
+    /// Unbinds the worker and takes it off the executor's books. Does nothing the second time.
+    fn leave(&mut self) {
+        let Some((registry, worker)) = self.home() else { return };
+        let bit = 1_usize << worker;
+        let attached = core::mem::replace(&mut self.attached, false);
+        if attached {
+            if let Some(hook) = registry.shared().on_worker_exit {
+                unwind::contain(|| hook(usize::from(worker)));
+            }
+            self.cell.id.store(0, Ordering::Relaxed); // as in `sit_down`
+            drop(self.cell.desk.with(|desk| desk.thread.take()));
+        }
+        let closer = registry.shared().ready.with(|ready| {
+            if attached {
+                ready.attached.set(ready.attached.get() & !bit);
+            }
+            if ready.epoch.get() == self.epoch && ready.attached.get() & bit == 0 {
+                ready.issued.set(ready.issued.get() & !bit);
+            }
+            if ready.issued.get() == 0 || ready.attached.get() == 0 { ready.closer.take() } else { Waiter::None }
+        });
+        registry.notify(closer);
+    }
+}
+
+fn drop_contained<T>(value: T) {
+    unwind::contain(|| drop(value));
+}
+
+impl<H: Park> Drop for Worker<H> {
+    fn drop(&mut self) {
+        let Some((registry, _)) = self.home() else { return };
+        self.leave();
+        let shared = registry.shared();
+        let owner = shared.owner.with(|owner| {
+            let thread = owner.take();
+            owner.set(thread.clone());
+            thread
+        });
+        // Release: the owner sees all that this worker did. The last touch (*Lent*): `owner` is ours.
+        shared.alive.fetch_sub(1, Ordering::Release);
+        if let Some(owner) = owner {
+            H::unpark(&owner);
+        }
+    }
+}
+
+impl<H: Park> fmt::Debug for Worker<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Worker").field("index", &self.index()).finish_non_exhaustive()
+    }
+}
+
+/// What [`Worker::run_one`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "`Left` means that the worker is not to be called again"]
+pub enum Ran {
+    /// A task was run, or a future polled.
+    Task,
+    /// There was nothing to run.
+    Nothing,
+    /// The executor has shut down, or was never this worker's: it has left.
+    Left,
+}
+
+/// Ends every accepted task as broken and refuses all others.
+fn break_down<H: Park>(registry: &(dyn Registry<H> + '_)) {
+    registry.set_mode(|ready| ready.broken.set(true));
+    // Bound: what was accepted before; nothing is now.
+    while let Some(index) = registry.take_next() {
+        abandon(registry, index);
+    }
+    for index in 0..registry.capacity() {
+        if registry.slot(index).schedule() {
+            abandon(registry, index);
+        }
+    }
+    registry.wake_all();
+}
+
+fn abandon<H: Park>(registry: &(dyn Registry<H> + '_), index: Index) {
+    if let Some(running) = registry.slot(index).start(Outside::Yes) {
+        complete(registry, running.abandon());
+    }
+}
+
+/// Gives a worker of each number to the host.
+///
+/// # Safety
+///
+/// - The executor outlives every `Worker` made here.
+unsafe fn issue<H: Park, S: Spawn<H>>(
+    registry: &(dyn Registry<H> + '_),
+    spawn: &S,
+    owner: Option<H::Thread>,
+) -> Result<(), StartError<S::Error>> {
+    // SAFETY: only the lifetime changes; the caller promises what it says.
+    let registry: &'static dyn Registry<H> =
+        unsafe { core::mem::transmute::<&(dyn Registry<H> + '_), &'static dyn Registry<H>>(registry) };
+    let workers = registry.workers();
+    // All bits are set first, so that a worker that is quick to leave does not look like the last one.
+    let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
+    let epoch = registry.shared().ready.with(|ready| {
+        let stopped = ready.issued.get() == 0 && ready.attached.get() == 0;
+        let over = ready.mode.get() == Mode::Open || ready.is_drained();
+        (stopped && over && ready.mode.get() != Mode::Stop).then(|| {
+            let epoch = ready.epoch.get().wrapping_add(1);
+            ready.epoch.set(epoch);
+            ready.issued.set(all);
+            ready.mode.set(Mode::Open);
+            ready.broken.set(false);
+            epoch
+        })
+    });
+    let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
+    registry.set_mode(|_| {}); // the hint no longer says that workers are to leave
+    drop(registry.shared().owner.with(|place| place.replace(owner)));
+    for (started, cell) in workers.iter().enumerate() {
+        cell.desk.with(|desk| {
+            desk.home.set(Some(registry));
+            desk.epoch.set(epoch);
+        });
+        registry.shared().alive.fetch_add(1, Ordering::Relaxed); // the host's own hand-over publishes it
+        if let Err(reason) = spawn.spawn(Worker { cell, epoch, attached: false }) {
+            stop(registry);
+            return Err(StartError::Refused { started, reason });
+        }
+    }
+    Ok(())
+}
+
+/// Stops the workers that started although the tasks go on waiting: those that run leave, those that do not are stale.
+fn stop<H: Park>(registry: &(dyn Registry<H> + '_)) {
+    registry.set_mode(|ready| {
+        ready.mode.set(Mode::Stop);
+        ready.epoch.set(ready.epoch.get().wrapping_add(1));
+        ready.issued.set(0);
+    });
+    registry.wake_all();
+    // It cannot be interrupted: the wait is endless, and the caller is no worker that is stuck.
+    let _ = block(registry, &Detached(Closed { registry }), &Endless::<H>::new(), Help::Workers);
+    registry.set_mode(|ready| ready.mode.set(Mode::Open));
+}
+
+/// A wait for the workers that run to stop running.
+struct Detached<'r, 'e, H: Park>(Closed<'r, 'e, H>);
+
+impl<H: Park> Awaited<H> for Detached<'_, '_, H> {
+    fn is_ready(&self) -> bool {
+        self.0.registry.shared().ready.with(|ready| ready.attached.get() == 0)
+    }
+
+    fn drives(&self, _registry: &(dyn Registry<H> + '_)) -> bool {
+        false
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        self.0.register(waiter)
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.0.deregister(waiter)
+    }
+}
+
+/// Starts an executor that lives for ever.
+pub(crate) fn start<H: Park, S: Spawn<H>>(
+    registry: &'static (dyn Registry<H> + 'static),
+    spawn: &S,
+) -> Result<(), StartError<S::Error>> {
+    // SAFETY: `'static`.
+    unsafe { issue(registry, spawn, None) }
+}
+
+/// Starts an executor, runs `body`, and returns only when no `Worker` of it exists any more, also when `body` panics.
+/// `close` must make the workers leave.
+pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
+    registry: &(dyn Registry<H> + '_),
+    spawn: &S,
+    body: impl FnOnce() -> R,
+    close: impl FnOnce(),
+) -> Result<R, StartError<S::Error>> {
+    let shared = registry.shared();
+    // Both run on every path out of here, unwinding included: this frame is what the workers depend on. The one made
+    // first runs last, whatever the other does.
+    let wait = unwind::Bomb::new(|| {
+        // Endless for a reason: a host that keeps a worker for ever keeps us (*Harmless Host*).
+        // Acquire: sees all that the workers did.
+        while shared.alive.load(Ordering::Acquire) != 0 {
+            H::park();
+        }
+        drop(shared.owner.with(Cell::take));
+    });
+    let close = unwind::Bomb::new(close);
+    // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one without a `Worker`.
+    match unsafe { issue(registry, spawn, Some(H::current())) } {
+        Ok(()) => {
+            let result = body();
+            drop(close);
+            drop(wait);
+            Ok(result)
+        }
+        Err(StartError::AlreadyStarted) => {
+            close.defuse();
+            wait.defuse();
+            Err(StartError::AlreadyStarted)
+        }
+        Err(refused) => {
+            close.defuse();
+            drop(wait);
+            Err(refused)
+        }
+    }
+}
