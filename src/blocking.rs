@@ -23,15 +23,19 @@ pub(crate) enum Interrupted {
 }
 
 /// How long a wait may take.
-pub(crate) trait Patience {
+pub trait Patience {
     /// Whether the wait ends only with what it waits for.
+    #[doc(hidden)]
     const ENDLESS: bool;
+    #[doc(hidden)]
     fn is_over(&self) -> bool;
+    #[doc(hidden)]
     fn park(&self);
 }
 
 /// As long as it takes.
-pub(crate) struct Endless<H>(core::marker::PhantomData<fn() -> H>);
+#[derive(Debug)]
+pub struct Endless<H>(core::marker::PhantomData<fn() -> H>);
 
 impl<H> Endless<H> {
     pub(crate) const fn new() -> Self {
@@ -54,7 +58,8 @@ impl<H: Park> Patience for Endless<H> {
 }
 
 /// Until a tick of the host's clock.
-pub(crate) struct Until<H> {
+#[derive(Debug)]
+pub struct Until<H> {
     deadline: u64,
     host: core::marker::PhantomData<fn() -> H>,
 }

@@ -1,24 +1,23 @@
 //! The public type: capacities, submitting, starting and stopping.
 #![forbid(unsafe_code)]
 
-use core::cell::Cell;
 use core::fmt;
 use core::future::Future;
-use core::mem::MaybeUninit;
 use core::time::Duration;
 
-use crate::blocking::{Closed, Endless, Help, Interrupted, Patience, Room, Until, block};
+use crate::blocking::{Closed, Endless, Help, Interrupted, Patience, Until, block};
 use crate::completion::{complete_cancelled, execute};
-use crate::error::{Refusal, ShutdownError, StartError, SubmitError, WorkerStartError};
+use crate::error::{ShutdownError, StartError, SubmitError, WorkerStartError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
-use crate::job::{Fallible, Plain, Verdict};
+use crate::intake::Intake;
+use crate::job::{Fallible, Plain};
+use crate::map::{Door, Each, Map};
 use crate::memory::Core;
 use crate::permit::Permit;
 use crate::promise::Promise;
-use crate::queue::Index;
 use crate::registry::{Mode, Registry};
-use crate::slot::Claim;
+use crate::scope::{Scope, scope};
 use crate::spawn::Spawn;
 use crate::state::Phase;
 use crate::stats::Stats;
@@ -112,38 +111,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         &self.core
     }
 
-    /// A slot of our own kind that was taken out of the free list.
-    fn adopt(&self, index: Index) -> Claim<'_, [MaybeUninit<u8>; SLOT_BYTES]> {
-        match Claim::new(&self.core.slots[usize::from(index)], index) {
-            Some(claim) => claim,
-            None => unreachable!("a free slot can be claimed"),
-        }
-    }
-
-    /// Takes a slot, or says why there is none.
-    fn claim(&self) -> Result<Claim<'_, [MaybeUninit<u8>; SLOT_BYTES]>, Refusal> {
-        let registry = self.registry();
-        registry.claim().map(|index| self.adopt(index)).ok_or_else(|| registry.refuse(registry.refusal()))
-    }
-
-    fn submit_as<F, T, V>(&self, task: F) -> Result<JoinHandle<'_, T, H>, SubmitError<F>>
-    where
-        F: FnOnce() -> T + Send + 'static,
-        T: Send + 'static,
-        V: Verdict<T>,
-    {
-        let registry = self.registry();
-        let claim = match self.claim() {
-            Ok(claim) => claim,
-            Err(reason) => return Err(SubmitError { task, reason }),
-        };
-        match claim.closure::<F, T, V>(task, |filled| registry.enqueue(filled)) {
-            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, task)) => {
-                registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
-            }
-        }
+    pub(crate) fn intake(&self) -> Intake<'_, SLOT_BYTES, H> {
+        Intake { registry: self.registry(), slots: &self.core.slots }
     }
 
     /// Gives a closure to the workers. They start tasks in the order of submission.
@@ -179,7 +148,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        self.submit_as::<F, T, Plain>(task)
+        self.intake().submit::<F, T, Plain>(task)
     }
 
     /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure for [`ReturnWhen::FirstError`](crate::ReturnWhen).
@@ -193,7 +162,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         T: Send + 'static,
         E: Send + 'static,
     {
-        self.submit_as::<F, Result<T, E>, Fallible>(task)
+        self.intake().submit::<F, Result<T, E>, Fallible>(task)
     }
 
     /// As [`submit`](Self::submit), but waits for a slot as long as it takes.
@@ -214,7 +183,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.reserve_with(&Endless::<H>::new()) {
+        match self.intake().reserve_with(&Endless::<H>::new()) {
             Ok(permit) => permit.submit(task),
             Err(reason) => Err(SubmitError { task, reason }),
         }
@@ -231,7 +200,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         T: Send + 'static,
         H: Clock,
     {
-        match self.reserve_with(&Until::<H>::after(timeout)) {
+        match self.intake().reserve_with(&Until::<H>::after(timeout)) {
             Ok(permit) => permit.submit(task),
             Err(reason) => Err(SubmitError { task, reason }),
         }
@@ -265,11 +234,12 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let registry = self.registry();
-        let Some(index) = registry.claim() else {
-            return Err(SubmitError { task: future, reason: registry.refuse(registry.refusal()) });
+        let claim = match self.intake().claim() {
+            Ok(claim) => claim,
+            Err(reason) => return Err(SubmitError { task: future, reason }),
         };
-        let waker = waker(&self.core, index);
-        match self.adopt(index).future(waker, future, |filled| registry.enqueue_future(filled)) {
+        let waker = waker(&self.core, claim.index());
+        match claim.future(waker, future, |filled| registry.enqueue_future(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task)) => {
                 registry.release(claim.retire());
@@ -288,24 +258,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// If every slot is taken, or the executor is shut down or broken.
     pub fn reserve(&self) -> Result<Permit<'_, SLOT_BYTES, H>, SubmitError<()>> {
-        let registry = self.registry();
-        let refused = |reason| SubmitError { task: (), reason };
-        if let Some(reason) = registry.shared().ready.with(|ready| ready.refusal()) {
-            return Err(refused(registry.refuse(reason)));
-        }
-        self.claim().map(|claim| Permit::new(registry, claim)).map_err(refused)
-    }
-
-    /// Holds a slot, waiting for it.
-    pub(crate) fn reserve_with(&self, patience: &impl Patience) -> Result<Permit<'_, SLOT_BYTES, H>, Refusal> {
-        let registry = self.registry();
-        let room = Room { registry, claimed: Cell::new(None) };
-        let waited = block(registry, &room, patience, Help::Workers);
-        match room.claimed.get() {
-            Some(index) => Ok(Permit::new(registry, self.adopt(index))),
-            None if waited.is_err() => Err(registry.refuse(Refusal::Full)),
-            None => Err(registry.refuse(registry.refusal())),
-        }
+        self.intake().reserve().map_err(|reason| SubmitError { task: (), reason })
     }
 
     /// A task that is completed by hand: its giving end and its handle.
@@ -325,6 +278,73 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         let registry = self.registry();
         let (promised, receiver) = self.reserve()?.into_claim().promise::<T>();
         Ok((Promise::new(registry, promised), JoinHandle::new(registry, receiver)))
+    }
+
+    /// The results of `function` over `items`, in their order, lazily, with at most `QUEUE` tasks in flight.
+    ///
+    /// The input may be endless. An error is one item's; the iteration goes on. Dropping the iterator cancels what has not started.
+    ///
+    /// # Blocking
+    ///
+    /// Not here. Each `next` as [`JoinHandle::result`]; if all slots belong to other tasks, it waits for one, and a
+    /// worker does the work itself.
+    ///
+    /// # Python
+    ///
+    /// `Executor.map` with `buffersize`; there the first error ends the iteration (to 3.14), and dropping it unstarted cancels nothing.
+    ///
+    /// ```
+    /// use slotted::Executor;
+    ///
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let squares: Vec<u32> = executor.map(1.., |n: u32| n * n).map(Result::unwrap).take(5).collect();
+    /// assert_eq!(squares, [1, 4, 9, 16, 25]);
+    /// ```
+    pub fn map<I, F, T>(
+        &self,
+        items: I,
+        function: F,
+    ) -> Map<'_, QUEUE, SLOT_BYTES, Door<'_, SLOT_BYTES, H>, I::IntoIter, Each<F>, H>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Clone + Send + 'static,
+        T: Send + 'static,
+    {
+        Map::new(Door(self.intake()), items.into_iter(), Each(function), Help::Workers)
+    }
+
+    /// Runs `body` with a [`Scope`], whose tasks may borrow from the caller's stack, and returns when all of them have ended.
+    ///
+    /// Also when `body` or a task panics: the panic is re-raised then (that of a task if nobody took its result).
+    /// Works inside a worker, with one worker and with none.
+    ///
+    /// # Blocking
+    ///
+    /// Until the last task of the scope has ended. A worker runs unstarted ones itself; other threads do so after [`Scope::inline`].
+    ///
+    /// # Python
+    ///
+    /// Has no counterpart: there everything is shared.
+    ///
+    /// ```
+    /// use slotted::Executor;
+    ///
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut numbers = [1, 2, 3, 4, 5];
+    /// let sum = executor.scope(|s| {
+    ///     let (left, right) = numbers.split_at(2);
+    ///     let left = s.submit(|| left.iter().sum::<i32>()).unwrap();
+    ///     right.iter().sum::<i32>() + left.result().unwrap()
+    /// });
+    /// assert_eq!(sum, 15);
+    /// executor.scope(|s| s.for_each_chunk(&mut numbers, 2, |chunk| chunk.iter_mut().for_each(|n| *n *= 10))).unwrap();
+    /// assert_eq!(numbers, [10, 20, 30, 40, 50]);
+    /// ```
+    pub fn scope<'env, R>(
+        &'env self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>) -> R,
+    ) -> R {
+        scope(self.intake(), body)
     }
 
     /// Gives the host `WORKERS` workers to run.

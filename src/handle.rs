@@ -216,7 +216,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         CancelOnDrop { handle: Some(self) }
     }
 
-    fn wait_and_take(&mut self, patience: &impl Patience, help: Help) -> Result<T, TaskError> {
+    pub(crate) fn wait_and_take(&mut self, patience: &impl Patience, help: Help) -> Result<T, TaskError> {
         if let Some(outcome) = self.take() {
             return outcome;
         }

@@ -377,6 +377,13 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         self.slot(index).snapshot().is_queued() && self.shared().ready.with(|ready| self.unlink(ready, index))
     }
 
+    /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
+    pub(crate) fn take_queued_of(&self, index: Index, scope: *mut ()) -> bool {
+        let slot = self.slot(index);
+        let is_ours = || slot.scope() == scope && slot.snapshot().is_queued();
+        is_ours() && self.shared().ready.with(|ready| is_ours() && self.unlink(ready, index))
+    }
+
     /// A worker's look at the queue.
     pub(crate) fn look(&self, worker: u16, gait: Gait) -> Look<H> {
         let bit = 1 << worker;

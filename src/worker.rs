@@ -375,7 +375,10 @@ pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
         // Endless for a reason: a host that keeps a worker for ever keeps us (*Harmless Host*).
         // Acquire: sees all that the workers did.
         while shared.alive.load(Ordering::Acquire) != 0 {
+            // A host that panics here would end the borrow too early: a panic while panicking aborts.
+            let abort = unwind::Bomb::new(|| panic!("an executor cannot be left while its workers run"));
             H::park();
+            abort.defuse();
         }
         drop(shared.owner.with(Cell::take));
     });

@@ -49,6 +49,10 @@ impl<'e, B: ?Sized> Claim<'e, B> {
         })
     }
 
+    pub(crate) fn index(&self) -> Index {
+        self.slot.index()
+    }
+
     /// Gives the slot back empty: its index goes to the free list.
     pub(crate) fn retire(self) -> Index {
         let index = self.slot.index();

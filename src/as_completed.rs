@@ -1,0 +1,357 @@
+//! Handles in the order in which their tasks complete.
+#![forbid(unsafe_code)]
+
+use core::fmt;
+use core::iter::FusedIterator;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+
+use futures_core::Stream;
+
+use crate::blocking::{Endless, Help, Interrupted, Patience, Until};
+use crate::group::{block_on_group, is_mixed, pop_completed, unwatch, wake_by, watch};
+use crate::handle::JoinHandle;
+use crate::host::{Clock, Park, deadline};
+use crate::waiter::WakeOn;
+
+mod storage;
+
+pub use storage::{IntoHandles, Storage, UnfinishedHandles};
+
+/// Yields each handle once: those that are done first, then the others as their tasks complete. Done means ended or cancelled.
+///
+/// Takes the handles in an array, a [`heapless::Vec`], or (with `std`) a `Vec`. They may belong to executors of different sizes.
+///
+/// Inside a worker, where a wait could never end, it yields the handles that are left as they are; their `result` says
+/// [`WouldDeadlock`](crate::TaskError::WouldDeadlock).
+///
+/// # Blocking
+///
+/// Each `next` as [`JoinHandle::result`]; a worker runs unstarted tasks among them itself.
+///
+/// # Cost
+///
+/// A lock-bounded step for each handle at the start and at each `next`, however many handles there are. (With handles of several executors, a
+/// `next` that has to wait looks at all of them first; and so does a worker's that has nothing to run.)
+///
+/// # Cancellation
+///
+/// Dropping the iterator detaches the handles that are left; [`AsCompleted::into_handles`] gives them back.
+///
+/// # Python
+///
+/// `concurrent.futures.as_completed`.
+///
+/// ```
+/// use slotted::{Executor, as_completed};
+///
+/// let executor: Executor<0, 4> = Executor::new();
+/// let handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// assert!(handles[1].cancel());
+/// let mut completed = as_completed(handles);
+/// assert!(completed.next().unwrap().cancelled());
+/// assert_eq!(completed.next().unwrap().result().unwrap(), 1);
+/// assert!(completed.next().is_none());
+/// ```
+pub fn as_completed<'e, T, H, C>(handles: C) -> AsCompleted<'e, T, H, C::Storage>
+where
+    H: Park,
+    C: IntoHandles<'e, T, H>,
+{
+    AsCompleted::new(handles.into_storage())
+}
+
+/// As [`as_completed`], but gives up `timeout` after this call; zero yields what is done.
+///
+/// # Errors
+///
+/// Yields, once and last, an [`AsCompletedTimeout`] that has the handles which are left.
+///
+/// # Python
+///
+/// There the time runs from the first `next`.
+pub fn as_completed_timeout<'e, T, H, C>(handles: C, timeout: Duration) -> AsCompletedWithTimeout<'e, T, H, C::Storage>
+where
+    H: Clock,
+    C: IntoHandles<'e, T, H>,
+{
+    let deadline = deadline::<H>(timeout);
+    AsCompletedWithTimeout { handles: Some(AsCompleted::new(handles.into_storage())), deadline }
+}
+
+/// What [`as_completed`] returns: an iterator, and a stream.
+#[must_use = "iterators are lazy; dropping it detaches the tasks"]
+pub struct AsCompleted<'e, T, H: Park, S: Storage<'e, T, H>> {
+    storage: S,
+    total: usize,
+    left: usize,
+    /// No handle is left before this place.
+    from: usize,
+    /// Handles before this place are watched, or gone: the others were taken from before they came to us.
+    spent: usize,
+    mixed: bool,
+    handles: core::marker::PhantomData<JoinHandle<'e, T, H>>,
+}
+
+impl<'e, T, H, S> AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    pub(crate) fn new(storage: S) -> Self {
+        let members = storage.as_ref();
+        for place in 0..members.len() {
+            watch(members, place, 0..place, WakeOn::Any);
+        }
+        let total = members.iter().flatten().count();
+        let mixed = is_mixed(members);
+        Self { storage, total, left: total, from: 0, spent: 0, mixed, handles: core::marker::PhantomData }
+    }
+
+    /// How many handles are left to yield.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.left
+    }
+
+    /// The handles that are left, in the order in which they came.
+    pub fn into_handles(self) -> UnfinishedHandles<'e, T, H, S> {
+        UnfinishedHandles::new(self)
+    }
+
+    fn take(&mut self, place: usize) -> Option<JoinHandle<'e, T, H>> {
+        let handle = self.storage.as_mut().get_mut(place)?.take();
+        if handle.is_some() {
+            self.left -= 1;
+        }
+        handle
+    }
+
+    /// The first handle that is left, watched no more.
+    pub(crate) fn take_first(&mut self) -> Option<JoinHandle<'e, T, H>> {
+        self.skip_gaps();
+        unwatch(self.storage.as_ref(), self.from);
+        self.take(self.from)
+    }
+
+    /// Moves `from` to the first handle that is left. Bound: over the whole life as many steps as handles.
+    fn skip_gaps(&mut self) {
+        let members = self.storage.as_ref();
+        while members.get(self.from).is_some_and(Option::is_none) {
+            self.from += 1;
+        }
+    }
+
+    /// A handle that is done, if there is one.
+    pub(crate) fn take_completed(&mut self) -> Option<JoinHandle<'e, T, H>> {
+        // Bound: over the whole life as many steps as handles.
+        while let Some(member) = self.storage.as_ref().get(self.spent) {
+            self.spent += 1;
+            if member.as_ref().is_some_and(|handle| handle.receiver().is_none()) {
+                return self.take(self.spent - 1);
+            }
+        }
+        self.skip_gaps();
+        let place = pop_completed(self.storage.as_ref(), self.from, self.mixed)?;
+        self.take(place)
+    }
+
+    /// The next handle that is done, waiting for it. `Ok(None)`: none is left.
+    fn next_with(&mut self, patience: &impl Patience, help: Help) -> Result<Option<JoinHandle<'e, T, H>>, Interrupted> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        if let Some(handle) = self.take_completed() {
+            return Ok(Some(handle));
+        }
+        block_on_group(self.storage.as_ref(), self.from, self.mixed, WakeOn::Any, patience, help)?;
+        Ok(self.take_completed())
+    }
+}
+
+impl<'e, T, H, S> Iterator for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    type Item = JoinHandle<'e, T, H>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.next_with(&Endless::<H>::new(), Help::Workers) {
+            Ok(handle) => handle,
+            // It cannot time out. Its own `result` tells the user the same.
+            Err(_) => self.take_first(),
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'e, T, H, S> ExactSizeIterator for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+}
+
+impl<'e, T, H, S> FusedIterator for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+}
+
+// The handles are `Unpin`, and the storage is never pinned.
+impl<'e, T, H, S> Unpin for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+}
+
+impl<'e, T, H, S> Stream for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    type Item = JoinHandle<'e, T, H>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = self.get_mut();
+        if this.left == 0 {
+            return Poll::Ready(None);
+        }
+        if let Some(handle) = this.take_completed() {
+            return Poll::Ready(Some(handle));
+        }
+        wake_by(this.storage.as_ref(), this.from, this.mixed, context.waker());
+        // One may have completed before the waker was there.
+        this.take_completed().map_or(Poll::Pending, |handle| Poll::Ready(Some(handle)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.left, Some(self.left))
+    }
+}
+
+impl<'e, T, H, S> Drop for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    /// The handles leave their groups before they are dropped.
+    fn drop(&mut self) {
+        let members = self.storage.as_ref();
+        for place in self.from..members.len() {
+            unwatch(members, place);
+        }
+    }
+}
+
+impl<'e, T, H, S> fmt::Debug for AsCompleted<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompleted")
+            .field("unfinished", &self.left)
+            .field("total", &self.total)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`as_completed_timeout`] returns.
+#[must_use = "iterators are lazy; dropping it detaches the tasks"]
+pub struct AsCompletedWithTimeout<'e, T, H: Park, S: Storage<'e, T, H>> {
+    /// `None` after the time was up.
+    handles: Option<AsCompleted<'e, T, H, S>>,
+    deadline: u64,
+}
+
+impl<'e, T, H, S> Iterator for AsCompletedWithTimeout<'e, T, H, S>
+where
+    H: Clock,
+    S: Storage<'e, T, H>,
+{
+    type Item = Result<JoinHandle<'e, T, H>, AsCompletedTimeout<'e, T, H, S>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.handles.as_mut()?.next_with(&Until::<H>::at(self.deadline), Help::Workers) {
+            Ok(handle) => handle.map(Ok),
+            Err(_) => self.handles.take().map(|handles| Err(AsCompletedTimeout { handles })),
+        }
+    }
+}
+
+impl<'e, T, H, S> fmt::Debug for AsCompletedWithTimeout<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsCompletedWithTimeout").field(&self.handles).finish()
+    }
+}
+
+/// The time of an [`as_completed_timeout`] was up, with the handles that are left.
+#[must_use = "dropping it detaches the tasks that are left"]
+pub struct AsCompletedTimeout<'e, T, H: Park, S: Storage<'e, T, H>> {
+    handles: AsCompleted<'e, T, H, S>,
+}
+
+impl<'e, T, H, S> AsCompletedTimeout<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    /// How many handles were not yielded.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.handles.left
+    }
+
+    /// How many handles there were.
+    #[must_use]
+    pub fn total(&self) -> usize {
+        self.handles.total
+    }
+
+    /// The handles that are left, in the order in which they came.
+    pub fn into_handles(self) -> UnfinishedHandles<'e, T, H, S> {
+        self.handles.into_handles()
+    }
+}
+
+impl<'e, T, H, S> fmt::Debug for AsCompletedTimeout<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsCompletedTimeout")
+            .field("unfinished", &self.unfinished())
+            .field("total", &self.total())
+            .finish_non_exhaustive()
+    }
+}
+
+impl<'e, T, H, S> fmt::Display for AsCompletedTimeout<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} (of {}) tasks unfinished", self.unfinished(), self.total())
+    }
+}
+
+impl<'e, T, H, S> core::error::Error for AsCompletedTimeout<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+}

@@ -1,0 +1,98 @@
+//! The way in: from a closure to a handle. Knows `SLOT_BYTES`, but neither how many slots nor how many workers there are.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+use core::mem::MaybeUninit;
+
+use crate::blocking::{Help, Patience, Room, block};
+use crate::error::{Refusal, SubmitError};
+use crate::handle::JoinHandle;
+use crate::host::Park;
+use crate::job::Verdict;
+use crate::permit::Permit;
+use crate::queue::Index;
+use crate::registry::Registry;
+use crate::slot::{Claim, Slot};
+
+/// A slot that is ours, of a known size.
+pub(crate) type SizedClaim<'e, const SLOT_BYTES: usize> = Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>;
+
+/// An executor, as those see it that submit.
+pub(crate) struct Intake<'e, const SLOT_BYTES: usize, H: Park> {
+    pub(crate) registry: &'e (dyn Registry<H> + 'e),
+    pub(crate) slots: &'e [Slot<[MaybeUninit<u8>; SLOT_BYTES]>],
+}
+
+impl<const SLOT_BYTES: usize, H: Park> Clone for Intake<'_, SLOT_BYTES, H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<const SLOT_BYTES: usize, H: Park> Copy for Intake<'_, SLOT_BYTES, H> {}
+
+impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
+    /// A slot that was taken out of the free list.
+    fn adopt(&self, index: Index) -> SizedClaim<'e, SLOT_BYTES> {
+        match Claim::new(&self.slots[usize::from(index)], index) {
+            Some(claim) => claim,
+            None => unreachable!("a free slot can be claimed"),
+        }
+    }
+
+    /// Takes a slot, or says why there is none; a refusal counts.
+    #[inline]
+    pub(crate) fn claim(&self) -> Result<SizedClaim<'e, SLOT_BYTES>, Refusal> {
+        match self.registry.claim() {
+            Some(index) => Ok(self.adopt(index)),
+            None => Err(self.registry.refuse(self.registry.refusal())),
+        }
+    }
+
+    /// Submits a closure.
+    #[inline]
+    pub(crate) fn submit<F, T, V>(&self, task: F) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
+    where
+        F: FnOnce() -> T + Send + 'static,
+        T: Send + 'static,
+        V: Verdict<T>,
+    {
+        let registry = self.registry;
+        let claim = match self.claim() {
+            Ok(claim) => claim,
+            Err(reason) => return Err(SubmitError { task, reason }),
+        };
+        match claim.closure::<F, T, V>(task, |filled| registry.enqueue(filled)) {
+            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
+            Err((claim, task)) => {
+                registry.release(claim.retire());
+                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
+            }
+        }
+    }
+
+    /// Holds a slot; a refusal counts.
+    pub(crate) fn reserve(&self) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
+        self.try_reserve().map_err(|reason| self.registry.refuse(reason))
+    }
+
+    /// Holds a slot; a refusal does not count.
+    pub(crate) fn try_reserve(&self) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
+        if let Some(reason) = self.registry.shared().ready.with(|ready| ready.refusal()) {
+            return Err(reason);
+        }
+        self.registry.claim().map(|index| Permit::new(self.registry, self.adopt(index))).ok_or(Refusal::Full)
+    }
+
+    /// Holds a slot, waiting for it; a refusal counts.
+    pub(crate) fn reserve_with(&self, patience: &impl Patience) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
+        let registry = self.registry;
+        let room = Room { registry, claimed: Cell::new(None) };
+        let waited = block(registry, &room, patience, Help::Workers);
+        match room.claimed.get() {
+            Some(index) => Ok(Permit::new(registry, self.adopt(index))),
+            None if waited.is_err() => Err(registry.refuse(Refusal::Full)),
+            None => Err(registry.refuse(registry.refusal())),
+        }
+    }
+}

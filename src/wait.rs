@@ -1,0 +1,133 @@
+//! Waiting for several handles.
+#![forbid(unsafe_code)]
+
+use core::fmt;
+use core::time::Duration;
+
+use crate::blocking::{Endless, Help, Patience, Until};
+use crate::group::{Members, block_on_group, is_mixed, unwatch, watch};
+use crate::handle::JoinHandle;
+use crate::host::{Clock, Park};
+use crate::waiter::WakeOn;
+
+/// When [`wait`] returns.
+///
+/// # Python
+///
+/// `FIRST_COMPLETED`, `FIRST_EXCEPTION`, `ALL_COMPLETED`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReturnWhen {
+    /// When a task has ended or was cancelled.
+    FirstCompleted,
+    /// When a task has panicked, was abandoned, or, submitted by [`submit_fallible`](crate::Executor::submit_fallible), has returned `Err`; or
+    /// all are done. A cancelled task is done, not failed.
+    #[doc(alias = "FIRST_EXCEPTION")]
+    FirstError,
+    /// When all are done.
+    AllCompleted,
+}
+
+/// Which handles are done and which are not.
+#[must_use]
+pub struct Waited<'h, 'e, T, H: Park> {
+    /// Those that are done: their results can be taken without waiting.
+    pub done: &'h mut [JoinHandle<'e, T, H>],
+    /// Those that are not.
+    pub not_done: &'h mut [JoinHandle<'e, T, H>],
+}
+
+impl<T, H: Park> fmt::Debug for Waited<'_, '_, T, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Waited").field("done", &self.done.len()).field("not_done", &self.not_done.len()).finish()
+    }
+}
+
+/// Waits until `return_when`, and reorders the handles: those that are done first.
+///
+/// Cancelled counts as done. The handles may belong to executors of different sizes.
+///
+/// # Blocking
+///
+/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where a worker's wait could never end it
+/// returns what is done by then.
+///
+/// # Cost
+///
+/// Two lock-bounded steps for each handle, and one for each task that completes meanwhile.
+///
+/// # Python
+///
+/// `concurrent.futures.wait`.
+///
+/// ```
+/// use slotted::{Executor, ReturnWhen, wait};
+///
+/// let executor: Executor<0, 4> = Executor::new();
+/// let mut handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// let waited = wait(&mut handles, ReturnWhen::FirstCompleted);
+/// assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+/// assert_eq!(waited.done[0].try_result().unwrap().unwrap(), 1);
+/// ```
+pub fn wait<'h, 'e, T, H: Park>(
+    handles: &'h mut [JoinHandle<'e, T, H>],
+    return_when: ReturnWhen,
+) -> Waited<'h, 'e, T, H> {
+    wait_with(handles, &Endless::<H>::new(), return_when)
+}
+
+/// As [`wait`], but at most `timeout`; zero polls. Never an error: what is not done by then is in `not_done`.
+///
+/// # Python
+///
+/// `concurrent.futures.wait(timeout=…)`.
+pub fn wait_timeout<'h, 'e, T, H: Clock>(
+    handles: &'h mut [JoinHandle<'e, T, H>],
+    timeout: Duration,
+    return_when: ReturnWhen,
+) -> Waited<'h, 'e, T, H> {
+    wait_with(handles, &Until::<H>::after(timeout), return_when)
+}
+
+/// Takes the handles out of their groups again, whatever happens in between.
+struct Watch<'m, 'e, T, H: Park>(&'m [JoinHandle<'e, T, H>]);
+
+impl<T, H: Park> Drop for Watch<'_, '_, T, H> {
+    fn drop(&mut self) {
+        for place in 0..self.0.len() {
+            unwatch(self.0, place);
+        }
+    }
+}
+
+fn wait_with<'h, 'e, T, H: Park>(
+    handles: &'h mut [JoinHandle<'e, T, H>],
+    patience: &impl Patience,
+    return_when: ReturnWhen,
+) -> Waited<'h, 'e, T, H> {
+    let wake_on = match return_when {
+        ReturnWhen::FirstCompleted => WakeOn::Any,
+        ReturnWhen::FirstError => WakeOn::Failure,
+        ReturnWhen::AllCompleted => WakeOn::All,
+    };
+    // A handle whose outcome was taken is done, and no group would say so.
+    let taken = handles.iter().any(|handle| handle.receiver().is_none());
+    if !(taken && return_when == ReturnWhen::FirstCompleted) {
+        let members: &[JoinHandle<'e, T, H>] = handles;
+        let watching = Watch(members);
+        for place in 0..members.places() {
+            watch(members, place, 0..place, wake_on);
+        }
+        // Interrupted or not: the state of each handle tells.
+        let _ = block_on_group(members, 0, is_mixed(members), wake_on, patience, Help::Workers);
+        drop(watching);
+    }
+    let mut done = 0;
+    for place in 0..handles.len() {
+        if handles[place].done() {
+            handles.swap(place, done);
+            done += 1;
+        }
+    }
+    let (done, not_done) = handles.split_at_mut(done);
+    Waited { done, not_done }
+}
