@@ -35,6 +35,8 @@ mod map;
 mod scope;
 mod stats;
 mod executor;
+#[cfg(all(test, loom))]
+mod models;
 
 pub use as_completed::{
     AsCompleted, AsCompletedTimeout, AsCompletedWithTimeout, IntoHandles, Storage, UnfinishedHandles, as_completed,

@@ -459,23 +459,18 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
     /// Puts a future that was woken back into the queue.
     pub(crate) fn wake(&self, index: Index) {
         let slot = self.slot(index);
-        if slot.wake() != Wake::Rests {
-            return;
-        }
-        let queued = self.shared().ready.with(|ready| {
-            slot.schedule().then(|| {
-                self.push(ready, index);
-                ready.whom_to_wake()
-            })
-        });
-        match queued {
-            Some(waiter) => {
+        // Bound: a further round means that between the look and the lock another waker queued the future, and a worker polled it.
+        while slot.wake() == Wake::Rests {
+            let queued = self.shared().ready.with(|ready| {
+                slot.schedule().then(|| {
+                    self.push(ready, index);
+                    ready.whom_to_wake()
+                })
+            });
+            if let Some(waiter) = queued {
                 self.notify(waiter);
                 self.nudge(index);
-            }
-            // It was woken and polled, or cancelled, between the look and the lock; if it is being polled it must hear of us.
-            None => {
-                let _ = slot.wake();
+                return;
             }
         }
     }

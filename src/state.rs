@@ -113,7 +113,7 @@ pub(crate) enum Start {
 pub(crate) enum Wake {
     /// The future rests: it must be put into the queue.
     Rests,
-    /// It is being polled; it will be polled again.
+    /// It will be polled, or polled again, and sees what came before the wake.
     Noted,
     /// There is nothing to wake.
     Ignored,
@@ -343,9 +343,15 @@ impl State {
     }
 
     /// Notes a wake-up of a future that is being polled; says what else must be done.
+    ///
+    /// A future that is queued already is written to as well, with what was there: a plain load could be old, and the poll
+    /// to come must see what happened before this wake.
     pub(crate) fn wake(&self) -> Wake {
-        // A repeated wake publishes too: the swap succeeds even where the bit is already set.
-        let noted = self.transition(|seen| (seen.phase() == Phase::Running).then(|| seen.with(NOTIFIED)));
+        let noted = self.transition(|seen| match seen.phase() {
+            Phase::Running => Some(seen.with(NOTIFIED)),
+            Phase::Pending | Phase::Scheduled => Some(seen),
+            _ => None,
+        });
         match noted {
             Ok(_) => Wake::Noted,
             Err(seen) if seen.phase() == Phase::Suspended => Wake::Rests,
@@ -393,9 +399,10 @@ impl State {
         self.transition(|seen| (!seen.is_done()).then(|| seen.with(LISTENER))).is_ok()
     }
 
-    /// Gives up the handle of a done task whose outcome was moved out.
+    /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays to be seen.
     pub(crate) fn take(&self) -> Rest {
-        match self.transition(|seen| Some(seen.of_kind(Kind::Empty).without(HANDLE))) {
+        let rest = |seen: Snapshot| if seen.is_cancelled() { Kind::Cancelled } else { Kind::Empty };
+        match self.transition(|seen| Some(seen.of_kind(rest(seen)).without(HANDLE))) {
             Ok(seen) | Err(seen) => Self::rest_after(seen, HANDLE),
         }
     }

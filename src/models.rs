@@ -1,0 +1,358 @@
+//! Loom models of the whole: every interleaving (with at most two preemptions) of a few threads on a small executor.
+//!
+//! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`
+//!
+//! Loom checks each access to a slot's bytes against the happens-before relation, finds lost wake-ups as deadlocks, and
+//! the models count what is dropped. The queue and the free list have no model of their own: they are single-threaded code
+//! behind one lock, and take part in every model here.
+#![forbid(unsafe_code)]
+
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::boxed::Box;
+use std::sync::Arc;
+use std::vec::Vec;
+
+use loom::sync::{Condvar, Mutex};
+use loom::thread;
+
+use crate::{Executor, Park, Pending, Spawn, TaskError, Worker, as_completed};
+
+/// Threads of the model.
+///
+/// Not loom's own `park`: there a permit is lost when its thread has to wait for a lock before it parks.
+pub(crate) struct Modelled;
+
+/// A thread's number and its permit.
+pub(crate) struct Seat {
+    id: usize,
+    permit: Mutex<bool>,
+    given: Condvar,
+}
+
+impl Park for Modelled {
+    type Thread = Arc<Seat>;
+
+    fn current() -> Arc<Seat> {
+        // Not loom's: a name, not a signal.
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
+        loom::thread_local! {
+            static SEAT: Arc<Seat> = Arc::new(Seat {
+                id: NEXT.fetch_add(1, Ordering::Relaxed),
+                permit: Mutex::new(false),
+                given: Condvar::new(),
+            });
+        }
+        SEAT.with(Arc::clone)
+    }
+
+    fn current_id() -> usize {
+        Self::current().id
+    }
+
+    fn park() {
+        let seat = Self::current();
+        let mut permit = seat.permit.lock().unwrap();
+        while !*permit {
+            permit = seat.given.wait(permit).unwrap();
+        }
+        *permit = false;
+    }
+
+    fn unpark(seat: &Arc<Seat>) {
+        *seat.permit.lock().unwrap() = true;
+        seat.given.notify_one();
+    }
+}
+
+impl Spawn<Self> for Modelled {
+    type Error = core::convert::Infallible;
+
+    fn spawn(&self, worker: Worker<Self>) -> Result<(), Self::Error> {
+        drop(thread::spawn(|| worker.run()));
+        Ok(())
+    }
+}
+
+/// Counts how often it is dropped.
+#[derive(Clone)]
+struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    fn new() -> (Self, Arc<AtomicUsize>) {
+        let drops = Arc::new(AtomicUsize::new(0));
+        (Self(drops.clone()), drops)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+type Pool<const WORKERS: usize, const QUEUE: usize> = Executor<WORKERS, QUEUE, 64, Modelled>;
+
+/// Runs `body` with a started pool, in every interleaving.
+fn model<const WORKERS: usize, const QUEUE: usize>(body: fn(&Pool<WORKERS, QUEUE>)) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(move || {
+        let pool = Pool::<WORKERS, QUEUE>::new();
+        pool.run(&Modelled, |pool| body(pool)).unwrap();
+        assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}
+
+/// For what lives on a leaked executor, without threads of its own.
+fn model_static<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>)) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(move || body(Box::leak(Box::new(Pool::new()))));
+}
+
+#[test]
+fn a_result_is_seen_by_whoever_waits_for_it() {
+    model::<1, 1>(|pool| {
+        let handle = pool.submit(|| 42).unwrap();
+        assert_eq!(handle.result().unwrap(), 42);
+    });
+}
+
+#[test]
+fn a_worker_that_goes_to_sleep_does_not_miss_a_task() {
+    model::<1, 2>(|pool| {
+        let first = pool.submit(|| 1).unwrap();
+        let second = pool.submit(|| 2).unwrap();
+        assert_eq!(second.result().unwrap(), 2);
+        assert_eq!(first.result().unwrap(), 1);
+    });
+}
+
+#[test]
+fn cancel_and_start_have_one_winner() {
+    model::<1, 1>(|pool| {
+        let (counted, drops) = Counted::new();
+        let handle = pool.submit(move || drop(counted)).unwrap();
+        let cancelled = handle.cancel();
+        assert_eq!(cancelled, matches!(handle.result(), Err(TaskError::Cancelled)));
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_handle_dropped_while_its_task_ends_frees_the_slot_once() {
+    model::<1, 1>(|pool| {
+        let (counted, drops) = Counted::new();
+        drop(pool.submit(move || counted).unwrap());
+        pool.shutdown(Pending::Run).unwrap();
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_slot_freed_while_somebody_waits_for_one_is_found() {
+    model::<1, 1>(|pool| {
+        drop(pool.submit(|| ()).unwrap());
+        assert_eq!(pool.submit_blocking(|| 2).unwrap().result().unwrap(), 2);
+    });
+}
+
+#[test]
+fn two_workers_share_two_tasks() {
+    model::<2, 2>(|pool| {
+        let handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
+        assert_eq!(handles.map(|handle| handle.result().unwrap()), [1, 2]);
+    });
+}
+
+#[test]
+fn everything_accepted_before_shutdown_is_run() {
+    model::<1, 2>(|pool| {
+        let handle = pool.submit(|| 1).unwrap();
+        pool.begin_shutdown(Pending::Run);
+        assert!(pool.submit(|| 2).is_err());
+        assert_eq!(handle.result().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_task_that_shutdown_cancels_is_done_for_its_waiter() {
+    model::<1, 1>(|pool| {
+        let (counted, drops) = Counted::new();
+        let handle = pool.submit(move || drop(counted)).unwrap();
+        pool.shutdown(Pending::Cancel).unwrap();
+        assert!(matches!(handle.result(), Ok(()) | Err(TaskError::Cancelled)));
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn a_callback_added_while_the_task_ends_is_called_once() {
+    model::<1, 2>(|pool| {
+        let calls = Arc::new(AtomicUsize::new(0));
+        let counter = calls.clone();
+        let handle = pool.submit(|| 7).unwrap();
+        let added = handle.add_done_callback(move |outcome| {
+            assert_eq!(outcome.ok(), Some(&7));
+            counter.fetch_add(1, Ordering::Relaxed);
+        });
+        added.unwrap();
+        assert_eq!(handle.result().unwrap(), 7);
+        assert_eq!(calls.load(Ordering::Relaxed), 1);
+    });
+}
+
+#[test]
+fn as_completed_hears_of_tasks_that_end_while_it_registers() {
+    model::<1, 2>(|pool| {
+        let handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
+        let mut results: Vec<i32> = as_completed(handles).map(|handle| handle.result().unwrap()).collect();
+        results.sort_unstable();
+        assert_eq!(results, [1, 2]);
+    });
+}
+
+#[test]
+fn a_scope_ends_after_its_task_and_sees_what_it_wrote() {
+    model::<1, 1>(|pool| {
+        let mut numbers = [1];
+        pool.scope(|s| s.submit(|| numbers[0] = 2).unwrap().detach());
+        assert_eq!(numbers, [2]);
+    });
+}
+
+#[test]
+fn a_promise_kept_by_one_thread_is_seen_by_two_that_wait() {
+    model_static::<1>(|pool| {
+        let (promise, handle) = pool.promise::<u32>().unwrap();
+        let handle: &'static _ = Box::leak(Box::new(handle));
+        let waiters = [0, 1].map(|_| thread::spawn(move || assert!(handle.error().is_none())));
+        promise.set_result(1).unwrap();
+        for waiter in waiters {
+            waiter.join().unwrap();
+        }
+    });
+}
+
+#[test]
+fn of_two_that_keep_a_promise_one_gets_its_value_back() {
+    model_static::<1>(|pool| {
+        let (promise, handle) = pool.promise::<u32>().unwrap();
+        let promise: &'static _ = Box::leak(Box::new(promise));
+        let other = thread::spawn(move || promise.set_result(1).is_ok());
+        let ours = promise.set_result(2).is_ok();
+        assert_ne!(other.join().unwrap(), ours);
+        assert_eq!(handle.result().unwrap(), if ours { 2 } else { 1 });
+    });
+}
+
+#[test]
+fn a_canceller_and_a_giver_have_one_winner() {
+    model_static::<1>(|pool| {
+        let (promise, handle) = pool.promise::<u32>().unwrap();
+        let canceller = handle.canceller();
+        let other = thread::spawn(move || canceller.cancel());
+        let kept = promise.set_result(2).is_ok();
+        assert_ne!(other.join().unwrap(), kept);
+        assert_eq!(handle.result().ok(), kept.then_some(2));
+    });
+}
+
+/// Ready when it was woken: gives its waker away at the first poll.
+struct Handover(Arc<Mutex<Option<Waker>>>, bool);
+
+impl Future for Handover {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if core::mem::replace(&mut self.1, true) {
+            return Poll::Ready(());
+        }
+        *self.0.lock().unwrap() = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[test]
+fn a_wake_during_the_poll_or_after_it_is_not_lost() {
+    model_static::<1>(|pool| {
+        let place = Arc::new(Mutex::new(None));
+        let handle = pool.submit_future(Handover(place.clone(), false)).unwrap();
+        let driver = thread::spawn(move || handle.result().unwrap());
+        let waker = thread::spawn(move || {
+            // Bound: loom runs the driver meanwhile.
+            loop {
+                let waker = place.lock().unwrap().take();
+                if let Some(waker) = waker {
+                    waker.wake();
+                    break;
+                }
+                thread::yield_now();
+            }
+        });
+        waker.join().unwrap();
+        driver.join().unwrap();
+        assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}
+
+/// Ready when it reads 2.
+struct UntilTwo(Arc<loom::sync::atomic::AtomicUsize>, Arc<Mutex<Option<Waker>>>);
+
+impl Future for UntilTwo {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.0.load(Ordering::Relaxed) == 2 {
+            return Poll::Ready(());
+        }
+        *self.1.lock().unwrap() = Some(context.waker().clone());
+        Poll::Pending
+    }
+}
+
+#[test]
+fn the_poll_after_a_wake_sees_what_came_before_it_even_if_the_future_was_queued_already() {
+    model_static::<1>(|pool| {
+        let (number, place) = (Arc::new(loom::sync::atomic::AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
+        let handle = pool.submit_future(UntilTwo(number.clone(), place.clone())).unwrap();
+        assert!(pool.run_one());
+        let waker: Waker = place.lock().unwrap().take().unwrap();
+        let driver = thread::spawn(move || handle.result().unwrap());
+        // Relaxed: the wakes alone must carry them over.
+        number.store(1, Ordering::Relaxed);
+        waker.wake_by_ref();
+        number.store(2, Ordering::Relaxed);
+        waker.wake();
+        driver.join().unwrap();
+    });
+}
+
+#[test]
+fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
+    model_static::<1>(|pool| {
+        let (counted, drops) = Counted::new();
+        let place = Arc::new(Mutex::new(None));
+        let handover = Handover(place.clone(), false);
+        let handle = pool
+            .submit_future(async move {
+                handover.await;
+                drop(counted);
+            })
+            .unwrap();
+        assert!(pool.run_one());
+        let waker: Waker = place.lock().unwrap().take().unwrap();
+        let woken = thread::spawn(move || waker.wake());
+        let cancelled = handle.cancel();
+        woken.join().unwrap();
+        assert!(cancelled, "between two polls a future can be cancelled, woken or not");
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        drop(handle);
+        assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}
