@@ -3,8 +3,9 @@
 //! One loop serves every blocking call of the crate. What differs is what is [`Awaited`] and how long ([`Patience`]).
 //!
 //! - A **worker** that waits first runs, in place, what it waits for if nobody has started it. If it still has to sleep, without
-//!   a time limit, and everything it waits for runs on workers, it is *stuck*; when all workers are stuck none of them
-//!   can ever go on, and the last one gets [`TaskError::WouldDeadlock`](crate::TaskError) instead.
+//!   a time limit, and everything it waits for runs on workers, it is *stuck*. When all workers are stuck, or some are in a
+//!   circle, or a worker waits for what is beneath it on its own stack, none of them can ever go on, and the last one
+//!   gets [`TaskError::WouldDeadlock`](crate::TaskError) instead.
 //! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks in order.
 //! - Everybody else sleeps.
 #![forbid(unsafe_code)]
@@ -13,6 +14,7 @@ use crate::completion::execute;
 use crate::host::{Clock, Park, deadline};
 use crate::queue::Index;
 use crate::registry::Registry;
+use crate::sync::Ordering;
 use crate::waiter::{Place, Waiter, Waits};
 
 /// Why a wait ended before what it waited for.
@@ -112,9 +114,15 @@ pub(crate) trait Awaited<H: Park> {
     /// Takes the waiter out again, if it is still there.
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H>;
 
-    /// Whether everything that is waited for runs on workers.
-    fn is_stuck(&self) -> bool {
+    /// Whether everything that is waited for runs on workers; or all of it on a certain one.
+    fn is_stuck(&self, on: Option<u16>) -> bool {
+        let _ = on;
         false
+    }
+
+    /// The one task that is waited for, if it is one.
+    fn only(&self) -> Option<Index> {
+        None
     }
 
     /// Whether the wait is not over, asked inside the lock of the wait cells, where every end is announced.
@@ -230,25 +238,31 @@ fn sleep_registered<H: Park, P: Patience>(
         registry.notify(displaced);
         return Ok(());
     }
-    let Some(worker) = sleeper.worker.filter(|_| P::ENDLESS && awaited.is_stuck()) else {
+    let Some(worker) = sleeper.worker.filter(|_| P::ENDLESS && awaited.is_stuck(None)) else {
         if !awaited.is_ready() {
             patience.park();
         }
         return Ok(());
     };
+    // What waits beneath us on our own stack cannot go on before we do.
+    if awaited.can_give_up() && awaited.is_stuck(Some(worker)) {
+        return Err(Interrupted::WouldDeadlock);
+    }
     let bit = 1_usize << worker;
     let attached = registry.shared().ready.with(|ready| ready.attached.get());
-    let all = registry.waits().with(|waits| {
+    let (all, circle) = registry.waits().with(|waits| {
         // Whoever ends the wait unsticks us in this lock: we are not stuck if that has happened.
         if awaited.is_pending(waits) {
             waits.stick(worker);
+            let only = awaited.only().map_or(0, |index| index + 1);
+            registry.workers()[usize::from(worker)].stuck_on.store(only, Ordering::Relaxed); // ordered by the lock
         }
         waits.doomed.set(waits.doomed.get() & !bit);
-        waits.stuck.get() == attached
+        (waits.stuck.get() == attached, leads_back(registry, waits, awaited.only(), worker))
     });
     // Once all others are stuck nothing moves any more, so this second look is final.
-    let mut give_up = false;
-    if all && awaited.is_stuck() {
+    let mut give_up = circle;
+    if all && awaited.is_stuck(None) {
         if awaited.can_give_up() {
             give_up = true;
         } else {
@@ -264,8 +278,33 @@ fn sleep_registered<H: Park, P: Patience>(
         waits.doomed.set(doomed & !bit);
         doomed & bit != 0
     });
-    let give_up = give_up || (doomed && awaited.can_give_up() && awaited.is_stuck());
+    let give_up = give_up || (doomed && awaited.can_give_up() && awaited.is_stuck(None));
     if give_up { Err(Interrupted::WouldDeadlock) } else { Ok(()) }
+}
+
+/// Whether a task runs on a worker that is stuck on a task that runs on a worker … that is stuck on a task of ours. Inside the
+/// lock of the wait cells, where marks are set and taken away: what is stuck stays so meanwhile.
+///
+/// Bound: the number of workers.
+fn leads_back<H: Park>(
+    registry: &(dyn Registry<H> + '_),
+    waits: &Waits<H>,
+    mut task: Option<Index>,
+    worker: u16,
+) -> bool {
+    let workers = registry.workers();
+    for _ in 0..workers.len() {
+        let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else { return false };
+        if runner == worker {
+            return true;
+        }
+        if waits.stuck.get() & (1 << runner) == 0 {
+            return false;
+        }
+        let stuck_on = workers[usize::from(runner)].stuck_on.load(Ordering::Relaxed); // ordered by the lock
+        task = stuck_on.checked_sub(1);
+    }
+    false
 }
 
 /// The caller is stuck and cannot give up (a scope cannot): every other stuck worker does.
@@ -320,8 +359,13 @@ impl<H: Park> Awaited<H> for One<'_, '_, H> {
         self.place(|place| place.remove(waiter))
     }
 
-    fn is_stuck(&self) -> bool {
-        self.registry.slot(self.index).snapshot().runs_on_worker()
+    fn is_stuck(&self, on: Option<u16>) -> bool {
+        let runner = self.registry.slot(self.index).worker();
+        runner.is_some() && (on.is_none() || on == runner)
+    }
+
+    fn only(&self) -> Option<Index> {
+        Some(self.index)
     }
 
     fn is_pending(&self, _waits: &Waits<H>) -> bool {

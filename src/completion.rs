@@ -12,7 +12,6 @@ use crate::host::Park;
 use crate::queue::Index;
 use crate::registry::{Mode, Registry};
 use crate::slot::{Advanced, Cancelled, Claim, Ending, Last, Receiver};
-use crate::state::Outside;
 use crate::sync::Ordering;
 use crate::tally::Tally;
 use crate::waiter::{Waiter, WakeOn};
@@ -21,8 +20,7 @@ use crate::waiter::{Waiter, WakeOn};
 ///
 /// Recursion: a task that waits for a task of its own executor gets here again, once for each level of waiting that its author wrote.
 pub(crate) fn execute<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, worker: Option<u16>) {
-    let outside = if worker.is_some() { Outside::No } else { Outside::Yes };
-    let Some(running) = registry.slot(index).start(outside) else {
+    let Some(running) = registry.slot(index).start(worker) else {
         // Whoever takes a task out of the queue is the only one to start it (*Queued Means Linked*).
         debug_assert!(false, "a task that left the queue can be started");
         return;
@@ -149,7 +147,7 @@ fn complete_heard<'e, H: Park>(registry: &(dyn Registry<H> + '_), mut ending: En
 }
 
 fn call<H: Park>(registry: &(dyn Registry<H> + '_), callback: Index, ending: &Ending<'_>) {
-    let Some(running) = registry.slot(callback).start(Outside::Yes) else {
+    let Some(running) = registry.slot(callback).start(None) else {
         // A callback's slot is in one list only, and we took it out.
         debug_assert!(false, "a callback that left its list can be called");
         return;

@@ -281,11 +281,11 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     }
 
     /// Bound: the number of handles.
-    fn is_stuck(&self) -> bool {
+    fn is_stuck(&self, on: Option<u16>) -> bool {
         (self.from..self.members.places()).filter(|&place| key(self.members, place).is_some()).all(|place| {
             self.own(place).is_some_and(|slot| {
-                let seen = slot.snapshot();
-                seen.is_done() || seen.runs_on_worker()
+                let runner = slot.worker();
+                slot.snapshot().is_done() || (runner.is_some() && (on.is_none() || on == runner))
             })
         })
     }

@@ -1,6 +1,63 @@
+//! A fixed-capacity executor without a heap, with the semantics of Python's `concurrent.futures`.
+//!
+//! An [`Executor`] keeps tasks (closures and futures) and their results in preallocated slots. The host lends it threads: std
+//! threads on a desktop, RTOS tasks, second cores or a super-loop on a board. Nothing is allocated after it was made, every capacity is in
+//! its type, and running out of one is an error at the call that asked.
+//!
+//! ```
+//! use slotted::{Executor, StdThreads, as_completed};
+//!
+//! // Two workers, sixteen slots of 64 bytes.
+//! let executor: Executor<2, 16> = Executor::new();
+//! let total = executor.run(&StdThreads::new(), |pool| {
+//!     let handles = [1_u64, 2, 3].map(|n| pool.submit(move || n * n).unwrap());
+//!     as_completed(handles).map(|handle| handle.result().unwrap()).sum::<u64>()
+//! });
+//! assert_eq!(total.unwrap(), 14);
+//! ```
+//!
+//! # Principles, in order
+//!
+//! 1. **Sound.** `unsafe` is in few files, each obligation is answered by a named invariant ([`architecture`]).
+//! 2. **Bounded.** No heap, no unbounded loop, no unbounded wait that was not asked for.
+//! 3. **Clear.** Errors say what to change; a refused task comes back.
+//! 4. **Small.** One copy of the code for all capacities.
+//! 5. **Fast.**
+//!
+//! # Where to begin
+//!
+//! | to | see |
+//! | --- | --- |
+//! | submit, start, stop | [`Executor`] |
+//! | take a result, cancel, ask, await | [`JoinHandle`], [`Canceller`] |
+//! | wait for many | [`as_completed`], [`wait`], [`Executor::map`] |
+//! | borrow from the stack | [`Executor::scope`] |
+//! | complete a task from an interrupt | [`Executor::promise`] |
+//! | bring it to a board | [`Park`], [`Clock`], [`Spawn`] |
+//!
+//! # Panics in tasks
+//!
+//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on; a task's panic reaches
+//! whoever takes its result. On targets where panics abort or never return, the first panic of a task is the end of the program, as anywhere else
+//! there. Where the crate is built without `std` and panics unwind all the same, the panic goes through the worker to its host, and the task ends as
+//! [`TaskError::Broken`].
+//!
+//! # Differences from `concurrent.futures`
+//!
+//! | CPython | here | why |
+//! | --- | --- | --- |
+//! | unbounded queue | bounded; a refusal hands the task back | the purpose |
+//! | a cancelled future is not done for `wait` and `as_completed` until a worker comes upon it; after `shutdown(cancel_futures=True)` they hang (gh-87893, gh-92001, gh-109934) | cancelled is done, for everybody, at once | |
+//! | `as_completed`'s timeout runs from the first `next()` | from the call | what its documentation says |
+//! | `map` stops at the first error (to 3.14) | goes on; items are `Result` | gh-108518 |
+//! | dropping an unstarted `map` iterator cancels nothing | dropping cancels what has not started | gh-136578 |
+//! | a result is shared and can be read again | it is moved out once | ownership, bounded memory |
+//! | `result()` may return before the callbacks ran | callbacks run first | they may look at the value |
+//! | nested waits hang | they run in place, or are [`TaskError::WouldDeadlock`] | |
+//! | no restart after shutdown | restart | a `static` must be reusable |
+
 #![no_std]
 #![warn(missing_docs, missing_debug_implementations)]
-//! draft
 
 #[cfg(feature = "std")]
 extern crate std;
@@ -35,6 +92,15 @@ mod map;
 mod scope;
 mod stats;
 mod executor;
+
+#[cfg(doc)]
+#[doc = include_str!("ARCHITECTURE.md")]
+pub mod architecture {}
+
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 #[cfg(all(test, loom))]
 mod models;
 

@@ -32,9 +32,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             }
             Self {
                 shared: Shared::new(),
-                workers: array!(WorkerCell::new()),
+                workers: array!(WORKERS, WorkerCell::new()),
                 waits: Lock::new(Waits::new()),
-                slots: array!(Slot::new()),
+                slots: array!(QUEUE, Slot::new()),
             }
         }
     }

@@ -20,7 +20,7 @@ use crate::host::Park;
 use crate::queue::{Index, Link, Links, List, READY, Stack};
 use crate::slot::{Cancelled, Filled, Slot};
 use crate::state::{Phase, Wake};
-use crate::sync::{AtomicUsize, Lock, Ordering, const_fn};
+use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
 use crate::waiter::{Place, Waiter, Waits};
 
 /// What a worker runs first. An error makes the executor broken.
@@ -126,6 +126,8 @@ impl Counters {
 pub(crate) struct WorkerCell<H: Park> {
     /// The number of the thread that runs the worker; 0 while none does.
     pub(crate) id: AtomicUsize,
+    /// The slot whose task the worker is stuck on, plus one; 0 if it is not stuck, or on several. Inside the lock of the wait cells.
+    pub(crate) stuck_on: AtomicU16,
     pub(crate) desk: Lock<Desk<H>>,
     pub(crate) counters: Counters,
 }
@@ -143,6 +145,7 @@ impl<H: Park> WorkerCell<H> {
         pub(crate) const fn new() -> Self {
             Self {
                 id: AtomicUsize::new(0),
+                stuck_on: AtomicU16::new(0),
                 desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), epoch: Cell::new(0) }),
                 counters: Counters::new(),
             }
@@ -440,10 +443,15 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
             let cancelled = self.shared().ready.with(|ready| {
                 let seen = slot.snapshot();
                 let meant = generation.is_none_or(|meant| meant == seen.generation());
+                if !meant || !seen.is_queued() {
+                    return None;
+                }
                 // While it is linked, inside this lock, nothing else can happen to it.
-                if meant && seen.is_queued() && self.unlink(ready, index) {
+                if self.unlink(ready, index) {
                     return slot.cancel(generation, &[Phase::Pending, Phase::Scheduled]);
                 }
+                // A worker has it, and is about to say so.
+                slot.mark_taken();
                 None
             });
             if cancelled.is_some() {

@@ -242,11 +242,11 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
     }
 
     /// Bound: the number of slots.
-    fn is_stuck(&self) -> bool {
+    fn is_stuck(&self, on: Option<u16>) -> bool {
         let (registry, key) = (self.scope.intake.registry, self.scope.key());
         (0..registry.capacity()).map(|index| registry.slot(index)).filter(|slot| slot.scope() == key).all(|slot| {
-            let seen = slot.snapshot();
-            seen.is_settled() || seen.runs_on_worker()
+            let runner = slot.worker();
+            slot.snapshot().is_settled() || (runner.is_some() && (on.is_none() || on == runner))
         })
     }
 

@@ -40,6 +40,8 @@ pub(crate) struct Slot<B: ?Sized = [MaybeUninit<u8>]> {
     state: State,
     link: Link,
     index: AtomicU16,
+    /// The worker that runs the task, plus one. Meaningful while the phase is `Running` and not outside.
+    runner: AtomicU16,
     /// The scope the task belongs to, or null. Set with the table; its meaning is `scope`'s.
     scope: AtomicPtr<()>,
     /// How to treat `bytes`. R1 to write, R3 to R6 to read.
@@ -67,6 +69,7 @@ impl<const BYTES: usize> Slot<[MaybeUninit<u8>; BYTES]> {
                 state: State::new(),
                 link: Link::new(),
                 index: AtomicU16::new(0),
+                runner: AtomicU16::new(0),
                 scope: AtomicPtr::new(core::ptr::null_mut()),
                 table: UnsafeCell::new(None),
                 bytes: UnsafeCell::new(Aligned::new()),
@@ -108,6 +111,11 @@ impl<B: ?Sized> Slot<B> {
         self.state.wake()
     }
 
+    /// Notes that a pending task is out of the queue.
+    pub(crate) fn mark_taken(&self) {
+        self.state.mark_taken();
+    }
+
     /// Suspended → Scheduled, for whoever is about to queue it.
     pub(crate) fn schedule(&self) -> bool {
         self.state.schedule()
@@ -121,9 +129,26 @@ impl Slot {
         self.bytes.with(|bytes| unsafe { &*bytes }.len())
     }
 
-    /// Takes a queued task to run it.
+    /// The worker on whose stack the task is, if it is on one.
+    pub(crate) fn worker(&self) -> Option<u16> {
+        let seen = self.snapshot();
+        if !seen.runs_on_worker() {
+            return None;
+        }
+        // Written before the start that the snapshot saw.
+        self.runner.load(Ordering::Relaxed).checked_sub(1)
+    }
+
+    /// Takes a task that left the queue to run it: on a worker's stack, or outside.
     #[inline]
-    pub(crate) fn start(&self, outside: Outside) -> Option<Running<'_>> {
+    pub(crate) fn start(&self, worker: Option<u16>) -> Option<Running<'_>> {
+        let outside = match worker {
+            Some(worker) => {
+                self.runner.store(worker + 1, Ordering::Relaxed); // published by the transition
+                Outside::No
+            }
+            None => Outside::Yes,
+        };
         match self.state.start(outside) {
             Start::Yours => Some(Running { slot: self }),
             Start::Lost => None,

@@ -6,7 +6,8 @@
 //!       7      HANDLE     somebody holds the JoinHandle
 //!       8      PROMISE    somebody holds the Promise
 //!       9      LISTENER   the slot's wait cell is not empty
-//!      10      NOTIFIED   the future was woken while it was polled
+//!      10      NOTIFIED   Running: the future was woken while it was polled
+//!              TAKEN      Pending: out of the queue, and somebody was told so
 //!      11      OUTSIDE    what runs is not on a worker's stack
 //!      12..    generation: how many tasks the slot has had
 //! ```
@@ -16,6 +17,7 @@
 //! | `HANDLE` | `publish` | `take`, `drop_handle`, `retire` | `Free` |
 //! | `PROMISE` | `publish` | `drop_promise`, `retire` | `Free`, `Pending`, `Scheduled`, `Suspended` |
 //! | `LISTENER` | `listen` | `retire` | `Free`, `Reserved` |
+//! | `TAKEN` | `mark_taken` | `start` | any phase but `Pending` |
 //! | `NOTIFIED` | `wake` | `start`, `suspend`, `retire` | any phase but `Running` until the outcome is there |
 //! | `OUTSIDE` | `start`, `open_to_running` | `suspend`, `retire` | `Pending`, `Open` |
 //!
@@ -47,6 +49,8 @@ const HANDLE: usize = 1 << 7;
 const PROMISE: usize = 1 << 8;
 const LISTENER: usize = 1 << 9;
 const NOTIFIED: usize = 1 << 10;
+/// The same bit in a `Pending` word.
+const TAKEN: usize = NOTIFIED;
 const OUTSIDE: usize = 1 << 11;
 const GENERATION_SHIFT: u32 = 12;
 
@@ -185,9 +189,14 @@ impl Snapshot {
         self.is_settled() && self.kind() == Kind::Cancelled
     }
 
-    /// Whether the task has started and not ended, as the user sees it.
+    /// Whether the task has started and not ended, as the user sees it. Out of the queue it may still look as if it had not
+    /// started; but once a cancel has failed for that reason it does not look so any more.
     pub(crate) fn is_running(self) -> bool {
-        matches!(self.phase(), Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled)
+        match self.phase() {
+            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled => true,
+            Phase::Pending => self.0 & TAKEN != 0,
+            _ => false,
+        }
     }
 
     /// Whether the task waits in the ready queue, or is about to leave it.
@@ -237,7 +246,7 @@ impl fmt::Debug for Snapshot {
             (HANDLE, "handle"),
             (PROMISE, "promise"),
             (LISTENER, "listener"),
-            (NOTIFIED, "notified"),
+            (NOTIFIED, if self.phase() == Phase::Pending { "taken" } else { "notified" }),
             (OUTSIDE, "outside"),
         ] {
             if self.0 & bit != 0 {
@@ -313,6 +322,12 @@ impl State {
             seen.is_queued().then(|| seen.to(Phase::Running).without(OUTSIDE | NOTIFIED).with(bits))
         });
         if started.is_ok() { Start::Yours } else { Start::Lost }
+    }
+
+    /// Notes that a pending task is out of the queue: who could not cancel it for that reason must not find it pending.
+    pub(crate) fn mark_taken(&self) {
+        // Declined: it has started.
+        let _ = self.transition(|seen| (seen.phase() == Phase::Pending).then(|| seen.with(TAKEN)));
     }
 
     /// Open → Running: a promise that can no longer be cancelled. What was there, if it could not.

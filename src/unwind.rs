@@ -7,9 +7,10 @@
 
 #[cfg(feature = "std")]
 mod imp {
-    use std::any::Any;
+    use core::any::Any;
+    use core::panic::AssertUnwindSafe;
     use std::boxed::Box;
-    use std::panic::{AssertUnwindSafe, catch_unwind};
+    use std::panic::catch_unwind;
     use std::sync::{Mutex, PoisonError};
 
     /// What a panicking task threw.
@@ -47,7 +48,7 @@ mod imp {
 
     /// Calls `work`; a panic in it becomes an error.
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
-        // Unwind safety: whatever `work` borrowed is dropped or overwritten by the caller, never looked at.
+        // Asserted: whatever `work` borrowed is dropped or overwritten by the caller, never looked at.
         catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 

@@ -123,7 +123,8 @@ fn wait_with<'h, 'e, T, H: Park>(
     }
     let mut done = 0;
     for place in 0..handles.len() {
-        if handles[place].done() {
+        // Not `done`, which is true while callbacks still look at the value.
+        if handles[place].receiver().is_none_or(|receiver| receiver.snapshot().is_done()) {
             handles.swap(place, done);
             done += 1;
         }

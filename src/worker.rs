@@ -19,7 +19,6 @@ use crate::host::Park;
 use crate::queue::Index;
 use crate::registry::{Gait, Look, Mode, Registry, WorkerCell};
 use crate::spawn::Spawn;
-use crate::state::Outside;
 use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
@@ -267,7 +266,7 @@ fn break_down<H: Park>(registry: &(dyn Registry<H> + '_)) {
 }
 
 fn abandon<H: Park>(registry: &(dyn Registry<H> + '_), index: Index) {
-    if let Some(running) = registry.slot(index).start(Outside::Yes) {
+    if let Some(running) = registry.slot(index).start(None) {
         complete(registry, running.abandon());
     }
 }

@@ -1,8 +1,9 @@
 //! The desktop's host: std threads and the monotonic clock.
 
+use core::time::Duration;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Clock, Park};
 

@@ -46,8 +46,8 @@ impl<T: ?Sized> UnsafeCell<T> {
 
 /// An array built from one expression.
 macro_rules! array {
-    ($element:expr) => {
-        core::array::from_fn(|_| $element)
+    ($length:expr, $element:expr) => {
+        core::array::from_fn::<_, $length, _>(|_| $element)
     };
 }
 pub(crate) use array;

@@ -62,8 +62,8 @@ impl<T: ?Sized> UnsafeCell<T> {
 
 /// An array built from one expression, in a constant.
 macro_rules! array {
-    ($element:expr) => {
-        [const { $element }; _]
+    ($length:expr, $element:expr) => {
+        [const { $element }; $length]
     };
 }
 pub(crate) use array;

@@ -1,0 +1,43 @@
+//! What an executor costs in memory, on the machine this is compiled for: `cargo run --example sizes`.
+
+use core::mem::size_of;
+
+use slotted::{DefaultHost, Executor, JoinHandle, Park, SpinHost};
+
+fn row<const W: usize, const Q: usize, const B: usize, H: Park>(host: &str) {
+    let bytes = size_of::<Executor<W, Q, B, H>>();
+    println!("{W:>7} {Q:>6} {B:>10} {host:>11} {bytes:>8}");
+}
+
+/// What one slot more adds.
+fn slot<const B: usize, H: Park>(host: &str) -> usize {
+    let bytes = size_of::<Executor<0, 2, B, H>>() - size_of::<Executor<0, 1, B, H>>();
+    println!("a slot of {B} bytes, {host}: {bytes} bytes, {} of them bookkeeping", bytes - B);
+    bytes
+}
+
+/// What one worker more adds.
+fn worker<H: Park>(host: &str) {
+    let bytes = size_of::<Executor<2, 1, 64, H>>() - size_of::<Executor<1, 1, 64, H>>();
+    println!("a worker, {host}: {bytes} bytes (and the stack that the host gives it)");
+}
+
+fn main() {
+    println!("WORKERS  QUEUE SLOT_BYTES        host    bytes");
+    row::<0, 1, 32, SpinHost>("SpinHost");
+    row::<1, 8, 32, SpinHost>("SpinHost");
+    row::<1, 16, 64, SpinHost>("SpinHost");
+    row::<0, 1, 64, DefaultHost>("DefaultHost");
+    row::<2, 16, 64, DefaultHost>("DefaultHost");
+    row::<4, 64, 128, DefaultHost>("DefaultHost");
+    row::<8, 1024, 256, DefaultHost>("DefaultHost");
+    let small = slot::<64, SpinHost>("SpinHost");
+    slot::<64, DefaultHost>("DefaultHost");
+    worker::<SpinHost>("SpinHost");
+    worker::<DefaultHost>("DefaultHost");
+    println!("a handle: {} bytes", size_of::<JoinHandle<'_, [u8; 1000]>>());
+
+    // The slots are all that grows with QUEUE.
+    let (one, hundred) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 101, 64, SpinHost>>());
+    assert_eq!(hundred - one, 100 * small);
+}

@@ -1,0 +1,16 @@
+//! A timeout for results as they come on a host that knows no time.
+//~ error-contains: error[E0277]
+//~ error-contains: `SpinHost: Clock` is not satisfied
+use core::time::Duration;
+#[cfg(not(control))]
+use slotted::SpinHost as Host;
+#[cfg(control)]
+use slotted::StdHost as Host;
+
+use slotted::Executor;
+
+fn main() {
+    let executor: Executor<0, 1, 64, Host> = Executor::new();
+    let handles = [executor.submit(|| 1).unwrap()];
+    let _ = slotted::as_completed_timeout(handles, Duration::ZERO);
+}

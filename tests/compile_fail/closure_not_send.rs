@@ -1,0 +1,15 @@
+//! A closure that must stay in its thread.
+//~ error-contains: error[E0277]
+//~ error-contains: cannot be sent between threads safely
+#[cfg(not(control))]
+use std::rc::Rc as Shared;
+#[cfg(control)]
+use std::sync::Arc as Shared;
+
+use slotted::Executor;
+
+fn main() {
+    let executor: Executor<0, 1> = Executor::new();
+    let captured = Shared::new(1);
+    let _ = executor.submit(move || *captured);
+}

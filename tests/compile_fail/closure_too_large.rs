@@ -1,0 +1,12 @@
+//! A closure that captures more than a slot holds.
+//~ error-contains: error[E0080]
+//~ error-contains: the task is larger than a slot: raise SLOT_BYTES
+use slotted::Executor;
+
+const BYTES: usize = if cfg!(control) { 64 } else { 65 };
+
+fn main() {
+    let executor: Executor<0, 1, 64> = Executor::new();
+    let captured = [0_u8; BYTES];
+    let _ = executor.submit(move || captured[0]);
+}

@@ -1,0 +1,16 @@
+//! A timeout for the reason of a failure on a host that knows no time.
+//~ error-contains: error[E0277]
+//~ error-contains: `SpinHost: Clock` is not satisfied
+use core::time::Duration;
+#[cfg(not(control))]
+use slotted::SpinHost as Host;
+#[cfg(control)]
+use slotted::StdHost as Host;
+
+use slotted::Executor;
+
+fn main() {
+    let executor: Executor<0, 1, 64, Host> = Executor::new();
+    let handle = executor.submit(|| 1).unwrap();
+    let _ = handle.error_timeout(Duration::ZERO);
+}

@@ -1,0 +1,11 @@
+//! A handle of a scope's task kept after the scope has ended.
+//~ error-contains: lifetime may not live long enough
+use slotted::Executor;
+
+fn main() {
+    let executor: Executor<0, 1> = Executor::new();
+    #[cfg(not(control))]
+    let _ = executor.scope(|scope| scope.submit(|| 1).unwrap());
+    #[cfg(control)]
+    let _ = executor.scope(|scope| scope.submit(|| 1).unwrap().result());
+}

@@ -1,0 +1,11 @@
+//! A closure whose result is larger than a slot.
+//~ error-contains: error[E0080]
+//~ error-contains: the task's result is larger than a slot: raise SLOT_BYTES
+use slotted::Executor;
+
+const BYTES: usize = if cfg!(control) { 64 } else { 65 };
+
+fn main() {
+    let executor: Executor<0, 1, 64> = Executor::new();
+    let _ = executor.submit(|| [0_u8; BYTES]);
+}

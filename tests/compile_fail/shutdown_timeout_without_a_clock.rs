@@ -1,0 +1,15 @@
+//! A timeout for a shutdown on a host that knows no time.
+//~ error-contains: error[E0277]
+//~ error-contains: `SpinHost: Clock` is not satisfied
+use core::time::Duration;
+#[cfg(not(control))]
+use slotted::SpinHost as Host;
+#[cfg(control)]
+use slotted::StdHost as Host;
+
+use slotted::{Executor, Pending};
+
+fn main() {
+    let executor: Executor<0, 1, 64, Host> = Executor::new();
+    let _ = executor.shutdown_timeout(Pending::Run, Duration::ZERO);
+}

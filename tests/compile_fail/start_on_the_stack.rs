@@ -1,0 +1,12 @@
+//! Workers started on an executor that does not live for ever.
+//~ error-contains: error[E0597]
+//~ error-contains: does not live long enough
+use slotted::{Executor, StdThreads};
+
+fn main() {
+    let executor: Executor<1, 1> = Executor::new();
+    #[cfg(not(control))]
+    let _ = executor.start(&StdThreads::new());
+    #[cfg(control)]
+    let _ = executor.run(&StdThreads::new(), |_| ());
+}

@@ -1,0 +1,16 @@
+//! A timeout for many results on a host that knows no time.
+//~ error-contains: error[E0277]
+//~ error-contains: `SpinHost: Clock` is not satisfied
+use core::time::Duration;
+#[cfg(not(control))]
+use slotted::SpinHost as Host;
+#[cfg(control)]
+use slotted::StdHost as Host;
+
+use slotted::{Executor, ReturnWhen};
+
+fn main() {
+    let executor: Executor<0, 1, 64, Host> = Executor::new();
+    let mut handles = [executor.submit(|| 1).unwrap()];
+    let _ = slotted::wait_timeout(&mut handles, Duration::ZERO, ReturnWhen::AllCompleted);
+}
