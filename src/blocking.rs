@@ -159,6 +159,10 @@ pub(crate) fn block<H: Park, P: Patience>(
         if awaited.is_ready() {
             return Ok(());
         }
+        // Before any task is run: no time at all is a look, and what runs here does not stretch the time without bound.
+        if patience.is_over() {
+            return Err(Interrupted::TimedOut);
+        }
         if helps {
             if let Some(index) = awaited.take_unstarted() {
                 execute(registry, index, worker);
@@ -173,9 +177,6 @@ pub(crate) fn block<H: Park, P: Patience>(
                 round = 0;
                 continue;
             }
-        }
-        if patience.is_over() {
-            return Err(Interrupted::TimedOut);
         }
         if H::relax(round) {
             round = round.saturating_add(1);

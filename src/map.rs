@@ -356,6 +356,8 @@ where
         match self.state {
             Progress::Refused(reason) => {
                 self.state = Progress::Over;
+                // Whoever has no items is refused nothing.
+                self.items.next()?;
                 Some(Err(if reason == Refusal::Broken { TaskError::Broken } else { TaskError::Cancelled }))
             }
             Progress::Open | Progress::Exhausted | Progress::Over => None,

@@ -84,14 +84,14 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
 
     fn complete(&self, outcome: Result<T, TaskError>) -> Result<(), Result<T, TaskError>> {
         let shared = self.registry.shared();
-        let (cancelled, panicked) = match &outcome {
-            Err(error) => (error.is_cancelled(), error.is_panicked()),
-            Ok(_) => (false, false),
+        let (cancelled, panicked, broken) = match &outcome {
+            Err(error) => (error.is_cancelled(), error.is_panicked(), matches!(error, TaskError::Broken)),
+            Ok(_) => (false, false, false),
         };
         let ending = self.promised().complete(outcome)?;
         if cancelled {
             shared.cancelled.fetch_add(1, Ordering::Relaxed);
-        } else {
+        } else if !broken {
             shared.outside.completed.fetch_add(1, Ordering::Relaxed);
         }
         if panicked {

@@ -15,7 +15,7 @@ use crate::sync::Ordering;
 pub struct Stats {
     /// Slots that hold a task, a result, a callback, a permit or a promise.
     pub slots_in_use: usize,
-    /// The most there ever were.
+    /// The most there ever were. (A submit that a shutdown refuses holds one for a moment.)
     pub slots_high_water: usize,
     /// Tasks in the ready queue.
     pub queued: usize,

@@ -6,9 +6,9 @@
 //! Programs are compiled to the end, not only checked: what does not fit a slot shows only when code is made for it.
 #![cfg(all(feature = "std", not(miri), not(loom)))]
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{env, fs, thread};
 
 const EXPECTATION: &str = "//~ error-contains: ";

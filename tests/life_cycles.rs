@@ -876,8 +876,8 @@ fn check_books(script: &Script) {
     assert_eq!(Arc::strong_count(&script.wakes), 1, "no waker is left behind");
 
     let stats = (script.stats)();
-    let ran =
-        matches!(outcome, Outcome::Value | Outcome::Panicked) || (case.body.is_promise() && case.reaches_running());
+    let ran = matches!(outcome, Outcome::Value | Outcome::Panicked)
+        || (case.body == Body::PromiseError && case.reaches_running());
     assert_eq!(stats.slots_in_use, usize::from(forgotten), "slots in use");
     assert_eq!(stats.slots_high_water, 1 + usize::from(case.wait == Wait::Callback), "slots in use at most");
     assert_eq!((stats.queued, stats.running, stats.refused), (0, 0, 0));

@@ -348,7 +348,7 @@ impl Oracle {
             Told::Panicked(..) => self.figures.panicked += 1,
             _ => {}
         }
-        self.figures.completed += usize::from(told != Told::Cancelled);
+        self.figures.completed += usize::from(!matches!(told, Told::Cancelled | Told::Broken));
         for (callback, panics) in core::mem::take(&mut self.tasks[id].callbacks) {
             self.call(callback, panics, told);
             self.figures.in_use -= 1;

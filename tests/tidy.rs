@@ -322,7 +322,7 @@ fn first_word(text: &str) -> &str {
 fn has_word(code: &str, word: &str) -> bool {
     code.match_indices(word).any(|(at, _)| {
         let (before, after) = (&code[..at], &code[at + word.len()..]);
-        !before.ends_with(is_word) && !(word.ends_with(is_word) && after.starts_with(is_word))
+        !(before.ends_with(is_word) || word.ends_with(is_word) && after.starts_with(is_word))
     })
 }
 
