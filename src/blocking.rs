@@ -125,12 +125,16 @@ pub(crate) trait Awaited<H: Park> {
         None
     }
 
-    /// Whether the wait is not over, asked inside the lock of the wait cells, where every end is announced.
-    fn is_pending(&self, _waits: &Waits<H>) -> bool {
-        false
+    /// Calls `act` with each executor that is waited for, until one call says `true`; says whether one did.
+    fn any_executor(
+        &self,
+        home: &(dyn Registry<H> + '_),
+        act: &mut dyn FnMut(&(dyn Registry<H> + '_)) -> bool,
+    ) -> bool {
+        act(home)
     }
 
-    /// Whether the waiting thread runs ready tasks in order, because nobody else does.
+    /// Whether the waiting thread runs an executor's ready tasks in order, because nobody else does.
     fn drives(&self, registry: &(dyn Registry<H> + '_)) -> bool {
         registry.workers().is_empty()
     }
@@ -170,29 +174,21 @@ pub(crate) fn block<H: Park, P: Patience>(
                 continue;
             }
         }
-        let drives = worker.is_none() && awaited.drives(registry);
-        if drives {
-            if let Some(index) = registry.take_next() {
-                execute(registry, index, worker);
-                round = 0;
-                continue;
-            }
+        let drove = awaited.any_executor(registry, &mut |registry| {
+            let task = if awaited.drives(registry) { registry.take_next() } else { None };
+            task.map(|index| execute(registry, index, None)).is_some()
+        });
+        if drove {
+            round = 0;
+            continue;
         }
         if H::relax(round) {
             round = round.saturating_add(1);
             continue;
         }
-        sleep(registry, awaited, patience, Sleeper { worker, helps, drives })?;
+        sleep(registry, awaited, patience, worker, helps)?;
         round = 0;
     }
-}
-
-/// How the caller of `sleep` behaves while it is awake.
-#[derive(Clone, Copy)]
-struct Sleeper {
-    worker: Option<u16>,
-    helps: bool,
-    drives: bool,
 }
 
 /// Registers, looks again, parks once, and deregisters on every path.
@@ -200,12 +196,51 @@ fn sleep<H: Park, P: Patience>(
     registry: &(dyn Registry<H> + '_),
     awaited: &impl Awaited<H>,
     patience: &P,
-    sleeper: Sleeper,
+    worker: Option<u16>,
+    helps: bool,
 ) -> Result<(), Interrupted> {
-    let Ok(displaced) = awaited.register(waiter_for(sleeper.worker)) else { return Ok(()) };
-    let result = sleep_registered(registry, awaited, patience, sleeper);
-    drop(awaited.deregister(&waiter_for(sleeper.worker)));
+    let Ok(displaced) = awaited.register(waiter_for(worker)) else { return Ok(()) };
+    let result = if let Some(index) = if helps { awaited.take_unstarted() } else { None } {
+        // It came into the queue before we were there to be told.
+        execute(registry, index, worker);
+        Ok(())
+    } else {
+        drive_asleep(registry, awaited, || sleep_registered(registry, awaited, patience, worker))
+    };
+    drop(awaited.deregister(&waiter_for(worker)));
     registry.notify(displaced);
+    result
+}
+
+/// Runs `sleep` as a driver of each executor that nobody else drives: whoever pushes a task there wakes us.
+fn drive_asleep<H: Park>(
+    registry: &(dyn Registry<H> + '_),
+    awaited: &impl Awaited<H>,
+    sleep: impl FnOnce() -> Result<(), Interrupted>,
+) -> Result<(), Interrupted> {
+    let mut kept = Waiter::None;
+    let work = awaited.any_executor(registry, &mut |registry| {
+        if !awaited.drives(registry) {
+            return false;
+        }
+        match registry.become_driver(waiter_for(None)) {
+            Ok(displaced) => {
+                // One is kept until we leave. Others are woken at once and look again: two threads that each drive several
+                // executors of the other's may keep each other awake.
+                registry.notify(core::mem::replace(&mut kept, displaced));
+                false
+            }
+            Err(_ourselves) => true,
+        }
+    });
+    let result = if work { Ok(()) } else { sleep() };
+    awaited.any_executor(registry, &mut |registry| {
+        if awaited.drives(registry) {
+            drop(registry.stop_driving(&waiter_for(None)));
+        }
+        false
+    });
+    registry.notify(kept);
     result
 }
 
@@ -221,25 +256,9 @@ fn sleep_registered<H: Park, P: Patience>(
     registry: &(dyn Registry<H> + '_),
     awaited: &impl Awaited<H>,
     patience: &P,
-    sleeper: Sleeper,
+    worker: Option<u16>,
 ) -> Result<(), Interrupted> {
-    // A task may have come into the queue before we were there to be told.
-    if sleeper.helps {
-        if let Some(index) = awaited.take_unstarted() {
-            execute(registry, index, sleeper.worker);
-            return Ok(());
-        }
-    }
-    if sleeper.drives {
-        let Ok(displaced) = registry.become_driver(waiter_for(None)) else { return Ok(()) };
-        if !awaited.is_ready() {
-            patience.park();
-        }
-        drop(registry.stop_driving(&waiter_for(None)));
-        registry.notify(displaced);
-        return Ok(());
-    }
-    let Some(worker) = sleeper.worker.filter(|_| P::ENDLESS && awaited.is_stuck(None)) else {
+    let Some(worker) = worker.filter(|_| P::ENDLESS && awaited.is_stuck(None)) else {
         if !awaited.is_ready() {
             patience.park();
         }
@@ -250,16 +269,20 @@ fn sleep_registered<H: Park, P: Patience>(
         return Err(Interrupted::WouldDeadlock);
     }
     let bit = 1_usize << worker;
+    let own = &registry.workers()[usize::from(worker)];
+    registry.waits().with(|waits| {
+        waits.begin_to_stick(worker);
+        own.stuck_on.store(awaited.only().map_or(0, |index| index + 1), Ordering::Relaxed); // ordered by the lock
+    });
+    // Whatever moves what we wait for after this look takes back that we are about to be stuck, in the same lock.
+    let stuck = awaited.is_stuck(None) && !awaited.is_ready();
     let attached = registry.shared().ready.with(|ready| ready.attached.get());
     let (all, circle) = registry.waits().with(|waits| {
-        // Whoever ends the wait unsticks us in this lock: we are not stuck if that has happened.
-        if awaited.is_pending(waits) {
+        if stuck {
             waits.stick(worker);
-            let only = awaited.only().map_or(0, |index| index + 1);
-            registry.workers()[usize::from(worker)].stuck_on.store(only, Ordering::Relaxed); // ordered by the lock
         }
-        waits.doomed.set(waits.doomed.get() & !bit);
-        (waits.stuck.get() == attached, leads_back(registry, waits, awaited.only(), worker))
+        let circle = waits.stuck.get() & bit != 0 && leads_back(registry, waits, awaited.only(), worker);
+        (waits.stuck.get() == attached, circle)
     });
     // Once all others are stuck nothing moves any more, so this second look is final.
     let mut give_up = circle;
@@ -275,6 +298,7 @@ fn sleep_registered<H: Park, P: Patience>(
     }
     let doomed = registry.waits().with(|waits| {
         waits.unstick(worker);
+        own.stuck_on.store(0, Ordering::Relaxed); // ordered by the lock
         let doomed = waits.doomed.get();
         waits.doomed.set(doomed & !bit);
         doomed & bit != 0
@@ -367,10 +391,6 @@ impl<H: Park> Awaited<H> for One<'_, '_, H> {
 
     fn only(&self) -> Option<Index> {
         Some(self.index)
-    }
-
-    fn is_pending(&self, _waits: &Waits<H>) -> bool {
-        !self.registry.slot(self.index).snapshot().is_done()
     }
 }
 

@@ -82,16 +82,24 @@ pub(crate) fn complete<H: Park>(registry: &(dyn Registry<H> + '_), ending: Endin
 /// Tells the scope that one of its tasks has ended.
 #[cold]
 fn leave_scope<H: Park>(registry: &(dyn Registry<H> + '_), scope: *const Tally<H>) {
-    // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until `end` below.
-    let tally = unsafe { &*scope };
-    if let Some(worker) = tally.worker() {
-        registry.waits().with(|waits| {
-            if tally.announce_end() {
+    // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until the count falls below.
+    let worker = unsafe { &*scope }.worker();
+    let end = || {
+        // SAFETY: as above; the count falls inside, and nothing of the tally is touched after it (*Last Touch*).
+        unsafe { Tally::end(scope) }
+    };
+    let owner = match worker {
+        None => end(),
+        // Whoever ends a worker's wait says so in the lock in which the worker marks itself as stuck.
+        Some(worker) => registry.waits().with(|waits| {
+            let owner = end();
+            if owner.is_some() {
                 waits.unstick(worker);
             }
-        });
-    }
-    if let Some(owner) = tally.end() {
+            owner
+        }),
+    };
+    if let Some(owner) = owner {
         H::unpark(&owner);
     }
 }
@@ -112,9 +120,10 @@ fn complete_heard<'e, H: Park>(registry: &(dyn Registry<H> + '_), mut ending: En
             if let Some(callback) = cell.callbacks.pop(registry) {
                 return Next::Call(callback, ending);
             }
+            registry.unstick_all(waits, index);
             let failure = ending.is_failure();
             let last = ending.finish();
-            let waiter = waits.wake(cell.waiter.take());
+            let waiter = cell.waiter.take();
             let Some(group) = cell.group() else { return Next::Wake(last, waiter, Waiter::None) };
             let head = &waits.cell(group).head;
             head.completed.push(registry, index);
@@ -128,7 +137,7 @@ fn complete_heard<'e, H: Park>(registry: &(dyn Registry<H> + '_), mut ending: En
                 WakeOn::Failure => failure || pending == 0,
                 WakeOn::All => pending == 0,
             };
-            let watcher = if due { waits.wake(head.waiter.take()) } else { Waiter::None };
+            let watcher = if due { head.waiter.take() } else { Waiter::None };
             Next::Wake(last, waiter, watcher)
         });
         match next {
@@ -173,6 +182,9 @@ pub(crate) fn retire<H: Park>(registry: &(dyn Registry<H> + '_), mut last: Last<
 #[cold]
 fn keep_panic<H: Park>(last: &mut Last<'_>, scope: *const Tally<H>) {
     if let Some(error) = last.take_error() {
+        if !error.is_panicked() {
+            return;
+        }
         // SAFETY: we are either completing the task, which the tally counts, or dropping a handle, which
         // cannot outlive the scope (`'scope` in its type).
         let tally = unsafe { &*scope };

@@ -275,8 +275,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     where
         T: Send + 'static,
     {
-        let registry = self.registry();
-        let (promised, receiver) = self.reserve()?.into_claim().promise::<T>();
+        let (registry, claim) = self.reserve()?.into_parts();
+        let (promised, receiver) = claim.promise::<T>();
         Ok((Promise::new(registry, promised), JoinHandle::new(registry, receiver)))
     }
 

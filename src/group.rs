@@ -17,7 +17,7 @@ use crate::host::Park;
 use crate::queue::Index;
 use crate::registry::Registry;
 use crate::slot::Slot;
-use crate::waiter::{Group, Place, Waiter, Waits, WakeOn};
+use crate::waiter::{Group, Waiter, Waits, WakeOn};
 
 /// Handles with fixed places.
 pub(crate) trait Members<'e, T, H: Park> {
@@ -227,16 +227,15 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
         same(registry, self.home).then_some(slot)
     }
 
-    /// Calls `act` with each group's room for a waiter.
-    fn each_waiter(&self, mut act: impl FnMut(&Place<H>, bool) -> Waiter<H>) {
+    /// Replaces the waiter of each group. The group is ours: what stood there was our own.
+    fn put_waiters(&self, mut waiter: impl FnMut(&(dyn Registry<H> + '_)) -> Waiter<H>) {
         for place in representatives(self.members, self.from, self.mixed) {
             let Some((registry, slot)) = key(self.members, place) else { continue };
-            let own = same(registry, self.home);
-            let displaced = registry.waits().with(|waits| {
-                let group = waits.cell(slot.index()).group()?;
-                Some(act(&waits.cell(group).head.waiter, own))
+            let waiter = waiter(registry);
+            let displaced = registry.waits().with(|waits| match waits.cell(slot.index()).group() {
+                Some(group) => waits.cell(group).head.waiter.put(waiter),
+                None => waiter,
             });
-            // The group is ours: what stood there is an earlier waker of our own.
             drop(displaced);
         }
     }
@@ -266,18 +265,27 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        let mut own = Some(waiter);
-        self.each_waiter(|place, is_own| {
-            let waiter = own.take_if(|_| is_own);
+        self.put_waiters(|registry| match waiter {
             // Another executor does not know our number as a worker of this one.
-            place.put(waiter.unwrap_or_else(|| Waiter::Thread { thread: H::current(), id: H::current_id() }))
+            Waiter::Worker(worker) if same(registry, self.home) => Waiter::Worker(worker),
+            _ => Waiter::Thread { thread: H::current(), id: H::current_id() },
         });
         Ok(Waiter::None)
     }
 
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        self.each_waiter(|place, _| place.take());
+        self.put_waiters(|_| Waiter::None);
         Waiter::None
+    }
+
+    fn any_executor(
+        &self,
+        _home: &(dyn Registry<H> + '_),
+        act: &mut dyn FnMut(&(dyn Registry<H> + '_)) -> bool,
+    ) -> bool {
+        representatives(self.members, self.from, self.mixed)
+            .filter_map(|place| key(self.members, place))
+            .any(|(registry, _)| act(registry))
     }
 
     /// Bound: the number of handles.
@@ -288,13 +296,6 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
                 slot.snapshot().is_done() || (runner.is_some() && (on.is_none() || on == runner))
             })
         })
-    }
-
-    fn is_pending(&self, waits: &Waits<H>) -> bool {
-        let member = representatives(self.members, self.from, self.mixed).find_map(|place| self.own(place));
-        let Some(group) = member.and_then(|slot| waits.cell(slot.index()).group()) else { return false };
-        let head = &waits.cell(group).head;
-        !self.is_over(head) && head.pending.get() > 0
     }
 }
 

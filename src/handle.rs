@@ -15,6 +15,7 @@ use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
 use crate::slot::Receiver;
+use crate::unwind;
 use crate::waiter::Waiter;
 
 /// The caller's end of one task: takes its result, cancels it, asks about it, or awaits it.
@@ -299,7 +300,7 @@ impl<T, H: Park> Drop for JoinHandle<'_, T, H> {
         if receiver.snapshot().has_listener() {
             // A waker of an earlier poll is not to be woken any more.
             let waiter = self.registry.waits().with(|waits| waits.cell(receiver.slot().index()).waiter.take());
-            drop(waiter);
+            unwind::contain(|| drop(waiter));
         }
         if let Some(last) = receiver.release() {
             retire(self.registry, last);

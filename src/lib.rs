@@ -118,7 +118,7 @@ pub use handle::{CancelOnDrop, JoinHandle};
 #[cfg(feature = "std")]
 pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
-pub use map::{Chunked, Chunks, Door, Each, EachOf, Gate, Map, Work};
+pub use map::{Chunked, Chunks, Door, Each, EachOf, Map, Work};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use scope::Scope;

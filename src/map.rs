@@ -10,7 +10,7 @@ use crate::error::{Refusal, TaskError};
 use crate::group::{block_on_group, pop_completed, unwatch, watch};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park};
-use crate::intake::{Intake, SizedClaim};
+use crate::intake::Intake;
 use crate::job::Plain;
 use crate::permit::Permit;
 use crate::unwind;
@@ -42,7 +42,7 @@ impl<A, T: Send, F: Fn(A) -> T + Clone + Send> Work<A> for Each<F> {
     }
 }
 
-/// Turns an item into a task: of an executor, or of a scope.
+/// Turns an item into a task: of an executor, or of a scope. Not nameable outside the crate, and so neither callable nor implementable.
 pub trait Gate<'e, const SLOT_BYTES: usize, W: Work<A>, A, H: Park> {
     #[doc(hidden)]
     fn door(&self) -> Door<'e, SLOT_BYTES, H>;
@@ -70,8 +70,7 @@ where
     }
 
     fn admit(&self, permit: Permit<'e, SLOT_BYTES, H>, work: W, item: A) -> Option<JoinHandle<'e, W::Output, H>> {
-        let registry = self.0.registry;
-        let claim: SizedClaim<'e, SLOT_BYTES> = permit.into_claim();
+        let (registry, claim) = permit.into_parts();
         match claim.closure::<_, _, Plain>(move || work.work(item), |filled| registry.enqueue(filled)) {
             Ok(receiver) => Some(JoinHandle::new(registry, receiver)),
             Err((claim, _task)) => {

@@ -33,10 +33,10 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
         Self { registry, claim: Some(claim) }
     }
 
-    /// The slot, for code that submits in its own way.
-    pub(crate) fn into_claim(mut self) -> Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]> {
+    /// The executor and the slot, for code that submits in its own way.
+    pub(crate) fn into_parts(mut self) -> (&'e (dyn Registry<H> + 'e), Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>) {
         let Some(claim) = self.claim.take() else { unreachable!("a permit holds its slot until it is consumed") };
-        claim
+        (self.registry, claim)
     }
 
     /// Submits a closure into the held slot. See [`Executor::submit`](crate::Executor::submit).
@@ -49,8 +49,8 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let registry = self.registry;
-        match self.into_claim().closure::<F, T, Plain>(task, |filled| registry.enqueue(filled)) {
+        let (registry, claim) = self.into_parts();
+        match claim.closure::<F, T, Plain>(task, |filled| registry.enqueue(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task)) => {
                 registry.release(claim.retire());

@@ -21,6 +21,7 @@ use crate::queue::{Index, Link, Links, List, READY, Stack};
 use crate::slot::{Cancelled, Filled, Slot};
 use crate::state::{Phase, Wake};
 use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
+use crate::unwind;
 use crate::waiter::{Place, Waiter, Waits};
 
 /// What a worker runs first. An error makes the executor broken.
@@ -80,6 +81,8 @@ pub(crate) struct Ready<H: Park> {
     searching: Cell<u16>,
     /// Raised by each `start`: workers of an earlier one are stale.
     pub(crate) epoch: Cell<u32>,
+    /// Somebody is inside `run`, and waits for every `Worker` to be gone.
+    pub(crate) lent: Cell<bool>,
     /// Futures that are not done.
     futures: Cell<u16>,
     /// Who waits for the workers to leave.
@@ -136,8 +139,8 @@ pub(crate) struct WorkerCell<H: Park> {
 pub(crate) struct Desk<H: Park> {
     pub(crate) thread: Cell<Option<H::Thread>>,
     pub(crate) home: Cell<Option<&'static dyn Registry<H>>>,
-    /// The `start` that issued the worker.
-    pub(crate) epoch: Cell<u32>,
+    /// What the `Worker` that `into_raw` made a pointer of knew: its `start`, and whether it was attached.
+    pub(crate) raw: Cell<Option<(u32, bool)>>,
 }
 
 impl<H: Park> WorkerCell<H> {
@@ -146,7 +149,7 @@ impl<H: Park> WorkerCell<H> {
             Self {
                 id: AtomicUsize::new(0),
                 stuck_on: AtomicU16::new(0),
-                desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), epoch: Cell::new(0) }),
+                desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), raw: Cell::new(None) }),
                 counters: Counters::new(),
             }
         }
@@ -173,6 +176,7 @@ impl<H: Park> Shared<H> {
                     idle: Cell::new(0),
                     searching: Cell::new(0),
                     epoch: Cell::new(0),
+                    lent: Cell::new(false),
                     futures: Cell::new(0),
                     closer: Place::new(),
                     driver: Place::new(),
@@ -256,7 +260,7 @@ impl<H: Park> Free<H> {
 pub(crate) enum Look<H: Park> {
     /// A task, taken out, and whom to wake because there are more.
     Task(Index, Waiter<H>),
-    /// Nothing; the worker counts as searching.
+    /// Nothing; the worker counts as searching, unless it looked only once.
     Nothing,
     /// Nothing; the worker counts as idle and will be unparked.
     Idle,
@@ -271,6 +275,8 @@ pub(crate) enum Gait {
     Fresh,
     /// It counts as searching.
     Searching,
+    /// It looks this once, and does not count as anything afterwards.
+    Once,
     /// It counts as searching and has searched enough: if there is nothing it becomes idle.
     Tired,
 }
@@ -392,7 +398,7 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         let bit = 1 << worker;
         self.shared().ready.with(|ready| {
             ready.idle.set(ready.idle.get() & !bit);
-            if gait != Gait::Fresh {
+            if matches!(gait, Gait::Searching | Gait::Tired) {
                 ready.searching.set(ready.searching.get() - 1);
             }
             if ready.mode.get() == Mode::Stop {
@@ -404,18 +410,18 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
             if ready.mode.get() != Mode::Open && ready.is_drained() {
                 return Look::Leave;
             }
-            if gait == Gait::Tired {
-                ready.idle.set(ready.idle.get() | bit);
-                return Look::Idle;
+            match gait {
+                Gait::Tired => {
+                    ready.idle.set(ready.idle.get() | bit);
+                    Look::Idle
+                }
+                Gait::Once => Look::Nothing,
+                Gait::Fresh | Gait::Searching => {
+                    ready.searching.set(ready.searching.get() + 1);
+                    Look::Nothing
+                }
             }
-            ready.searching.set(ready.searching.get() + 1);
-            Look::Nothing
         })
-    }
-
-    /// A worker that searches leaves without another look.
-    pub(crate) fn stop_searching(&self) {
-        self.shared().ready.with(|ready| ready.searching.set(ready.searching.get() - 1));
     }
 
     /// A thread that runs tasks while it waits goes to sleep. `false`: there is work, or somebody to let go.
@@ -483,17 +489,38 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         }
     }
 
+    /// The workers that wait for a task: for it alone, or as one of several. Inside the lock of the wait cells.
+    fn waiting_workers(waits: &Waits<H>, index: Index) -> [Option<u16>; 2] {
+        let cell = waits.cell(index);
+        let watcher = cell.group().and_then(|group| waits.cell(group).head.waiter.worker());
+        [cell.waiter.worker(), watcher]
+    }
+
+    /// What a task does next is not up to the worker it was on: nobody who waits for it is stuck. Inside the lock of the wait cells.
+    ///
+    /// Bound: the number of workers.
+    pub(crate) fn unstick_all(&self, waits: &Waits<H>, index: Index) {
+        if !waits.any_stuck() {
+            return;
+        }
+        for worker in Self::waiting_workers(waits, index).into_iter().flatten() {
+            waits.unstick(worker);
+        }
+        // Those whose place another waiter has taken (*Baton*).
+        for (worker, cell) in (0..).zip(self.workers()) {
+            if cell.stuck_on.load(Ordering::Relaxed) == index + 1 {
+                waits.unstick(worker);
+            }
+        }
+    }
+
     /// A worker that waits for a future may be the only one that can poll it: tell it that it could.
     fn nudge(&self, index: Index) {
         if !self.slot(index).snapshot().has_listener() {
             return;
         }
-        let (waiter, watcher) = self.waits().with(|waits| {
-            let cell = waits.cell(index);
-            let watcher = cell.group().and_then(|group| waits.cell(group).head.waiter.worker());
-            (cell.waiter.worker(), watcher)
-        });
-        for worker in [waiter, watcher].into_iter().flatten() {
+        let workers = self.waits().with(|waits| Self::waiting_workers(waits, index));
+        for worker in workers.into_iter().flatten() {
             self.notify(Waiter::Worker(worker));
         }
     }
@@ -512,6 +539,10 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
             }
             Ok(if again { ready.whom_to_wake() } else { Waiter::None })
         })?;
+        if self.slot(index).snapshot().has_listener() {
+            self.waits().with(|waits| self.unstick_all(waits, index));
+            self.nudge(index);
+        }
         self.notify(waiter);
         Ok(())
     }
@@ -555,7 +586,10 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         match waiter {
             Waiter::None => {}
             Waiter::Thread { thread, .. } => H::unpark(&thread),
-            Waiter::Waker(waker) => waker.wake(),
+            // Foreign code, and the caller has more to do.
+            Waiter::Waker(waker) => {
+                unwind::contain(|| waker.wake());
+            }
             Waiter::Worker(worker) => {
                 let thread = self.workers()[usize::from(worker)].desk.with(|desk| {
                     let thread = desk.thread.take();

@@ -21,7 +21,7 @@ use crate::registry::Registry;
 use crate::sync::{AtomicUsize, Ordering};
 use crate::tally::Tally;
 use crate::unwind;
-use crate::waiter::{Waiter, Waits};
+use crate::waiter::Waiter;
 
 /// Submits tasks that borrow. See [`Executor::scope`](crate::Executor::scope).
 pub struct Scope<'scope, 'env: 'scope, const QUEUE: usize, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
@@ -92,10 +92,15 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
         let submitted =
             unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task, |filled| registry.enqueue(filled)) };
         match submitted {
-            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
+            Ok(receiver) => {
+                self.tell_owner();
+                Ok(JoinHandle::new(registry, receiver))
+            }
             Err((claim, task)) => {
-                // Nobody waits for it: the owner is not yet waiting, or for other tasks too.
-                drop(self.tally.end());
+                // The scope is there: we borrow it.
+                if let Some(owner) = self.tally.take_back() {
+                    H::unpark(owner);
+                }
                 registry.release(claim.retire());
                 Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
             }
@@ -149,7 +154,7 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
                 Ok(permit) => permit,
             };
             let function = function.clone();
-            self.submit_into(permit.into_claim(), move || function(chunk))
+            self.submit_into(permit.into_parts().1, move || function(chunk))
                 .map_err(|refused| refused.reason())?
                 .detach();
         }
@@ -161,6 +166,17 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
     pub fn inline(&self) -> &Self {
         self.inline.store(1, Ordering::Relaxed); // a wish, not a signal
         self
+    }
+
+    /// A task submitted by another thread than the owner's, which may be asleep and the only one that could run it.
+    fn tell_owner(&self) {
+        let Some(owner) = self.tally.tell_owner() else { return };
+        if let Some(worker) = self.tally.worker() {
+            self.intake.registry.waits().with(|waits| waits.unstick(worker));
+        } else if self.help() == Help::Workers {
+            return;
+        }
+        H::unpark(owner);
     }
 
     fn help(&self) -> Help {
@@ -206,7 +222,7 @@ where
         work: W,
         item: A,
     ) -> Option<JoinHandle<'scope, W::Output, H>> {
-        self.submit_into(permit.into_claim(), move || work.work(item)).ok()
+        self.submit_into(permit.into_parts().1, move || work.work(item)).ok()
     }
 }
 
@@ -248,10 +264,6 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
             let runner = slot.worker();
             slot.snapshot().is_settled() || (runner.is_some() && (on.is_none() || on == runner))
         })
-    }
-
-    fn is_pending(&self, _waits: &Waits<H>) -> bool {
-        !self.scope.tally.is_zero() && !self.scope.tally.is_ending()
     }
 
     /// What the tasks borrow is here.

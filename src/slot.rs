@@ -42,7 +42,7 @@ pub(crate) struct Slot<B: ?Sized = [MaybeUninit<u8>]> {
     index: AtomicU16,
     /// The worker that runs the task, plus one. Meaningful while the phase is `Running` and not outside.
     runner: AtomicU16,
-    /// The scope the task belongs to, or null. Set with the table; its meaning is `scope`'s.
+    /// The scope the task belongs to, or null; the slot of the task a callback was added to. Set with the table.
     scope: AtomicPtr<()>,
     /// How to treat `bytes`. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
@@ -123,6 +123,11 @@ impl<B: ?Sized> Slot<B> {
 }
 
 impl Slot {
+    /// What tells the slot from others.
+    fn address(&self) -> *mut () {
+        core::ptr::from_ref(self).cast_mut().cast()
+    }
+
     /// How large a job may be.
     pub(crate) fn capacity(&self) -> usize {
         // SAFETY: only the length is read, which is in the pointer, not behind it.
@@ -241,6 +246,7 @@ impl<'e> Running<'e> {
     ///
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
     pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (Index, bool) {
+        assert!(self.slot.scope() == ending.slot.address(), "a callback meets its own task");
         // SAFETY: we hold `Running`.
         let table = unsafe { self.slot.table() };
         let Entry::Call(call) = table.entry else { unreachable!("only callbacks are called") };

@@ -5,7 +5,8 @@
 //! - **Counted First.** A task is counted before anybody can run it, and the count falls only when nothing will touch what it
 //!   borrowed any more: its closure is gone, and its outcome is dropped or in the hands of a handle inside the scope.
 //! - **Last Touch.** Lowering the count to zero is the last access to the tally; whom to wake was cloned before.
-#![forbid(unsafe_code)]
+//!
+//! `unsafe` here: lowering the count through a pointer, because of *Last Touch*.
 
 use core::cell::Cell;
 
@@ -16,8 +17,8 @@ use crate::sync::{AtomicUsize, Lock, Ordering};
 /// The count, and who waits for it.
 pub(crate) struct Tally<H: Park> {
     unfinished: AtomicUsize,
-    leaving: AtomicUsize,
     owner: H::Thread,
+    id: usize,
     /// The worker the owner is, in the executor of the scope.
     worker: Option<u16>,
     /// The first panic nobody looked at.
@@ -28,7 +29,7 @@ impl<H: Park> Tally<H> {
     pub(crate) fn new(worker: Option<u16>) -> Self {
         Self {
             unfinished: AtomicUsize::new(0),
-            leaving: AtomicUsize::new(0),
+            id: H::current_id(),
             owner: H::current(),
             worker,
             panic: Lock::new(Cell::new(None)),
@@ -50,33 +51,38 @@ impl<H: Park> Tally<H> {
         self.worker
     }
 
-    /// Notes, inside the lock of the wait cells, that the last task is about to end. Says whether the caller is it.
-    pub(crate) fn announce_end(&self) -> bool {
-        let last = self.unfinished.load(Ordering::Relaxed) == 1;
-        if last {
-            self.leaving.store(1, Ordering::Relaxed); // the lock orders it
-        }
-        last
+    /// Wakes the owner if it is asleep and could run a task that another thread has just submitted.
+    pub(crate) fn tell_owner(&self) -> Option<&H::Thread> {
+        (H::current_id() != self.id).then_some(&self.owner)
     }
 
-    /// Whether the end was announced. Inside the same lock.
-    pub(crate) fn is_ending(&self) -> bool {
-        self.leaving.load(Ordering::Relaxed) == 1 // the lock orders it
-    }
-
-    /// One task less. If it was the last the owner is returned, to be unparked; `self` may be gone by then.
+    /// One task less. If it was the last the owner is returned, to be unparked.
+    ///
+    /// # Safety
+    ///
+    /// - `this` points to a tally that counts a task of the caller's. Afterwards it may be gone.
     #[must_use = "the owner must be unparked"]
-    pub(crate) fn end(&self) -> Option<H::Thread> {
+    pub(crate) unsafe fn end(this: *const Self) -> Option<H::Thread> {
+        // By pointer: a reference in the signature would promise that the tally outlives the call.
+        // SAFETY: alive as long as the task is counted; an atomic may be freed by others while a reference to it is about.
+        let unfinished = unsafe { &(*this).unfinished };
         // Bound: each further round means that another task of the scope came or went.
-        let mut seen = self.unfinished.load(Ordering::Relaxed);
+        let mut seen = unfinished.load(Ordering::Relaxed);
         loop {
-            let owner = (seen == 1).then(|| self.owner.clone());
+            // SAFETY: alive as long as the task is counted.
+            let owner = (seen == 1).then(|| unsafe { &(*this).owner }.clone());
             // Release: the owner sees what the task wrote.
-            match self.unfinished.compare_exchange_weak(seen, seen - 1, Ordering::AcqRel, Ordering::Relaxed) {
+            match unfinished.compare_exchange_weak(seen, seen - 1, Ordering::AcqRel, Ordering::Relaxed) {
                 Ok(_) => return owner,
                 Err(now) => seen = now,
             }
         }
+    }
+
+    /// Takes back [`add`](Self::add): the task was refused. For those who know that the tally stays.
+    pub(crate) fn take_back(&self) -> Option<&H::Thread> {
+        // Release: as above, for what ended before.
+        (self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1).then_some(&self.owner)
     }
 
     /// Keeps a panic that nobody will look at; the first one counts.

@@ -166,6 +166,8 @@ impl<H: Park> WaitCell<H> {
 pub(crate) struct Waits<H: Park, C: ?Sized = [WaitCell<H>]> {
     /// Workers that are blocked, without a time limit, on tasks which run on workers.
     pub(crate) stuck: Cell<usize>,
+    /// Workers that are about to be stuck, and look a last time.
+    pub(crate) sticking: Cell<usize>,
     /// Stuck workers that must give up, because one that cannot is stuck as well.
     pub(crate) doomed: Cell<usize>,
     host: core::marker::PhantomData<fn() -> H>,
@@ -176,6 +178,7 @@ impl<H: Park, const QUEUE: usize> Waits<H, [WaitCell<H>; QUEUE]> {
     pub(crate) const fn new() -> Self {
         Self {
             stuck: Cell::new(0),
+            sticking: Cell::new(0),
             doomed: Cell::new(0),
             host: core::marker::PhantomData,
             cells: [const { WaitCell::new() }; QUEUE],
@@ -217,21 +220,27 @@ impl<H: Park> Waits<H> {
         head.waiter.take()
     }
 
-    /// A waiter leaves its place to be woken: if it is a worker it is not stuck any more.
-    pub(crate) fn wake(&self, waiter: Waiter<H>) -> Waiter<H> {
-        if let Waiter::Worker(worker) = waiter {
-            self.unstick(worker);
-        }
-        waiter
-    }
-
     /// Notes that a worker can go on.
     pub(crate) fn unstick(&self, worker: u16) {
         self.stuck.set(self.stuck.get() & !(1 << worker));
+        self.sticking.set(self.sticking.get() & !(1 << worker));
     }
 
-    /// Notes that a worker cannot go on before others do.
+    /// Notes that a worker is about to be stuck.
+    pub(crate) fn begin_to_stick(&self, worker: u16) {
+        self.sticking.set(self.sticking.get() | 1 << worker);
+        self.doomed.set(self.doomed.get() & !(1 << worker));
+    }
+
+    /// Notes that a worker cannot go on before others do, unless what it waits for has moved since it began to stick.
     pub(crate) fn stick(&self, worker: u16) {
-        self.stuck.set(self.stuck.get() | 1 << worker);
+        let bit = 1 << worker;
+        self.stuck.set(self.stuck.get() | self.sticking.get() & bit);
+        self.sticking.set(self.sticking.get() & !bit);
+    }
+
+    /// Whether any worker is stuck, or about to be.
+    pub(crate) fn any_stuck(&self) -> bool {
+        self.stuck.get() | self.sticking.get() != 0
     }
 }

@@ -23,6 +23,9 @@ use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
 
+/// The epoch of no `start`: they begin with 1, and 2^32 starts later this one is skipped.
+const STALE: u32 = 0;
+
 /// One thread's worth of an executor: what a host runs.
 ///
 /// [`start`](crate::Executor::start) gives one to the host for each worker; the host calls [`run`](Self::run) on a thread of its
@@ -86,18 +89,14 @@ impl<H: Park> Worker<H> {
     /// As long as the task takes.
     pub fn run_one(&mut self) -> Ran {
         let Some((registry, worker)) = self.attach() else { return Ran::Left };
-        match registry.look(worker, Gait::Fresh) {
+        match registry.look(worker, Gait::Once) {
             Look::Task(index, next) => {
                 registry.notify(next);
                 execute(registry, index, Some(worker));
                 Ran::Task
             }
             // A loop of the host's own does not park: nobody needs to wake it.
-            Look::Nothing => {
-                registry.stop_searching();
-                Ran::Nothing
-            }
-            Look::Idle => Ran::Nothing,
+            Look::Nothing | Look::Idle => Ran::Nothing,
             Look::Leave => {
                 self.leave();
                 Ran::Left
@@ -114,6 +113,7 @@ impl<H: Park> Worker<H> {
     /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with [`from_raw`](Self::from_raw).
     #[must_use = "a worker that is never run keeps its executor from shutting down"]
     pub fn into_raw(self) -> *mut () {
+        self.cell.desk.with(|desk| desk.raw.set(Some((self.epoch, self.attached))));
         let pointer = core::ptr::from_ref(self.cell).cast::<()>().cast_mut();
         core::mem::forget(self);
         pointer
@@ -127,12 +127,9 @@ impl<H: Park> Worker<H> {
     pub unsafe fn from_raw(pointer: *mut ()) -> Self {
         // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the worker is.
         let cell = unsafe { &*pointer.cast_const().cast::<WorkerCell<H>>() };
-        let mut worker = Self { epoch: cell.desk.with(|desk| desk.epoch.get()), cell, attached: false };
-        if let Some((registry, place)) = worker.home() {
-            // If the worker is attached, it is by the value that `into_raw` forgot.
-            worker.attached = registry.shared().ready.with(|ready| ready.attached.get() & (1 << place) != 0);
-        }
-        worker
+        // Of several pointers to one cell, left over from starts that were refused, one finds the note.
+        let (epoch, attached) = cell.desk.with(|desk| desk.raw.take()).unwrap_or((STALE, false));
+        Self { cell, epoch, attached }
     }
 
     /// The executor and our number in it. Told by the address of our cell.
@@ -271,6 +268,13 @@ fn abandon<H: Park>(registry: &(dyn Registry<H> + '_), index: Index) {
     }
 }
 
+fn next_epoch(epoch: u32) -> u32 {
+    match epoch.wrapping_add(1) {
+        STALE => STALE + 1,
+        next => next,
+    }
+}
+
 /// Gives a worker of each number to the host.
 ///
 /// # Safety
@@ -288,14 +292,15 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     // All bits are set first, so that a worker that is quick to leave does not look like the last one.
     let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
     let epoch = registry.shared().ready.with(|ready| {
-        let stopped = ready.issued.get() == 0 && ready.attached.get() == 0;
+        let stopped = ready.issued.get() == 0 && ready.attached.get() == 0 && !ready.lent.get();
         let over = ready.mode.get() == Mode::Open || ready.is_drained();
         (stopped && over && ready.mode.get() != Mode::Stop).then(|| {
-            let epoch = ready.epoch.get().wrapping_add(1);
+            let epoch = next_epoch(ready.epoch.get());
             ready.epoch.set(epoch);
             ready.issued.set(all);
             ready.mode.set(Mode::Open);
             ready.broken.set(false);
+            ready.lent.set(owner.is_some());
             epoch
         })
     });
@@ -303,10 +308,7 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     registry.set_mode(|_| {}); // the hint no longer says that workers are to leave
     drop(registry.shared().owner.with(|place| place.replace(owner)));
     for (started, cell) in workers.iter().enumerate() {
-        cell.desk.with(|desk| {
-            desk.home.set(Some(registry));
-            desk.epoch.set(epoch);
-        });
+        cell.desk.with(|desk| desk.home.set(Some(registry)));
         registry.shared().alive.fetch_add(1, Ordering::Relaxed); // the host's own hand-over publishes it
         if let Err(reason) = spawn.spawn(Worker { cell, epoch, attached: false }) {
             stop(registry);
@@ -319,14 +321,21 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
 /// Stops the workers that started although the tasks go on waiting: those that run leave, those that do not are stale.
 fn stop<H: Park>(registry: &(dyn Registry<H> + '_)) {
     registry.set_mode(|ready| {
-        ready.mode.set(Mode::Stop);
-        ready.epoch.set(ready.epoch.get().wrapping_add(1));
+        // A shutdown that has begun meanwhile stays.
+        if ready.mode.get() == Mode::Open {
+            ready.mode.set(Mode::Stop);
+        }
+        ready.epoch.set(next_epoch(ready.epoch.get()));
         ready.issued.set(0);
     });
     registry.wake_all();
     // It cannot be interrupted: the wait is endless, and the caller is no worker that is stuck.
     let _ = block(registry, &Detached(Closed { registry }), &Endless::<H>::new(), Help::Workers);
-    registry.set_mode(|ready| ready.mode.set(Mode::Open));
+    registry.set_mode(|ready| {
+        if ready.mode.get() == Mode::Stop {
+            ready.mode.set(Mode::Open);
+        }
+    });
 }
 
 /// A wait for the workers that run to stop running.
@@ -380,6 +389,7 @@ pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
             abort.defuse();
         }
         drop(shared.owner.with(Cell::take));
+        registry.set_mode(|ready| ready.lent.set(false));
     });
     let close = unwind::Bomb::new(close);
     // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one without a `Worker`.

@@ -547,7 +547,8 @@ impl Oracle {
                 }
                 None if refused && !over => {
                     over = true;
-                    Some(Told::Cancelled)
+                    // Whoever has no items is refused nothing.
+                    (items > 0).then_some(Told::Cancelled)
                 }
                 None => None,
             });

@@ -6,19 +6,28 @@ use super::AsCompleted;
 use crate::handle::JoinHandle;
 use crate::host::Park;
 
-/// Handles with fixed places, which are emptied one by one. Implemented for whatever lends such a slice.
+/// Only the containers below: the lists of a group rest on a storage that always shows the same handles.
+mod sealed {
+    pub trait Sealed {}
+    impl<T, const N: usize> Sealed for [T; N] {}
+    impl<T, const N: usize> Sealed for heapless::Vec<T, N> {}
+    #[cfg(feature = "std")]
+    impl<T> Sealed for std::vec::Vec<T> {}
+}
+
+/// Handles with fixed places, which are emptied one by one: an array, a [`heapless::Vec`], or (with `std`) a `Vec` of options. Sealed.
 pub trait Storage<'e, T, H: Park>:
-    AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
+    sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
 {
 }
 
 impl<'e, T, H: Park, S> Storage<'e, T, H> for S where
-    S: AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
+    S: sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
 {
 }
 
-/// Handles that [`as_completed`](crate::as_completed) takes: an array, a [`heapless::Vec`], or (with `std`) a `Vec`.
-pub trait IntoHandles<'e, T, H: Park> {
+/// Handles that [`as_completed`](crate::as_completed) takes: an array, a [`heapless::Vec`], or (with `std`) a `Vec`. Sealed.
+pub trait IntoHandles<'e, T, H: Park>: sealed::Sealed {
     /// What the handles are kept in while they are waited for.
     type Storage: Storage<'e, T, H>;
 

@@ -1,7 +1,8 @@
 //! The desktop's host: std threads and the monotonic clock.
 
+use core::cell::Cell;
 use core::time::Duration;
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 use std::thread;
 use std::time::Instant;
 
@@ -26,11 +27,19 @@ impl Park for StdHost {
 
     #[inline]
     fn current_id() -> usize {
+        // A count, not an address: an address would come back for another thread.
+        static LAST: Mutex<usize> = Mutex::new(0);
         std::thread_local! {
-            static HERE: u8 = const { 0 };
+            static ID: Cell<usize> = const { Cell::new(0) };
         }
-        // The address of a thread-local byte is not zero and no other living thread has it.
-        HERE.with(|here| core::ptr::from_ref(here).addr())
+        ID.with(|id| {
+            if id.get() == 0 {
+                let mut last = LAST.lock().unwrap_or_else(PoisonError::into_inner);
+                *last += 1;
+                id.set(*last);
+            }
+            id.get()
+        })
     }
 
     fn park() {

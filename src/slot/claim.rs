@@ -177,15 +177,16 @@ pub(crate) struct FilledCallback<'e, F> {
 
 impl<'e> Claim<'e> {
     /// Makes the slot keep a callback for a task that returns `T`. Too large or too aligned, both come back.
-    pub(super) fn callback<F, T>(self, callback: F) -> Result<FilledCallback<'e, F>, (Self, F)>
+    pub(super) fn callback<F, T>(self, task: *mut (), callback: F) -> Result<FilledCallback<'e, F>, (Self, F)>
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
         if !job::fits::<F>(self.slot.capacity()) {
             return Err((self, callback));
         }
+        // A callback has no scope: the place says whose it is, for `Running::call` to check.
         // SAFETY: checked above; the table is that of `F` and has no outcome.
-        unsafe { self.fill(const { &Callback::<F, T>::TABLE }, core::ptr::null_mut(), callback) };
+        unsafe { self.fill(const { &Callback::<F, T>::TABLE }, task, callback) };
         Ok(FilledCallback { claim: self, callback: PhantomData })
     }
 }

@@ -78,7 +78,7 @@ impl<'e, T> Receiver<'e, T> {
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        claim.callback::<F, T>(callback)
+        claim.callback::<F, T>(self.slot.address(), callback)
     }
 }
 
@@ -86,13 +86,12 @@ impl<'e, T> Receiver<'e, T> {
 #[must_use]
 pub(crate) struct Promised<'e, T> {
     slot: &'e Slot,
-    outcome: PhantomData<T>,
+    /// Invariant: what goes in here is what comes out of the handle. Never borrowed: `T: Send`, which every constructor asks for,
+    /// is enough to share it.
+    outcome: PhantomData<fn(T) -> T>,
 }
 
-// SAFETY: a `&Promised` can only move a `T` in (R4, one winner), never look at one: `T: Send` is enough.
-unsafe impl<T: Send> Sync for Promised<'_, T> {}
-
-impl<'e, T> Promised<'e, T> {
+impl<'e, T: Send> Promised<'e, T> {
     /// Only right after the slot was published with a promise of a `T` (*Same Type*).
     pub(super) fn new(slot: &'e Slot) -> Self {
         Self { slot, outcome: PhantomData }
