@@ -19,11 +19,11 @@ use crate::promise::Promise;
 use crate::registry::{Mode, Registry};
 use crate::scope::{Scope, scope};
 use crate::spawn::Spawn;
+use crate::start::{lend, start};
 use crate::state::Phase;
 use crate::stats::Stats;
 use crate::sync::{Ordering, const_fn};
 use crate::waker::waker;
-use crate::worker::{lend, start};
 
 /// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in `QUEUE` slots of
 /// `SLOT_BYTES` bytes. Nothing is ever allocated.

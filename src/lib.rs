@@ -78,6 +78,7 @@ mod completion;
 mod blocking;
 mod worker;
 mod spawn;
+mod start;
 mod memory;
 mod waker;
 mod canceller;

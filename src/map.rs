@@ -355,8 +355,10 @@ where
         match self.state {
             Progress::Refused(reason) => {
                 self.state = Progress::Over;
-                // Whoever has no items is refused nothing.
-                self.items.next()?;
+                // Whoever has no items is refused nothing; whoever may have some keeps them.
+                if self.items.size_hint().1 == Some(0) {
+                    return None;
+                }
                 Some(Err(if reason == Refusal::Broken { TaskError::Broken } else { TaskError::Cancelled }))
             }
             Progress::Open | Progress::Exhausted | Progress::Over => None,

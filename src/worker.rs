@@ -1,30 +1,26 @@
-//! A worker: the loop that takes tasks and runs them, and its life from `start` to leaving.
+//! A worker: the loop that takes tasks and runs them, and its life from attaching to leaving.
 //!
 //! Invariants:
 //!
 //! - **One Attached.** At most one thread at a time runs the worker of a given number: attaching checks and sets its bit in
 //!   one section.
-//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. [`lend`] makes that true: it returns only when
-//!   no `Worker` exists any more; and dropping a `Worker` touches the executor last by lowering `alive`.
+//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. `start` makes that true; here, dropping a `Worker`
+//!   touches the executor last by lowering `alive`.
 //!
-//! `unsafe` here: the lifetime in *Lent*, and the raw pointer for C entry points.
+//! `unsafe` here: the raw pointer for C entry points.
 
-use core::cell::Cell;
 use core::fmt;
 
-use crate::blocking::{Awaited, Closed, Endless, Help, block};
 use crate::completion::{complete, execute};
-use crate::error::StartError;
 use crate::host::Park;
 use crate::queue::Index;
-use crate::registry::{Gait, Look, Mode, Registry, WorkerCell};
-use crate::spawn::Spawn;
+use crate::registry::{Gait, Look, Registry, WorkerCell};
 use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
 
 /// The epoch of no `start`: they begin with 1, and 2^32 starts later this one is skipped.
-const STALE: u32 = 0;
+pub(crate) const STALE: u32 = 0;
 
 /// One thread's worth of an executor: what a host runs.
 ///
@@ -39,6 +35,11 @@ pub struct Worker<H: Park> {
 }
 
 impl<H: Park> Worker<H> {
+    /// The worker of a cell that knows its executor, which counts it in `alive`.
+    pub(crate) fn new(cell: &'static WorkerCell<H>, epoch: u32) -> Self {
+        Self { cell, epoch, attached: false }
+    }
+
     /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there is nothing to do.
     ///
     /// # Blocking
@@ -265,150 +266,5 @@ fn break_down<H: Park>(registry: &(dyn Registry<H> + '_)) {
 fn abandon<H: Park>(registry: &(dyn Registry<H> + '_), index: Index) {
     if let Some(running) = registry.slot(index).start(None) {
         complete(registry, running.abandon());
-    }
-}
-
-fn next_epoch(epoch: u32) -> u32 {
-    match epoch.wrapping_add(1) {
-        STALE => STALE + 1,
-        next => next,
-    }
-}
-
-/// Gives a worker of each number to the host.
-///
-/// # Safety
-///
-/// - The executor outlives every `Worker` made here.
-unsafe fn issue<H: Park, S: Spawn<H>>(
-    registry: &(dyn Registry<H> + '_),
-    spawn: &S,
-    owner: Option<H::Thread>,
-) -> Result<(), StartError<S::Error>> {
-    // SAFETY: only the lifetime changes; the caller promises what it says.
-    let registry: &'static dyn Registry<H> =
-        unsafe { core::mem::transmute::<&(dyn Registry<H> + '_), &'static dyn Registry<H>>(registry) };
-    let workers = registry.workers();
-    // All bits are set first, so that a worker that is quick to leave does not look like the last one.
-    let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
-    let epoch = registry.shared().ready.with(|ready| {
-        let stopped = ready.issued.get() == 0 && ready.attached.get() == 0 && !ready.lent.get();
-        let over = ready.mode.get() == Mode::Open || ready.is_drained();
-        (stopped && over && ready.mode.get() != Mode::Stop).then(|| {
-            let epoch = next_epoch(ready.epoch.get());
-            ready.epoch.set(epoch);
-            ready.issued.set(all);
-            ready.mode.set(Mode::Open);
-            ready.broken.set(false);
-            ready.lent.set(owner.is_some());
-            epoch
-        })
-    });
-    let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
-    registry.set_mode(|_| {}); // the hint no longer says that workers are to leave
-    drop(registry.shared().owner.with(|place| place.replace(owner)));
-    for (started, cell) in workers.iter().enumerate() {
-        cell.desk.with(|desk| desk.home.set(Some(registry)));
-        registry.shared().alive.fetch_add(1, Ordering::Relaxed); // the host's own hand-over publishes it
-        if let Err(reason) = spawn.spawn(Worker { cell, epoch, attached: false }) {
-            stop(registry);
-            return Err(StartError::Refused { started, reason });
-        }
-    }
-    Ok(())
-}
-
-/// Stops the workers that started although the tasks go on waiting: those that run leave, those that do not are stale.
-fn stop<H: Park>(registry: &(dyn Registry<H> + '_)) {
-    registry.set_mode(|ready| {
-        // A shutdown that has begun meanwhile stays.
-        if ready.mode.get() == Mode::Open {
-            ready.mode.set(Mode::Stop);
-        }
-        ready.epoch.set(next_epoch(ready.epoch.get()));
-        ready.issued.set(0);
-    });
-    registry.wake_all();
-    // It cannot be interrupted: the wait is endless, and the caller is no worker that is stuck.
-    let _ = block(registry, &Detached(Closed { registry }), &Endless::<H>::new(), Help::Workers);
-    registry.set_mode(|ready| {
-        if ready.mode.get() == Mode::Stop {
-            ready.mode.set(Mode::Open);
-        }
-    });
-}
-
-/// A wait for the workers that run to stop running.
-struct Detached<'r, 'e, H: Park>(Closed<'r, 'e, H>);
-
-impl<H: Park> Awaited<H> for Detached<'_, '_, H> {
-    fn is_ready(&self) -> bool {
-        self.0.registry.shared().ready.with(|ready| ready.attached.get() == 0)
-    }
-
-    fn drives(&self, _registry: &(dyn Registry<H> + '_)) -> bool {
-        false
-    }
-
-    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        self.0.register(waiter)
-    }
-
-    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.0.deregister(waiter)
-    }
-}
-
-/// Starts an executor that lives for ever.
-pub(crate) fn start<H: Park, S: Spawn<H>>(
-    registry: &'static (dyn Registry<H> + 'static),
-    spawn: &S,
-) -> Result<(), StartError<S::Error>> {
-    // SAFETY: `'static`.
-    unsafe { issue(registry, spawn, None) }
-}
-
-/// Starts an executor, runs `body`, and returns only when no `Worker` of it exists any more, also when `body` panics.
-/// `close` must make the workers leave.
-pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
-    registry: &(dyn Registry<H> + '_),
-    spawn: &S,
-    body: impl FnOnce() -> R,
-    close: impl FnOnce(),
-) -> Result<R, StartError<S::Error>> {
-    let shared = registry.shared();
-    // Both run on every path out of here, unwinding included: this frame is what the workers depend on. The one made
-    // first runs last, whatever the other does.
-    let wait = unwind::Bomb::new(|| {
-        // Endless for a reason: a host that keeps a worker for ever keeps us (*Harmless Host*).
-        // Acquire: sees all that the workers did.
-        while shared.alive.load(Ordering::Acquire) != 0 {
-            // A host that panics here would end the borrow too early: a panic while panicking aborts.
-            let abort = unwind::Bomb::new(|| panic!("an executor cannot be left while its workers run"));
-            H::park();
-            abort.defuse();
-        }
-        drop(shared.owner.with(Cell::take));
-        registry.set_mode(|ready| ready.lent.set(false));
-    });
-    let close = unwind::Bomb::new(close);
-    // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one without a `Worker`.
-    match unsafe { issue(registry, spawn, Some(H::current())) } {
-        Ok(()) => {
-            let result = body();
-            drop(close);
-            drop(wait);
-            Ok(result)
-        }
-        Err(StartError::AlreadyStarted) => {
-            close.defuse();
-            wait.defuse();
-            Err(StartError::AlreadyStarted)
-        }
-        Err(refused) => {
-            close.defuse();
-            drop(wait);
-            Err(refused)
-        }
     }
 }
