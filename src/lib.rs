@@ -59,7 +59,7 @@
 #![no_std]
 #![warn(missing_docs, missing_debug_implementations)]
 
-#[cfg(feature = "std")]
+#[cfg(any(feature = "std", test))]
 extern crate std;
 
 // In the order in which they may use each other: a file names only files above it.

@@ -217,3 +217,38 @@ mod tests {
         assert_eq!([stack.pop(&slots, 3), stack.pop(&slots, 3), stack.pop(&slots, 3)], [Some(0), Some(1), None]);
     }
 }
+
+#[cfg(all(test, loom))]
+mod models {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sync::Lock;
+
+    struct Slots([Link; 2]);
+
+    impl Links for Slots {
+        fn link(&self, index: Index) -> &Link {
+            &self.0[usize::from(index)]
+        }
+    }
+
+    /// Two threads take from one list, one by popping, one by unlinking: each slot goes to one of them.
+    #[test]
+    fn inside_its_lock_a_list_gives_each_slot_to_one_thread() {
+        loom::model(|| {
+            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let list = List::<READY>::new();
+            list.push(&slots, 0);
+            list.push(&slots, 1);
+            let shared = Arc::new((Lock::new(list), slots));
+            let other = shared.clone();
+            let popper = loom::thread::spawn(move || other.0.with(|list| list.pop(&other.1)));
+            let unlinked = shared.0.with(|list| list.unlink(&shared.1, 0));
+            let popped = popper.join().unwrap();
+            assert_eq!(popped, Some(if unlinked { 1 } else { 0 }));
+            let left = shared.0.with(|list| list.pop(&shared.1));
+            assert_eq!(left, if unlinked { None } else { Some(1) });
+        });
+    }
+}

@@ -457,3 +457,6 @@ pub(crate) enum Outside {
     /// A caller's that is no worker.
     Yes,
 }
+
+#[cfg(all(test, loom))]
+mod models;

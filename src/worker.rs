@@ -114,7 +114,10 @@ impl<H: Park> Worker<H> {
     /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with [`from_raw`](Self::from_raw).
     #[must_use = "a worker that is never run keeps its executor from shutting down"]
     pub fn into_raw(self) -> *mut () {
-        self.cell.desk.with(|desk| desk.raw.set(Some((self.epoch, self.attached))));
+        self.cell.desk.with(|desk| {
+            desk.raw_epoch.set(self.epoch);
+            desk.raw_attached.set(self.attached);
+        });
         let pointer = core::ptr::from_ref(self.cell).cast::<()>().cast_mut();
         core::mem::forget(self);
         pointer
@@ -129,7 +132,8 @@ impl<H: Park> Worker<H> {
         // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the worker is.
         let cell = unsafe { &*pointer.cast_const().cast::<WorkerCell<H>>() };
         // Of several pointers to one cell, left over from starts that were refused, one finds the note.
-        let (epoch, attached) = cell.desk.with(|desk| desk.raw.take()).unwrap_or((STALE, false));
+        let (epoch, attached) =
+            cell.desk.with(|desk| (desk.raw_epoch.replace(STALE), desk.raw_attached.replace(false)));
         Self { cell, epoch, attached }
     }
 

@@ -1,5 +1,6 @@
 //! A cancelled promise says so to its giver for as long as the giver holds it, whatever became of the handle.
 //! Python: `Future.set_running_or_notify_cancel` returns `False` on a cancelled future, however often its result was asked for.
+#![cfg(feature = "std")]
 
 use slotted::{Executor, TaskError};
 

@@ -1,4 +1,5 @@
 //! The `digest` example, as somebody at a shell sees it: what it prints, where, and with which exit status.
+#![cfg(feature = "std")]
 #![cfg(all(feature = "std", not(miri)))] // Miri starts no processes
 
 use std::ffi::OsString;

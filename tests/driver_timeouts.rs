@@ -1,5 +1,6 @@
 //! A thread that runs ready tasks while it waits, because there are no workers, still heeds its timeout: it looks at the clock between
 //! two tasks, and zero only looks.
+#![cfg(feature = "std")]
 
 use core::future::{Future, poll_fn};
 use core::sync::atomic::{AtomicU64, Ordering};

@@ -9,6 +9,7 @@
 //!
 //! Each case counts what was made and dropped: the task's capture (its closure or future), its value, its callback, its panic payload.
 //! Each goes exactly once. Only a forgotten handle leaks: its slot, and the value or the error (with the payload) that lies in it.
+#![cfg(feature = "std")]
 
 use core::future::Future;
 use core::ops::{Deref, DerefMut};

@@ -4,6 +4,7 @@
 //! figures of `stats`, and what each handle and each canceller say, also of tasks that are long gone.
 //!
 //! A step that would wait for ever, because nothing that is ready would end the wait, is left out.
+#![cfg(feature = "std")]
 
 use core::future::Future;
 use core::pin::Pin;

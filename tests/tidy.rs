@@ -43,20 +43,23 @@ const ROOMS: &[Room] = &[
     room("queue", &["sync"]),
     // Who may touch the bytes when.
     room_with_unsafe("slot", &["slot.rs", "slot/claim.rs", "slot/receiver.rs"], &["sync", "unwind", "error", "state", "job", "queue"]),
-    room("tally", &["sync", "unwind", "error", "host"]),
+    // The count of a scope is lowered through a pointer: the scope may be gone at once.
+    room_with_unsafe("tally", &["tally.rs"], &["sync", "unwind", "error", "host"]),
     room("waiter", &["host", "queue"]),
-    room("registry", &["sync", "error", "host", "state", "queue", "slot", "waiter"]),
+    room("registry", &["sync", "unwind", "error", "host", "state", "queue", "slot", "waiter"]),
     // A callback meets the outcome it was added for; a scope's tally lives while it counts.
-    room_with_unsafe("completion", &["completion.rs"], &["sync", "unwind", "error", "host", "state", "queue", "slot", "tally", "waiter", "registry"]),
-    room("blocking", &["host", "queue", "waiter", "registry", "completion"]),
-    // The lifetime of a lent executor, and the pointer for C entry points.
-    room_with_unsafe("worker", &["worker.rs"], &["sync", "unwind", "error", "host", "state", "queue", "waiter", "registry", "completion", "blocking"]),
+    room_with_unsafe("completion", &["completion.rs"], &["sync", "unwind", "error", "host", "queue", "slot", "tally", "waiter", "registry"]),
+    room("blocking", &["sync", "host", "queue", "waiter", "registry", "completion"]),
+    // The pointer for C entry points.
+    room_with_unsafe("worker", &["worker.rs"], &["sync", "unwind", "host", "queue", "waiter", "registry", "completion"]),
     room("spawn", &["host", "worker"]),
+    // The lifetime of a lent executor.
+    room_with_unsafe("start", &["start.rs"], &["sync", "unwind", "error", "host", "waiter", "registry", "blocking", "worker", "spawn"]),
     room("memory", &["sync", "host", "queue", "slot", "waiter", "registry"]),
     // A waker is one pointer, made by hand.
     room_with_unsafe("waker", &["waker.rs"], &["host", "queue", "slot", "registry", "memory"]),
     room("canceller", &["host", "state", "queue", "registry", "completion"]),
-    room("handle", &["error", "host", "slot", "waiter", "registry", "completion", "blocking", "canceller"]),
+    room("handle", &["unwind", "error", "host", "slot", "waiter", "registry", "completion", "blocking", "canceller"]),
     room("permit", &["error", "host", "job", "slot", "registry", "handle"]),
     room("intake", &["error", "host", "job", "queue", "slot", "registry", "blocking", "handle", "permit"]),
     room("promise", &["sync", "error", "host", "state", "slot", "registry", "completion"]),
@@ -67,7 +70,7 @@ const ROOMS: &[Room] = &[
     // Closures that borrow, and the borrow of the tally.
     room_with_unsafe("scope", &["scope.rs"], &["sync", "unwind", "error", "host", "job", "queue", "tally", "waiter", "registry", "blocking", "handle", "permit", "intake", "map"]),
     room("stats", &["sync", "host", "registry"]),
-    room("executor", &["sync", "error", "host", "state", "job", "registry", "completion", "blocking", "worker", "spawn", "memory", "waker", "handle", "permit", "intake", "promise", "map", "scope", "stats"]),
+    room("executor", &["sync", "error", "host", "state", "job", "registry", "completion", "blocking", "spawn", "start", "memory", "waker", "handle", "permit", "intake", "promise", "map", "scope", "stats"]),
 ];
 
 /// What only `sync` may name, in any of its worlds.

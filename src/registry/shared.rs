@@ -108,8 +108,9 @@ pub(crate) struct WorkerCell<H: Park> {
 pub(crate) struct Desk<H: Park> {
     pub(crate) thread: Cell<Option<H::Thread>>,
     pub(crate) home: Cell<Option<&'static dyn Registry<H>>>,
-    /// What the `Worker` that `into_raw` made a pointer of knew: its `start`, and whether it was attached.
-    pub(crate) raw: Cell<Option<(u32, bool)>>,
+    /// What the `Worker` that `into_raw` made a pointer of knew: its `start` (0: there is none), and whether it was attached.
+    pub(crate) raw_epoch: Cell<u32>,
+    pub(crate) raw_attached: Cell<bool>,
 }
 
 impl<H: Park> WorkerCell<H> {
@@ -118,7 +119,7 @@ impl<H: Park> WorkerCell<H> {
             Self {
                 id: AtomicUsize::new(0),
                 stuck_on: AtomicU16::new(0),
-                desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), raw: Cell::new(None) }),
+                desk: Lock::new(Desk { thread: Cell::new(None), home: Cell::new(None), raw_epoch: Cell::new(0), raw_attached: Cell::new(false) }),
                 counters: Counters::new(),
             }
         }

@@ -1,0 +1,92 @@
+//! Loom models of the word alone.
+
+use std::sync::Arc;
+
+use super::*;
+
+fn pending() -> Arc<State> {
+    let state = State::new();
+    assert!(state.claim());
+    state.publish_pending();
+    Arc::new(state)
+}
+
+#[test]
+fn start_and_cancel_have_one_winner() {
+    loom::model(|| {
+        let state = pending();
+        let other = state.clone();
+        let started = loom::thread::spawn(move || other.start(Outside::No) == Start::Yours);
+        let cancelled = state.cancel(Some(0), &[Phase::Pending]);
+        assert_ne!(started.join().unwrap(), cancelled);
+    });
+}
+
+#[test]
+fn the_last_to_leave_retires_and_nobody_else() {
+    loom::model(|| {
+        let state = State::new();
+        assert!(state.claim());
+        state.publish_open();
+        let state = Arc::new(state);
+        let (giver, taker) = (state.clone(), state.clone());
+        let giver = loom::thread::spawn(move || {
+            assert!(giver.complete_promise());
+            [giver.finish(Kind::Value), giver.drop_promise()]
+        });
+        let taker = loom::thread::spawn(move || taker.drop_handle());
+        let mut rests = giver.join().unwrap().to_vec();
+        rests.push(taker.join().unwrap());
+        assert_eq!(rests.iter().filter(|&&rest| rest == Rest::Yours).count(), 1, "{rests:?}");
+    });
+}
+
+#[test]
+fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
+    loom::model(|| {
+        let state = pending();
+        assert_eq!(state.start(Outside::No), Start::Yours);
+        let other = state.clone();
+        let waker = loom::thread::spawn(move || match other.wake() {
+            Wake::Noted => false,
+            Wake::Rests => other.schedule(),
+            Wake::Ignored => unreachable!("it is polled, or rests, or is queued by us"),
+        });
+        let again = state.suspend();
+        let scheduled = waker.join().unwrap();
+        assert_ne!(again, scheduled, "queued by one of them");
+        assert_eq!(state.snapshot().phase(), Phase::Scheduled);
+    });
+}
+
+#[test]
+fn a_listener_is_seen_by_the_one_that_finishes_or_comes_too_late() {
+    loom::model(|| {
+        let state = pending();
+        assert_eq!(state.start(Outside::No), Start::Yours);
+        let other = state.clone();
+        let listens = loom::thread::spawn(move || other.listen());
+        let unheard = state.finish_unheard(Kind::Value).is_some();
+        assert_ne!(listens.join().unwrap(), unheard);
+    });
+}
+
+#[test]
+fn an_old_key_never_cancels_a_new_task() {
+    loom::model(|| {
+        let state = pending();
+        let other = state.clone();
+        let canceller = loom::thread::spawn(move || other.cancel(Some(0), &[Phase::Pending]));
+        if state.start(Outside::No) == Start::Yours {
+            assert_eq!(state.finish(Kind::Value), Rest::Needed);
+            assert_eq!(state.drop_handle(), Rest::Yours);
+            state.retire();
+            assert!(state.claim());
+            state.publish_pending();
+            assert!(!canceller.join().unwrap());
+            assert_eq!(state.snapshot().phase(), Phase::Pending);
+        } else {
+            assert!(canceller.join().unwrap());
+        }
+    });
+}

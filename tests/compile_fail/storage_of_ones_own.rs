@@ -1,0 +1,21 @@
+//! A container of one's own for `as_completed`, which could show other handles each time it is asked.
+//~ error-contains: error[E0277]
+//~ error-contains: Sealed
+use slotted::{Executor, JoinHandle, as_completed};
+
+#[cfg(not(control))]
+struct Fickle<'e>(Option<JoinHandle<'e, u8>>);
+
+#[cfg(not(control))]
+impl<'e> slotted::IntoHandles<'e, u8, slotted::StdHost> for Fickle<'e> {
+    type Storage = [Option<JoinHandle<'e, u8>>; 1];
+    fn into_storage(self) -> Self::Storage {
+        [self.0]
+    }
+}
+
+fn main() {
+    let executor: Executor<0, 1> = Executor::new();
+    let handle = executor.submit(|| 1).unwrap();
+    let _ = as_completed([handle]).count();
+}
