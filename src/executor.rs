@@ -34,7 +34,7 @@ use crate::waker::waker;
 /// - `SLOT_BYTES`: how large a closure, a future (and two words more) or a result may be. Larger ones are refused at compile time.
 /// - `H`: the host, which knows how to sleep and wake, and perhaps the time.
 ///
-/// All of it is inline and starts as zeroes: in a `static` it is `.bss`.
+/// All of it is inline and starts as zeroes: in a `static` it is `.bss` (unless it has a hook, whose address is not zero).
 ///
 /// # Python
 ///

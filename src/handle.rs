@@ -300,7 +300,7 @@ impl<T, H: Park> Drop for JoinHandle<'_, T, H> {
         if receiver.snapshot().has_listener() {
             // A waker of an earlier poll is not to be woken any more.
             let waiter = self.registry.waits().with(|waits| waits.cell(receiver.slot().index()).waiter.take());
-            unwind::contain(|| drop(waiter));
+            unwind::discard(waiter);
         }
         if let Some(last) = receiver.release() {
             retire(self.registry, last);

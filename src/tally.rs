@@ -13,6 +13,7 @@ use core::cell::Cell;
 use crate::error::TaskError;
 use crate::host::Park;
 use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::unwind;
 
 /// The count, and who waits for it.
 pub(crate) struct Tally<H: Park> {
@@ -97,7 +98,7 @@ impl<H: Park> Tally<H> {
             None
         });
         // A payload's destructor is foreign code.
-        crate::unwind::contain(|| drop(rest));
+        unwind::discard(rest);
     }
 
     pub(crate) fn take_panic(&self) -> Option<TaskError> {

@@ -57,14 +57,14 @@ mod imp {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(()) => true,
             Err(payload) => {
-                discard(payload);
+                discard_payload(payload);
                 false
             }
         }
     }
 
     /// Drops a payload whose destructor may panic in turn; a second payload is leaked rather than chased.
-    fn discard(payload: Box<dyn Any + Send>) {
+    fn discard_payload(payload: Box<dyn Any + Send>) {
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             core::mem::forget(second);
         }
@@ -112,6 +112,11 @@ impl core::fmt::Debug for Panic {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
         self.with_message(|message| f.debug_tuple("Panic").field(&message.unwrap_or("..")).finish())
     }
+}
+
+/// Drops a value whose destructor may be foreign; a panic in it is swallowed.
+pub(crate) fn discard<T>(value: T) {
+    contain(|| drop(value));
 }
 
 /// Calls a function unless it is defused first: what must still happen when a panic passes by.

@@ -167,7 +167,7 @@ impl<H: Park> Worker<H> {
         if let Some(hook) = registry.shared().on_worker_start {
             let started = unwind::catch(|| hook(usize::from(worker)));
             if !matches!(started, Ok(Ok(()))) {
-                drop_contained(started);
+                unwind::discard(started);
                 break_down(registry);
                 self.leave();
                 return None;
@@ -210,10 +210,6 @@ impl<H: Park> Worker<H> {
         });
         registry.notify(closer);
     }
-}
-
-fn drop_contained<T>(value: T) {
-    unwind::contain(|| drop(value));
 }
 
 impl<H: Park> Drop for Worker<H> {
