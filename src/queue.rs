@@ -27,22 +27,38 @@ pub(crate) const CALLBACKS: u16 = 2;
 /// The members of a group that are done.
 pub(crate) const COMPLETED: u16 = 3;
 
-/// A slot's neighbours, as indices plus one, and which kind of list it is in.
+/// Above the tags: on the stack of a worker.
+const ON_WORKER: u16 = 4;
+
+/// A slot's neighbours, as indices plus one, and where it is.
 ///
 /// All accesses are relaxed: the lock of the list orders them.
 pub(crate) struct Link {
     next: AtomicU16,
     /// Meaningless for the first of a list.
     previous: AtomicU16,
-    /// The `TAG` of the list, 0 if none.
-    list: AtomicU16,
+    /// The `TAG` of the list it is in; or the worker that took it out of the ready queue to run it; or 0.
+    place: AtomicU16,
 }
 
 impl Link {
     const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE), list: AtomicU16::new(0) }
+            Self { next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE), place: AtomicU16::new(0) }
         }
+    }
+}
+
+impl Link {
+    /// Notes the worker that is about to run the slot's task, which is in no list.
+    #[inline]
+    pub(crate) fn set_worker(&self, worker: u16) {
+        self.place.store(ON_WORKER + worker, Ordering::Relaxed); // published by the start of the task
+    }
+
+    /// The worker that was noted last, unless the slot has been in a list since.
+    pub(crate) fn worker(&self) -> Option<u16> {
+        self.place.load(Ordering::Relaxed).checked_sub(ON_WORKER)
     }
 }
 
@@ -74,7 +90,7 @@ impl<const TAG: u16> List<TAG> {
         let link = links.link(index);
         link.next.store(NONE, Ordering::Relaxed);
         link.previous.store(last, Ordering::Relaxed);
-        link.list.store(TAG, Ordering::Relaxed);
+        link.place.store(TAG, Ordering::Relaxed);
         self.last.set(index + 1);
         if last == NONE {
             self.first.set(index + 1);
@@ -89,7 +105,7 @@ impl<const TAG: u16> List<TAG> {
         let index = self.first.get().checked_sub(1)?;
         let link = links.link(index);
         let next = link.next.load(Ordering::Relaxed);
-        link.list.store(0, Ordering::Relaxed);
+        link.place.store(0, Ordering::Relaxed);
         self.first.set(next);
         if next == NONE {
             self.last.set(NONE);
@@ -100,7 +116,7 @@ impl<const TAG: u16> List<TAG> {
     /// Takes out a slot wherever it stands. `false` if it is not in the list.
     pub(crate) fn unlink(&self, links: &(impl Links + ?Sized), index: Index) -> bool {
         let link = links.link(index);
-        if link.list.load(Ordering::Relaxed) != TAG {
+        if link.place.load(Ordering::Relaxed) != TAG {
             return false;
         }
         if self.first.get() == index + 1 {
@@ -114,7 +130,7 @@ impl<const TAG: u16> List<TAG> {
         } else {
             links.link(next - 1).previous.store(previous, Ordering::Relaxed);
         }
-        link.list.store(0, Ordering::Relaxed);
+        link.place.store(0, Ordering::Relaxed);
         true
     }
 }

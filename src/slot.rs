@@ -40,8 +40,6 @@ pub(crate) struct Slot<B: ?Sized = [MaybeUninit<u8>]> {
     state: State,
     link: Link,
     index: AtomicU16,
-    /// The worker that runs the task, plus one. Meaningful while the phase is `Running` and not outside.
-    runner: AtomicU16,
     /// The scope the task belongs to, or null; the slot of the task a callback was added to. Set with the table.
     scope: AtomicPtr<()>,
     /// How to treat `bytes`. R1 to write, R3 to R6 to read.
@@ -69,7 +67,6 @@ impl<const BYTES: usize> Slot<[MaybeUninit<u8>; BYTES]> {
                 state: State::new(),
                 link: Link::new(),
                 index: AtomicU16::new(0),
-                runner: AtomicU16::new(0),
                 scope: AtomicPtr::new(core::ptr::null_mut()),
                 table: UnsafeCell::new(None),
                 bytes: UnsafeCell::new(Aligned::new()),
@@ -141,7 +138,7 @@ impl Slot {
             return None;
         }
         // Written before the start that the snapshot saw.
-        self.runner.load(Ordering::Relaxed).checked_sub(1)
+        self.link.worker()
     }
 
     /// Takes a task that left the queue to run it: on a worker's stack, or outside.
@@ -149,7 +146,7 @@ impl Slot {
     pub(crate) fn start(&self, worker: Option<u16>) -> Option<Running<'_>> {
         let outside = match worker {
             Some(worker) => {
-                self.runner.store(worker + 1, Ordering::Relaxed); // published by the transition
+                self.link.set_worker(worker);
                 Outside::No
             }
             None => Outside::Yes,
