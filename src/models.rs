@@ -18,7 +18,7 @@ use std::vec::Vec;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use crate::{Executor, Park, Pending, Spawn, TaskError, Worker, as_completed};
+use crate::{Executor, Park, Pending, ReturnWhen, Spawn, TaskError, Worker, as_completed, wait};
 
 /// Threads of the model.
 ///
@@ -220,6 +220,25 @@ fn as_completed_hears_of_tasks_that_end_while_it_registers() {
         let mut results: Vec<i32> = as_completed(handles).map(|handle| handle.result().unwrap()).collect();
         results.sort_unstable();
         assert_eq!(results, [1, 2]);
+    });
+}
+
+#[test]
+fn a_failure_wakes_who_waits_for_the_first_one() {
+    model::<1, 2>(|pool| {
+        let (promise, open) = pool.promise::<Result<(), ()>>().unwrap();
+        let mut handles = [open, pool.submit_fallible(|| Err::<(), ()>(())).unwrap()];
+        let waited = wait(&mut handles, ReturnWhen::FirstError);
+        assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+        drop(promise);
+    });
+}
+
+#[test]
+fn the_last_of_several_wakes_who_waits_for_all() {
+    model::<1, 2>(|pool| {
+        let mut handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
+        assert!(wait(&mut handles, ReturnWhen::AllCompleted).not_done.is_empty());
     });
 }
 

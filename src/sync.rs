@@ -32,4 +32,12 @@ mod world;
 #[path = "sync/critical_section.rs"]
 mod world;
 
-pub(crate) use world::{AtomicPtr, AtomicU16, AtomicUsize, Lock, Ordering, UnsafeCell, array, const_fn};
+#[cfg(not(loom))]
+#[path = "sync/plain.rs"]
+mod plain;
+
+#[cfg(not(loom))]
+pub(crate) use plain::{UnsafeCell, array, const_fn};
+pub(crate) use world::{AtomicPtr, AtomicU16, AtomicUsize, Lock, Ordering};
+#[cfg(loom)]
+pub(crate) use world::{UnsafeCell, array, const_fn};

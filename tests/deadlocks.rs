@@ -416,9 +416,8 @@ fn task_of_a_scope_that_waits_for_the_owner() {
             let (tell, told) = channel();
             let owner = move || {
                 POOL.scope(|s| {
-                    for _ in 0..earlier {
-                        s.submit(|| ()).unwrap().result().unwrap();
-                    }
+                    let handles: Vec<_> = (0..earlier).map(|_| s.submit(|| ()).unwrap()).collect();
+                    handles.into_iter().for_each(|handle| handle.result().unwrap());
                     let owner = Stage::current();
                     let (tell_started, started) = channel();
                     let task = move || {
