@@ -199,6 +199,23 @@ fn sleep<H: Park, P: Patience>(
     worker: Option<u16>,
     helps: bool,
 ) -> Result<(), Interrupted> {
+    if worker.is_some() {
+        registry.waits().with(|waits| waits.asleep.set(waits.asleep.get() + 1));
+    }
+    let result = sleep_registering(registry, awaited, patience, worker, helps);
+    if worker.is_some() {
+        registry.waits().with(|waits| waits.asleep.set(waits.asleep.get() - 1));
+    }
+    result
+}
+
+fn sleep_registering<H: Park, P: Patience>(
+    registry: &(dyn Registry<H> + '_),
+    awaited: &impl Awaited<H>,
+    patience: &P,
+    worker: Option<u16>,
+    helps: bool,
+) -> Result<(), Interrupted> {
     let Ok(displaced) = awaited.register(waiter_for(worker)) else { return Ok(()) };
     let result = if let Some(index) = if helps { awaited.take_unstarted() } else { None } {
         // It came into the queue before we were there to be told.
@@ -246,10 +263,7 @@ fn drive_asleep<H: Park>(
 
 /// The calling thread, as others can wake it.
 fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
-    match worker {
-        Some(worker) => Waiter::Worker(worker),
-        None => Waiter::Thread { thread: H::current(), id: H::current_id() },
-    }
+    Waiter::Thread { thread: H::current(), id: H::current_id(), worker: worker.map_or(0, |worker| worker + 1) }
 }
 
 fn sleep_registered<H: Park, P: Patience>(
@@ -320,7 +334,7 @@ fn leads_back<H: Park>(
     let workers = registry.workers();
     for _ in 0..workers.len() {
         let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else { return false };
-        if runner == worker {
+        if registry.share_a_thread(runner, worker) {
             return true;
         }
         if waits.stuck.get() & (1 << runner) == 0 {
@@ -343,6 +357,7 @@ fn doom_others<H: Park>(registry: &(dyn Registry<H> + '_), worker: u16) {
     });
     for other in 0..registry.workers().len() as u16 {
         if doomed & (1 << other) != 0 {
+            // It sleeps in the thread that attached it.
             registry.notify(Waiter::Worker(other));
         }
     }
@@ -385,8 +400,8 @@ impl<H: Park> Awaited<H> for One<'_, '_, H> {
     }
 
     fn is_stuck(&self, on: Option<u16>) -> bool {
-        let runner = self.registry.slot(self.index).worker();
-        runner.is_some() && (on.is_none() || on == runner)
+        let Some(runner) = self.registry.slot(self.index).worker() else { return false };
+        on.is_none_or(|worker| self.registry.share_a_thread(worker, runner))
     }
 
     fn only(&self) -> Option<Index> {

@@ -463,9 +463,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         let registry = self.registry();
         // Bound: the number of slots.
         for index in 0..registry.capacity() {
-            let phase = registry.slot(index).snapshot().phase();
-            if matches!(phase, Phase::Pending | Phase::Scheduled | Phase::Suspended) {
-                if let Some(cancelled) = registry.cancel(index, None) {
+            let seen = registry.slot(index).snapshot();
+            if matches!(seen.phase(), Phase::Pending | Phase::Scheduled | Phase::Suspended) {
+                // By its generation: the slot may have become a promise's by now.
+                if let Some(cancelled) = registry.cancel(index, Some(seen.generation())) {
                     complete_cancelled(registry, cancelled);
                 }
             }

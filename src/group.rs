@@ -17,6 +17,7 @@ use crate::host::Park;
 use crate::queue::Index;
 use crate::registry::Registry;
 use crate::slot::Slot;
+use crate::unwind;
 use crate::waiter::{Group, Waiter, Waits, WakeOn};
 
 /// Handles with fixed places.
@@ -111,7 +112,7 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
         }
         leave(waits, group)
     });
-    drop(waiter);
+    unwind::discard(waiter);
 }
 
 /// Frees a group that has no member left.
@@ -171,7 +172,7 @@ pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
             cell.set_group(None);
             Some((cell.position.get() as usize, leave(waits, group)))
         })?;
-        drop(waiter);
+        unwind::discard(waiter);
         Some(place)
     })
 }
@@ -236,7 +237,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
                 Some(group) => waits.cell(group).head.waiter.put(waiter),
                 None => waiter,
             });
-            drop(displaced);
+            unwind::discard(displaced);
         }
     }
 }
@@ -265,10 +266,12 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        self.put_waiters(|registry| match waiter {
+        let worker = if let Waiter::Thread { worker, .. } = waiter { worker } else { 0 };
+        self.put_waiters(|registry| Waiter::Thread {
+            thread: H::current(),
+            id: H::current_id(),
             // Another executor does not know our number as a worker of this one.
-            Waiter::Worker(worker) if same(registry, self.home) => Waiter::Worker(worker),
-            _ => Waiter::Thread { thread: H::current(), id: H::current_id() },
+            worker: if same(registry, self.home) { worker } else { 0 },
         });
         Ok(Waiter::None)
     }
@@ -290,11 +293,10 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
 
     /// Bound: the number of handles.
     fn is_stuck(&self, on: Option<u16>) -> bool {
-        (self.from..self.members.places()).filter(|&place| key(self.members, place).is_some()).all(|place| {
-            self.own(place).is_some_and(|slot| {
-                let runner = slot.worker();
-                slot.snapshot().is_done() || (runner.is_some() && (on.is_none() || on == runner))
-            })
+        (self.from..self.members.places()).all(|place| {
+            let done = key(self.members, place).is_none_or(|(_, slot)| slot.snapshot().is_done());
+            let runner = self.own(place).and_then(Slot::worker);
+            done || runner.is_some_and(|runner| on.is_none_or(|worker| self.home.share_a_thread(worker, runner)))
         })
     }
 }
@@ -314,6 +316,6 @@ pub(crate) fn wake_by<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
             let Some(group) = waits.cell(slot.index()).group() else { return waiter };
             waits.cell(group).head.waiter.put(waiter)
         });
-        drop(displaced);
+        unwind::discard(displaced);
     }
 }

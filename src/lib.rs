@@ -39,8 +39,8 @@
 //!
 //! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on; a task's panic reaches
 //! whoever takes its result. On targets where panics abort or never return, the first panic of a task is the end of the program, as anywhere else
-//! there. Where the crate is built without `std` and panics unwind all the same, the panic goes through the worker to its host, and the task ends as
-//! [`TaskError::Broken`].
+//! there. Where the crate is built without `std` and panics unwind all the same, the panic of a task goes through the worker to its host, and the task ends as
+//! [`TaskError::Broken`]; a callback or a destructor must not panic there: its task would never be done.
 //!
 //! # Differences from `concurrent.futures`
 //!
@@ -51,6 +51,7 @@
 //! | `as_completed`'s timeout runs from the first `next()` | from the call | what its documentation says |
 //! | `map` stops at the first error (to 3.14) | goes on; items are `Result` | gh-108518 |
 //! | dropping an unstarted `map` iterator cancels nothing | dropping cancels what has not started | gh-136578 |
+//! | `map` submits every item when it is called | lazily: a window of at most `QUEUE`, from the first `next()` | bounded memory, endless inputs |
 //! | a result is shared and can be read again | it is moved out once | ownership, bounded memory |
 //! | `result()` may return before the callbacks ran | callbacks run first | they may look at the value |
 //! | nested waits hang | they run in place, or are [`TaskError::WouldDeadlock`] | |

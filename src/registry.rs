@@ -300,14 +300,22 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         }
     }
 
-    /// A worker that waits for a future may be the only one that can poll it: tell it that it could.
+    /// A worker that waits for a future may be the only one that can poll it. Whoever stands in the place looks again, and
+    /// then those it displaced.
     fn nudge(&self, index: Index) {
         if !self.slot(index).snapshot().has_listener() {
             return;
         }
-        let workers = self.waits().with(|waits| Self::waiting_workers(waits, index));
-        for worker in workers.into_iter().flatten() {
-            self.notify(Waiter::Worker(worker));
+        let waiters = self.waits().with(|waits| {
+            if waits.asleep.get() == 0 {
+                return [Waiter::None, Waiter::None];
+            }
+            let cell = waits.cell(index);
+            let watcher = cell.group().map_or(Waiter::None, |group| waits.cell(group).head.waiter.take());
+            [cell.waiter.take(), watcher]
+        });
+        for waiter in waiters {
+            self.notify(waiter);
         }
     }
 
@@ -402,6 +410,13 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         let place = workers.iter().position(|worker| worker.id.load(Ordering::Relaxed) == id)?;
         // There are at most as many workers as bits in a word.
         Some(place as u16)
+    }
+
+    /// Whether two workers are on one thread's stack.
+    pub(crate) fn share_a_thread(&self, left: u16, right: u16) -> bool {
+        // Relaxed: one of the two is the caller's own.
+        let id = |worker: u16| self.workers()[usize::from(worker)].id.load(Ordering::Relaxed);
+        left == right || id(left) == id(right)
     }
 
     /// Where the calling thread counts what it runs.

@@ -47,9 +47,14 @@ pub(crate) fn scope<'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park, 
         environment: PhantomData,
     };
     // Runs on every path out of here, unwinding included (*Outlived*).
-    let wait = unwind::Bomb::new(|| scope.wait());
+    let wait = unwind::Bomb::new(|| {
+        scope.wait();
+        // The body's own panic goes first.
+        unwind::discard(scope.tally.take_panic());
+    });
     let result = body(&scope);
-    drop(wait);
+    wait.defuse();
+    scope.wait();
     if let Some(TaskError::Panicked(panic)) = scope.tally.take_panic() {
         panic.resume();
     }
@@ -260,9 +265,13 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
     /// Bound: the number of slots.
     fn is_stuck(&self, on: Option<u16>) -> bool {
         let (registry, key) = (self.scope.intake.registry, self.scope.key());
-        (0..registry.capacity()).map(|index| registry.slot(index)).filter(|slot| slot.scope() == key).all(|slot| {
+        let mut ours = (0..registry.capacity()).map(|index| registry.slot(index)).filter(|slot| slot.scope() == key);
+        ours.all(|slot| {
+            // A slot keeps its mark until it is filled again.
+            let seen = slot.snapshot();
+            let ended = seen.is_done() || seen.is_free();
             let runner = slot.worker();
-            slot.snapshot().is_settled() || (runner.is_some() && (on.is_none() || on == runner))
+            ended || runner.is_some_and(|runner| on.is_none_or(|worker| registry.share_a_thread(worker, runner)))
         })
     }
 

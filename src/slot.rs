@@ -40,7 +40,7 @@ pub(crate) struct Slot<B: ?Sized = [MaybeUninit<u8>]> {
     state: State,
     link: Link,
     index: AtomicU16,
-    /// The scope the task belongs to, or null; the slot of the task a callback was added to. Set with the table.
+    /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set with the table.
     scope: AtomicPtr<()>,
     /// How to treat `bytes`. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
@@ -120,9 +120,9 @@ impl<B: ?Sized> Slot<B> {
 }
 
 impl Slot {
-    /// What tells the slot from others.
-    fn address(&self) -> *mut () {
-        core::ptr::from_ref(self).cast_mut().cast()
+    /// What tells the slot from others of its executor, wherever that is moved to: not an address.
+    fn mark(&self) -> *mut () {
+        core::ptr::without_provenance_mut(usize::from(self.index()) + 1)
     }
 
     /// How large a job may be.
@@ -243,7 +243,7 @@ impl<'e> Running<'e> {
     ///
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
     pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (Index, bool) {
-        assert!(self.slot.scope() == ending.slot.address(), "a callback meets its own task");
+        assert!(self.slot.scope() == ending.slot.mark(), "a callback meets its own task");
         // SAFETY: we hold `Running`.
         let table = unsafe { self.slot.table() };
         let Entry::Call(call) = table.entry else { unreachable!("only callbacks are called") };

@@ -57,14 +57,18 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
     registry.set_mode(|_| {}); // the hint no longer says that workers are to leave
     drop(registry.shared().owner.with(|place| place.replace(owner)));
+    // A host that panics has refused, too.
+    let abandoned = unwind::Bomb::new(|| stop(registry));
     for (started, cell) in workers.iter().enumerate() {
         cell.desk.with(|desk| desk.home.set(Some(registry)));
         registry.shared().alive.fetch_add(1, Ordering::Relaxed); // the host's own hand-over publishes it
         if let Err(reason) = spawn.spawn(Worker::new(cell, epoch)) {
-            stop(registry);
+            // Goes off.
+            drop(abandoned);
             return Err(StartError::Refused { started, reason });
         }
     }
+    abandoned.defuse();
     Ok(())
 }
 
@@ -141,22 +145,20 @@ pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
         drop(shared.owner.with(Cell::take));
         registry.set_mode(|ready| ready.lent.set(false));
     });
-    let close = unwind::Bomb::new(close);
     // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one without a `Worker`.
     match unsafe { issue(registry, spawn, Some(H::current())) } {
         Ok(()) => {
+            let close = unwind::Bomb::new(close);
             let result = body();
             drop(close);
             drop(wait);
             Ok(result)
         }
         Err(StartError::AlreadyStarted) => {
-            close.defuse();
             wait.defuse();
             Err(StartError::AlreadyStarted)
         }
         Err(refused) => {
-            close.defuse();
             drop(wait);
             Err(refused)
         }

@@ -180,6 +180,11 @@ impl Snapshot {
         self.phase() == Phase::Done
     }
 
+    /// Whether the slot has no task, or not yet.
+    pub(crate) fn is_free(self) -> bool {
+        matches!(self.phase(), Phase::Free | Phase::Reserved)
+    }
+
     /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at once.
     pub(crate) fn is_settled(self) -> bool {
         matches!(self.phase(), Phase::Settling | Phase::Done)
@@ -204,9 +209,15 @@ impl Snapshot {
         matches!(self.phase(), Phase::Pending | Phase::Scheduled)
     }
 
-    /// Whether the task is on the stack of a worker.
+    /// Whether the task is on the stack of a worker: it runs there, or its callbacks do.
     pub(crate) fn runs_on_worker(self) -> bool {
-        self.phase() == Phase::Running && self.0 & OUTSIDE == 0
+        let there = match self.phase() {
+            Phase::Running => true,
+            // Cancelled by whomever.
+            Phase::Settling => self.kind() != Kind::Cancelled,
+            _ => false,
+        };
+        there && self.0 & OUTSIDE == 0
     }
 
     /// Whether the task ended in a panic, an abandonment, or a failure by its submitter's word.

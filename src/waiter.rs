@@ -26,12 +26,13 @@ use crate::queue::{CALLBACKS, COMPLETED, Index, List};
 #[repr(u8)]
 pub(crate) enum Waiter<H: Park> {
     None = 0,
-    /// A thread of the host, with the number that tells it from others.
+    /// A thread of the host that waits, with the number that tells it from others, and that of the worker it is, plus one.
     Thread {
         thread: H::Thread,
         id: usize,
+        worker: u16,
     },
-    /// One of the executor's own workers.
+    /// One of the executor's own workers that has nothing to do.
     Worker(u16),
     /// An async task, of whatever executor.
     Waker(Waker),
@@ -86,7 +87,7 @@ impl<H: Park> Place<H> {
     /// The worker that waits here, if it is one.
     pub(crate) fn worker(&self) -> Option<u16> {
         let there = self.take();
-        let worker = if let Waiter::Worker(worker) = there { Some(worker) } else { None };
+        let worker = if let Waiter::Thread { worker, .. } = there { worker.checked_sub(1) } else { None };
         // The place was empty while we looked.
         mem::forget(self.put(there));
         worker
@@ -168,6 +169,8 @@ pub(crate) struct Waits<H: Park, C: ?Sized = [WaitCell<H>]> {
     pub(crate) stuck: Cell<usize>,
     /// Workers that are about to be stuck, and look a last time.
     pub(crate) sticking: Cell<usize>,
+    /// How many workers sleep because they wait for a task.
+    pub(crate) asleep: Cell<u16>,
     /// Stuck workers that must give up, because one that cannot is stuck as well.
     pub(crate) doomed: Cell<usize>,
     host: core::marker::PhantomData<fn() -> H>,
@@ -179,6 +182,7 @@ impl<H: Park, const QUEUE: usize> Waits<H, [WaitCell<H>; QUEUE]> {
         Self {
             stuck: Cell::new(0),
             sticking: Cell::new(0),
+            asleep: Cell::new(0),
             doomed: Cell::new(0),
             host: core::marker::PhantomData,
             cells: [const { WaitCell::new() }; QUEUE],

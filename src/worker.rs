@@ -260,6 +260,10 @@ fn break_down<H: Park>(registry: &(dyn Registry<H> + '_)) {
             abandon(registry, index);
         }
     }
+    // What a waker put into the queue meanwhile.
+    while let Some(index) = registry.take_next() {
+        abandon(registry, index);
+    }
     registry.wake_all();
 }
 

@@ -63,7 +63,7 @@ const ROOMS: &[Room] = &[
     room("permit", &["error", "host", "job", "slot", "registry", "handle"]),
     room("intake", &["error", "host", "job", "queue", "slot", "registry", "blocking", "handle", "permit"]),
     room("promise", &["sync", "error", "host", "state", "slot", "registry", "completion"]),
-    room("group", &["host", "queue", "slot", "waiter", "registry", "blocking", "handle"]),
+    room("group", &["unwind", "host", "queue", "slot", "waiter", "registry", "blocking", "handle"]),
     room("wait", &["host", "waiter", "blocking", "handle", "group"]),
     room("as_completed", &["host", "waiter", "blocking", "handle", "group"]),
     room("map", &["unwind", "error", "host", "job", "waiter", "blocking", "handle", "permit", "intake", "group"]),

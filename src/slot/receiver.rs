@@ -78,7 +78,7 @@ impl<'e, T> Receiver<'e, T> {
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        claim.callback::<F, T>(self.slot.address(), callback)
+        claim.callback::<F, T>(self.slot.mark(), callback)
     }
 }
 
