@@ -4,6 +4,7 @@
 //! whatever order threads come in. What is asserted holds in both.
 #![cfg(feature = "std")]
 
+#[expect(dead_code, reason = "each file of tests uses a part of it")]
 mod stage;
 
 use core::future::poll_fn;
@@ -415,9 +416,11 @@ fn task_of_a_scope_that_waits_for_the_owner() {
             let (give, given) = channel::<Handle<()>>();
             let (tell, told) = channel();
             let owner = move || {
-                POOL.scope(|s| {
+                let permit = POOL.scope(|s| {
                     let handles: Vec<_> = (0..earlier).map(|_| s.submit(|| ()).unwrap()).collect();
                     handles.into_iter().for_each(|handle| handle.result().unwrap());
+                    // One of their slots is about to be used for something else, another is free.
+                    let permit = POOL.reserve().unwrap();
                     let owner = Stage::current();
                     let (tell_started, started) = channel();
                     let task = move || {
@@ -428,7 +431,9 @@ fn task_of_a_scope_that_waits_for_the_owner() {
                     };
                     s.submit(task).unwrap().detach();
                     started.recv().unwrap();
+                    permit
                 });
+                drop(permit);
             };
             give.send(POOL.submit(owner).unwrap()).unwrap();
             assert!(would_deadlock(&told.recv().unwrap()), "after {earlier}");
