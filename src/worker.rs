@@ -82,8 +82,8 @@ impl<H: Park> Worker<H> {
 
     /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in an interrupt handler.
     ///
-    /// `true`: there may be more to do, now or later. `false`: the executor has shut down and this worker has left.
-    /// Whether a task was run is told by [`Ran`].
+    /// Nobody unparks a worker that is driven this way: whoever finds [`Ran::Nothing`] looks again when its loop, or the interrupt it lives
+    /// in, comes round. A thread that wants to sleep until there is a task calls [`run`](Self::run).
     ///
     /// # Blocking
     ///

@@ -1,0 +1,180 @@
+//! What `slotted` promises, exercised on a board: no `std`, any host with a clock.
+//!
+//! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt, and [`Suite::run`] from
+//! its main thread. One line per scenario comes out, and the number of those that failed.
+#![no_std]
+#![forbid(unsafe_code)]
+
+mod interrupts;
+mod many;
+mod one;
+
+use core::fmt::{self, Write};
+
+use slotted::{CallbackError, Clock, Executor, Pending, Ran, ShutdownError, Spawn, StartError, SubmitError, TaskError};
+
+use self::interrupts::Armed;
+
+/// How many tasks the suite's executor holds.
+pub const SLOTS: usize = 8;
+/// How large they may be.
+pub const SLOT_BYTES: usize = 64;
+
+/// The executor that is tried, and what its board's interrupt does next.
+pub struct Suite<const WORKERS: usize, H: Clock> {
+    executor: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
+    armed: Armed<H>,
+}
+
+/// Why a scenario failed.
+struct Failure(&'static str);
+
+type Verdict = Result<(), Failure>;
+
+/// Ends the scenario if something is not so.
+macro_rules! check {
+    ($claim:expr) => {
+        if !$claim {
+            return Err(crate::Failure(concat!(
+                "not ",
+                stringify!($claim),
+                " (",
+                module_path!(),
+                ", line ",
+                line!(),
+                ")"
+            )));
+        }
+    };
+}
+use check;
+
+impl<F> From<SubmitError<F>> for Failure {
+    fn from(_: SubmitError<F>) -> Self {
+        Self("a task was refused")
+    }
+}
+
+impl<F> From<CallbackError<F>> for Failure {
+    fn from(_: CallbackError<F>) -> Self {
+        Self("a callback was refused")
+    }
+}
+
+impl From<TaskError> for Failure {
+    fn from(_: TaskError) -> Self {
+        Self("a task has no value")
+    }
+}
+
+impl<E> From<StartError<E>> for Failure {
+    fn from(_: StartError<E>) -> Self {
+        Self("the workers did not start")
+    }
+}
+
+impl From<ShutdownError> for Failure {
+    fn from(_: ShutdownError) -> Self {
+        Self("the workers did not leave")
+    }
+}
+
+/// How the board lends its workers.
+struct Board<'b, S> {
+    spawn: &'b S,
+    /// Has the worker that lives in the main thread's loop, if there is one, look for a task once.
+    turn: &'b dyn Fn() -> Ran,
+}
+
+/// A scenario: what it is called, and what it does.
+type Scenario<const WORKERS: usize, H, S> = (&'static str, fn(&'static Suite<WORKERS, H>, &Board<'_, S>) -> Verdict);
+
+impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
+    /// A suite for a `static`.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { executor: Executor::new(), armed: Armed::new() }
+    }
+
+    /// Tries everything. `spawn` lends the workers; `turn` calls `run_one` of the one that lives in the calling thread, and is `|| Ran::Left`
+    /// if none does.
+    ///
+    /// Says how many scenarios failed.
+    ///
+    /// # Errors
+    ///
+    /// If a line could not be written.
+    pub fn run<S: Spawn<H>>(
+        &'static self,
+        spawn: &S,
+        turn: impl Fn() -> Ran,
+        out: &mut impl Write,
+    ) -> Result<usize, fmt::Error> {
+        let board = Board { spawn, turn: &turn };
+        let scenarios: &[Scenario<WORKERS, H, S>] = &[
+            ("submit, then take the result", Self::submit_and_result),
+            ("a full executor hands the task back", Self::full),
+            ("cancel a pending task", Self::cancel_pending),
+            ("cancel a finished task", Self::cancel_finished),
+            ("callbacks", Self::callbacks),
+            ("nested wait", Self::nested_wait),
+            ("map", Self::map),
+            ("as_completed", Self::as_completed),
+            ("wait", Self::wait),
+            ("scope", Self::scope),
+            ("every worker runs tasks", Self::every_worker),
+            ("a promise kept by an interrupt", Self::promise_kept_by_interrupt),
+            ("an async task woken by an interrupt", Self::future_woken_by_interrupt),
+            ("tasks submitted by an interrupt", Self::submitted_by_interrupt),
+            ("timeouts", Self::timeouts),
+            ("shut down and start again", Self::restart),
+        ];
+        let mut failed = 0;
+        for (name, scenario) in scenarios {
+            let verdict = scenario(self, &board).and_then(|()| self.close(&board, Pending::Run)).and_then(|()| {
+                check!(self.executor.stats().slots_in_use == 0);
+                Ok(())
+            });
+            match verdict {
+                Ok(()) => writeln!(out, "ok {name}")?,
+                Err(Failure(why)) => {
+                    failed += 1;
+                    writeln!(out, "FAILED {name}: {why}")?;
+                    // The next one is to begin with an executor that is at rest.
+                    let _ = self.close(&board, Pending::Cancel);
+                }
+            }
+        }
+        writeln!(out, "{} scenarios, {failed} failed", scenarios.len())?;
+        Ok(failed)
+    }
+
+    /// Starts the workers, that of the main thread included.
+    fn open<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
+        self.executor.start(board.spawn)?;
+        let _ = (board.turn)();
+        Ok(())
+    }
+
+    /// Shuts down. The main thread's own worker must have left before the others can be waited for.
+    fn close<S>(&self, board: &Board<'_, S>, pending: Pending) -> Verdict {
+        self.executor.begin_shutdown(pending);
+        while (board.turn)() != Ran::Left {
+            core::hint::spin_loop();
+        }
+        self.executor.shutdown(pending)?;
+        Ok(())
+    }
+}
+
+impl<const WORKERS: usize, H: Clock> Default for Suite<WORKERS, H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const WORKERS: usize, H: Clock> fmt::Debug for Suite<WORKERS, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Suite").field("executor", &self.executor).finish_non_exhaustive()
+    }
+}
