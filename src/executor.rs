@@ -361,6 +361,11 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// Works for an executor on the stack.
     ///
+    /// # Blocking
+    ///
+    /// Until every [`Worker`](crate::Worker) is gone. A host that keeps one for a loop of the calling thread's own keeps this call for ever: use
+    /// [`start`](Self::start) there.
+    ///
     /// # Errors
     ///
     /// As [`start`](Self::start); `body` has not run then.
@@ -403,7 +408,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Errors
     ///
-    /// [`ShutdownError::WouldDeadlock`] if it is called by a worker of this executor; the shutdown has begun all the same.
+    /// [`ShutdownError::WouldDeadlock`] if it is called by a worker of this executor; the shutdown has begun all the same. A super-loop
+    /// that is a worker calls [`begin_shutdown`](Self::begin_shutdown), and [`Worker::run_one`](crate::Worker::run_one) until it says `Left`.
     ///
     /// # Python
     ///

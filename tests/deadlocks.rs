@@ -503,8 +503,10 @@ fn sum<const WORKERS: usize>(pool: &'static Pool<WORKERS>, numbers: &[u32]) -> u
 fn scopes_within_scopes_end_with_any_number_of_workers() {
     fn add_up<const WORKERS: usize>(pool: &'static Pool<WORKERS>) {
         play(pool, |_| {
-            let sums: [_; 3] = core::array::from_fn(|_| {
-                pool.submit(|| {
+            // All three slots first: the first task would take what it finds.
+            let permits: [_; 3] = core::array::from_fn(|_| pool.reserve().unwrap());
+            let sums = permits.map(|permit| {
+                permit.submit(|| {
                     let numbers: [u32; 16] = core::array::from_fn(|n| n as u32);
                     sum(pool, &numbers)
                 })

@@ -8,12 +8,13 @@ mod stage;
 use core::any::Any;
 use core::cell::Cell;
 use core::future::poll_fn;
+use core::panic::AssertUnwindSafe;
 use core::pin::pin;
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc::channel;
 use std::thread::{self, ThreadId};
 
@@ -374,7 +375,11 @@ fn panic_of_the_input_reaches_the_consumer_who_may_go_on() {
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
         for unordered in [false, true] {
-            let items = (0..6).inspect(|&item| if item == 3 { raise("input") });
+            let items = (0..6).inspect(|&item| {
+                if item == 3 {
+                    raise("input")
+                }
+            });
             let map = executor.map(items, |item: i32| item);
             let mut map = if unordered { map.unordered() } else { map };
             assert_eq!(message_of(|| map.next()), "input");

@@ -9,15 +9,13 @@ mod stage;
 
 use core::convert::Infallible;
 use core::future::poll_fn;
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Poll, Waker};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use slotted::{
-    Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, Spawn, TaskError, Worker, wait,
-};
+use slotted::{Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, Spawn, TaskError, Worker, wait};
 
 use crate::stage::{Actor, Crew, Pace, Stage, rounds, within_limit};
 
@@ -343,12 +341,12 @@ fn wait_for_a_task_beneath_on_the_stack_is_seen_through_two_workers_of_one_threa
         for worker in &mut workers {
             assert_eq!(worker.run_one(), Ran::Nothing);
         }
-        for runner in 0..2 {
+        for worker in &mut workers {
             let (give, given) = channel::<Handle<()>>();
             let (answer, answered) = channel();
             let task = move || answer.send(would_deadlock(&given.recv().unwrap().result())).unwrap();
             give.send(POOL.submit(task).unwrap()).unwrap();
-            assert_eq!(workers[runner].run_one(), Ran::Task);
+            assert_eq!(worker.run_one(), Ran::Task);
             assert!(answered.recv().unwrap());
         }
         POOL.begin_shutdown(Pending::Run);
