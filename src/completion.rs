@@ -25,6 +25,7 @@ pub(crate) fn execute<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, 
         debug_assert!(false, "a task that left the queue can be started");
         return;
     };
+    registry.nudge(index);
     let counters = registry.counters(worker);
     counters.running.fetch_add(1, Ordering::Relaxed);
     let advanced = running.advance(|ending| {

@@ -283,10 +283,10 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
         });
         match displaced {
             // Our own, of an earlier poll.
-            Ok(Waiter::Waker(earlier)) => drop(earlier),
+            Ok(Waiter::Waker(earlier)) => unwind::discard(earlier),
             Ok(other) => this.registry.notify(other),
             Err(waker) => {
-                drop(waker);
+                unwind::discard(waker);
                 return Poll::Ready(this.take().unwrap_or(Err(TaskError::AlreadyTaken)));
             }
         }

@@ -300,9 +300,10 @@ impl<'e, H: Park> dyn Registry<H> + 'e {
         }
     }
 
-    /// A worker that waits for a future may be the only one that can poll it. Whoever stands in the place looks again, and
-    /// then those it displaced.
-    fn nudge(&self, index: Index) {
+    /// A worker that waits for a task looks again: it may be the only one that can poll a future that was woken, or stuck on a task
+    /// that was only on its way to another worker when it looked last. Whoever stands in the place does so, and then those it
+    /// displaced.
+    pub(crate) fn nudge(&self, index: Index) {
         if !self.slot(index).snapshot().has_listener() {
             return;
         }
