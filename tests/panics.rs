@@ -287,7 +287,7 @@ fn waker_of_a_handle_may_panic_when_it_is_dropped_replaced_or_woken() {
         }
         assert!(while_wakers_panic(|| drop(dropped)));
         // The poller itself may hear of the waker it left earlier; nothing is lost by that.
-        while_wakers_panic(|| assert!(!poll_handle(&mut replaced, &second)));
+        assert!(while_wakers_panic(|| assert!(!poll_handle(&mut replaced, &second))));
         let mut told = 0;
         assert!(while_wakers_panic(|| told = executor.run_until_idle()));
         assert_eq!(told, 3);

@@ -306,13 +306,7 @@ fn callback_that_waits_for_who_waits_for_its_task_is_told_so() {
     static POOL: Pool<2> = Executor::new();
     play(&POOL, |pace| {
         let (release, released) = channel::<()>();
-        let (start, started) = channel();
-        let first = move || {
-            start.send(()).unwrap();
-            released.recv().unwrap();
-        };
-        let first = POOL.submit(first).unwrap();
-        started.recv().unwrap();
+        let first = POOL.submit(move || released.recv().unwrap()).unwrap();
         let (give, given) = channel::<Handle<()>>();
         let (tell, told) = channel();
         let second = move || {
