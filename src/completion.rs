@@ -3,7 +3,7 @@
 //! The order is always the same: the outcome is written; callbacks look at it; the state word says that it may be taken; waiters
 //! wake; the scope is told. No lock is held while foreign code runs.
 //!
-//! `unsafe` here, twice: a callback is applied to the outcome of the task it was added to (**Right Callback**: the list in a
+//! `unsafe` here, for two reasons: a callback is applied to the outcome of the task it was added to (**Right Callback**: the list in a
 //! slot's wait cell only ever gets callbacks made by the slot's own receiver, and is emptied before the slot is
 //! retired), and a scope's tally is used while it counts the task (*Counted First*).
 
@@ -26,6 +26,10 @@ pub(crate) fn execute<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, 
         return;
     };
     registry.nudge(index);
+    let scope = registry.slot(index).scope();
+    if worker.is_some() && !scope.is_null() {
+        nudge_owner(registry, scope.cast());
+    }
     let counters = registry.counters(worker);
     counters.running.fetch_add(1, Ordering::Relaxed);
     let advanced = running.advance(|ending| {
@@ -50,6 +54,21 @@ pub(crate) fn execute<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, 
                     complete(registry, running.abandon());
                 }
             }
+        }
+    }
+}
+
+/// As `nudge`, for the worker that owns a scope and waits for it: it listens to no single task.
+#[cold]
+fn nudge_owner<H: Park>(registry: &(dyn Registry<H> + '_), scope: *const Tally<H>) {
+    if registry.waits().with(|waits| waits.asleep.get() == 0) {
+        return;
+    }
+    // SAFETY: *Counted First*: the task has started and not ended, so the tally counts it.
+    let tally = unsafe { &*scope };
+    if tally.worker().is_some() {
+        if let Some(owner) = tally.tell_owner() {
+            H::unpark(owner);
         }
     }
 }
