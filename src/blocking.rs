@@ -10,10 +10,11 @@
 //! - Everybody else sleeps.
 #![forbid(unsafe_code)]
 
-use crate::completion::execute;
+use crate::completion::{execute, listen};
 use crate::host::{Clock, Park, deadline};
 use crate::queue::Index;
 use crate::registry::Registry;
+use crate::slot::Running;
 use crate::sync::Ordering;
 use crate::waiter::{Place, Waiter, Waits};
 
@@ -103,8 +104,9 @@ pub(crate) trait Awaited<H: Park> {
     /// Whether the wait is over.
     fn is_ready(&self) -> bool;
 
-    /// Takes one unstarted task out of the queue, if running it brings the end nearer.
-    fn take_unstarted(&self) -> Option<Index> {
+    /// Takes one unstarted task out of the queue and starts it, if running it brings the end nearer.
+    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
+        let _ = worker;
         None
     }
 
@@ -126,17 +128,13 @@ pub(crate) trait Awaited<H: Park> {
     }
 
     /// Calls `act` with each executor that is waited for, until one call says `true`; says whether one did.
-    fn any_executor(
-        &self,
-        home: &(dyn Registry<H> + '_),
-        act: &mut dyn FnMut(&(dyn Registry<H> + '_)) -> bool,
-    ) -> bool {
+    fn any_executor(&self, home: Registry<'_, H>, act: &mut dyn FnMut(Registry<'_, H>) -> bool) -> bool {
         act(home)
     }
 
     /// Whether the waiting thread runs an executor's ready tasks in order, because nobody else does.
-    fn drives(&self, registry: &(dyn Registry<H> + '_)) -> bool {
-        registry.workers().is_empty()
+    fn drives(&self, registry: Registry<'_, H>) -> bool {
+        !registry.has_workers()
     }
 
     /// Whether the wait may end before what it waits for.
@@ -147,7 +145,7 @@ pub(crate) trait Awaited<H: Park> {
 
 /// Waits.
 pub(crate) fn block<H: Park, P: Patience>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
     patience: &P,
     help: Help,
@@ -168,15 +166,15 @@ pub(crate) fn block<H: Park, P: Patience>(
             return Err(Interrupted::TimedOut);
         }
         if helps {
-            if let Some(index) = awaited.take_unstarted() {
-                execute(registry, index, worker);
+            if let Some(running) = awaited.take_unstarted(worker) {
+                execute(registry, running, worker);
                 round = 0;
                 continue;
             }
         }
         let drove = awaited.any_executor(registry, &mut |registry| {
-            let task = if awaited.drives(registry) { registry.take_next() } else { None };
-            task.map(|index| execute(registry, index, None)).is_some()
+            let task = if awaited.drives(registry) { registry.take_next(None) } else { None };
+            task.map(|running| execute(registry, running, None)).is_some()
         });
         if drove {
             round = 0;
@@ -193,7 +191,7 @@ pub(crate) fn block<H: Park, P: Patience>(
 
 /// Registers, looks again, parks once, and deregisters on every path.
 fn sleep<H: Park, P: Patience>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
     patience: &P,
     worker: Option<u16>,
@@ -210,16 +208,16 @@ fn sleep<H: Park, P: Patience>(
 }
 
 fn sleep_registering<H: Park, P: Patience>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
     patience: &P,
     worker: Option<u16>,
     helps: bool,
 ) -> Result<(), Interrupted> {
     let Ok(displaced) = awaited.register(waiter_for(worker)) else { return Ok(()) };
-    let result = if let Some(index) = if helps { awaited.take_unstarted() } else { None } {
+    let result = if let Some(running) = if helps { awaited.take_unstarted(worker) } else { None } {
         // It came into the queue before we were there to be told.
-        execute(registry, index, worker);
+        execute(registry, running, worker);
         Ok(())
     } else {
         drive_asleep(registry, awaited, || sleep_registered(registry, awaited, patience, worker))
@@ -231,7 +229,7 @@ fn sleep_registering<H: Park, P: Patience>(
 
 /// Runs `sleep` as a driver of each executor that nobody else drives: whoever pushes a task there wakes us.
 fn drive_asleep<H: Park>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
@@ -267,7 +265,7 @@ fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
 }
 
 fn sleep_registered<H: Park, P: Patience>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
     patience: &P,
     worker: Option<u16>,
@@ -325,12 +323,7 @@ fn sleep_registered<H: Park, P: Patience>(
 /// lock of the wait cells, where marks are set and taken away: what is stuck stays so meanwhile.
 ///
 /// Bound: the number of workers.
-fn leads_back<H: Park>(
-    registry: &(dyn Registry<H> + '_),
-    waits: &Waits<H>,
-    mut task: Option<Index>,
-    worker: u16,
-) -> bool {
+fn leads_back<H: Park>(registry: Registry<'_, H>, waits: &Waits<H>, mut task: Option<Index>, worker: u16) -> bool {
     let workers = registry.workers();
     for _ in 0..workers.len() {
         let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else { return false };
@@ -349,7 +342,7 @@ fn leads_back<H: Park>(
 /// The caller is stuck and cannot give up (a scope cannot): every other stuck worker does.
 ///
 /// Bound: the number of workers.
-fn doom_others<H: Park>(registry: &(dyn Registry<H> + '_), worker: u16) {
+fn doom_others<H: Park>(registry: Registry<'_, H>, worker: u16) {
     let doomed = registry.waits().with(|waits| {
         let doomed = waits.stuck.get() & !(1 << worker);
         waits.doomed.set(doomed);
@@ -364,30 +357,30 @@ fn doom_others<H: Park>(registry: &(dyn Registry<H> + '_), worker: u16) {
 }
 
 /// A wait for one slot's outcome.
-pub(crate) struct One<'r, 'e, H: Park> {
-    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+pub(crate) struct One<'e, H: Park> {
+    pub(crate) registry: Registry<'e, H>,
     pub(crate) index: Index,
 }
 
-impl<H: Park> One<'_, '_, H> {
+impl<H: Park> One<'_, H> {
     fn place<R>(&self, act: impl FnOnce(&Place<H>) -> R) -> R {
         self.registry.waits().with(|waits| act(&waits.cell(self.index).waiter))
     }
 }
 
-impl<H: Park> Awaited<H> for One<'_, '_, H> {
+impl<H: Park> Awaited<H> for One<'_, H> {
     #[inline]
     fn is_ready(&self) -> bool {
         self.registry.slot(self.index).snapshot().is_done()
     }
 
-    fn take_unstarted(&self) -> Option<Index> {
-        self.registry.take_queued(self.index).then_some(self.index)
+    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
+        self.registry.take_queued(self.index, worker)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         self.registry.waits().with(|waits| {
-            if self.registry.slot(self.index).listen() {
+            if listen(self.registry, self.registry.slot(self.index)) {
                 Ok(waits.cell(self.index).waiter.put(waiter))
             } else {
                 Err(waiter)
@@ -410,12 +403,12 @@ impl<H: Park> Awaited<H> for One<'_, '_, H> {
 }
 
 /// A wait for a free slot.
-pub(crate) struct Room<'r, 'e, H: Park> {
-    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+pub(crate) struct Room<'e, H: Park> {
+    pub(crate) registry: Registry<'e, H>,
     pub(crate) claimed: core::cell::Cell<Option<Index>>,
 }
 
-impl<H: Park> Awaited<H> for Room<'_, '_, H> {
+impl<H: Park> Awaited<H> for Room<'_, H> {
     /// Takes a slot; or there will be none, because the executor takes no task.
     fn is_ready(&self) -> bool {
         if self.claimed.get().is_none() {
@@ -425,26 +418,26 @@ impl<H: Park> Awaited<H> for Room<'_, '_, H> {
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        Ok(self.registry.shared().free.with(|free| free.room.put(waiter)))
+        Ok(self.registry.await_room(waiter))
     }
 
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.registry.shared().free.with(|free| free.room.remove(waiter))
+        self.registry.leave_room(waiter)
     }
 }
 
 /// A wait for the workers to leave.
-pub(crate) struct Closed<'r, 'e, H: Park> {
-    pub(crate) registry: &'r (dyn Registry<H> + 'e),
+pub(crate) struct Closed<'e, H: Park> {
+    pub(crate) registry: Registry<'e, H>,
 }
 
-impl<H: Park> Awaited<H> for Closed<'_, '_, H> {
+impl<H: Park> Awaited<H> for Closed<'_, H> {
     fn is_ready(&self) -> bool {
         self.registry.shared().ready.with(|ready| ready.issued.get() == 0 && ready.is_drained())
     }
 
     /// An executor without live workers is drained by whoever shuts it down.
-    fn drives(&self, registry: &(dyn Registry<H> + '_)) -> bool {
+    fn drives(&self, registry: Registry<'_, H>) -> bool {
         registry.shared().ready.with(|ready| ready.issued.get() == 0)
     }
 

@@ -12,8 +12,8 @@ use crate::state::Snapshot;
 /// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
 ///
 /// After the task's slot was reused it answers [`TaskState::Gone`] and touches nothing. (On 32-bit targets a slot's tasks are told apart
-/// by a number of 20 bits, on 64-bit ones by 52: a token that is kept while its slot serves an exact multiple of
-/// 2^20 tasks would take the newcomer for its own.)
+/// by a number of 19 bits, on 64-bit ones by 51: a token that is kept while its slot serves an exact multiple of
+/// 2^19 tasks would take the newcomer for its own.)
 ///
 /// ```
 /// use slotted::{Executor, TaskState};
@@ -29,7 +29,7 @@ use crate::state::Snapshot;
 /// assert!(!canceller.cancel());
 /// ```
 pub struct Canceller<'e, H: Park = DefaultHost> {
-    pub(crate) registry: &'e (dyn Registry<H> + 'e),
+    pub(crate) registry: Registry<'e, H>,
     /// The slot and its generation; `None` for a handle whose outcome was taken.
     pub(crate) key: Option<(Index, usize)>,
 }
@@ -65,7 +65,7 @@ impl TaskState {
 }
 
 /// Cancels a task if it can be; says whether it is cancelled now.
-pub(crate) fn cancel<H: Park>(registry: &(dyn Registry<H> + '_), index: Index, generation: Option<usize>) -> bool {
+pub(crate) fn cancel<H: Park>(registry: Registry<'_, H>, index: Index, generation: Option<usize>) -> bool {
     if let Some(cancelled) = registry.cancel(index, generation) {
         complete_cancelled(registry, cancelled);
         return true;

@@ -6,17 +6,16 @@ use core::future::Future;
 use core::time::Duration;
 
 use crate::blocking::{Closed, Endless, Help, Interrupted, Patience, Until, block};
-use crate::completion::{complete_cancelled, execute};
+use crate::completion::{attend, complete_cancelled, execute};
 use crate::error::{ShutdownError, StartError, SubmitError, WorkerStartError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
 use crate::intake::Intake;
 use crate::job::{Fallible, Plain};
 use crate::map::{Door, Each, Map};
-use crate::memory::Core;
 use crate::permit::Permit;
 use crate::promise::Promise;
-use crate::registry::{Mode, Registry};
+use crate::registry::{Core, Mode, Registry, Rooms};
 use crate::scope::{Scope, scope};
 use crate::spawn::Spawn;
 use crate::start::{lend, start};
@@ -24,6 +23,7 @@ use crate::state::Phase;
 use crate::stats::Stats;
 use crate::sync::{Ordering, const_fn};
 use crate::waker::waker;
+use crate::worker::break_down;
 
 /// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in `QUEUE` slots of
 /// `SLOT_BYTES` bytes. Nothing is ever allocated.
@@ -96,7 +96,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     #[doc(alias = "initializer")]
     #[must_use]
     pub const fn on_worker_start(mut self, hook: fn(usize) -> Result<(), WorkerStartError>) -> Self {
-        self.core.shared.on_worker_start = Some(hook);
+        self.core.shared.on_worker_start = Some((hook, break_down));
         self
     }
 
@@ -107,12 +107,12 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self
     }
 
-    pub(crate) fn registry<'e>(&'e self) -> &'e (dyn Registry<H> + 'e) {
-        &self.core
+    pub(crate) fn registry(&self) -> Registry<'_, H> {
+        Registry::of(&self.core)
     }
 
     pub(crate) fn intake(&self) -> Intake<'_, SLOT_BYTES, H> {
-        Intake { registry: self.registry(), slots: &self.core.slots }
+        Intake::new(Rooms::of(&self.core))
     }
 
     /// Gives a closure to the workers. They start tasks in the order of submission.
@@ -238,7 +238,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             Ok(claim) => claim,
             Err(reason) => return Err(SubmitError { task: future, reason }),
         };
-        let waker = waker(&self.core, claim.index());
+        let waker = waker(&self.core, claim.slot());
+        registry.shared().attend.set(attend);
         match claim.future(waker, future, |filled| registry.enqueue_future(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task)) => {
@@ -486,9 +487,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// As long as the task takes.
     pub fn run_one(&self) -> bool {
         let registry = self.registry();
-        match registry.take_next() {
-            Some(index) => {
-                execute(registry, index, registry.current_worker());
+        let worker = registry.current_worker();
+        match registry.take_next(worker) {
+            Some(running) => {
+                execute(registry, running, worker);
                 true
             }
             None => false,

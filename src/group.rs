@@ -12,11 +12,12 @@ use core::ops::Range;
 use core::task::Waker;
 
 use crate::blocking::{Awaited, Help, Interrupted, Patience, block};
+use crate::completion::listen;
 use crate::handle::JoinHandle;
 use crate::host::Park;
 use crate::queue::Index;
 use crate::registry::Registry;
-use crate::slot::Slot;
+use crate::slot::{Running, SlotRef};
 use crate::unwind;
 use crate::waiter::{Group, Waiter, Waits, WakeOn};
 
@@ -49,15 +50,11 @@ impl<'e, T, H: Park> Members<'e, T, H> for [Option<JoinHandle<'e, T, H>>] {
 }
 
 /// A member's executor and slot. `None` for a handle whose outcome was taken: it belongs to no task any more.
-type Key<'e, H> = (&'e (dyn Registry<H> + 'e), &'e Slot);
+type Key<'e, H> = (Registry<'e, H>, SlotRef<'e>);
 
 fn key<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M, place: usize) -> Option<Key<'e, H>> {
     let handle = members.member(place)?;
     Some((handle.registry(), handle.receiver()?.slot()))
-}
-
-fn same<H: Park>(left: &(dyn Registry<H> + '_), right: &(dyn Registry<H> + '_)) -> bool {
-    core::ptr::addr_eq(left, right)
 }
 
 /// Registers the handle at `place` with the group of its executor, which is made if none of those in `watched` is of that executor.
@@ -76,7 +73,7 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         .filter(|&other| other != place)
         .filter_map(|other| key(members, other))
         .find(|(theirs, other)| {
-            same(*theirs, registry) && registry.waits().with(|waits| waits.cell(other.index()).group().is_some())
+            theirs.is(registry) && registry.waits().with(|waits| waits.cell(other.index()).group().is_some())
         })
         .map(|(_, other)| other.index());
     registry.waits().with(|waits| {
@@ -87,10 +84,10 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         // Fits: handles pin slots, of which an executor has fewer than 2^16; 2^16 executors would be needed.
         cell.position.set(place as u32);
         let head = &waits.cell(group).head;
-        if slot.listen() {
+        if listen(registry, slot) {
             head.pending.set(head.pending.get() + 1);
         } else {
-            head.completed.push(registry, index);
+            head.completed.push(&registry, slot.link(), index);
             if slot.snapshot().is_failure() {
                 head.failed.set(true);
             }
@@ -107,7 +104,7 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
         let Some(group) = cell.group() else { return Waiter::None };
         cell.set_group(None);
         let head = &waits.cell(group).head;
-        if !head.completed.unlink(registry, index) {
+        if !head.completed.unlink(&registry, index) {
             head.pending.set(head.pending.get() - 1);
         }
         leave(waits, group)
@@ -140,10 +137,10 @@ fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
     from: usize,
     mixed: bool,
 ) -> impl Iterator<Item = usize> + 'm {
-    let mut last: Option<&'e (dyn Registry<H> + 'e)> = None;
+    let mut last: Option<Registry<'e, H>> = None;
     let places = (from..members.places()).filter(move |&place| {
         let Some((registry, _)) = key(members, place) else { return false };
-        let new = last.is_none_or(|last| !same(last, registry));
+        let new = last.is_none_or(|last| !last.is(registry));
         last = Some(registry);
         new
     });
@@ -154,7 +151,7 @@ fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
 /// Whether the handles belong to more than one executor.
 pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M) -> bool {
     let mut executors = (0..members.places()).filter_map(|place| key(members, place)).map(|(registry, _)| registry);
-    executors.next().is_some_and(|first| executors.any(|other| !same(first, other)))
+    executors.next().is_some_and(|first| executors.any(|other| !first.is(other)))
 }
 
 /// Takes the place of a member that is done, in the order in which they became so.
@@ -167,7 +164,7 @@ pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         let (registry, slot) = key(members, place)?;
         let (place, waiter) = registry.waits().with(|waits| {
             let group = waits.cell(slot.index()).group()?;
-            let index = waits.cell(group).head.completed.pop(registry)?;
+            let index = waits.cell(group).head.completed.pop(&registry, None)?;
             let cell = waits.cell(index);
             cell.set_group(None);
             Some((cell.position.get() as usize, leave(waits, group)))
@@ -185,7 +182,7 @@ struct Watched<'m, 'e, T, H: Park, M: ?Sized> {
     mixed: bool,
     wake_on: WakeOn,
     /// The executor whose worker the caller is, or the first.
-    home: &'e (dyn Registry<H> + 'e),
+    home: Registry<'e, H>,
     /// Where the search for an unstarted task goes on.
     next: Cell<usize>,
     value: PhantomData<fn() -> T>,
@@ -223,13 +220,13 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
     }
 
     /// The slot of the handle at a place, if it is of the executor whose worker the caller may be.
-    fn own(&self, place: usize) -> Option<&'e Slot> {
+    fn own(&self, place: usize) -> Option<SlotRef<'e>> {
         let (registry, slot) = key(self.members, place)?;
-        same(registry, self.home).then_some(slot)
+        registry.is(self.home).then_some(slot)
     }
 
     /// Replaces the waiter of each group. The group is ours: what stood there was our own.
-    fn put_waiters(&self, mut waiter: impl FnMut(&(dyn Registry<H> + '_)) -> Waiter<H>) {
+    fn put_waiters(&self, mut waiter: impl FnMut(Registry<'_, H>) -> Waiter<H>) {
         for place in representatives(self.members, self.from, self.mixed) {
             let Some((registry, slot)) = key(self.members, place) else { continue };
             let waiter = waiter(registry);
@@ -257,12 +254,12 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     }
 
     /// Bound: the number of handles; the search goes on where it ended, so that all searches together are as long as one.
-    fn take_unstarted(&self) -> Option<Index> {
+    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
         let found = (self.next.get()..self.members.places())
-            .find(|&place| self.own(place).is_some_and(|slot| self.home.take_queued(slot.index())));
+            .find_map(|place| Some((place, self.home.take_queued(self.own(place)?.index(), worker)?)));
         // Nothing found: a future that rests may be queued by the next look.
-        self.next.set(found.map_or(self.from, |place| place + 1));
-        Some(self.own(found?)?.index())
+        self.next.set(found.as_ref().map_or(self.from, |&(place, _)| place + 1));
+        found.map(|(_, running)| running)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
@@ -271,7 +268,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
             thread: H::current(),
             id: H::current_id(),
             // Another executor does not know our number as a worker of this one.
-            worker: if same(registry, self.home) { worker } else { 0 },
+            worker: if registry.is(self.home) { worker } else { 0 },
         });
         Ok(Waiter::None)
     }
@@ -281,11 +278,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
         Waiter::None
     }
 
-    fn any_executor(
-        &self,
-        _home: &(dyn Registry<H> + '_),
-        act: &mut dyn FnMut(&(dyn Registry<H> + '_)) -> bool,
-    ) -> bool {
+    fn any_executor(&self, _home: Registry<'_, H>, act: &mut dyn FnMut(Registry<'_, H>) -> bool) -> bool {
         representatives(self.members, self.from, self.mixed)
             .filter_map(|place| key(self.members, place))
             .any(|(registry, _)| act(registry))
@@ -295,7 +288,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     fn is_stuck(&self, on: Option<u16>) -> bool {
         (self.from..self.members.places()).all(|place| {
             let done = key(self.members, place).is_none_or(|(_, slot)| slot.snapshot().is_done());
-            let runner = self.own(place).and_then(Slot::worker);
+            let runner = self.own(place).and_then(|slot| slot.worker());
             done || runner.is_some_and(|runner| on.is_none_or(|worker| self.home.share_a_thread(worker, runner)))
         })
     }

@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::blocking::{Endless, Help, Interrupted, One, Patience, Until, block};
 use crate::canceller::{Canceller, TaskState, cancel};
-use crate::completion::{add_callback, retire};
+use crate::completion::{add_callback, detach, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
@@ -31,17 +31,17 @@ use crate::waiter::Waiter;
 #[doc(alias = "Future")]
 #[must_use = "a handle that is dropped detaches its task; `detach` says so in words"]
 pub struct JoinHandle<'e, T, H: Park = DefaultHost> {
-    registry: &'e (dyn Registry<H> + 'e),
+    registry: Registry<'e, H>,
     /// `None` once the outcome was taken through a borrow.
     receiver: Option<Receiver<'e, T>>,
 }
 
 impl<'e, T, H: Park> JoinHandle<'e, T, H> {
-    pub(crate) fn new(registry: &'e (dyn Registry<H> + 'e), receiver: Receiver<'e, T>) -> Self {
+    pub(crate) fn new(registry: Registry<'e, H>, receiver: Receiver<'e, T>) -> Self {
         Self { registry, receiver: Some(receiver) }
     }
 
-    pub(crate) fn registry(&self) -> &'e (dyn Registry<H> + 'e) {
+    pub(crate) fn registry(&self) -> Registry<'e, H> {
         self.registry
     }
 
@@ -279,7 +279,7 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
         let waker = Waiter::Waker(context.waker().clone());
         let displaced = this.registry.waits().with(|waits| {
             let waiter = &waits.cell(slot.index()).waiter;
-            if slot.listen() { Ok(waiter.put(waker)) } else { Err(waker) }
+            if listen(this.registry, slot) { Ok(waiter.put(waker)) } else { Err(waker) }
         });
         match displaced {
             // Our own, of an earlier poll.
@@ -295,15 +295,10 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
 }
 
 impl<T, H: Park> Drop for JoinHandle<'_, T, H> {
+    #[inline]
     fn drop(&mut self) {
-        let Some(receiver) = self.receiver.take() else { return };
-        if receiver.snapshot().has_listener() {
-            // A waker of an earlier poll is not to be woken any more.
-            let waiter = self.registry.waits().with(|waits| waits.cell(receiver.slot().index()).waiter.take());
-            unwind::discard(waiter);
-        }
-        if let Some(last) = receiver.release() {
-            retire(self.registry, last);
+        if let Some(receiver) = self.receiver.take() {
+            detach(self.registry, receiver.forget_type());
         }
     }
 }

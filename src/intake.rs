@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
-use core::mem::MaybeUninit;
 
 use crate::blocking::{Help, Patience, Room, block};
 use crate::error::{Refusal, SubmitError};
@@ -11,16 +10,12 @@ use crate::host::Park;
 use crate::job::Verdict;
 use crate::permit::Permit;
 use crate::queue::Index;
-use crate::registry::Registry;
-use crate::slot::{Claim, Slot};
-
-/// A slot that is ours, of a known size.
-pub(crate) type SizedClaim<'e, const SLOT_BYTES: usize> = Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>;
+use crate::registry::{Registry, Rooms};
+use crate::slot::Claim;
 
 /// An executor, as those see it that submit.
 pub(crate) struct Intake<'e, const SLOT_BYTES: usize, H: Park> {
-    pub(crate) registry: &'e (dyn Registry<H> + 'e),
-    pub(crate) slots: &'e [Slot<[MaybeUninit<u8>; SLOT_BYTES]>],
+    rooms: Rooms<'e, SLOT_BYTES, H>,
 }
 
 impl<const SLOT_BYTES: usize, H: Park> Clone for Intake<'_, SLOT_BYTES, H> {
@@ -32,9 +27,17 @@ impl<const SLOT_BYTES: usize, H: Park> Clone for Intake<'_, SLOT_BYTES, H> {
 impl<const SLOT_BYTES: usize, H: Park> Copy for Intake<'_, SLOT_BYTES, H> {}
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
+    pub(crate) fn new(rooms: Rooms<'e, SLOT_BYTES, H>) -> Self {
+        Self { rooms }
+    }
+
+    pub(crate) fn registry(&self) -> Registry<'e, H> {
+        self.rooms.registry()
+    }
+
     /// A slot that was taken out of the free list.
-    fn adopt(&self, index: Index) -> SizedClaim<'e, SLOT_BYTES> {
-        match Claim::new(&self.slots[usize::from(index)], index) {
+    fn adopt(&self, index: Index) -> Claim<'e, SLOT_BYTES> {
+        match self.rooms.claim(index) {
             Some(claim) => claim,
             None => unreachable!("a free slot can be claimed"),
         }
@@ -42,10 +45,11 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
 
     /// Takes a slot, or says why there is none; a refusal counts.
     #[inline]
-    pub(crate) fn claim(&self) -> Result<SizedClaim<'e, SLOT_BYTES>, Refusal> {
-        match self.registry.claim() {
+    pub(crate) fn claim(&self) -> Result<Claim<'e, SLOT_BYTES>, Refusal> {
+        let registry = self.registry();
+        match registry.claim() {
             Some(index) => Ok(self.adopt(index)),
-            None => Err(self.registry.refuse(self.registry.refusal())),
+            None => Err(registry.refuse(registry.refusal())),
         }
     }
 
@@ -57,7 +61,7 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
         T: Send + 'static,
         V: Verdict<T>,
     {
-        let registry = self.registry;
+        let registry = self.registry();
         let claim = match self.claim() {
             Ok(claim) => claim,
             Err(reason) => return Err(SubmitError { task, reason }),
@@ -73,20 +77,20 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
 
     /// Holds a slot; a refusal counts.
     pub(crate) fn reserve(&self) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
-        self.try_reserve().map_err(|reason| self.registry.refuse(reason))
+        self.try_reserve().map_err(|reason| self.registry().refuse(reason))
     }
 
     /// Holds a slot; a refusal does not count.
     pub(crate) fn try_reserve(&self) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
-        if let Some(reason) = self.registry.shared().ready.with(|ready| ready.refusal()) {
+        if let Some(reason) = self.registry().shared().ready.with(|ready| ready.refusal()) {
             return Err(reason);
         }
-        self.registry.claim().map(|index| Permit::new(self.registry, self.adopt(index))).ok_or(Refusal::Full)
+        self.registry().claim().map(|index| Permit::new(self.registry(), self.adopt(index))).ok_or(Refusal::Full)
     }
 
     /// Holds a slot, waiting for it; a refusal counts.
     pub(crate) fn reserve_with(&self, patience: &impl Patience) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
-        let registry = self.registry;
+        let registry = self.registry();
         let room = Room { registry, claimed: Cell::new(None) };
         let waited = block(registry, &room, patience, Help::Workers);
         match room.claimed.get() {

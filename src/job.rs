@@ -25,7 +25,7 @@ use crate::unwind;
 /// Storage for whatever a slot holds: 8-byte aligned on 32-bit targets, 16 on 64-bit ones.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
 #[cfg_attr(not(target_pointer_width = "64"), repr(C, align(8)))]
-pub(crate) struct Aligned<B: ?Sized>(B);
+pub(crate) struct Aligned<B>(B);
 
 /// The strictest alignment a slot can give.
 pub(crate) const ALIGN: usize = align_of::<Aligned<[u8; 0]>>();
@@ -36,26 +36,24 @@ impl<const BYTES: usize> Aligned<[MaybeUninit<u8>; BYTES]> {
     }
 }
 
-impl Aligned<[MaybeUninit<u8>]> {
-    pub(crate) fn len(&self) -> usize {
-        self.0.len()
-    }
-}
-
 /// How a run or a poll ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Ended {
-    pub(crate) kind: Kind,
-    pub(crate) panicked: bool,
+pub(crate) enum Ended {
+    /// The bytes hold the value.
+    Value,
+    /// The bytes hold a value that counts as a failure.
+    Failed,
+    /// The bytes hold the panic, as a [`TaskError`].
+    Panicked(unwind::Caught),
+    /// The bytes still hold the future.
+    Rests,
 }
 
 /// The ways a slot's content can be set going.
 #[derive(Clone, Copy)]
 pub(crate) enum Entry {
-    /// A closure: run once.
+    /// A closure, run once; or a future, polled until it does not rest any more.
     Run(unsafe fn(*mut u8) -> Ended),
-    /// A future: polled until it is ready.
-    Poll(unsafe fn(*mut u8) -> Option<Ended>),
     /// A callback: called with another slot's outcome. Says whether it returned.
     Call(unsafe fn(*mut u8, *const u8, Kind) -> bool),
     /// Nothing: a promise is completed by hand.
@@ -79,7 +77,7 @@ pub(crate) struct Polled<F> {
 
 /// Tells how a value counts for `FirstError`.
 pub(crate) trait Verdict<T> {
-    fn kind(value: &T) -> Kind;
+    fn of(value: &T) -> Ended;
 }
 
 /// Every value is a success.
@@ -87,8 +85,8 @@ pub(crate) struct Plain;
 
 impl<T> Verdict<T> for Plain {
     #[inline(always)]
-    fn kind(_: &T) -> Kind {
-        Kind::Value
+    fn of(_: &T) -> Ended {
+        Ended::Value
     }
 }
 
@@ -96,8 +94,8 @@ impl<T> Verdict<T> for Plain {
 pub(crate) struct Fallible;
 
 impl<T, E> Verdict<Result<T, E>> for Fallible {
-    fn kind(value: &Result<T, E>) -> Kind {
-        if value.is_ok() { Kind::Value } else { Kind::Failed }
+    fn of(value: &Result<T, E>) -> Ended {
+        if value.is_ok() { Ended::Value } else { Ended::Failed }
     }
 }
 
@@ -114,7 +112,7 @@ pub(crate) struct Polling<F>(PhantomData<F>);
 
 impl<F: Future> Polling<F> {
     pub(crate) const TABLE: Table =
-        Table { entry: Entry::Poll(poll::<F>), discard: discard::<Polled<F>>, drop_outcome: drop_outcome::<F::Output> };
+        Table { entry: Entry::Run(poll::<F>), discard: discard::<Polled<F>>, drop_outcome: drop_outcome::<F::Output> };
 }
 
 /// The table of a promise of a `T`.
@@ -166,15 +164,16 @@ unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
     let closure = unsafe { read::<F>(bytes) };
     match unwind::catch(closure) {
         Ok(value) => {
-            let kind = V::kind(&value);
+            let ended = V::of(&value);
             // SAFETY: the closure was moved out, so nothing lives there; the submitter checked that `T` fits.
             unsafe { write::<T>(bytes, value) };
-            Ended { kind, panicked: false }
+            ended
         }
         Err(panic) => {
-            // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
+            let caught = panic.caught();
+            // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
             unsafe { write(bytes, TaskError::Panicked(panic)) };
-            Ended { kind: Kind::Error, panicked: true }
+            Ended::Panicked(caught)
         }
     }
 }
@@ -184,8 +183,8 @@ unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits them.
-///   Afterwards they hold the outcome of the kind returned, or still the future if none is.
-unsafe fn poll<F: Future>(bytes: *mut u8) -> Option<Ended> {
+///   Afterwards they hold the outcome of the kind returned, or still the future if it rests.
+unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let polled = bytes.cast::<Polled<F>>();
     // Without `std` a panic passes by here: a pinned future is dropped all the same before its bytes are reused.
     let bomb = unwind::Bomb::new(|| {
@@ -201,24 +200,25 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Option<Ended> {
     });
     bomb.defuse();
     let outcome = match ready {
-        Ok(Poll::Pending) => return None,
+        Ok(Poll::Pending) => return Ended::Rests,
         Ok(Poll::Ready(value)) => Ok(value),
         Err(panic) => Err(panic),
     };
     // SAFETY: still a live `Polled<F>`, dropped once, here.
     unsafe { discard::<Polled<F>>(bytes) };
-    Some(match outcome {
+    match outcome {
         Ok(value) => {
             // SAFETY: the future was dropped, so nothing lives there; the submitter checked that the output fits.
             unsafe { write::<F::Output>(bytes, value) };
-            Ended { kind: Kind::Value, panicked: false }
+            Ended::Value
         }
         Err(panic) => {
-            // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
+            let caught = panic.caught();
+            // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
             unsafe { write(bytes, TaskError::Panicked(panic)) };
-            Ended { kind: Kind::Error, panicked: true }
+            Ended::Panicked(caught)
         }
-    })
+    }
 }
 
 /// Calls the callback with an outcome. Says whether it returned.

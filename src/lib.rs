@@ -80,7 +80,6 @@ mod blocking;
 mod worker;
 mod spawn;
 mod start;
-mod memory;
 mod waker;
 mod canceller;
 mod handle;

@@ -325,14 +325,14 @@ where
         match self.gate.admit(permit, self.work.clone(), item) {
             Some(handle) => self.flight.add(handle, self.size),
             // Shut down since we looked.
-            None => self.state = Progress::Refused(self.gate.door().0.registry.refusal()),
+            None => self.state = Progress::Refused(self.gate.door().0.registry().refusal()),
         }
     }
 
     /// Nothing is in flight, and all slots belong to others: waits for one, or, a worker, does the work itself.
     fn next_alone(&mut self) -> Option<Result<W::Output, TaskError>> {
         let door = self.gate.door().0;
-        if self.help == Help::Inline || door.registry.current_worker().is_some() {
+        if self.help == Help::Inline || door.registry().current_worker().is_some() {
             let item = self.next_item()?;
             let work = self.work.clone();
             return Some(unwind::catch(|| work.work(item)).map_err(TaskError::Panicked));

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
-use core::mem::MaybeUninit;
 
 use crate::error::SubmitError;
 use crate::handle::JoinHandle;
@@ -24,17 +23,17 @@ use crate::slot::Claim;
 /// ```
 #[must_use = "a permit that is dropped gives its slot back"]
 pub struct Permit<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
-    registry: &'e (dyn Registry<H> + 'e),
-    claim: Option<Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>>,
+    registry: Registry<'e, H>,
+    claim: Option<Claim<'e, SLOT_BYTES>>,
 }
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
-    pub(crate) fn new(registry: &'e (dyn Registry<H> + 'e), claim: Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>) -> Self {
+    pub(crate) fn new(registry: Registry<'e, H>, claim: Claim<'e, SLOT_BYTES>) -> Self {
         Self { registry, claim: Some(claim) }
     }
 
     /// The executor and the slot, for code that submits in its own way.
-    pub(crate) fn into_parts(mut self) -> (&'e (dyn Registry<H> + 'e), Claim<'e, [MaybeUninit<u8>; SLOT_BYTES]>) {
+    pub(crate) fn into_parts(mut self) -> (Registry<'e, H>, Claim<'e, SLOT_BYTES>) {
         let Some(claim) = self.claim.take() else { unreachable!("a permit holds its slot until it is consumed") };
         (self.registry, claim)
     }

@@ -31,12 +31,12 @@ use crate::sync::Ordering;
 /// The setters of `Future` that only executors and tests should call.
 #[must_use = "a promise that is dropped breaks its handle"]
 pub struct Promise<'e, T: Send, H: Park = DefaultHost> {
-    registry: &'e (dyn Registry<H> + 'e),
+    registry: Registry<'e, H>,
     promised: Option<Promised<'e, T>>,
 }
 
 impl<'e, T: Send, H: Park> Promise<'e, T, H> {
-    pub(crate) fn new(registry: &'e (dyn Registry<H> + 'e), promised: Promised<'e, T>) -> Self {
+    pub(crate) fn new(registry: Registry<'e, H>, promised: Promised<'e, T>) -> Self {
         Self { registry, promised: Some(promised) }
     }
 

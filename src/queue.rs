@@ -12,7 +12,7 @@
 
 use core::cell::Cell;
 
-use crate::sync::{AtomicU16, Ordering, const_fn};
+use crate::sync::{AtomicU16, AtomicUsize, Ordering, const_fn};
 
 /// A slot's place in its executor.
 pub(crate) type Index = u16;
@@ -50,15 +50,21 @@ impl Link {
 }
 
 impl Link {
-    /// Notes the worker that is about to run the slot's task, which is in no list.
+    /// Notes who runs the slot's task, which is in no list: a worker, or somebody else.
     #[inline]
-    pub(crate) fn set_worker(&self, worker: u16) {
-        self.place.store(ON_WORKER + worker, Ordering::Relaxed); // published by the start of the task
+    pub(crate) fn set_worker(&self, worker: Option<u16>) {
+        let place = worker.map_or(0, |worker| ON_WORKER + worker);
+        self.place.store(place, Ordering::Relaxed); // published by the start of the task
     }
 
     /// The worker that was noted last, unless the slot has been in a list since.
     pub(crate) fn worker(&self) -> Option<u16> {
         self.place.load(Ordering::Relaxed).checked_sub(ON_WORKER)
+    }
+
+    /// Whether the slot is in a list of this kind, or was a moment ago.
+    pub(crate) fn is_in(&self, tag: u16) -> bool {
+        self.place.load(Ordering::Relaxed) == tag // a figure, not a signal
     }
 }
 
@@ -83,11 +89,10 @@ impl<const TAG: u16> List<TAG> {
         self.first.get() == NONE
     }
 
-    /// Appends a slot that is in no list.
+    /// Appends a slot that is in no list. Says whether it is the first.
     #[inline]
-    pub(crate) fn push(&self, links: &(impl Links + ?Sized), index: Index) {
+    pub(crate) fn push(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) -> bool {
         let last = self.last.get();
-        let link = links.link(index);
         link.next.store(NONE, Ordering::Relaxed);
         link.previous.store(last, Ordering::Relaxed);
         link.place.store(TAG, Ordering::Relaxed);
@@ -97,15 +102,16 @@ impl<const TAG: u16> List<TAG> {
         } else {
             links.link(last - 1).next.store(index + 1, Ordering::Relaxed);
         }
+        last == NONE
     }
 
-    /// Takes the oldest.
+    /// Takes the oldest, and notes who is to run it: a worker, or somebody else.
     #[inline]
-    pub(crate) fn pop(&self, links: &(impl Links + ?Sized)) -> Option<Index> {
+    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), worker: Option<u16>) -> Option<Index> {
         let index = self.first.get().checked_sub(1)?;
         let link = links.link(index);
         let next = link.next.load(Ordering::Relaxed);
-        link.place.store(0, Ordering::Relaxed);
+        link.set_worker(worker);
         self.first.set(next);
         if next == NONE {
             self.last.set(NONE);
@@ -120,7 +126,7 @@ impl<const TAG: u16> List<TAG> {
             return false;
         }
         if self.first.get() == index + 1 {
-            return self.pop(links).is_some();
+            return self.pop(links, None).is_some();
         }
         let next = link.next.load(Ordering::Relaxed);
         let previous = link.previous.load(Ordering::Relaxed);
@@ -137,7 +143,8 @@ impl<const TAG: u16> List<TAG> {
 
 /// The slots nobody uses: a stack, so that the slot used last, whose lines are in the cache, is used next.
 ///
-/// Slots above `fresh` were never used and are not linked: an executor starts as all zeroes.
+/// Slots above `fresh` were never used and are not linked: an executor starts as all zeroes. One of them is taken only if there is no
+/// other, so their number is also the most that were ever in use at once.
 pub(crate) struct Stack {
     top: Cell<u16>,
     fresh: Cell<u16>,
@@ -148,17 +155,14 @@ impl Stack {
         Self { top: Cell::new(NONE), fresh: Cell::new(0) }
     }
 
-    /// Adds a slot that is in no list.
+    /// Takes a slot, if one of `capacity` is there or has been returned.
     #[inline]
-    pub(crate) fn push(&self, links: &(impl Links + ?Sized), index: Index) {
-        links.link(index).next.store(self.top.get(), Ordering::Relaxed);
-        self.top.set(index + 1);
-    }
-
-    /// Takes a slot, if one of `capacity` is there.
-    #[inline]
-    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), capacity: u16) -> Option<Index> {
-        if let Some(index) = self.top.get().checked_sub(1) {
+    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), returned: &Returned, capacity: u16) -> Option<Index> {
+        let mut top = self.top.get();
+        if top == NONE {
+            top = returned.take_all();
+        }
+        if let Some(index) = top.checked_sub(1) {
             self.top.set(links.link(index).next.load(Ordering::Relaxed));
             return Some(index);
         }
@@ -167,6 +171,69 @@ impl Stack {
             self.fresh.set(fresh + 1);
             fresh
         })
+    }
+
+    /// How many slots were ever in use at once.
+    pub(crate) fn high_water(&self) -> u16 {
+        self.fresh.get()
+    }
+}
+
+/// Slots on their way back to the free list: a stack that anybody pushes to, without a lock, and that is taken whole.
+///
+/// Nothing is popped from it, so a top that is seen twice is the same top: what a compare-and-swap needs to be right here.
+///
+/// ```text
+///  bit  0..16  the top, as an index plus one
+///       16     AWAITED: somebody waits for a slot
+/// ```
+pub(crate) struct Returned(AtomicUsize);
+
+const AWAITED: usize = 1 << 16;
+
+impl Returned {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self(AtomicUsize::new(0))
+        }
+    }
+}
+
+impl Returned {
+    /// Adds a slot that is in no list. Says whether somebody waits for one.
+    ///
+    /// Bound: each further round means that another slot came back, or all were taken.
+    #[inline]
+    pub(crate) fn push(&self, link: &Link, index: Index) -> bool {
+        let mut seen = self.0.load(Ordering::Relaxed);
+        loop {
+            link.next.store(seen as u16, Ordering::Relaxed); // the lower half
+            let next = seen & AWAITED | (usize::from(index) + 1);
+            // Release: whoever takes the slot sees the link, and that we are done with the slot.
+            match self.0.compare_exchange_weak(seen, next, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return seen & AWAITED != 0,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Takes all slots, linked by `next`: the top, as an index plus one.
+    fn take_all(&self) -> u16 {
+        if self.0.load(Ordering::Relaxed) as u16 == NONE {
+            return NONE;
+        }
+        // Acquire: sees the links, and what those who pushed did before.
+        self.0.fetch_and(AWAITED, Ordering::Acquire) as u16 // the lower half
+    }
+
+    /// From now on whoever pushes is told that somebody waits. In the lock of the one that waits.
+    pub(crate) fn await_one(&self) {
+        self.0.fetch_or(AWAITED, Ordering::Relaxed); // the lock and the look that follow do the rest
+    }
+
+    /// Nobody waits any more.
+    pub(crate) fn await_none(&self) {
+        self.0.fetch_and(!AWAITED, Ordering::Relaxed); // as above
     }
 }
 
@@ -183,14 +250,14 @@ mod tests {
     }
 
     fn drain(list: &List<READY>, slots: &Slots) -> std::vec::Vec<Index> {
-        core::iter::from_fn(|| list.pop(slots)).collect()
+        core::iter::from_fn(|| list.pop(slots, None)).collect()
     }
 
     #[test]
     fn a_list_is_first_in_first_out() {
         let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
         for index in [2, 0, 3] {
-            list.push(&slots, index);
+            list.push(&slots, slots.link(index), index);
         }
         assert_eq!(drain(&list, &slots), [2, 0, 3]);
         assert!(list.is_empty());
@@ -201,11 +268,11 @@ mod tests {
         for gone in 0..4 {
             let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
             for index in 0..4 {
-                list.push(&slots, index);
+                list.push(&slots, slots.link(index), index);
             }
             assert!(list.unlink(&slots, gone));
             assert!(!list.unlink(&slots, gone));
-            list.push(&slots, gone);
+            list.push(&slots, slots.link(gone), gone);
             let mut expected: std::vec::Vec<Index> = (0..4).filter(|&index| index != gone).collect();
             expected.push(gone);
             assert_eq!(drain(&list, &slots), expected);
@@ -216,21 +283,30 @@ mod tests {
     fn unlinking_after_a_pop_uses_no_stale_neighbour() {
         let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
         for index in 0..3 {
-            list.push(&slots, index);
+            list.push(&slots, slots.link(index), index);
         }
-        assert_eq!(list.pop(&slots), Some(0));
+        assert_eq!(list.pop(&slots, None), Some(0));
         assert!(list.unlink(&slots, 1), "its `previous` still names slot 0");
         assert_eq!(drain(&list, &slots), [2]);
     }
 
     #[test]
-    fn the_stack_hands_out_every_slot_once() {
-        let (stack, slots) = (Stack::new(), Slots([const { Link::new() }; 4]));
-        let taken: std::vec::Vec<_> = core::iter::from_fn(|| stack.pop(&slots, 3)).collect();
-        assert_eq!(taken, [0, 1, 2]);
-        stack.push(&slots, 1);
-        stack.push(&slots, 0);
-        assert_eq!([stack.pop(&slots, 3), stack.pop(&slots, 3), stack.pop(&slots, 3)], [Some(0), Some(1), None]);
+    fn the_stack_hands_out_every_slot_once_and_those_that_came_back_first() {
+        let (stack, slots, returned) = (Stack::new(), Slots([const { Link::new() }; 4]), Returned::new());
+        let pop = || stack.pop(&slots, &returned, 3);
+        let come_back = |index| returned.push(slots.link(index), index);
+        assert_eq!([pop(), pop()], [Some(0), Some(1)]);
+        assert!(!come_back(0));
+        assert_eq!((pop(), stack.high_water()), (Some(0), 2));
+        assert_eq!([pop(), pop()], [Some(2), None]);
+        assert!(!come_back(1));
+        returned.await_one();
+        assert!(come_back(0), "somebody waits for it");
+        assert_eq!([pop(), pop(), pop()], [Some(0), Some(1), None]);
+        assert!(come_back(2), "still");
+        returned.await_none();
+        assert!(!come_back(1), "no more");
+        assert_eq!((pop(), pop(), pop(), stack.high_water()), (Some(1), Some(2), None, 3));
     }
 }
 
@@ -255,16 +331,41 @@ mod models {
         loom::model(|| {
             let slots = Slots(core::array::from_fn(|_| Link::new()));
             let list = List::<READY>::new();
-            list.push(&slots, 0);
-            list.push(&slots, 1);
+            list.push(&slots, slots.link(0), 0);
+            list.push(&slots, slots.link(1), 1);
             let shared = Arc::new((Lock::new(list), slots));
             let other = shared.clone();
-            let popper = loom::thread::spawn(move || other.0.with(|list| list.pop(&other.1)));
+            let popper = loom::thread::spawn(move || other.0.with(|list| list.pop(&other.1, None)));
             let unlinked = shared.0.with(|list| list.unlink(&shared.1, 0));
             let popped = popper.join().unwrap();
             assert_eq!(popped, Some(if unlinked { 1 } else { 0 }));
-            let left = shared.0.with(|list| list.pop(&shared.1));
+            let left = shared.0.with(|list| list.pop(&shared.1, None));
             assert_eq!(left, if unlinked { None } else { Some(1) });
+        });
+    }
+
+    /// Two threads return slots while a third takes them: each is taken once, and whoever waits is told by one of those it could miss.
+    #[test]
+    fn returned_slots_are_taken_once_and_none_is_missed_by_who_waits() {
+        loom::model(|| {
+            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let stack = Stack::new();
+            let shared = Arc::new((Lock::new(stack), slots, Returned::new()));
+            let pop =
+                |shared: &(Lock<Stack>, Slots, Returned)| shared.0.with(|stack| stack.pop(&shared.1, &shared.2, 2));
+            assert_eq!([pop(&shared), pop(&shared)], [Some(0), Some(1)]);
+            let givers = [0, 1].map(|index| {
+                let shared = shared.clone();
+                loom::thread::spawn(move || shared.2.push(shared.1.link(index), index))
+            });
+            shared.2.await_one();
+            let mut taken: std::vec::Vec<_> = [pop(&shared), pop(&shared)].into_iter().flatten().collect();
+            let early = taken.len();
+            let told = givers.map(|giver| giver.join().unwrap()).iter().filter(|&&told| told).count();
+            assert!(early + told >= 2, "taken {early}, told {told}");
+            taken.extend([pop(&shared), pop(&shared)].into_iter().flatten());
+            taken.sort_unstable();
+            assert_eq!(taken, [0, 1]);
         });
     }
 }

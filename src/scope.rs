@@ -9,15 +9,16 @@ use core::fmt;
 use core::marker::PhantomData;
 
 use crate::blocking::{Awaited, Endless, Help, block};
+use crate::completion::tend;
 use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
-use crate::intake::{Intake, SizedClaim};
+use crate::intake::Intake;
 use crate::job::Plain;
 use crate::map::{Door, Each, Gate, Map, Work};
 use crate::permit::Permit;
-use crate::queue::Index;
 use crate::registry::Registry;
+use crate::slot::{Claim, Running};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::tally::Tally;
 use crate::unwind;
@@ -39,9 +40,10 @@ pub(crate) fn scope<'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park, 
     intake: Intake<'env, SLOT_BYTES, H>,
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>) -> R,
 ) -> R {
+    intake.registry().shared().tend.set(tend);
     let scope = Scope {
         intake,
-        tally: Tally::new(intake.registry.current_worker()),
+        tally: Tally::new(intake.registry().current_worker()),
         inline: AtomicUsize::new(0),
         scope: PhantomData,
         environment: PhantomData,
@@ -82,14 +84,14 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
 
     fn submit_into<F, T>(
         &'scope self,
-        claim: SizedClaim<'scope, SLOT_BYTES>,
+        claim: Claim<'scope, SLOT_BYTES>,
         task: F,
     ) -> Result<JoinHandle<'scope, T, H>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let registry: &'scope (dyn Registry<H> + 'scope) = self.intake.registry;
+        let registry: Registry<'scope, H> = self.intake.registry();
         self.tally.add();
         // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does not end before the tally is
         // zero; the tally counts this task from above until nothing of it is left but a result in the hands of a handle, which
@@ -155,7 +157,7 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
                     continue;
                 }
                 Err(Refusal::Full) => self.intake.reserve_with(&Endless::<H>::new())?,
-                Err(reason) => return Err(self.intake.registry.refuse(reason)),
+                Err(reason) => return Err(self.intake.registry().refuse(reason)),
                 Ok(permit) => permit,
             };
             let function = function.clone();
@@ -177,7 +179,7 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
     fn tell_owner(&self) {
         let Some(owner) = self.tally.tell_owner() else { return };
         if let Some(worker) = self.tally.worker() {
-            self.intake.registry.waits().with(|waits| waits.unstick(worker));
+            self.intake.registry().waits().with(|waits| waits.unstick(worker));
         } else if self.help() == Help::Workers {
             return;
         }
@@ -189,7 +191,7 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
     }
 
     fn is_worker(&self) -> bool {
-        self.intake.registry.current_worker().is_some()
+        self.intake.registry().current_worker().is_some()
     }
 
     /// What marks a slot's task as ours.
@@ -204,7 +206,7 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
         let abort = unwind::Bomb::new(|| panic!("a scope cannot be left while its tasks run"));
         // Endless for a reason: the tasks decide. One round, unless a wait is interrupted, which this one never is.
         while !self.tally.is_zero() {
-            let _ = block(self.intake.registry, &Ended { scope: self }, &Endless::<H>::new(), self.help());
+            let _ = block(self.intake.registry(), &Ended { scope: self }, &Endless::<H>::new(), self.help());
         }
         abort.defuse();
     }
@@ -248,9 +250,9 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
     }
 
     /// Bound: the number of slots.
-    fn take_unstarted(&self) -> Option<Index> {
-        let (registry, key) = (self.scope.intake.registry, self.scope.key());
-        (0..registry.capacity()).find(|&index| registry.take_queued_of(index, key))
+    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
+        let (registry, key) = (self.scope.intake.registry(), self.scope.key());
+        (0..registry.capacity()).find_map(|index| registry.take_queued_of(index, key, worker))
     }
 
     /// Whoever ends the last task knows the owner without being told.
@@ -264,7 +266,7 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
 
     /// Bound: the number of slots.
     fn is_stuck(&self, on: Option<u16>) -> bool {
-        let (registry, key) = (self.scope.intake.registry, self.scope.key());
+        let (registry, key) = (self.scope.intake.registry(), self.scope.key());
         let mut ours = (0..registry.capacity()).map(|index| registry.slot(index)).filter(|slot| slot.scope() == key);
         ours.all(|slot| {
             // A slot keeps its mark until it is filled again.

@@ -20,41 +20,56 @@
 //! - **Retire Once.** `Last` is unique: `state` gives `Rest::Yours` to exactly one caller per life.
 //! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone, and with it the access.
 
-use core::mem::MaybeUninit;
+use core::marker::PhantomData;
+use core::mem::{MaybeUninit, offset_of};
+use core::ops::Deref;
+use core::ptr::NonNull;
 
 use crate::error::TaskError;
-use crate::job::{self, Aligned, Entry, Table};
+use crate::job::{self, Aligned, Ended, Entry, Table};
 use crate::queue::{Index, Link};
-use crate::state::{Kind, Outside, Phase, Rest, Snapshot, Start, State};
+use crate::state::{From, Kind, Rest, Snapshot, Start, State};
 use crate::sync::{AtomicPtr, AtomicU16, Ordering, UnsafeCell, const_fn};
-use crate::unwind::Bomb;
+use crate::unwind::{Bomb, Caught};
 
 mod claim;
 mod receiver;
 
-pub(crate) use claim::{Claim, Filled, FilledCallback};
-pub(crate) use receiver::{Promised, Receiver};
+pub(crate) use claim::{Claim, Filled, FilledCallback, Vacancy};
+pub(crate) use receiver::{Promised, Receiver, Untyped};
 
-/// Room for one task. The last field is unsized so that one copy of the code serves every `SLOT_BYTES`.
-pub(crate) struct Slot<B: ?Sized = [MaybeUninit<u8>]> {
+/// What is known of a slot whatever its size.
+pub(crate) struct Slot {
     state: State,
     link: Link,
     index: AtomicU16,
     /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set with the table.
     scope: AtomicPtr<()>,
-    /// How to treat `bytes`. R1 to write, R3 to R6 to read.
+    /// How to treat the bytes. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
-    /// The job, then the outcome. R1 to R6.
-    bytes: UnsafeCell<Aligned<B>>,
+    /// Stands for the bytes behind: a model checker sees who touches them. R1 to R6.
+    access: UnsafeCell<()>,
 }
+
+/// A slot and its bytes: the job, then the outcome.
+#[repr(C)]
+pub(crate) struct Room<const BYTES: usize> {
+    slot: Slot,
+    bytes: core::cell::UnsafeCell<Aligned<[MaybeUninit<u8>; BYTES]>>,
+}
+
+/// Where the bytes lie, seen from the slot: the same for every size.
+const BYTES_AT: usize = offset_of!(Room<0>, bytes);
 
 // SAFETY: `bytes` and `table` are touched under R1 to R6 only, which name one thread at a time, or several that only
 // read (R5, R6) and then only where the `T` they read is `Sync` (`Receiver`'s auto traits) or they are the same thread;
 // the transitions of `state` order one holder before the next (*Publish*). What is put into `bytes` is `Send`:
 // every constructor of `Filled` and `Promised` asks for it.
-unsafe impl<B: ?Sized> Sync for Slot<B> {}
+unsafe impl Sync for Slot {}
+// SAFETY: as above: the bytes belong to the slot.
+unsafe impl<const BYTES: usize> Sync for Room<BYTES> {}
 
-impl<const BYTES: usize> Slot<[MaybeUninit<u8>; BYTES]> {
+impl<const BYTES: usize> Room<BYTES> {
     const_fn! {
         pub(crate) const fn new() -> Self {
             const {
@@ -62,20 +77,22 @@ impl<const BYTES: usize> Slot<[MaybeUninit<u8>; BYTES]> {
                     job::fits::<TaskError>(BYTES),
                     "slotted: a slot must hold at least a `TaskError`: raise SLOT_BYTES"
                 );
+                assert!(offset_of!(Self, bytes) == BYTES_AT);
             }
-            Self {
+            let slot = Slot {
                 state: State::new(),
                 link: Link::new(),
                 index: AtomicU16::new(0),
                 scope: AtomicPtr::new(core::ptr::null_mut()),
                 table: UnsafeCell::new(None),
-                bytes: UnsafeCell::new(Aligned::new()),
-            }
+                access: UnsafeCell::new(()),
+            };
+            Self { slot, bytes: core::cell::UnsafeCell::new(Aligned::new()) }
         }
     }
 }
 
-impl<B: ?Sized> Slot<B> {
+impl Slot {
     #[inline]
     pub(crate) fn snapshot(&self) -> Snapshot {
         self.state.snapshot()
@@ -108,58 +125,24 @@ impl<B: ?Sized> Slot<B> {
         self.state.wake()
     }
 
-    /// Notes that a pending task is out of the queue.
-    pub(crate) fn mark_taken(&self) {
-        self.state.mark_taken();
-    }
-
     /// Suspended → Scheduled, for whoever is about to queue it.
     pub(crate) fn schedule(&self) -> bool {
         self.state.schedule()
     }
-}
 
-impl Slot {
     /// What tells the slot from others of its executor, wherever that is moved to: not an address.
     fn mark(&self) -> *mut () {
         core::ptr::without_provenance_mut(usize::from(self.index()) + 1)
     }
 
-    /// How large a job may be.
-    pub(crate) fn capacity(&self) -> usize {
-        // SAFETY: only the length is read, which is in the pointer, not behind it.
-        self.bytes.with(|bytes| unsafe { &*bytes }.len())
-    }
-
     /// The worker on whose stack the task is, if it is on one.
     pub(crate) fn worker(&self) -> Option<u16> {
         let seen = self.snapshot();
-        if !seen.runs_on_worker() {
+        if !seen.runs_where_it_started() {
             return None;
         }
         // Written before the start that the snapshot saw.
         self.link.worker()
-    }
-
-    /// Takes a task that left the queue to run it: on a worker's stack, or outside.
-    #[inline]
-    pub(crate) fn start(&self, worker: Option<u16>) -> Option<Running<'_>> {
-        let outside = match worker {
-            Some(worker) => {
-                self.link.set_worker(worker);
-                Outside::No
-            }
-            None => Outside::Yes,
-        };
-        match self.state.start(outside) {
-            Start::Yours => Some(Running { slot: self }),
-            Start::Lost => None,
-        }
-    }
-
-    /// Cancels the task if its phase is one of `phases` and its generation, if given, the one meant.
-    pub(crate) fn cancel(&self, generation: Option<usize>, phases: &[Phase]) -> Option<Cancelled<'_>> {
-        self.state.cancel(generation, phases).then_some(Cancelled { slot: self })
     }
 
     /// The table, for the holder of a ticket.
@@ -179,22 +162,88 @@ impl Slot {
     }
 }
 
+/// A slot of whatever size, found by its first half.
+///
+/// Invariant **Whole**: the pointer is that of a [`Room`] which is there, shared, for `'e`, and may be used for the bytes too, and for
+/// whatever else is in the memory it was found in.
+#[derive(Clone, Copy)]
+pub(crate) struct SlotRef<'e> {
+    slot: NonNull<Slot>,
+    room: PhantomData<&'e Slot>,
+}
+
+// SAFETY: it is a `&Room`, and that is `Sync`.
+unsafe impl Send for SlotRef<'_> {}
+// SAFETY: as above.
+unsafe impl Sync for SlotRef<'_> {}
+
+impl Deref for SlotRef<'_> {
+    type Target = Slot;
+
+    #[inline(always)]
+    fn deref(&self) -> &Slot {
+        // SAFETY: *Whole*.
+        unsafe { self.slot.as_ref() }
+    }
+}
+
+impl<'e> SlotRef<'e> {
+    /// # Safety
+    ///
+    /// - `slot` is the start of a `Room` that is there, shared, for `'e`, and was derived from a pointer to all of its executor (*Whole*).
+    #[inline(always)]
+    pub(crate) unsafe fn new(slot: NonNull<Slot>) -> Self {
+        Self { slot, room: PhantomData }
+    }
+
+    /// The slot as one pointer.
+    pub(crate) fn as_ptr(self) -> *const () {
+        self.slot.as_ptr().cast_const().cast()
+    }
+
+    /// Lends the bytes for reading.
+    #[inline(always)]
+    fn with<R>(self, read: impl FnOnce(*const u8) -> R) -> R {
+        self.access.with(|_| read(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
+    }
+
+    /// Lends the bytes for writing.
+    #[inline(always)]
+    fn with_mut<R>(self, write: impl FnOnce(*mut u8) -> R) -> R {
+        self.access.with_mut(|_| write(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
+    }
+
+    /// Takes a task that left the queue to run it, on the stack that its link says.
+    #[inline]
+    pub(crate) fn start(self) -> Option<Running<'e>> {
+        match self.state.start() {
+            Start::Yours => Some(Running { slot: self }),
+            Start::Lost => None,
+        }
+    }
+
+    /// Cancels the task if that is where it is and its generation, if given, the one meant.
+    pub(crate) fn cancel(self, generation: Option<usize>, from: From) -> Option<Cancelled<'e>> {
+        self.state.cancel(generation, from).then_some(Cancelled { slot: self })
+    }
+}
+
 /// A task whose bytes belong to whoever runs it (R3).
 #[must_use]
 pub(crate) struct Running<'e> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
 }
 
 /// What one go at a task led to.
 pub(crate) enum Advanced<'e> {
     /// It ended; in a panic or not.
-    Ended { ending: Ending<'e>, panicked: bool },
+    Ended { ending: Ending<'e>, panicked: Option<Caught> },
     /// A future that is not ready.
     Rests(Running<'e>),
 }
 
 impl<'e> Running<'e> {
-    pub(crate) fn slot(&self) -> &'e Slot {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
 
@@ -204,19 +253,20 @@ impl<'e> Running<'e> {
         let slot = self.slot;
         // SAFETY: we hold `Running`.
         let table = unsafe { slot.table() };
+        // Callbacks are started by `call` alone, and promises are never queued.
+        let Entry::Run(run) = table.entry else { unreachable!("only closures and futures are queued") };
         let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
-        let ended = slot.bytes.with_mut(|bytes| match table.entry {
-            // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job; its types were checked to fit.
-            Entry::Run(run) => Some(unsafe { run(bytes.cast()) }),
-            // SAFETY: as above; a future never moves, since only a `'static` executor takes one.
-            Entry::Poll(poll) => unsafe { poll(bytes.cast()) },
-            // Callbacks are started by `call` alone, and promises are never queued.
-            Entry::Call(_) | Entry::Hand => unreachable!("only closures and futures are queued"),
-        });
+        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job; its types were checked to fit; a future never
+        // moves, since only a `'static` executor takes one.
+        let ended = slot.with_mut(|bytes| unsafe { run(bytes) });
         bomb.defuse();
         match ended {
-            Some(ended) => Advanced::Ended { ending: Ending { slot, kind: ended.kind }, panicked: ended.panicked },
-            None => Advanced::Rests(self),
+            Ended::Rests => Advanced::Rests(self),
+            Ended::Value => Advanced::Ended { ending: Ending { slot, kind: Kind::Value }, panicked: None },
+            Ended::Failed => Advanced::Ended { ending: Ending { slot, kind: Kind::Failed }, panicked: None },
+            Ended::Panicked(caught) => {
+                Advanced::Ended { ending: Ending { slot, kind: Kind::Error }, panicked: Some(caught) }
+            }
         }
     }
 
@@ -242,32 +292,31 @@ impl<'e> Running<'e> {
     /// # Safety
     ///
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
-    pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (Index, bool) {
+    pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (SlotRef<'e>, bool) {
         assert!(self.slot.scope() == ending.slot.mark(), "a callback meets its own task");
         // SAFETY: we hold `Running`.
         let table = unsafe { self.slot.table() };
         let Entry::Call(call) = table.entry else { unreachable!("only callbacks are called") };
-        let returned = ending.slot.bytes.with(|outcome| {
-            self.slot.bytes.with_mut(|bytes| {
+        let returned = ending.slot.with(|outcome| {
+            self.slot.with_mut(|bytes| {
                 // SAFETY: Bytes by R3; *Typed Bytes* for the callback; by this function's contract the outcome is of
                 // the callback's `T`, and by R5 it stays as it is while we hold `ending`.
-                unsafe { call(bytes.cast(), outcome.cast(), ending.kind) }
+                unsafe { call(bytes, outcome, ending.kind) }
             })
         });
-        let index = self.slot.index();
         self.slot.state.retire();
-        (index, returned)
+        (self.slot, returned)
     }
 }
 
-impl Slot {
+impl SlotRef<'_> {
     /// Drops the job. For the holders of `Running` and `Cancelled`, who say so by calling it at all: private to this file.
-    fn discard_job(&self) {
+    fn discard_job(self) {
         // SAFETY: our callers hold a ticket of R3 or R5.
         let table = unsafe { self.table() };
-        self.bytes.with_mut(|bytes| {
+        self.with_mut(|bytes| {
             // SAFETY: Bytes by R3 or R5; *Typed Bytes*: a job that has not run, or a future between polls.
-            unsafe { (table.discard)(bytes.cast()) }
+            unsafe { (table.discard)(bytes) }
         });
     }
 }
@@ -275,7 +324,7 @@ impl Slot {
 /// A task that was cancelled, whose closure or future is still there (R5).
 #[must_use]
 pub(crate) struct Cancelled<'e> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
 }
 
 impl<'e> Cancelled<'e> {
@@ -289,22 +338,22 @@ impl<'e> Cancelled<'e> {
 /// A task whose outcome is written and not yet to be taken (R3, R4, R5).
 #[must_use]
 pub(crate) struct Ending<'e> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
     kind: Kind,
 }
 
 impl<'e> Ending<'e> {
     /// Ends a task whose bytes hold nothing as broken. Only for owners of the bytes.
-    fn broken(slot: &'e Slot) -> Self {
-        slot.bytes.with_mut(|bytes| {
-            // SAFETY: Bytes: our callers own them and have moved out or dropped what was there; `Slot::new`
+    fn broken(slot: SlotRef<'e>) -> Self {
+        slot.with_mut(|bytes| {
+            // SAFETY: Bytes: our callers own them and have moved out or dropped what was there; `Room::new`
             // checks that a `TaskError` fits.
-            unsafe { job::write(bytes.cast(), TaskError::Broken) }
+            unsafe { job::write(bytes, TaskError::Broken) }
         });
         Self { slot, kind: Kind::Error }
     }
 
-    pub(crate) fn slot(&self) -> &'e Slot {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
 
@@ -315,72 +364,79 @@ impl<'e> Ending<'e> {
     /// Whether the task was a future.
     #[inline]
     pub(crate) fn is_future(&self) -> bool {
-        // SAFETY: we hold `Ending`.
-        let table = unsafe { self.slot.table() };
-        matches!(table.entry, Entry::Poll(_))
+        self.slot.snapshot().is_future()
     }
 
-    /// → Done at once, unless somebody listens.
+    /// → Done, unless somebody listens: then → Settling, done as the user sees it while callbacks look at the outcome.
+    /// What the word said is told as well.
     #[inline]
-    pub(crate) fn finish_unheard(self) -> Result<Option<Last<'e>>, Self> {
-        match self.slot.state.finish_unheard(self.kind) {
-            Some(rest) => Ok(Last::of(rest, self.slot, self.kind)),
-            None => Err(self),
-        }
+    pub(crate) fn finish(self) -> Result<(Option<Last<'e>>, Snapshot), Self> {
+        let seen = self.slot.state.finish(self.kind);
+        if seen.has_listener() { Err(self) } else { Ok((Last::of(seen.rest(), self.slot, self.kind), seen)) }
     }
 
-    /// → Settling: done as the user sees it, while callbacks look at the outcome.
-    pub(crate) fn settle(&self) {
-        self.slot.state.settle(self.kind);
-    }
-
-    /// → Done. For callers inside the lock of the wait cells.
-    pub(crate) fn finish(self) -> Option<Last<'e>> {
-        Last::of(self.slot.state.finish(self.kind), self.slot, self.kind)
+    /// Settling → Done, after [`finish`](Self::finish) found a listener. For callers inside the lock of the wait cells.
+    pub(crate) fn finish_heard(self) -> Option<Last<'e>> {
+        Last::of(self.slot.state.finish_heard(), self.slot, self.kind)
     }
 }
 
 /// A done task that neither handle nor promise refers to any more (R6): only its outcome is left to drop.
 #[must_use]
 pub(crate) struct Last<'e> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
     kind: Kind,
 }
 
 impl<'e> Last<'e> {
-    fn of(rest: Rest, slot: &'e Slot, kind: Kind) -> Option<Self> {
+    fn of(rest: Rest, slot: SlotRef<'e>, kind: Kind) -> Option<Self> {
         match rest {
             Rest::Yours => Some(Self { slot, kind }),
             Rest::Needed => None,
         }
     }
 
-    pub(crate) fn slot(&self) -> &'e Slot {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
+    }
+
+    /// Whether the task ended in an error that nobody has taken.
+    #[inline]
+    pub(crate) fn is_error(&self) -> bool {
+        self.kind == Kind::Error
     }
 
     /// Takes the error out, if the task ended in one, so that it can be told to somebody else.
     pub(crate) fn take_error(&mut self) -> Option<TaskError> {
-        (self.kind == Kind::Error).then(|| {
+        self.is_error().then(|| {
             self.kind = Kind::Empty;
             // SAFETY: Bytes by R6; the kind said that a live `TaskError` lies there; now it says that nothing does.
-            self.slot.bytes.with(|bytes| unsafe { job::read(bytes.cast()) })
+            self.slot.with(|bytes| unsafe { job::read(bytes) })
         })
     }
 
-    /// Drops the outcome and makes the slot free for the next claim: its index goes to the free list.
+    /// Whether nothing is left to drop.
     #[inline]
-    pub(crate) fn retire(self) -> Index {
-        if !matches!(self.kind, Kind::Cancelled | Kind::Empty) {
-            // SAFETY: we hold `Last`.
-            let table = unsafe { self.slot.table() };
-            self.slot.bytes.with_mut(|bytes| {
-                // SAFETY: Bytes by R6; *Typed Bytes*: the outcome of this kind.
-                unsafe { (table.drop_outcome)(bytes.cast(), self.kind) }
-            });
-        }
-        let index = self.slot.index();
+    pub(crate) fn is_empty(&self) -> bool {
+        matches!(self.kind, Kind::Cancelled | Kind::Empty)
+    }
+
+    /// Drops the outcome, if there is one left.
+    pub(crate) fn drop_outcome(&mut self) {
+        let kind = core::mem::replace(&mut self.kind, Kind::Empty);
+        // SAFETY: we hold `Last`.
+        let table = unsafe { self.slot.table() };
+        self.slot.with_mut(|bytes| {
+            // SAFETY: Bytes by R6; *Typed Bytes*: the outcome of this kind, which is `Empty` from now on.
+            unsafe { (table.drop_outcome)(bytes, kind) }
+        });
+    }
+
+    /// Makes the slot free for the next claim: it goes to the free list. An outcome that was not dropped is leaked.
+    #[inline]
+    pub(crate) fn retire(self) -> SlotRef<'e> {
+        debug_assert!(self.is_empty(), "the outcome is dropped before its slot is freed");
         self.slot.state.retire();
-        index
+        self.slot
     }
 }

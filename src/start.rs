@@ -31,13 +31,12 @@ fn next_epoch(epoch: u32) -> u32 {
 ///
 /// - The executor outlives every `Worker` made here.
 unsafe fn issue<H: Park, S: Spawn<H>>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     spawn: &S,
     owner: Option<H::Thread>,
 ) -> Result<(), StartError<S::Error>> {
-    // SAFETY: only the lifetime changes; the caller promises what it says.
-    let registry: &'static dyn Registry<H> =
-        unsafe { core::mem::transmute::<&(dyn Registry<H> + '_), &'static dyn Registry<H>>(registry) };
+    // SAFETY: the caller promises it.
+    let registry = unsafe { registry.stretch() };
     let workers = registry.workers();
     // All bits are set first, so that a worker that is quick to leave does not look like the last one.
     let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
@@ -73,7 +72,7 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
 }
 
 /// Stops the workers that started although the tasks go on waiting: those that run leave, those that do not are stale.
-fn stop<H: Park>(registry: &(dyn Registry<H> + '_)) {
+fn stop<H: Park>(registry: Registry<'_, H>) {
     registry.set_mode(|ready| {
         // A shutdown that has begun meanwhile stays.
         if ready.mode.get() == Mode::Open {
@@ -93,14 +92,14 @@ fn stop<H: Park>(registry: &(dyn Registry<H> + '_)) {
 }
 
 /// A wait for the workers that run to stop running.
-struct Detached<'r, 'e, H: Park>(Closed<'r, 'e, H>);
+struct Detached<'e, H: Park>(Closed<'e, H>);
 
-impl<H: Park> Awaited<H> for Detached<'_, '_, H> {
+impl<H: Park> Awaited<H> for Detached<'_, H> {
     fn is_ready(&self) -> bool {
         self.0.registry.shared().ready.with(|ready| ready.attached.get() == 0)
     }
 
-    fn drives(&self, _registry: &(dyn Registry<H> + '_)) -> bool {
+    fn drives(&self, _registry: Registry<'_, H>) -> bool {
         false
     }
 
@@ -115,7 +114,7 @@ impl<H: Park> Awaited<H> for Detached<'_, '_, H> {
 
 /// Starts an executor that lives for ever.
 pub(crate) fn start<H: Park, S: Spawn<H>>(
-    registry: &'static (dyn Registry<H> + 'static),
+    registry: Registry<'static, H>,
     spawn: &S,
 ) -> Result<(), StartError<S::Error>> {
     // SAFETY: `'static`.
@@ -125,7 +124,7 @@ pub(crate) fn start<H: Park, S: Spawn<H>>(
 /// Starts an executor, runs `body`, and returns only when no `Worker` of it exists any more, also when `body` panics.
 /// `close` must make the workers leave.
 pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
-    registry: &(dyn Registry<H> + '_),
+    registry: Registry<'_, H>,
     spawn: &S,
     body: impl FnOnce() -> R,
     close: impl FnOnce(),

@@ -1,36 +1,50 @@
 //! One packed word per slot: where its task is in its life.
 //!
 //! ```text
-//!  bit  0..=3  phase
-//!       4..=6  kind of the outcome, once there is one
-//!       7      HANDLE     somebody holds the JoinHandle
-//!       8      PROMISE    somebody holds the Promise
-//!       9      LISTENER   the slot's wait cell is not empty
-//!      10      NOTIFIED   Running: the future was woken while it was polled
-//!              TAKEN      Pending: out of the queue, and somebody was told so
-//!      11      OUTSIDE    what runs is not on a worker's stack
-//!      12..    generation: how many tasks the slot has had
+//!  bit  0      BUSY       the slot is not free
+//!       1      TASK       it holds a task, or a callback; not just reserved
+//!       2      QUEUED     in the ready queue; a callback: in the list of its task
+//!       3      RESTING    a future between two polls; a promise that nobody has marked as running
+//!              TAKEN      with ENDED: the outcome was moved out
+//!       4..=5  sort       closure, by hand, future, future that was polled
+//!       6      ENDED      the outcome is known
+//!       7..=8  kind       of the outcome
+//!       9      OVER       the outcome can be taken, unless somebody listens
+//!      10      HANDLE     somebody holds the JoinHandle
+//!      11      LISTENER   the slot's wait cell is not empty
+//!      12      NOTIFIED   a future that runs: it was woken while it was polled
+//!              COMPLETING a promise: its value is being written, or has been
+//!      13..    generation: how many tasks the slot has had
 //! ```
 //!
-//! | bit | set by | cleared by | never with |
+//! | bit | set by | cleared by (and all by `retire`) | never with |
 //! | --- | --- | --- | --- |
-//! | `HANDLE` | `publish` | `take`, `drop_handle`, `retire` | `Free` |
-//! | `PROMISE` | `publish` | `drop_promise`, `retire` | `Free`, `Pending`, `Scheduled`, `Suspended` |
-//! | `LISTENER` | `listen` | `retire` | `Free`, `Reserved` |
-//! | `TAKEN` | `mark_taken` | `start` | any phase but `Pending` |
-//! | `NOTIFIED` | `wake` | `start`, `suspend`, `retire` | any phase but `Running` until the outcome is there |
-//! | `OUTSIDE` | `start`, `open_to_running` | `suspend`, `retire` | `Pending`, `Open` |
+//! | `BUSY` | `claim` | | |
+//! | `TASK` | `publish` | | |
+//! | `QUEUED` | `publish`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
+//! | `RESTING` | `publish`, `suspend` | `schedule`, `open_to_running`, `complete_promise`, `cancel` | `QUEUED` |
+//! | `TAKEN` | `take` | | |
+//! | by hand | `publish` | `drop_promise` | |
+//! | polled | `suspend` | | |
+//! | `ENDED` | `cancel`, `finish` | | `QUEUED` |
+//! | `OVER` | `finish` | | |
+//! | `HANDLE` | `publish` | `take`, `drop_handle` | |
+//! | `LISTENER` | `listen` | `finish_heard` | what is `Done` |
+//! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
+//!
+//! The bits are laid out so that what every task goes through, `claim`, `start` and `finish`, is one unconditional
+//! read-modify-write, which does nothing where it is not due. [`Phase`] is what the bits mean together.
 //!
 //! Invariants:
 //!
 //! - **One Winner.** Of all that want to start, cancel or complete a task exactly one sees its
-//!   transition succeed, because each is a compare-and-swap from the phase it needs.
+//!   transition succeed, because each takes away, in one step, the bit it needs (`QUEUED`, `RESTING`), or sets one that was not there.
 //! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`; only `retire` leads back, and it
 //!   raises the generation.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the thread
 //!   of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them.
 //!
-//! Generations wrap: after 2^52 tasks in one slot on 64-bit targets, 2^20 on 32-bit ones. Memory safety does
+//! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory safety does
 //! not rest on them: handles, promises and permits pin their slot, and only `Canceller`s look at the generation. One that
 //! is kept while its slot serves exactly a multiple of that many tasks would mistake the newcomer for its own.
 #![forbid(unsafe_code)]
@@ -44,39 +58,50 @@ const BOTH: Ordering = Ordering::AcqRel;
 /// Sees what the previous owner released.
 const SEE: Ordering = Ordering::Acquire;
 
-const KIND_SHIFT: u32 = 4;
-const HANDLE: usize = 1 << 7;
-const PROMISE: usize = 1 << 8;
-const LISTENER: usize = 1 << 9;
-const NOTIFIED: usize = 1 << 10;
-/// The same bit in a `Pending` word.
-const TAKEN: usize = NOTIFIED;
-const OUTSIDE: usize = 1 << 11;
-const GENERATION_SHIFT: u32 = 12;
+const BUSY: usize = 1 << 0;
+const TASK: usize = 1 << 1;
+const QUEUED: usize = 1 << 2;
+const RESTING: usize = 1 << 3;
+/// The same bit with `ENDED`.
+const TAKEN: usize = RESTING;
+const SORT: usize = 3 << 4;
+const BY_HAND: usize = 1 << 4;
+const FUTURE: usize = 2 << 4;
+/// With `FUTURE`: it was polled.
+const POLLED: usize = 1 << 4;
+const ENDED: usize = 1 << 6;
+const KIND_SHIFT: u32 = 7;
+const OVER: usize = 1 << 9;
+const HANDLE: usize = 1 << 10;
+const LISTENER: usize = 1 << 11;
+const NOTIFIED: usize = 1 << 12;
+/// The same bit of a promise.
+const COMPLETING: usize = NOTIFIED;
+const GENERATION_SHIFT: u32 = 13;
 
 /// Where in its life a slot's task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
     /// No task; the slot is in the free list, or on its way there or from there.
-    Free = 0,
-    /// Claimed: being filled, held by a permit, or keeping a callback.
-    Reserved = 1,
+    Free,
+    /// Claimed: being filled, or held by a permit.
+    Reserved,
     /// A promise that nobody has marked as running.
-    Open = 2,
-    /// In the ready queue, never started.
-    Pending = 3,
+    Open,
+    /// In the ready queue, never started; a callback that has not been called.
+    Pending,
     /// A future between two polls.
-    Suspended = 4,
+    Suspended,
     /// A future in the ready queue again.
-    Scheduled = 5,
+    Scheduled,
     /// Running: on a thread's stack, or (a promise) in somebody's hands.
-    Running = 6,
+    Running,
     /// A promise whose value is being written.
-    Completing = 7,
+    Completing,
     /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it yet.
-    Settling = 8,
+    Settling,
     /// The outcome can be taken.
-    Done = 9,
+    Done,
 }
 
 /// What became of a task.
@@ -90,8 +115,8 @@ pub(crate) enum Kind {
     Error = 2,
     /// Cancelled; the bytes hold nothing.
     Cancelled = 3,
-    /// The outcome was taken; the bytes hold nothing.
-    Empty = 4,
+    /// The outcome was taken; the bytes hold nothing. Not kept as a number: it is the bit `TAKEN`.
+    Empty,
 }
 
 /// The word, shared by all threads.
@@ -100,6 +125,22 @@ pub(crate) struct State(AtomicUsize);
 /// The word at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(usize);
+
+/// What a submitted task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Sort {
+    Closure = 0,
+    Future = FUTURE as isize,
+}
+
+/// From where a task is cancelled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum From {
+    /// A future between two polls, or a promise that is open.
+    Rest = RESTING as isize,
+    /// A task in the queue, for whoever has just taken it out.
+    Queue = QUEUED as isize,
+}
 
 /// What `start` found.
 #[derive(Debug, PartialEq, Eq)]
@@ -134,31 +175,50 @@ pub(crate) enum Rest {
 }
 
 impl Snapshot {
+    fn has(self, bits: usize) -> bool {
+        self.0 & bits == bits
+    }
+
+    fn has_none(self, bits: usize) -> bool {
+        self.0 & bits == 0
+    }
+
     pub(crate) fn phase(self) -> Phase {
-        match self.0 & 15 {
-            0 => Phase::Free,
-            1 => Phase::Reserved,
-            2 => Phase::Open,
-            3 => Phase::Pending,
-            4 => Phase::Suspended,
-            5 => Phase::Scheduled,
-            6 => Phase::Running,
-            7 => Phase::Completing,
-            8 => Phase::Settling,
-            // 10 to 15 are never written.
-            _ => Phase::Done,
+        if self.has_none(BUSY) {
+            Phase::Free
+        } else if self.has_none(TASK) {
+            Phase::Reserved
+        } else if self.is_done() {
+            Phase::Done
+        } else if self.has(ENDED) {
+            Phase::Settling
+        } else if self.has(QUEUED) {
+            if self.has(FUTURE | POLLED) { Phase::Scheduled } else { Phase::Pending }
+        } else if self.has(RESTING) {
+            if self.has_promise() { Phase::Open } else { Phase::Suspended }
+        } else if self.has_promise() && self.has(COMPLETING) {
+            Phase::Completing
+        } else {
+            Phase::Running
         }
     }
 
+    #[inline]
     pub(crate) fn kind(self) -> Kind {
-        match (self.0 >> KIND_SHIFT) & 7 {
+        match (self.0 >> KIND_SHIFT) & 3 {
+            3 => Kind::Cancelled,
+            _ if self.has(TAKEN) => Kind::Empty,
             0 => Kind::Value,
             1 => Kind::Failed,
-            2 => Kind::Error,
-            3 => Kind::Cancelled,
-            // 5 to 7 are never written.
-            _ => Kind::Empty,
+            _ => Kind::Error,
         }
+    }
+
+    /// Whether the outcome, which is there and was not taken, is a value.
+    #[inline]
+    pub(crate) fn has_value(self) -> bool {
+        // `Value` and `Failed`.
+        self.has_none(2 << KIND_SHIFT)
     }
 
     /// How many tasks the slot had before this one, modulo the width of the field.
@@ -167,70 +227,66 @@ impl Snapshot {
     }
 
     pub(crate) fn has_listener(self) -> bool {
-        self.0 & LISTENER != 0
+        self.has(LISTENER)
     }
 
+    /// Whether somebody holds the promise; or the slot keeps a callback.
     pub(crate) fn has_promise(self) -> bool {
-        self.0 & PROMISE != 0
+        self.0 & SORT == BY_HAND
+    }
+
+    pub(crate) fn is_future(self) -> bool {
+        self.has(FUTURE)
     }
 
     /// Whether the outcome can be taken.
     #[inline]
     pub(crate) fn is_done(self) -> bool {
-        self.phase() == Phase::Done
+        self.0 & (OVER | LISTENER) == OVER
     }
 
     /// Whether the slot has no task, or not yet.
     pub(crate) fn is_free(self) -> bool {
-        matches!(self.phase(), Phase::Free | Phase::Reserved)
+        self.has_none(TASK)
     }
 
     /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at once.
     pub(crate) fn is_settled(self) -> bool {
-        matches!(self.phase(), Phase::Settling | Phase::Done)
+        self.has(ENDED)
     }
 
     pub(crate) fn is_cancelled(self) -> bool {
-        self.is_settled() && self.kind() == Kind::Cancelled
+        self.has(ENDED) && self.kind() == Kind::Cancelled
     }
 
-    /// Whether the task has started and not ended, as the user sees it. Out of the queue it may still look as if it had not
-    /// started; but once a cancel has failed for that reason it does not look so any more.
+    /// Whether the task has started and not ended, as the user sees it.
     pub(crate) fn is_running(self) -> bool {
-        match self.phase() {
-            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled => true,
-            Phase::Pending => self.0 & TAKEN != 0,
-            _ => false,
-        }
+        matches!(self.phase(), Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled)
     }
 
-    /// Whether the task waits in the ready queue, or is about to leave it.
+    /// Whether the task is on some thread's stack now.
+    pub(crate) fn is_on_a_stack(self) -> bool {
+        self.phase() == Phase::Running && !self.has_promise()
+    }
+
+    /// Whether the task waits in the ready queue.
     pub(crate) fn is_queued(self) -> bool {
-        matches!(self.phase(), Phase::Pending | Phase::Scheduled)
+        self.has(QUEUED)
     }
 
-    /// Whether the task is on the stack of a worker: it runs there, or its callbacks do.
-    pub(crate) fn runs_on_worker(self) -> bool {
-        let there = match self.phase() {
+    /// Whether the task is on the stack of whoever started it: it runs there, or its callbacks do.
+    pub(crate) fn runs_where_it_started(self) -> bool {
+        match self.phase() {
             Phase::Running => true,
             // Cancelled by whomever.
             Phase::Settling => self.kind() != Kind::Cancelled,
             _ => false,
-        };
-        there && self.0 & OUTSIDE == 0
+        }
     }
 
     /// Whether the task ended in a panic, an abandonment, or a failure by its submitter's word.
     pub(crate) fn is_failure(self) -> bool {
         matches!(self.kind(), Kind::Failed | Kind::Error)
-    }
-
-    fn to(self, phase: Phase) -> Self {
-        Self(self.0 & !15 | phase as usize)
-    }
-
-    fn of_kind(self, kind: Kind) -> Self {
-        Self(self.0 & !(7 << KIND_SHIFT) | (kind as usize) << KIND_SHIFT)
     }
 
     fn with(self, bits: usize) -> Self {
@@ -243,7 +299,13 @@ impl Snapshot {
 
     /// Whether neither a handle nor a promise pins the slot.
     fn is_abandoned(self) -> bool {
-        self.0 & (HANDLE | PROMISE) == 0
+        self.has_none(HANDLE) && !self.has_promise()
+    }
+
+    /// Who is left to free a slot whose task has ended.
+    #[inline]
+    pub(crate) fn rest(self) -> Rest {
+        if self.is_abandoned() { Rest::Yours } else { Rest::Needed }
     }
 }
 
@@ -255,10 +317,9 @@ impl fmt::Debug for Snapshot {
         }
         for (bit, name) in [
             (HANDLE, "handle"),
-            (PROMISE, "promise"),
             (LISTENER, "listener"),
-            (NOTIFIED, if self.phase() == Phase::Pending { "taken" } else { "notified" }),
-            (OUTSIDE, "outside"),
+            (FUTURE, "future"),
+            (NOTIFIED, if self.has_promise() { "completing" } else { "notified" }),
         ] {
             if self.0 & bit != 0 {
                 write!(f, " {name}")?;
@@ -284,13 +345,15 @@ impl State {
 
     /// The one loop. `step` says where to go from what is there, or declines; the result is what was there.
     ///
+    /// Declined, it orders nothing.
+    ///
     /// Bound: each further round means that another thread's transition succeeded, and a task has a dozen of them.
     #[inline]
     fn transition(&self, step: impl Fn(Snapshot) -> Option<Snapshot>) -> Result<Snapshot, Snapshot> {
-        let mut seen = self.snapshot();
+        let mut seen = Snapshot(self.0.load(Ordering::Relaxed));
         loop {
             let Some(next) = step(seen) else { return Err(seen) };
-            match self.0.compare_exchange_weak(seen.0, next.0, BOTH, SEE) {
+            match self.0.compare_exchange_weak(seen.0, next.0, BOTH, Ordering::Relaxed) {
                 Ok(_) => return Ok(seen),
                 Err(now) => seen = Snapshot(now),
             }
@@ -298,58 +361,46 @@ impl State {
     }
 
     /// Free → Reserved. Fails only if the slot was not free.
+    #[inline]
     pub(crate) fn claim(&self) -> bool {
-        self.transition(|seen| (seen.phase() == Phase::Free).then(|| seen.to(Phase::Reserved))).is_ok()
+        self.0.fetch_or(BUSY, SEE) & BUSY == 0
     }
 
     /// Reserved → Pending with a handle. The caller owns the slot, so nobody else writes the word: stale
     /// cancellers and wakers leave a reserved slot alone.
     #[inline]
-    pub(crate) fn publish_pending(&self) {
+    pub(crate) fn publish_pending(&self, sort: Sort) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(Snapshot(seen).to(Phase::Pending).with(HANDLE).0, Ordering::Release); // publishes the task
+        self.0.store(seen | TASK | QUEUED | HANDLE | sort as usize, Ordering::Release); // publishes the task
     }
 
     /// Reserved → Open with a handle and a promise. As [`publish_pending`](Self::publish_pending).
     pub(crate) fn publish_open(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(Snapshot(seen).to(Phase::Open).with(HANDLE | PROMISE).0, Ordering::Release); // publishes the table
+        self.0.store(seen | TASK | RESTING | HANDLE | BY_HAND, Ordering::Release); // publishes the table
     }
 
     /// Reserved → Pending without a handle: a callback, which only the completer of its task starts. As above.
     pub(crate) fn publish_callback(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(Snapshot(seen).to(Phase::Pending).0, Ordering::Release); // publishes the callback
+        self.0.store(seen | TASK | QUEUED | BY_HAND, Ordering::Release); // publishes the callback
     }
 
     /// Pending or Scheduled → Running.
     #[inline]
-    pub(crate) fn start(&self, outside: Outside) -> Start {
-        let bits = match outside {
-            Outside::Yes => OUTSIDE,
-            Outside::No => 0,
-        };
-        let started = self.transition(|seen| {
-            seen.is_queued().then(|| seen.to(Phase::Running).without(OUTSIDE | NOTIFIED).with(bits))
-        });
-        if started.is_ok() { Start::Yours } else { Start::Lost }
-    }
-
-    /// Notes that a pending task is out of the queue: who could not cancel it for that reason must not find it pending.
-    pub(crate) fn mark_taken(&self) {
-        // Declined: it has started.
-        let _ = self.transition(|seen| (seen.phase() == Phase::Pending).then(|| seen.with(TAKEN)));
+    pub(crate) fn start(&self) -> Start {
+        if self.0.fetch_and(!QUEUED, BOTH) & QUEUED != 0 { Start::Yours } else { Start::Lost }
     }
 
     /// Open → Running: a promise that can no longer be cancelled. What was there, if it could not.
     pub(crate) fn open_to_running(&self) -> Result<(), Snapshot> {
-        self.transition(|seen| (seen.phase() == Phase::Open).then(|| seen.to(Phase::Running).with(OUTSIDE))).map(drop)
+        self.transition(|seen| (seen.phase() == Phase::Open).then(|| seen.without(RESTING))).map(drop)
     }
 
     /// Open or Running → Completing, by the promise. Fails if it is completed or cancelled.
     pub(crate) fn complete_promise(&self) -> bool {
         self.transition(|seen| {
-            matches!(seen.phase(), Phase::Open | Phase::Running).then(|| seen.to(Phase::Completing).with(OUTSIDE))
+            matches!(seen.phase(), Phase::Open | Phase::Running).then(|| seen.without(RESTING).with(COMPLETING))
         })
         .is_ok()
     }
@@ -357,15 +408,15 @@ impl State {
     /// Running → Suspended, or → Scheduled if it was woken meanwhile (`true`: it must be queued). The caller owns the slot.
     pub(crate) fn suspend(&self) -> bool {
         let was = self.transition(|seen| {
-            let next = if seen.0 & NOTIFIED == 0 { Phase::Suspended } else { Phase::Scheduled };
-            (seen.phase() == Phase::Running).then(|| seen.to(next).without(OUTSIDE | NOTIFIED))
+            let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
+            (seen.phase() == Phase::Running).then(|| seen.without(NOTIFIED).with(POLLED | next))
         });
-        matches!(was, Ok(was) if was.0 & NOTIFIED != 0)
+        matches!(was, Ok(was) if was.has(NOTIFIED))
     }
 
     /// Suspended → Scheduled. `false` if it does not rest any more.
     pub(crate) fn schedule(&self) -> bool {
-        self.transition(|seen| (seen.phase() == Phase::Suspended).then(|| seen.to(Phase::Scheduled))).is_ok()
+        self.transition(|seen| (seen.phase() == Phase::Suspended).then(|| seen.without(RESTING).with(QUEUED))).is_ok()
     }
 
     /// Notes a wake-up of a future that is being polled; says what else must be done.
@@ -374,6 +425,8 @@ impl State {
     /// to come must see what happened before this wake.
     pub(crate) fn wake(&self) -> Wake {
         let noted = self.transition(|seen| match seen.phase() {
+            // A waker that is older than the task may meet anything.
+            _ if !seen.is_future() => None,
             Phase::Running => Some(seen.with(NOTIFIED)),
             Phase::Pending | Phase::Scheduled => Some(seen),
             _ => None,
@@ -385,39 +438,29 @@ impl State {
         }
     }
 
-    /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still the one meant and the
-    /// phase is one of `phases`.
-    pub(crate) fn cancel(&self, generation: Option<usize>, phases: &[Phase]) -> bool {
+    /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still the one meant and that is
+    /// where the task is.
+    pub(crate) fn cancel(&self, generation: Option<usize>, from: From) -> bool {
+        let place = from as usize;
         self.transition(|seen| {
-            (phases.contains(&seen.phase()) && generation.is_none_or(|meant| meant == seen.generation()))
-                .then(|| seen.to(Phase::Settling).of_kind(Kind::Cancelled))
+            let there = seen.has(place) && seen.has_none(ENDED);
+            (there && generation.is_none_or(|meant| meant == seen.generation()))
+                .then(|| seen.without(place).with(ENDED | (Kind::Cancelled as usize) << KIND_SHIFT))
         })
         .is_ok()
     }
 
-    /// → Settling with an outcome that may be looked at but not taken. The caller owns the slot.
-    pub(crate) fn settle(&self, kind: Kind) {
-        // The owner cannot lose, only the bits around the phase can change under it: it declines nothing.
-        let _ = self.transition(|seen| Some(seen.to(Phase::Settling).of_kind(kind)));
-    }
-
-    /// → Done, if nobody listens. The caller owns the slot until this succeeds.
+    /// → Done; or, if somebody listens, → Settling, and the outcome may be looked at but not taken. What was there.
+    ///
+    /// The caller owns the slot, and still does if there was a listener.
     #[inline]
-    pub(crate) fn finish_unheard(&self, kind: Kind) -> Option<Rest> {
-        self.transition(|seen| (seen.0 & LISTENER == 0).then(|| seen.to(Phase::Done).of_kind(kind).without(NOTIFIED)))
-            .ok()
-            .map(Self::rest)
+    pub(crate) fn finish(&self, kind: Kind) -> Snapshot {
+        Snapshot(self.0.fetch_or(ENDED | OVER | (kind as usize) << KIND_SHIFT, BOTH))
     }
 
-    /// → Done, listeners or not: for callers inside the lock that guards the slot's wait cell.
-    pub(crate) fn finish(&self, kind: Kind) -> Rest {
-        match self.transition(|seen| Some(seen.to(Phase::Done).of_kind(kind).without(NOTIFIED))) {
-            Ok(seen) | Err(seen) => Self::rest(seen),
-        }
-    }
-
-    fn rest(seen: Snapshot) -> Rest {
-        if seen.is_abandoned() { Rest::Yours } else { Rest::Needed }
+    /// Settling → Done: nobody listens any more. For callers inside the lock that guards the slot's wait cell.
+    pub(crate) fn finish_heard(&self) -> Rest {
+        Snapshot(self.0.fetch_and(!LISTENER, BOTH)).rest()
     }
 
     /// Notes that the wait cell is in use, for whoever completes the task. `false`: too late, the outcome can be taken.
@@ -427,28 +470,23 @@ impl State {
 
     /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays to be seen.
     pub(crate) fn take(&self) -> Rest {
-        let rest = |seen: Snapshot| if seen.is_cancelled() { Kind::Cancelled } else { Kind::Empty };
-        match self.transition(|seen| Some(seen.of_kind(rest(seen)).without(HANDLE))) {
+        match self.transition(|seen| Some(seen.with(TAKEN).without(HANDLE))) {
             Ok(seen) | Err(seen) => Self::rest_after(seen, HANDLE),
         }
     }
 
     /// Gives up the handle.
     pub(crate) fn drop_handle(&self) -> Rest {
-        match self.transition(|seen| Some(seen.without(HANDLE))) {
-            Ok(seen) | Err(seen) => Self::rest_after(seen, HANDLE),
-        }
+        Self::rest_after(Snapshot(self.0.fetch_and(!HANDLE, BOTH)), HANDLE)
     }
 
     /// Gives up the promise.
     pub(crate) fn drop_promise(&self) -> Rest {
-        match self.transition(|seen| Some(seen.without(PROMISE))) {
-            Ok(seen) | Err(seen) => Self::rest_after(seen, PROMISE),
-        }
+        Self::rest_after(Snapshot(self.0.fetch_and(!BY_HAND, BOTH)), BY_HAND)
     }
 
     fn rest_after(seen: Snapshot, gone: usize) -> Rest {
-        if seen.is_done() && seen.without(gone).is_abandoned() { Rest::Yours } else { Rest::Needed }
+        if seen.is_done() { seen.without(gone).rest() } else { Rest::Needed }
     }
 
     /// Done or Reserved → Free, one generation on. The caller owns the slot and nobody pins it, so nobody else writes the word.
@@ -458,15 +496,6 @@ impl State {
         let next = (seen >> GENERATION_SHIFT).wrapping_add(1) << GENERATION_SHIFT;
         self.0.store(next, Ordering::Release); // orders our last look at the bytes before the next claim
     }
-}
-
-/// Whose stack a task runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Outside {
-    /// A worker's.
-    No,
-    /// A caller's that is no worker.
-    Yes,
 }
 
 #[cfg(all(test, loom))]

@@ -4,7 +4,9 @@
 use core::fmt;
 
 use crate::host::Park;
+use crate::queue::READY;
 use crate::registry::{Counters, Registry};
+use crate::state::Phase;
 use crate::sync::Ordering;
 
 /// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at the width of a word.
@@ -34,16 +36,18 @@ pub struct Stats {
 }
 
 impl Stats {
-    pub(crate) fn of<H: Park>(registry: &(dyn Registry<H> + '_)) -> Self {
+    pub(crate) fn of<H: Park>(registry: Registry<'_, H>) -> Self {
         let shared = registry.shared();
-        let (in_use, high_water) = shared.free.with(|free| (free.in_use(), free.high_water()));
+        let high_water = registry.high_water();
+        // Bound: the slots that were ever in use.
+        let slots = || (0..high_water).map(|index| registry.slot(index));
         let counters = || registry.workers().iter().map(|worker| &worker.counters).chain([&shared.outside]);
         let sum = |figure: fn(&Counters) -> usize| counters().map(figure).fold(0, usize::wrapping_add);
         Self {
-            slots_in_use: in_use.into(),
+            slots_in_use: slots().filter(|slot| slot.snapshot().phase() != Phase::Free).count(),
             slots_high_water: high_water.into(),
-            queued: shared.ready.with(|ready| ready.queued()).into(),
-            running: sum(|counters| counters.running.load(Ordering::Relaxed)),
+            queued: slots().filter(|slot| slot.link().is_in(READY)).count(),
+            running: slots().filter(|slot| slot.snapshot().is_on_a_stack()).count(),
             completed: sum(|counters| counters.completed.load(Ordering::Relaxed)),
             cancelled: shared.cancelled.load(Ordering::Relaxed),
             panicked: sum(|counters| counters.panicked.load(Ordering::Relaxed)),

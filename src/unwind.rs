@@ -46,6 +46,17 @@ mod imp {
         }
     }
 
+    /// That a task panicked.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Caught;
+
+    impl Panic {
+        /// That there was one.
+        pub(crate) fn caught(&self) -> Caught {
+            Caught
+        }
+    }
+
     /// Calls `work`; a panic in it becomes an error.
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
         // Asserted: whatever `work` borrowed is dropped or overwritten by the caller, never looked at.
@@ -91,6 +102,17 @@ mod imp {
         }
     }
 
+    /// That a task panicked: never, so that no code need be there for it.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    pub(crate) struct Caught(core::convert::Infallible);
+
+    impl Panic {
+        /// That there was one.
+        pub(crate) fn caught(&self) -> Caught {
+            match self.0 {}
+        }
+    }
+
     /// Calls `work`. A panic in it is not caught.
     #[inline(always)]
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
@@ -106,7 +128,7 @@ mod imp {
 }
 
 pub use imp::Panic;
-pub(crate) use imp::{catch, contain};
+pub(crate) use imp::{Caught, catch, contain};
 
 impl core::fmt::Debug for Panic {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {

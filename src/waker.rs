@@ -9,31 +9,21 @@
 //!
 //! A waker that outlives its task may cause one spurious poll of a later task in the same slot, never more.
 
-use core::mem::{MaybeUninit, offset_of, size_of};
+use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
 
 use crate::host::Park;
-use crate::memory::Core;
-use crate::queue::Index;
-use crate::registry::Registry;
-use crate::slot::Slot;
+use crate::registry::Core;
+use crate::slot::{Slot, SlotRef};
 
-/// The bytes between the start of a core and one of its slots.
-const fn offset<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>(index: usize) -> usize {
-    offset_of!(Core<WORKERS, QUEUE, SLOT_BYTES, H>, slots) + index * size_of::<Slot<[MaybeUninit<u8>; SLOT_BYTES]>>()
-}
-
-/// The waker of the task in a slot that its caller has claimed.
+/// The waker of the task in a slot of `core` that its caller has claimed.
 pub(crate) fn waker<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>(
-    core: &'static Core<WORKERS, QUEUE, SLOT_BYTES, H>,
-    index: Index,
+    _core: &'static Core<WORKERS, QUEUE, SLOT_BYTES, H>,
+    slot: SlotRef<'static>,
 ) -> Waker {
-    let slot = core::ptr::from_ref(core)
-        .cast::<()>()
-        .wrapping_byte_add(offset::<WORKERS, QUEUE, SLOT_BYTES, H>(usize::from(index)));
     // SAFETY: the functions of the table may be called from any thread, on a pointer made here (*One Pointer*): `Core` is
     // `Sync` and, by *Static Home*, always there. Cloning copies the pointer and dropping does nothing.
-    unsafe { Waker::from_raw(RawWaker::new(slot, &Table::<WORKERS, QUEUE, SLOT_BYTES, H>::WAKER)) }
+    unsafe { Waker::from_raw(RawWaker::new(slot.as_ptr(), &Table::<WORKERS, QUEUE, SLOT_BYTES, H>::WAKER)) }
 }
 
 struct Table<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H>(core::marker::PhantomData<H>);
@@ -52,13 +42,12 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// - `slot` comes from [`waker`] with the same parameters.
     unsafe fn wake(slot: *const ()) {
+        // SAFETY: made from a reference.
+        let slot = unsafe { NonNull::new_unchecked(slot.cast::<Slot>().cast_mut()) };
         // SAFETY: *One Pointer*, *Static Home*: a slot, shared, for ever.
-        let index = unsafe { &*slot.cast::<Slot<[MaybeUninit<u8>; SLOT_BYTES]>>() }.index();
-        let core = slot.wrapping_byte_sub(offset::<WORKERS, QUEUE, SLOT_BYTES, H>(usize::from(index)));
-        // SAFETY: *One Pointer*, *Static Home*: the core the slot is in, shared, for ever.
-        let core = unsafe { &*core.cast::<Core<WORKERS, QUEUE, SLOT_BYTES, H>>() };
-        let registry: &dyn Registry<H> = core;
-        registry.wake(index);
+        let slot = unsafe { SlotRef::new(slot) };
+        // SAFETY: *One Pointer*, *Static Home*: it is a slot of such a core, shared, for ever.
+        unsafe { Core::<WORKERS, QUEUE, SLOT_BYTES, H>::around(slot) }.wake(slot.index());
     }
 
     /// # Safety

@@ -13,7 +13,6 @@ use core::fmt;
 
 use crate::completion::{complete, execute};
 use crate::host::Park;
-use crate::queue::Index;
 use crate::registry::{Gait, Look, Registry, WorkerCell};
 use crate::sync::Ordering;
 use crate::unwind;
@@ -56,9 +55,8 @@ impl<H: Park> Worker<H> {
         // Endless for a reason: ends with the executor.
         loop {
             match registry.look(worker, gait) {
-                Look::Task(index, next) => {
-                    registry.notify(next);
-                    execute(registry, index, Some(worker));
+                Look::Task(running) => {
+                    execute(registry, running, Some(worker));
                     (gait, round) = (Gait::Fresh, 0);
                 }
                 Look::Nothing => {
@@ -90,10 +88,9 @@ impl<H: Park> Worker<H> {
     /// As long as the task takes.
     pub fn run_one(&mut self) -> Ran {
         let Some((registry, worker)) = self.attach() else { return Ran::Left };
-        match registry.look(worker, Gait::Once) {
-            Look::Task(index, next) => {
-                registry.notify(next);
-                execute(registry, index, Some(worker));
+        match registry.look_once(worker) {
+            Look::Task(running) => {
+                execute(registry, running, Some(worker));
                 Ran::Task
             }
             // A loop of the host's own does not park: nobody needs to wake it.
@@ -138,14 +135,14 @@ impl<H: Park> Worker<H> {
     }
 
     /// The executor and our number in it. Told by the address of our cell.
-    fn home(&self) -> Option<(&'static dyn Registry<H>, u16)> {
+    fn home(&self) -> Option<(Registry<'static, H>, u16)> {
         let registry = self.cell.desk.with(|desk| desk.home.get())?;
         let place = registry.workers().iter().position(|cell| core::ptr::eq(cell, self.cell))?;
         Some((registry, place as u16)) // at most as many workers as bits in a word
     }
 
     /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or its hook failed.
-    fn attach(&mut self) -> Option<(&'static dyn Registry<H>, u16)> {
+    fn attach(&mut self) -> Option<(Registry<'static, H>, u16)> {
         let (registry, worker) = self.home()?;
         if self.attached {
             self.sit_down();
@@ -164,7 +161,7 @@ impl<H: Park> Worker<H> {
             return None;
         }
         self.sit_down();
-        if let Some(hook) = registry.shared().on_worker_start {
+        if let Some((hook, break_down)) = registry.shared().on_worker_start {
             let started = unwind::catch(|| hook(usize::from(worker)));
             if !matches!(started, Ok(Ok(()))) {
                 unwind::discard(started);
@@ -249,26 +246,22 @@ pub enum Ran {
 }
 
 /// Ends every accepted task as broken and refuses all others.
-fn break_down<H: Park>(registry: &(dyn Registry<H> + '_)) {
+pub(crate) fn break_down<H: Park>(registry: Registry<'_, H>) {
     registry.set_mode(|ready| ready.broken.set(true));
     // Bound: what was accepted before; nothing is now.
-    while let Some(index) = registry.take_next() {
-        abandon(registry, index);
+    while let Some(running) = registry.take_next(None) {
+        complete(registry, running.abandon());
     }
     for index in 0..registry.capacity() {
-        if registry.slot(index).schedule() {
-            abandon(registry, index);
+        let slot = registry.slot(index);
+        // Resting, it is in no list, and scheduled by us, nobody else puts it into one.
+        if let Some(running) = if slot.schedule() { slot.start() } else { None } {
+            complete(registry, running.abandon());
         }
     }
     // What a waker put into the queue meanwhile.
-    while let Some(index) = registry.take_next() {
-        abandon(registry, index);
-    }
-    registry.wake_all();
-}
-
-fn abandon<H: Park>(registry: &(dyn Registry<H> + '_), index: Index) {
-    if let Some(running) = registry.slot(index).start(None) {
+    while let Some(running) = registry.take_next(None) {
         complete(registry, running.abandon());
     }
+    registry.wake_all();
 }

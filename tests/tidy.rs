@@ -46,31 +46,31 @@ const ROOMS: &[Room] = &[
     // The count of a scope is lowered through a pointer: the scope may be gone at once.
     room_with_unsafe("tally", &["tally.rs"], &["sync", "unwind", "error", "host"]),
     room("waiter", &["host", "queue"]),
-    room("registry", &["sync", "unwind", "error", "host", "state", "queue", "slot", "waiter"]),
+    // Where things are in an executor's memory; functions that are known late.
+    room_with_unsafe("registry", &["registry/memory.rs", "registry/late.rs"], &["sync", "unwind", "error", "host", "state", "queue", "slot", "waiter"]),
     // A callback meets the outcome it was added for; a scope's tally lives while it counts.
     room_with_unsafe("completion", &["completion.rs"], &["sync", "unwind", "error", "host", "queue", "slot", "tally", "waiter", "registry"]),
-    room("blocking", &["sync", "host", "queue", "waiter", "registry", "completion"]),
+    room("blocking", &["sync", "host", "queue", "slot", "waiter", "registry", "completion"]),
     // The pointer for C entry points.
-    room_with_unsafe("worker", &["worker.rs"], &["sync", "unwind", "host", "queue", "waiter", "registry", "completion"]),
+    room_with_unsafe("worker", &["worker.rs"], &["sync", "unwind", "host", "waiter", "registry", "completion"]),
     room("spawn", &["host", "worker"]),
     // The lifetime of a lent executor.
     room_with_unsafe("start", &["start.rs"], &["sync", "unwind", "error", "host", "waiter", "registry", "blocking", "worker", "spawn"]),
-    room("memory", &["sync", "host", "queue", "slot", "waiter", "registry"]),
     // A waker is one pointer, made by hand.
-    room_with_unsafe("waker", &["waker.rs"], &["host", "queue", "slot", "registry", "memory"]),
+    room_with_unsafe("waker", &["waker.rs"], &["host", "slot", "registry"]),
     room("canceller", &["host", "state", "queue", "registry", "completion"]),
     room("handle", &["unwind", "error", "host", "slot", "waiter", "registry", "completion", "blocking", "canceller"]),
     room("permit", &["error", "host", "job", "slot", "registry", "handle"]),
     room("intake", &["error", "host", "job", "queue", "slot", "registry", "blocking", "handle", "permit"]),
     room("promise", &["sync", "error", "host", "state", "slot", "registry", "completion"]),
-    room("group", &["unwind", "host", "queue", "slot", "waiter", "registry", "blocking", "handle"]),
+    room("group", &["unwind", "host", "queue", "slot", "waiter", "registry", "completion", "blocking", "handle"]),
     room("wait", &["host", "waiter", "blocking", "handle", "group"]),
     room("as_completed", &["host", "waiter", "blocking", "handle", "group"]),
     room("map", &["unwind", "error", "host", "job", "waiter", "blocking", "handle", "permit", "intake", "group"]),
     // Closures that borrow, and the borrow of the tally.
-    room_with_unsafe("scope", &["scope.rs"], &["sync", "unwind", "error", "host", "job", "queue", "tally", "waiter", "registry", "blocking", "handle", "permit", "intake", "map"]),
-    room("stats", &["sync", "host", "registry"]),
-    room("executor", &["sync", "error", "host", "state", "job", "registry", "completion", "blocking", "spawn", "start", "memory", "waker", "handle", "permit", "intake", "promise", "map", "scope", "stats"]),
+    room_with_unsafe("scope", &["scope.rs"], &["sync", "unwind", "error", "host", "job", "slot", "tally", "waiter", "registry", "completion", "blocking", "handle", "permit", "intake", "map"]),
+    room("stats", &["sync", "host", "state", "queue", "registry"]),
+    room("executor", &["sync", "error", "host", "state", "job", "registry", "completion", "blocking", "worker", "spawn", "start", "waker", "handle", "permit", "intake", "promise", "map", "scope", "stats"]),
 ];
 
 /// What only `sync` may name, in any of its worlds.

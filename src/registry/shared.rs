@@ -1,24 +1,34 @@
 //! What an executor has once, whatever its capacities, and what its locks guard.
+#![forbid(unsafe_code)]
 
 use core::cell::Cell;
 
-use super::Registry;
+use super::{Attend, Late, Registry, Serve, Tend};
 use crate::error::{Refusal, WorkerStartError};
 use crate::host::Park;
-use crate::queue::{List, READY, Stack};
+use crate::queue::{List, READY, Returned, Stack};
 use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
-use crate::waiter::{Place, Waiter};
+use crate::waiter::Place;
 
-/// What a worker runs first. An error makes the executor broken.
-pub(crate) type StartHook = fn(usize) -> Result<(), WorkerStartError>;
+/// What a worker runs first, and what makes the executor broken if that fails.
+pub(crate) type StartHook<H> = (fn(usize) -> Result<(), WorkerStartError>, fn(Registry<'_, H>));
 /// What a worker runs last.
 pub(crate) type ExitHook = fn(usize);
+
+/// Wakes the sleeper of a number: a worker, or [`DRIVER`].
+pub(crate) type Rouse<H> = for<'e> fn(Registry<'e, H>, u32);
+
+/// Wakes who waits for a slot.
+pub(crate) type RouseRoom<H> = for<'e> fn(Registry<'e, H>);
+
+/// The number of the thread that runs tasks while it waits, among the sleepers.
+pub(crate) const DRIVER: u32 = usize::BITS - 1;
 
 /// Whether tasks come in and workers stay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Tasks are accepted.
-    Open,
+    Open = 0,
     /// Tasks are accepted, but the workers leave at once: the host refused one of them.
     Stop,
     /// No task is accepted; the workers leave when the accepted ones are done.
@@ -30,22 +40,26 @@ pub(crate) enum Mode {
 /// The free list and who waits for a slot.
 pub(crate) struct Free<H: Park> {
     pub(super) stack: Stack,
-    pub(super) in_use: Cell<u16>,
-    pub(super) high_water: Cell<u16>,
-    pub(crate) room: Place<H>,
+    pub(super) room: Place<H>,
+    /// Wakes who waits for a slot; there if somebody ever did.
+    pub(super) rouse: Cell<Option<RouseRoom<H>>>,
 }
 
 /// The ready queue and who works on it.
 pub(crate) struct Ready<H: Park> {
     pub(super) queue: List<READY>,
-    pub(super) queued: Cell<u16>,
+    /// Whether tasks are refused: what `mode` and `broken` say.
+    pub(super) closed: Cell<bool>,
     pub(crate) mode: Cell<Mode>,
     /// A worker could not start.
     pub(crate) broken: Cell<bool>,
-    /// Workers given to the host, attached to a thread, and parked: one bit each.
+    /// Who sleeps and can be woken because there is work: one bit for each worker, and [`DRIVER`]'s.
+    pub(super) idle: Cell<usize>,
+    /// Wakes one of them; there if somebody ever slept.
+    pub(super) rouse: Cell<Option<Rouse<H>>>,
+    /// Workers given to the host, and attached to a thread: one bit each.
     pub(crate) issued: Cell<usize>,
     pub(crate) attached: Cell<usize>,
-    pub(super) idle: Cell<usize>,
     /// Workers that look for work without holding the lock.
     pub(super) searching: Cell<u16>,
     /// Raised by each `start`: workers of an earlier one are stale.
@@ -62,7 +76,9 @@ pub(crate) struct Ready<H: Park> {
 
 /// What an executor has once, whatever its capacities.
 pub(crate) struct Shared<H: Park> {
-    pub(crate) free: Lock<Free<H>>,
+    pub(super) free: Lock<Free<H>>,
+    /// Slots that came back and were not yet put into the free list.
+    pub(super) returned: Returned,
     pub(crate) ready: Lock<Ready<H>>,
     /// Not zero when a look at the queue is worth its lock. Relaxed: whoever parks looks under the lock first.
     pub(super) hint: AtomicUsize,
@@ -70,8 +86,11 @@ pub(crate) struct Shared<H: Park> {
     pub(crate) alive: AtomicUsize,
     /// The thread inside `run`, which waits for `alive` to become 0.
     pub(crate) owner: Lock<Cell<Option<H::Thread>>>,
-    pub(crate) on_worker_start: Option<StartHook>,
+    pub(crate) on_worker_start: Option<StartHook<H>>,
     pub(crate) on_worker_exit: Option<ExitHook>,
+    pub(crate) serve: Late<Serve<H>>,
+    pub(crate) attend: Late<Attend<H>>,
+    pub(crate) tend: Late<Tend<H>>,
     /// What threads that are no workers did.
     pub(crate) outside: Counters,
     pub(crate) refused: AtomicUsize,
@@ -81,7 +100,6 @@ pub(crate) struct Shared<H: Park> {
 
 /// What was run. All relaxed: figures, not signals; what a task's end publishes includes its count.
 pub(crate) struct Counters {
-    pub(crate) running: AtomicUsize,
     pub(crate) completed: AtomicUsize,
     pub(crate) panicked: AtomicUsize,
 }
@@ -89,9 +107,15 @@ pub(crate) struct Counters {
 impl Counters {
     const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { running: AtomicUsize::new(0), completed: AtomicUsize::new(0), panicked: AtomicUsize::new(0) }
+            Self { completed: AtomicUsize::new(0), panicked: AtomicUsize::new(0) }
         }
     }
+}
+
+/// One more. For figures that only the calling thread writes: no read-modify-write.
+#[inline]
+pub(crate) fn count(figure: &AtomicUsize) {
+    figure.store(figure.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
 }
 
 /// One worker, as others see it.
@@ -107,7 +131,7 @@ pub(crate) struct WorkerCell<H: Park> {
 /// What a worker's thread and its `Worker` value must find.
 pub(crate) struct Desk<H: Park> {
     pub(crate) thread: Cell<Option<H::Thread>>,
-    pub(crate) home: Cell<Option<&'static dyn Registry<H>>>,
+    pub(crate) home: Cell<Option<Registry<'static, H>>>,
     /// What the `Worker` that `into_raw` made a pointer of knew: its `start` (0: there is none), and whether it was attached.
     pub(crate) raw_epoch: Cell<u32>,
     pub(crate) raw_attached: Cell<bool>,
@@ -130,20 +154,17 @@ impl<H: Park> Shared<H> {
     const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
-                free: Lock::new(Free {
-                    stack: Stack::new(),
-                    in_use: Cell::new(0),
-                    high_water: Cell::new(0),
-                    room: Place::new(),
-                }),
+                free: Lock::new(Free { stack: Stack::new(), room: Place::new(), rouse: Cell::new(None) }),
+                returned: Returned::new(),
                 ready: Lock::new(Ready {
                     queue: List::new(),
-                    queued: Cell::new(0),
+                    closed: Cell::new(false),
                     mode: Cell::new(Mode::Open),
                     broken: Cell::new(false),
+                    idle: Cell::new(0),
+                    rouse: Cell::new(None),
                     issued: Cell::new(0),
                     attached: Cell::new(0),
-                    idle: Cell::new(0),
                     searching: Cell::new(0),
                     epoch: Cell::new(0),
                     lent: Cell::new(false),
@@ -156,6 +177,9 @@ impl<H: Park> Shared<H> {
                 owner: Lock::new(Cell::new(None)),
                 on_worker_start: None,
                 on_worker_exit: None,
+                serve: Late::new(),
+                attend: Late::new(),
+                tend: Late::new(),
                 outside: Counters::new(),
                 refused: AtomicUsize::new(0),
                 cancelled: AtomicUsize::new(0),
@@ -188,40 +212,28 @@ impl<H: Park> Ready<H> {
         self.queue.is_empty() && self.futures.get() == 0
     }
 
-    pub(crate) fn queued(&self) -> u16 {
-        self.queued.get()
+    /// Whom to wake because there is work, and how: nobody if somebody is looking already.
+    #[inline]
+    pub(super) fn whom_to_wake(&self) -> Option<(Rouse<H>, u32)> {
+        // The commonest answer first.
+        if self.idle.get() == 0 { None } else { self.next_sleeper() }
     }
 
-    /// Whom to wake because there is work: nobody if somebody is looking already.
-    pub(super) fn whom_to_wake(&self) -> Waiter<H> {
+    #[inline(never)]
+    fn next_sleeper(&self) -> Option<(Rouse<H>, u32)> {
         if self.searching.get() > 0 || self.queue.is_empty() {
-            return Waiter::None;
+            return None;
         }
         let idle = self.idle.get();
-        if idle == 0 {
-            return self.driver.take();
-        }
+        let rouse = self.rouse.get()?;
         self.idle.set(idle & (idle - 1)); // clears the lowest bit
-        Waiter::Worker(idle.trailing_zeros() as u16) // below the width of a word
+        Some((rouse, idle.trailing_zeros()))
     }
 
     /// Takes out one that sleeps, until nobody does.
-    pub(crate) fn any_sleeper(&self) -> Waiter<H> {
+    pub(super) fn any_sleeper(&self) -> Option<(Rouse<H>, u32)> {
         let idle = self.idle.get();
-        if idle == 0 {
-            return self.driver.take();
-        }
-        self.idle.set(idle & (idle - 1)); // clears the lowest bit
-        Waiter::Worker(idle.trailing_zeros() as u16) // below the width of a word
-    }
-}
-
-impl<H: Park> Free<H> {
-    pub(crate) fn in_use(&self) -> u16 {
-        self.in_use.get()
-    }
-
-    pub(crate) fn high_water(&self) -> u16 {
-        self.high_water.get()
+        self.idle.set(idle & idle.saturating_sub(1)); // clears the lowest bit
+        self.rouse.get().filter(|_| idle != 0).map(|rouse| (rouse, idle.trailing_zeros()))
     }
 }

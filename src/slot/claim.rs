@@ -2,36 +2,43 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
-use core::mem::MaybeUninit;
 use core::task::Waker;
 
-use super::{Promised, Receiver, Slot};
+use super::{Promised, Receiver, SlotRef};
 use crate::error::TaskError;
 use crate::job::{self, ByHand, Callback, Closure, Polled, Polling, Table, Verdict};
 use crate::queue::Index;
+use crate::state::Sort;
 use crate::sync::Ordering;
 
-/// A slot that belongs to nobody else (R1).
+/// A slot of `BYTES` bytes that belongs to nobody else (R1).
 #[must_use]
-pub(crate) struct Claim<'e, B: ?Sized = [MaybeUninit<u8>]> {
-    slot: &'e Slot<B>,
+pub(crate) struct Claim<'e, const BYTES: usize> {
+    slot: SlotRef<'e>,
+}
+
+/// A slot of a size that only the running program knows, and that belongs to nobody else (R1).
+#[must_use]
+pub(crate) struct Vacancy<'e> {
+    slot: SlotRef<'e>,
+    capacity: usize,
 }
 
 /// A slot that holds a task nobody knows of yet (R1).
 #[must_use]
 pub(crate) struct Filled<'e> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
 }
 
 impl<'e> Filled<'e> {
-    pub(crate) fn slot(&self) -> &'e Slot {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
 
     /// Reserved → Pending, with a handle. For whoever puts it into the queue in the same breath.
     #[inline]
-    pub(crate) fn publish(self) {
-        self.slot.state.publish_pending();
+    pub(crate) fn publish(self, sort: Sort) {
+        self.slot.state.publish_pending(sort);
     }
 }
 
@@ -39,40 +46,63 @@ impl<'e> Filled<'e> {
 pub(crate) trait Commit<'e>: FnOnce(Filled<'e>) -> Result<(), Filled<'e>> {}
 impl<'e, C: FnOnce(Filled<'e>) -> Result<(), Filled<'e>>> Commit<'e> for C {}
 
-impl<'e, B: ?Sized> Claim<'e, B> {
-    /// Takes a slot that was in the free list. `None` if it is not free.
+impl<'e> SlotRef<'e> {
+    /// Takes a slot that was in the free list. `false` if it is not free.
     #[inline]
-    pub(crate) fn new(slot: &'e Slot<B>, index: Index) -> Option<Self> {
-        slot.state.claim().then(|| {
-            slot.index.store(index, Ordering::Relaxed); // only ever this value
-            Self { slot }
-        })
-    }
-
-    pub(crate) fn index(&self) -> Index {
-        self.slot.index()
-    }
-
-    /// Gives the slot back empty: its index goes to the free list.
-    pub(crate) fn retire(self) -> Index {
-        let index = self.slot.index();
-        self.slot.state.retire();
-        index
+    fn claim(self, index: Index) -> bool {
+        let claimed = self.state.claim();
+        if claimed {
+            self.index.store(index, Ordering::Relaxed); // only ever this value
+        }
+        claimed
     }
 
     /// Sets the table and moves the job in.
     ///
     /// # Safety
     ///
-    /// - `J` fits the slot.
+    /// - The slot is the caller's by R1, and `J` fits it.
     /// - `table` was made for `J`, and for an outcome that fits the slot.
     #[inline]
-    unsafe fn fill<J>(&self, table: &'static Table, scope: *mut (), job: J) {
-        self.slot.scope.store(scope, Ordering::Relaxed); // published with the task
+    unsafe fn fill<J>(self, table: &'static Table, scope: *mut (), job: J) {
+        self.scope.store(scope, Ordering::Relaxed); // published with the task
         // SAFETY: R1.
-        self.slot.table.with_mut(|place| unsafe { *place = Some(table) });
+        self.table.with_mut(|place| unsafe { *place = Some(table) });
         // SAFETY: Bytes by R1; they hold nothing; the first condition.
-        self.slot.bytes.with_mut(|bytes| unsafe { job::write(bytes.cast(), job) });
+        self.with_mut(|bytes| unsafe { job::write(bytes, job) });
+    }
+
+    /// Moves a job out again.
+    ///
+    /// # Safety
+    ///
+    /// - The slot is the caller's by R1, and was filled with a `J`.
+    unsafe fn empty<J>(self) -> J {
+        // SAFETY: Bytes by R1; a `J` lies there.
+        self.with(|bytes| unsafe { job::read::<J>(bytes) })
+    }
+}
+
+impl<'e, const BYTES: usize> Claim<'e, BYTES> {
+    /// Takes a slot that was in the free list. `None` if it is not free.
+    ///
+    /// # Safety
+    ///
+    /// - The slot has `BYTES` bytes.
+    #[inline]
+    pub(crate) unsafe fn new(slot: SlotRef<'e>, index: Index) -> Option<Self> {
+        slot.claim(index).then_some(Self { slot })
+    }
+
+    /// Gives the slot back empty: it goes to the free list.
+    pub(crate) fn retire(self) -> SlotRef<'e> {
+        self.slot.state.retire();
+        self.slot
+    }
+
+    /// The slot, for a waker.
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
+        self.slot
     }
 }
 
@@ -90,7 +120,7 @@ const fn check<F, T, const BYTES: usize>() {
     );
 }
 
-impl<'e, const BYTES: usize> Claim<'e, [MaybeUninit<u8>; BYTES]> {
+impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     /// Fills the slot with a closure and commits it; refused, both come back.
     #[inline]
     pub(crate) fn closure<F, T, V>(self, closure: F, commit: impl Commit<'e>) -> Result<Receiver<'e, T>, (Self, F)>
@@ -122,13 +152,13 @@ impl<'e, const BYTES: usize> Claim<'e, [MaybeUninit<u8>; BYTES]> {
     {
         const { check::<F, T, BYTES>() };
         // SAFETY: checked above; the table is that of `F` and `T`.
-        unsafe { self.fill(const { &Closure::<F, T, V>::TABLE }, scope, closure) };
+        unsafe { self.slot.fill(const { &Closure::<F, T, V>::TABLE }, scope, closure) };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
             Err(filled) => {
-                assert!(core::ptr::addr_eq(filled.slot, self.slot), "commit gives back what it got");
-                // SAFETY: Bytes by R1; the closure we moved in is still there, since `Filled` was not published.
-                let closure = self.slot.bytes.with(|bytes| unsafe { job::read::<F>(bytes.cast()) });
+                assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
+                // SAFETY: R1; the closure we moved in is still there, since `Filled` was not published.
+                let closure = unsafe { self.slot.empty::<F>() };
                 Err((self, closure))
             }
         }
@@ -146,13 +176,13 @@ impl<'e, const BYTES: usize> Claim<'e, [MaybeUninit<u8>; BYTES]> {
     {
         const { check::<Polled<F>, F::Output, BYTES>() };
         // SAFETY: checked above; the table is that of `F`.
-        unsafe { self.fill(const { &Polling::<F>::TABLE }, core::ptr::null_mut(), Polled { waker, future }) };
+        unsafe { self.slot.fill(const { &Polling::<F>::TABLE }, core::ptr::null_mut(), Polled { waker, future }) };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
             Err(filled) => {
-                assert!(core::ptr::addr_eq(filled.slot, self.slot), "commit gives back what it got");
+                assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
                 // SAFETY: as in `borrowing_closure`; never polled, the future may still move.
-                let polled = self.slot.bytes.with(|bytes| unsafe { job::read::<Polled<F>>(bytes.cast()) });
+                let polled = unsafe { self.slot.empty::<Polled<F>>() };
                 Err((self, polled.future))
             }
         }
@@ -162,7 +192,9 @@ impl<'e, const BYTES: usize> Claim<'e, [MaybeUninit<u8>; BYTES]> {
     pub(crate) fn promise<T: Send + 'static>(self) -> (Promised<'e, T>, Receiver<'e, T>) {
         const { check::<(), T, BYTES>() };
         // SAFETY: checked above; a promise's job is `()`.
-        unsafe { self.fill(const { &ByHand::<T>::TABLE }, core::ptr::null_mut(), ()) };
+        unsafe { self.slot.fill(const { &ByHand::<T>::TABLE }, core::ptr::null_mut(), ()) };
+        // Nobody starts it: what an earlier task noted there would be taken for who does.
+        self.slot.link.set_worker(None);
         self.slot.state.publish_open();
         (Promised::new(self.slot), Receiver::new(self.slot))
     }
@@ -171,38 +203,52 @@ impl<'e, const BYTES: usize> Claim<'e, [MaybeUninit<u8>; BYTES]> {
 /// A slot that keeps a callback nobody knows of yet (R1).
 #[must_use]
 pub(crate) struct FilledCallback<'e, F> {
-    claim: Claim<'e>,
+    vacancy: Vacancy<'e>,
     callback: PhantomData<F>,
 }
 
-impl<'e> Claim<'e> {
+impl<'e> Vacancy<'e> {
+    /// Takes a slot that was in the free list. `None` if it is not free.
+    ///
+    /// # Safety
+    ///
+    /// - The slot has `capacity` bytes.
+    pub(crate) unsafe fn new(slot: SlotRef<'e>, index: Index, capacity: usize) -> Option<Self> {
+        slot.claim(index).then_some(Self { slot, capacity })
+    }
+
+    /// Gives the slot back empty: it goes to the free list.
+    pub(crate) fn retire(self) -> SlotRef<'e> {
+        self.slot.state.retire();
+        self.slot
+    }
+
     /// Makes the slot keep a callback for a task that returns `T`. Too large or too aligned, both come back.
     pub(super) fn callback<F, T>(self, task: *mut (), callback: F) -> Result<FilledCallback<'e, F>, (Self, F)>
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        if !job::fits::<F>(self.slot.capacity()) {
+        if !job::fits::<F>(self.capacity) {
             return Err((self, callback));
         }
         // A callback has no scope: the place says whose it is, for `Running::call` to check.
-        // SAFETY: checked above; the table is that of `F` and has no outcome.
-        unsafe { self.fill(const { &Callback::<F, T>::TABLE }, task, callback) };
-        Ok(FilledCallback { claim: self, callback: PhantomData })
+        // SAFETY: R1; checked above; the table is that of `F` and has no outcome.
+        unsafe { self.slot.fill(const { &Callback::<F, T>::TABLE }, task, callback) };
+        Ok(FilledCallback { vacancy: self, callback: PhantomData })
     }
 }
 
 impl<'e, F> FilledCallback<'e, F> {
     /// Reserved → Pending. For whoever puts it into a task's list in the same breath.
-    pub(crate) fn publish(self) -> Index {
-        let index = self.claim.slot.index();
-        self.claim.slot.state.publish_callback();
-        index
+    pub(crate) fn publish(self) -> SlotRef<'e> {
+        self.vacancy.slot.state.publish_callback();
+        self.vacancy.slot
     }
 
     /// Moves the callback out again.
-    pub(crate) fn take_back(self) -> (Claim<'e>, F) {
-        // SAFETY: Bytes by R1; the callback that `Claim::callback` moved in is still there.
-        let callback = self.claim.slot.bytes.with(|bytes| unsafe { job::read::<F>(bytes.cast()) });
-        (self.claim, callback)
+    pub(crate) fn take_back(self) -> (Vacancy<'e>, F) {
+        // SAFETY: R1; the callback that `Vacancy::callback` moved in is still there.
+        let callback = unsafe { self.vacancy.slot.empty::<F>() };
+        (self.vacancy, callback)
     }
 }

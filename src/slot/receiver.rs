@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::{Claim, Ending, FilledCallback, Last, Slot};
+use super::{Ending, FilledCallback, Last, SlotRef, Vacancy};
 use crate::error::TaskError;
 use crate::job;
 use crate::state::{Kind, Rest, Snapshot};
@@ -10,18 +10,18 @@ use crate::state::{Kind, Rest, Snapshot};
 /// The right to the outcome of a task (R6). Pins the slot: forgotten, it costs the slot.
 #[must_use]
 pub(crate) struct Receiver<'e, T> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
     outcome: PhantomData<T>,
 }
 
 impl<'e, T> Receiver<'e, T> {
     /// Only right after the slot was filled and published with a handle for a task that returns `T` (*Same Type*).
-    pub(super) fn new(slot: &'e Slot) -> Self {
+    pub(super) fn new(slot: SlotRef<'e>) -> Self {
         Self { slot, outcome: PhantomData }
     }
 
     #[inline]
-    pub(crate) fn slot(&self) -> &'e Slot {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
 
@@ -35,7 +35,7 @@ impl<'e, T> Receiver<'e, T> {
         let seen = self.snapshot();
         seen.is_done().then(|| {
             // SAFETY: R6, *Same Type*: an outcome of this kind and type; only we can move it, and we are borrowed.
-            self.slot.bytes.with(|bytes| unsafe { job::look(bytes.cast(), seen.kind()) })
+            self.slot.with(|bytes| unsafe { job::look(bytes, seen.kind()) })
         })
     }
 
@@ -46,17 +46,48 @@ impl<'e, T> Receiver<'e, T> {
         if !seen.is_done() {
             return Err(self);
         }
-        let outcome = self.slot.bytes.with(|bytes| match seen.kind() {
-            // SAFETY: R6, *Same Type*: a live `T`, which the state forgets below.
-            Kind::Value | Kind::Failed => Ok(unsafe { job::read::<T>(bytes.cast()) }),
+        let outcome = if seen.has_value() {
+            // SAFETY: R6, *Same Type*: a live `T`, since nobody but us takes it; the state forgets it below.
+            Ok(self.slot.with(|bytes| unsafe { job::read::<T>(bytes) }))
+        } else if seen.kind() == Kind::Error {
             // SAFETY: R6: a live `TaskError`, which the state forgets below.
-            Kind::Error => Err(unsafe { job::read::<TaskError>(bytes.cast()) }),
-            Kind::Cancelled => Err(TaskError::Cancelled),
-            Kind::Empty => Err(TaskError::AlreadyTaken),
-        });
+            Err(self.slot.with(|bytes| unsafe { job::read::<TaskError>(bytes) }))
+        } else {
+            Err(TaskError::Cancelled)
+        };
         // Without a promise we are the last, and nobody else can tell the word from one that says so.
         let rest = if seen.has_promise() { self.slot.state.take() } else { Rest::Yours };
         Ok((outcome, Last::of(rest, self.slot, Kind::Empty)))
+    }
+
+    /// The same right, for who only gives it up: one copy of that for all types.
+    #[inline]
+    pub(crate) fn forget_type(self) -> Untyped<'e> {
+        Untyped { slot: self.slot }
+    }
+
+    /// Makes a claimed slot keep a callback for this task.
+    pub(crate) fn fill_callback<'c, F>(
+        &self,
+        vacancy: Vacancy<'c>,
+        callback: F,
+    ) -> Result<FilledCallback<'c, F>, (Vacancy<'c>, F)>
+    where
+        F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
+    {
+        vacancy.callback::<F, T>(self.slot.mark(), callback)
+    }
+}
+
+/// The right of a [`Receiver`] whose type is forgotten: it can only be given up.
+#[must_use]
+pub(crate) struct Untyped<'e> {
+    slot: SlotRef<'e>,
+}
+
+impl<'e> Untyped<'e> {
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
+        self.slot
     }
 
     /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
@@ -68,24 +99,12 @@ impl<'e, T> Receiver<'e, T> {
             Rest::Needed => None,
         }
     }
-
-    /// Makes a claimed slot keep a callback for this task.
-    pub(crate) fn fill_callback<'c, F>(
-        &self,
-        claim: Claim<'c>,
-        callback: F,
-    ) -> Result<FilledCallback<'c, F>, (Claim<'c>, F)>
-    where
-        F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
-    {
-        claim.callback::<F, T>(self.slot.mark(), callback)
-    }
 }
 
 /// The right to complete a task by hand (R4). Pins the slot.
 #[must_use]
 pub(crate) struct Promised<'e, T> {
-    slot: &'e Slot,
+    slot: SlotRef<'e>,
     /// Invariant: what goes in here is what comes out of the handle. Never borrowed: `T: Send`, which every constructor asks for,
     /// is enough to share it.
     outcome: PhantomData<fn(T) -> T>,
@@ -93,7 +112,7 @@ pub(crate) struct Promised<'e, T> {
 
 impl<'e, T: Send> Promised<'e, T> {
     /// Only right after the slot was published with a promise of a `T` (*Same Type*).
-    pub(super) fn new(slot: &'e Slot) -> Self {
+    pub(super) fn new(slot: SlotRef<'e>) -> Self {
         Self { slot, outcome: PhantomData }
     }
 
@@ -111,16 +130,16 @@ impl<'e, T: Send> Promised<'e, T> {
         if !self.slot.state.complete_promise() {
             return Err(outcome);
         }
-        let kind = self.slot.bytes.with_mut(|bytes| match outcome {
+        let kind = self.slot.with_mut(|bytes| match outcome {
             Ok(value) => {
                 // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the promise was made.
-                unsafe { job::write::<T>(bytes.cast(), value) };
+                unsafe { job::write::<T>(bytes, value) };
                 Kind::Value
             }
             Err(TaskError::Cancelled) => Kind::Cancelled,
             Err(error) => {
-                // SAFETY: as above; `Slot::new` checks that a `TaskError` fits.
-                unsafe { job::write(bytes.cast(), error) };
+                // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
+                unsafe { job::write(bytes, error) };
                 Kind::Error
             }
         });

@@ -4,20 +4,20 @@ use std::sync::Arc;
 
 use super::*;
 
-fn pending() -> Arc<State> {
+fn pending(sort: Sort) -> Arc<State> {
     let state = State::new();
     assert!(state.claim());
-    state.publish_pending();
+    state.publish_pending(sort);
     Arc::new(state)
 }
 
 #[test]
 fn start_and_cancel_have_one_winner() {
     loom::model(|| {
-        let state = pending();
+        let state = pending(Sort::Closure);
         let other = state.clone();
-        let started = loom::thread::spawn(move || other.start(Outside::No) == Start::Yours);
-        let cancelled = state.cancel(Some(0), &[Phase::Pending]);
+        let started = loom::thread::spawn(move || other.start() == Start::Yours);
+        let cancelled = state.cancel(Some(0), From::Queue);
         assert_ne!(started.join().unwrap(), cancelled);
     });
 }
@@ -32,7 +32,7 @@ fn the_last_to_leave_retires_and_nobody_else() {
         let (giver, taker) = (state.clone(), state.clone());
         let giver = loom::thread::spawn(move || {
             assert!(giver.complete_promise());
-            [giver.finish(Kind::Value), giver.drop_promise()]
+            [giver.finish(Kind::Value).rest(), giver.drop_promise()]
         });
         let taker = loom::thread::spawn(move || taker.drop_handle());
         let mut rests = giver.join().unwrap().to_vec();
@@ -44,8 +44,8 @@ fn the_last_to_leave_retires_and_nobody_else() {
 #[test]
 fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
     loom::model(|| {
-        let state = pending();
-        assert_eq!(state.start(Outside::No), Start::Yours);
+        let state = pending(Sort::Future);
+        assert_eq!(state.start(), Start::Yours);
         let other = state.clone();
         let waker = loom::thread::spawn(move || match other.wake() {
             Wake::Noted => false,
@@ -62,27 +62,32 @@ fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
 #[test]
 fn a_listener_is_seen_by_the_one_that_finishes_or_comes_too_late() {
     loom::model(|| {
-        let state = pending();
-        assert_eq!(state.start(Outside::No), Start::Yours);
+        let state = pending(Sort::Closure);
+        assert_eq!(state.start(), Start::Yours);
         let other = state.clone();
         let listens = loom::thread::spawn(move || other.listen());
-        let unheard = state.finish_unheard(Kind::Value).is_some();
-        assert_ne!(listens.join().unwrap(), unheard);
+        let heard = state.finish(Kind::Value).has_listener();
+        assert_eq!(listens.join().unwrap(), heard);
+        assert_eq!(state.snapshot().is_done(), !heard);
+        if heard {
+            assert_eq!(state.finish_heard(), Rest::Needed);
+        }
+        assert!(state.snapshot().is_done());
     });
 }
 
 #[test]
 fn an_old_key_never_cancels_a_new_task() {
     loom::model(|| {
-        let state = pending();
+        let state = pending(Sort::Closure);
         let other = state.clone();
-        let canceller = loom::thread::spawn(move || other.cancel(Some(0), &[Phase::Pending]));
-        if state.start(Outside::No) == Start::Yours {
-            assert_eq!(state.finish(Kind::Value), Rest::Needed);
+        let canceller = loom::thread::spawn(move || other.cancel(Some(0), From::Queue));
+        if state.start() == Start::Yours {
+            assert_eq!(state.finish(Kind::Value).rest(), Rest::Needed);
             assert_eq!(state.drop_handle(), Rest::Yours);
             state.retire();
             assert!(state.claim());
-            state.publish_pending();
+            state.publish_pending(Sort::Closure);
             assert!(!canceller.join().unwrap());
             assert_eq!(state.snapshot().phase(), Phase::Pending);
         } else {
