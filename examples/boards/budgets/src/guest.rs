@@ -25,6 +25,9 @@ const QEMU: &[&str] = &[
 /// One instruction takes 2^8 ns of the guest's time.
 const COUNTING: &[&str] = &["-icount", "shift=8"];
 
+/// The program that brings a critical section of its own is built by itself.
+const SECTIONS: &[&str] = &["--no-default-features", "--features", "timed-sections", "--bin", "sections_slotted"];
+
 /// The folder of executables.
 pub(crate) struct Guests {
     folder: PathBuf,
@@ -38,7 +41,7 @@ impl Guests {
             Some(folder) => std::path::absolute(folder)?.join("guests"),
             None => project.join("target"),
         };
-        for features in [&[] as &[&str]] {
+        for features in [&[][..], SECTIONS] {
             let mut cargo = Command::new("cargo");
             cargo
                 .current_dir(&project)

@@ -3,7 +3,8 @@
 //! ```sh
 //! cargo run --release                          # measures everything and compares it with budgets.txt
 //! cargo run --release -- --bless               # measures everything and writes budgets.txt
-//! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of one round go to
+//! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of the last round go to
+//! cargo run --release -- --profile PROGRAM 3   # the same for the third section from the end that was measured
 //! cargo run --release -- --flash [PROGRAM]     # which functions the bytes of a program go to
 //! ```
 //!
@@ -36,11 +37,12 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let good = match arguments[..] {
         [] => budgets::check(&measure::everything(&Guests::build()?)?)?,
         ["--bless"] => budgets::bless(&measure::everything(&Guests::build()?)?)?,
-        ["--profile"] => profile::print(&Guests::build()?, ROUND)?,
-        ["--profile", program] => profile::print(&Guests::build()?, program)?,
+        ["--profile"] => profile::print(&Guests::build()?, ROUND, 1)?,
+        ["--profile", program] => profile::print(&Guests::build()?, program, 1)?,
+        ["--profile", program, back] => profile::print(&Guests::build()?, program, back.parse()?)?,
         ["--flash"] => flash::print(&Guests::build()?, SMALLEST)?,
         ["--flash", program] => flash::print(&Guests::build()?, program)?,
-        _ => return Err("usage: budgets [--bless | --profile [PROGRAM] | --flash [PROGRAM]]".into()),
+        _ => return Err("usage: budgets [--bless | --profile [PROGRAM [SECTION]] | --flash [PROGRAM]]".into()),
     };
     Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

@@ -7,12 +7,51 @@ use crate::flash::Sizes;
 use crate::guest::Guests;
 
 /// What is measured by running programs: the title of a group, and its programs.
-const RUN: &[(&str, &[&str])] = &[("closures", &["round_slotted"])];
+const RUN: &[(&str, &[&str])] = &[
+    (
+        "closures",
+        &[
+            "round_slotted",
+            "round_slotted_try",
+            "round_slotted_two",
+            "round_slotted_worker",
+            "parts_slotted",
+            "cancel_slotted",
+        ],
+    ),
+    ("futures", &["round_slotted_future", "wake_slotted"]),
+    ("promises", &["promise_slotted"]),
+    ("many handles", &["as_completed_slotted"]),
+    ("critical sections", &["sections_slotted"]),
+    ("RAM and stack", &["memory_slotted"]),
+    // FreeRTOS has a board of its own.
+    ("peers", &["round_embassy", "round_embassy_wait", "round_deque", "round_mpmc"]),
+];
 
 /// The program that does nothing.
 const EMPTY: &str = "flash_empty";
 /// What is measured by looking at programs.
-const LOOK: &[(&str, &[(&str, &str)])] = &[("slotted in flash and RAM", &[("smallest program", "flash_slotted")])];
+const LOOK: &[(&str, &[(&str, &str)])] = &[
+    (
+        "flash and RAM of slotted",
+        &[
+            ("submit, run_one, result", "flash_slotted"),
+            ("submit, run_one, try_result", "flash_slotted_try"),
+            ("submit, run_one, result, with two executors", "flash_slotted_two"),
+            ("submit, Worker::run_one, result", "flash_slotted_worker"),
+            ("submit_future, run_one, result", "flash_slotted_future"),
+        ],
+    ),
+    (
+        "flash and RAM of peers",
+        &[
+            ("embassy-executor", "flash_embassy"),
+            ("embassy-executor with a task that waits", "flash_embassy_wait"),
+            ("critical section and heapless Deque", "flash_deque"),
+            ("heapless mpmc", "flash_mpmc"),
+        ],
+    ),
+];
 
 pub(crate) fn everything(guests: &Guests) -> Result<Vec<Group>, Box<dyn Error>> {
     let mut groups = Vec::new();

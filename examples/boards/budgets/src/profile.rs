@@ -1,9 +1,9 @@
 //! Which functions the instructions of one round go to.
 //!
-//! QEMU logs the address of each instruction that is executed. What lies between the last call of `begin` and the call of `end` that follows it is
-//! one round. Each address is looked up in the debug information, which knows what was inlined where.
+//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin` and the call of `end` that follows it is a section, in most programs
+//! a round. Each address is looked up in the debug information, which knows what was inlined where.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::error::Error;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -29,9 +29,9 @@ const LIBRARIES: &[&str] = &[
 /// Instructions by function of the program, and in it by what was inlined.
 type Profile<'a> = BTreeMap<&'a str, BTreeMap<String, usize>>;
 
-pub(crate) fn print(guests: &Guests, program: &str) -> Result<bool, Box<dyn Error>> {
+pub(crate) fn print(guests: &Guests, program: &str, back: usize) -> Result<bool, Box<dyn Error>> {
     let symbols = symbols(&guests.read(program)?)?;
-    let addresses = last_round(guests, program, &symbols)?;
+    let addresses = section(guests, program, &symbols, back)?;
     let loader = Loader::new(guests.path(program))?;
     let mut profile = Profile::new();
     for &address in &addresses {
@@ -39,7 +39,7 @@ pub(crate) fn print(guests: &Guests, program: &str) -> Result<bool, Box<dyn Erro
         *profile.entry(function).or_default().entry(inlined(&loader, address)?).or_default() += 1;
     }
 
-    println!("{:>6} instructions in the last round of {program}", addresses.len());
+    println!("{:>6} instructions in section {back} from the end of {program}", addresses.len());
     let mut functions: Vec<_> =
         profile.iter().map(|(name, parts)| (parts.values().sum::<usize>(), name, parts)).collect();
     functions.sort_by_key(|&(sum, ..)| std::cmp::Reverse(sum));
@@ -76,30 +76,36 @@ fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
     Ok(innermost.unwrap_or_else(|| "?".to_owned()))
 }
 
-/// The addresses of what was executed between the markers, when they were called last.
-fn last_round(guests: &Guests, program: &str, symbols: &[Symbol]) -> Result<Vec<u64>, Box<dyn Error>> {
+/// The addresses of what was executed between the markers, when they were called the last time, or the last but one, ….
+fn section(guests: &Guests, program: &str, symbols: &[Symbol], back: usize) -> Result<Vec<u64>, Box<dyn Error>> {
     let log = guests.path(program).with_extension("log");
     guests.run(program, &[LOGGING, &[log.to_str().ok_or("the folder has a strange name")?]].concat())?;
     let marker = |name| symbols.iter().find(|symbol| symbol.name == name).ok_or(format!("{program} has no {name}"));
     let (begin, end) = (marker("begin")?, marker("end")?);
     let is_in = |symbol: &Symbol, address| (symbol.address..symbol.address + symbol.size).contains(&address);
 
-    let (mut inside, mut round, mut last) = (false, Vec::new(), Vec::new());
+    let mut inside = false;
+    let mut section = Vec::new();
+    let mut sections = VecDeque::new();
     for line in BufReader::new(File::open(&log)?).lines() {
         // Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
         let line = line?;
         let Some(address) = line.split('/').nth(1) else { continue };
         let address = u64::from_str_radix(address, 16)?;
         if is_in(begin, address) {
-            (inside, round) = (true, Vec::new());
+            (inside, section) = (true, Vec::new());
         } else if is_in(end, address) {
             if std::mem::take(&mut inside) {
-                last = std::mem::take(&mut round);
+                sections.push_front(std::mem::take(&mut section));
+                sections.truncate(back);
             }
         } else if inside {
-            round.push(address);
+            section.push(address);
         }
     }
     std::fs::remove_file(&log)?;
-    if last.is_empty() { Err(format!("{program} was not measured").into()) } else { Ok(last) }
+    if back == 0 || sections.len() < back {
+        return Err(format!("{program} has {} sections from the end on", sections.len()).into());
+    }
+    Ok(sections.pop_back().unwrap_or_default())
 }

@@ -36,27 +36,35 @@ pub extern "C" fn end() -> u32 {
     SYST::get_current()
 }
 
-/// Time that went by, in ticks.
-#[derive(Clone, Copy, Default)]
-pub struct Ticks(u64);
+/// Time that went by in several sections.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ticks {
+    sum: u64,
+    sections: u64,
+}
 
 impl Ticks {
     /// Adds the time between a [`begin`] and an [`end`].
     pub fn add(&mut self, began: u32, ended: u32) {
-        self.0 += u64::from(began.wrapping_sub(ended) & RELOAD);
+        self.sum += u64::from(began.wrapping_sub(ended) & RELOAD);
+        self.sections += 1;
     }
 
-    /// The instructions of a round, without those of the meter, which `nothing` was measured by.
-    #[must_use]
-    pub fn instructions(self, nothing: Self) -> u64 {
-        let ticks = self.0 - nothing.0;
-        let instructions = (ticks * 40 + 128) >> 8;
-        (instructions + u64::from(ROUNDS) / 2) / u64::from(ROUNDS)
+    /// Adds the time that a piece of work takes. Gives what the work gives.
+    #[inline(always)]
+    pub fn time<R>(&mut self, work: impl FnOnce() -> R) -> R {
+        let began = begin();
+        let result = work();
+        let ended = end();
+        self.add(began, ended);
+        result
     }
 }
 
 /// A measuring program: starts the clock, and knows what measuring itself costs.
+#[derive(Debug)]
 pub struct Meter {
+    /// What [`ROUNDS`] empty sections take.
     nothing: Ticks,
 }
 
@@ -75,16 +83,22 @@ impl Meter {
         timer.enable_counter();
         let mut nothing = Ticks::default();
         for _ in 0..ROUNDS {
-            let began = begin();
-            let ended = end();
-            nothing.add(began, ended);
+            nothing.time(|| ());
         }
         Self { nothing }
     }
 
-    /// Tells what a round of `ticks` costs.
-    pub fn tell(&self, name: &str, ticks: Ticks) {
-        tell(name, ticks.instructions(self.nothing), "instructions");
+    /// The instructions of one of `parts` equal parts of what was timed, rounded to the nearest.
+    #[must_use]
+    pub fn instructions(&self, timed: Ticks, parts: u64) -> u64 {
+        let meter = self.nothing.sum * timed.sections / self.nothing.sections;
+        let instructions = ((timed.sum - meter) * 40 + 128) >> 8;
+        (instructions + parts / 2) / parts
+    }
+
+    /// Tells what one of [`ROUNDS`] rounds costs.
+    pub fn tell(&self, name: &str, timed: Ticks) {
+        tell(name, self.instructions(timed, u64::from(ROUNDS)), "instructions");
     }
 
     /// Measures a whole round, whose result must be that of `expected`.
@@ -98,15 +112,12 @@ impl Meter {
         mut round: impl FnMut(u32) -> R,
         mut expected: impl FnMut(u32) -> R,
     ) {
-        let mut ticks = Ticks::default();
+        let mut timed = Ticks::default();
         for number in 0..ROUNDS {
-            let began = begin();
-            let result = round(black_box(number));
-            let ended = end();
-            ticks.add(began, ended);
+            let result = timed.time(|| round(black_box(number)));
             assert!(result == expected(number), "{name}: round {number} failed");
         }
-        self.tell(name, ticks);
+        self.tell(name, timed);
     }
 }
 
@@ -117,7 +128,7 @@ impl Default for Meter {
 }
 
 /// Prints a figure in the form in which `../budgets` reads it.
-pub fn tell(name: &str, value: impl Display, unit: &str) {
+pub fn tell(name: &(impl Display + ?Sized), value: u64, unit: &str) {
     hprintln!("{} = {} {}", name, value, unit);
 }
 

@@ -2,16 +2,4 @@
 #![no_std]
 #![no_main]
 
-use core::hint::black_box;
-
-use cortex_m as _;
-use cortex_m_rt::entry;
-use cortex_m3_budgets::rounds::slotted::round;
-use panic_halt as _;
-
-#[entry]
-fn main() -> ! {
-    loop {
-        black_box(round(black_box(7)));
-    }
-}
+cortex_m3_budgets::flash_program!(slotted);

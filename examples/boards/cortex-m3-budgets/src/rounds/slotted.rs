@@ -2,12 +2,15 @@
 
 use slotted::{Executor, SpinHost};
 
+use super::work;
+
 static EXECUTOR: Executor<0, 8, 16, SpinHost> = Executor::new();
 
 /// Submits a closure, runs it, takes its result.
-#[inline(always)]
-pub fn round(number: u32) -> Option<u32> {
-    let handle = EXECUTOR.submit(move || number.wrapping_mul(3)).ok()?;
-    EXECUTOR.run_one();
-    handle.result().ok()
+pub fn start() -> impl FnMut(u32) -> Option<u32> {
+    |number| {
+        let handle = EXECUTOR.submit(move || work(number)).ok()?;
+        EXECUTOR.run_one();
+        handle.result().ok()
+    }
 }

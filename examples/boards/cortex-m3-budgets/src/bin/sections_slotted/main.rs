@@ -1,0 +1,39 @@
+//! The longest critical section of each operation: how long an interrupt may have to wait.
+//!
+//! The critical section is this program's own and reads the clock. What an empty one takes is not counted.
+#![no_std]
+#![no_main]
+
+mod timed;
+mod workload;
+
+use cortex_m_rt::entry;
+use cortex_m3_budgets::meter::{Meter, done, tell};
+use panic_semihosting as _;
+use slotted::Executor;
+
+use crate::timed::longest;
+use crate::workload::{OPERATIONS, Workload};
+
+static SMALL: Workload<8> = Workload { executor: Executor::new() };
+static LARGE: Workload<64> = Workload { executor: Executor::new() };
+
+#[entry]
+fn main() -> ! {
+    // Starts the clock.
+    let _meter = Meter::new();
+    let empty = longest(|| critical_section::with(|_| ()));
+    assert!(empty > 0);
+    let instructions = |ticks: u32| (u64::from(ticks.saturating_sub(empty)) * 40 + 128) >> 8;
+
+    let mut all = [0; 2];
+    for (name, small, large) in OPERATIONS {
+        let few = instructions(longest(|| small(&SMALL)));
+        let many = instructions(longest(|| large(&LARGE)));
+        tell(&format_args!("longest section: {name}"), few, "instructions");
+        all = [all[0].max(few), all[1].max(many)];
+    }
+    tell("longest section of all, 8 slots", all[0], "instructions");
+    tell("longest section of all, 64 slots", all[1], "instructions");
+    done();
+}
