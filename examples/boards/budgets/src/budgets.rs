@@ -76,7 +76,7 @@ pub(crate) fn bless(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
 pub(crate) fn check(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
     let budgets = Budgets::parse(&fs::read_to_string(path())?)?;
     let mut summary = String::new();
-    println!("{:<75} {:>8} {:>8}", "", "measured", "budget");
+    println!("{:<76} {:>8} {:>8}", "", "measured", "budget");
     for Group { title, figures } in measured {
         println!("{title}");
         let mut wrong = Vec::new();
@@ -90,18 +90,20 @@ pub(crate) fn check(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
                 None => "  has no budget: --bless",
             };
             let told = budget.map_or_else(|| "none".to_owned(), |budget| budget.to_string());
-            println!("  {name:<60} {unit:<12} {value:>8} {told:>8}{complaint}");
+            println!("  {name:<61} {unit:<12} {value:>8} {told:>8}{complaint}");
             if !complaint.is_empty() {
-                wrong.push(format!("{name}: {value} {unit} of {told},{}", &complaint[1..]));
+                wrong.push(format!("{name} = {value} {unit}, the budget is {told}: {}", complaint.trim_start()));
             }
         }
         match wrong.first() {
-            None => writeln!(summary, "ok: {title}: {}", short(figures))?,
-            Some(first) => writeln!(summary, "FAILED: {title}: {} of {} figures; {first}", wrong.len(), figures.len())?,
+            None => writeln!(summary, "ok: budget of {title}: {}", short(figures))?,
+            Some(first) => {
+                writeln!(summary, "FAILED: budget of {title}: {} of {} figures: {first}", wrong.len(), figures.len())?
+            }
         }
     }
     for (title, name) in Budgets::names(&budgets.groups).difference(&Budgets::names(measured)) {
-        writeln!(summary, "FAILED: {title}: {name} has a budget, and was not measured")?;
+        writeln!(summary, "FAILED: budget of {title}: {name} has a budget, and was not measured")?;
     }
     let good = !summary.contains("FAILED");
     if !good && compiler()? != budgets.compiler {

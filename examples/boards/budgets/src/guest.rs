@@ -48,6 +48,8 @@ impl Guests {
                 .args(["build", "--release", "--quiet", "--target-dir"])
                 .arg(&target)
                 .args(features);
+            // The flags that link the guests are in their own configuration.
+            cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
             if !cargo.status()?.success() {
                 return Err("the guests could not be built".into());
             }

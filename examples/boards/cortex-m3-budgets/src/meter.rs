@@ -73,7 +73,7 @@ impl Meter {
     ///
     /// # Panics
     ///
-    /// If it is called twice.
+    /// If it is called twice, or if the clock does not count instructions.
     #[must_use]
     pub fn new() -> Self {
         let mut timer = Peripherals::take().expect("nobody has taken them").SYST;
@@ -85,7 +85,13 @@ impl Meter {
         for _ in 0..ROUNDS {
             nothing.time(|| ());
         }
-        Self { nothing }
+        let meter = Self { nothing };
+        // Not so where instructions are not what the clock counts.
+        let mut known = Ticks::default();
+        // SAFETY: hundred instructions that do nothing.
+        known.time(|| unsafe { asm!(".rept 100", "nop", ".endr") });
+        assert!(meter.instructions(known, 1) == 100, "run it by `qemu-system-arm -icount shift=8`");
+        meter
     }
 
     /// The instructions of one of `parts` equal parts of what was timed, rounded to the nearest.

@@ -8,6 +8,7 @@
 use core::arch::asm;
 use core::cell::Cell;
 use core::convert::Infallible;
+use core::hint::black_box;
 use core::mem::size_of;
 
 use cortex_m_rt::entry;
@@ -33,7 +34,7 @@ impl Spawn<SpinHost> for Keep {
     }
 }
 
-/// Tells how many bytes of stack a call uses. `call` is a pointer, so that what it calls is not inlined here.
+/// Tells how many bytes of stack a call uses. `call` is a pointer nobody knows, so that what it calls is not inlined here.
 #[inline(never)]
 fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
     // SAFETY: what lies beneath the stack pointer belongs to nobody: no interrupt is enabled. The board has megabytes of it.
@@ -48,7 +49,7 @@ fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
             lowest = out(reg) _, depth = in(reg) DEPTH, paint = in(reg) PAINT,
         );
     }
-    call(context);
+    black_box(call)(context);
     let used: usize;
     // SAFETY: as above; reads only.
     unsafe {

@@ -30,10 +30,10 @@ fn main() -> ! {
     for (name, small, large) in OPERATIONS {
         let few = instructions(longest(|| small(&SMALL)));
         let many = instructions(longest(|| large(&LARGE)));
-        tell(&format_args!("longest section: {name}"), few, "instructions");
+        tell(name, few, "instructions");
         all = [all[0].max(few), all[1].max(many)];
     }
-    tell("longest section of all, 8 slots", all[0], "instructions");
-    tell("longest section of all, 64 slots", all[1], "instructions");
+    tell("the longest, with 8 slots", all[0], "instructions");
+    tell("the longest, with 64 slots", all[1], "instructions");
     done();
 }
