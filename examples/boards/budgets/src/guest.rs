@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -21,9 +22,15 @@ const QEMU: &[&str] = &[
     "none",
     "-semihosting-config",
     "enable=on,target=native",
+    // One instruction takes 2^8 ns of the guest's time.
+    "-icount",
+    "shift=8",
+    "-kernel",
 ];
-/// One instruction takes 2^8 ns of the guest's time.
-const COUNTING: &[&str] = &["-icount", "shift=8"];
+/// One instruction in a block of translated code, each logged.
+const LOGGING: &[&str] = &["-singlestep", "-d", "nochain,exec"];
+/// More instructions than a program executes until what is looked for.
+const LONGEST_TRACE: usize = 50_000_000;
 
 /// The program that brings a critical section of its own is built by itself.
 const SECTIONS: &[&str] = &["--no-default-features", "--features", "timed-sections", "--bin", "sections_slotted"];
@@ -68,7 +75,7 @@ impl Guests {
 
     /// Runs a program with a clock that counts its instructions. Gives the figures that it tells.
     pub(crate) fn figures(&self, program: &str) -> Result<Vec<Figure>, Box<dyn Error>> {
-        let said = self.run(program, COUNTING)?;
+        let said = self.run(program)?;
         let figures = said.lines().map(str::parse).collect::<Result<Vec<Figure>, _>>();
         match figures {
             Ok(figures) if !figures.is_empty() => Ok(figures),
@@ -78,15 +85,9 @@ impl Guests {
     }
 
     /// Runs a program. Gives what it printed.
-    pub(crate) fn run(&self, program: &str, more: &[&str]) -> Result<String, Box<dyn Error>> {
-        let output = Command::new("timeout")
-            .arg(BOUND)
-            .args(QEMU)
-            .args(more)
-            .arg("-kernel")
-            .arg(self.path(program))
-            .stdin(Stdio::null())
-            .output()?;
+    fn run(&self, program: &str) -> Result<String, Box<dyn Error>> {
+        let mut qemu = Command::new("timeout");
+        let output = qemu.arg(BOUND).args(QEMU).arg(self.path(program)).stdin(Stdio::null()).output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
             return Err(
@@ -94,5 +95,28 @@ impl Guests {
             );
         }
         Ok(said.into_owned())
+    }
+
+    /// Runs a program, and hands the address of each of its instructions to `see`, until that gives something.
+    pub(crate) fn trace<R>(
+        &self,
+        program: &str,
+        see: impl FnMut(u64) -> Option<R>,
+    ) -> Result<Option<R>, Box<dyn Error>> {
+        let mut qemu = Command::new(QEMU[0]);
+        qemu.args(LOGGING).args(&QEMU[1..]).arg(self.path(program));
+        let mut qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let log = qemu.stderr.take().ok_or("there is no log")?;
+        // Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
+        let found = BufReader::new(log)
+            .lines()
+            .take(LONGEST_TRACE)
+            .map_while(Result::ok)
+            .filter_map(|line| u64::from_str_radix(line.split('/').nth(1)?, 16).ok())
+            .find_map(see);
+        // It may have ended.
+        let _ = qemu.kill();
+        qemu.wait()?;
+        Ok(found)
     }
 }

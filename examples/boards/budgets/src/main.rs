@@ -3,8 +3,8 @@
 //! ```sh
 //! cargo run --release                          # measures everything and compares it with budgets.txt
 //! cargo run --release -- --bless               # measures everything and writes budgets.txt
-//! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of the last round go to
-//! cargo run --release -- --profile PROGRAM 3   # the same for the third section from the end that was measured
+//! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of a round go to
+//! cargo run --release -- --profile PROGRAM 301 # the same for the 301st section that it measures
 //! cargo run --release -- --flash [PROGRAM]     # which functions the bytes of a program go to
 //! ```
 //!
@@ -28,7 +28,7 @@ use std::process::ExitCode;
 use crate::guest::Guests;
 
 /// What `--profile` and `--flash` look at if no program is named.
-const ROUND: &str = "round_slotted";
+const ROUND_TRIP: &str = "round_slotted";
 const SMALLEST: &str = "flash_slotted";
 
 fn main() -> Result<ExitCode, Box<dyn Error>> {
@@ -37,9 +37,9 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
     let good = match arguments[..] {
         [] => budgets::check(&measure::everything(&Guests::build()?)?)?,
         ["--bless"] => budgets::bless(&measure::everything(&Guests::build()?)?)?,
-        ["--profile"] => profile::print(&Guests::build()?, ROUND, 1)?,
-        ["--profile", program] => profile::print(&Guests::build()?, program, 1)?,
-        ["--profile", program, back] => profile::print(&Guests::build()?, program, back.parse()?)?,
+        ["--profile"] => profile::print(&Guests::build()?, ROUND_TRIP, profile::ROUND)?,
+        ["--profile", program] => profile::print(&Guests::build()?, program, profile::ROUND)?,
+        ["--profile", program, section] => profile::print(&Guests::build()?, program, section.parse()?)?,
         ["--flash"] => flash::print(&Guests::build()?, SMALLEST)?,
         ["--flash", program] => flash::print(&Guests::build()?, program)?,
         _ => return Err("usage: budgets [--bless | --profile [PROGRAM [SECTION]] | --flash [PROGRAM]]".into()),

@@ -1,20 +1,21 @@
 //! Which functions the instructions of one round go to.
 //!
-//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin` and the call of `end` that follows it is a section, in most programs
-//! a round. Each address is looked up in the debug information, which knows what was inlined where.
+//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin` and the call of `end` that
+//! follows it is a section, in most programs a round. (The call of `end`, and the return from `begin`, count here, and not in the figures.) Each
+//! address is looked up in the debug information, which knows what was inlined where.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::error::Error;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 
 use addr2line::Loader;
 
 use crate::flash::{Symbol, symbols};
 use crate::guest::Guests;
 
-/// One instruction in a block of translated code, each in the log.
-const LOGGING: &[&str] = &["-singlestep", "-d", "nochain,exec", "-D"];
+/// Sections in which the meter measures itself.
+const CALIBRATION: usize = 1001;
+/// By then an executor has used each of its slots.
+pub(crate) const ROUND: usize = 100;
 
 /// Crates whose functions are looked through.
 const LIBRARIES: &[&str] = &[
@@ -29,9 +30,9 @@ const LIBRARIES: &[&str] = &[
 /// Instructions by function of the program, and in it by what was inlined.
 type Profile<'a> = BTreeMap<&'a str, BTreeMap<String, usize>>;
 
-pub(crate) fn print(guests: &Guests, program: &str, back: usize) -> Result<bool, Box<dyn Error>> {
+pub(crate) fn print(guests: &Guests, program: &str, number: usize) -> Result<bool, Box<dyn Error>> {
     let symbols = symbols(&guests.read(program)?)?;
-    let addresses = section(guests, program, &symbols, back)?;
+    let addresses = section(guests, program, &symbols, number)?;
     let loader = Loader::new(guests.path(program))?;
     let mut profile = Profile::new();
     for &address in &addresses {
@@ -39,7 +40,7 @@ pub(crate) fn print(guests: &Guests, program: &str, back: usize) -> Result<bool,
         *profile.entry(function).or_default().entry(inlined(&loader, address)?).or_default() += 1;
     }
 
-    println!("{:>6} instructions in section {back} from the end of {program}", addresses.len());
+    println!("{:>6} instructions in section {number} of {program}", addresses.len());
     let mut functions: Vec<_> =
         profile.iter().map(|(name, parts)| (parts.values().sum::<usize>(), name, parts)).collect();
     functions.sort_by_key(|&(sum, ..)| std::cmp::Reverse(sum));
@@ -76,36 +77,27 @@ fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
     Ok(innermost.unwrap_or_else(|| "?".to_owned()))
 }
 
-/// The addresses of what was executed between the markers, when they were called the last time, or the last but one, ….
-fn section(guests: &Guests, program: &str, symbols: &[Symbol], back: usize) -> Result<Vec<u64>, Box<dyn Error>> {
-    let log = guests.path(program).with_extension("log");
-    guests.run(program, &[LOGGING, &[log.to_str().ok_or("the folder has a strange name")?]].concat())?;
+/// The addresses of what is executed in a section.
+fn section(guests: &Guests, program: &str, symbols: &[Symbol], number: usize) -> Result<Vec<u64>, Box<dyn Error>> {
     let marker = |name| symbols.iter().find(|symbol| symbol.name == name).ok_or(format!("{program} has no {name}"));
     let (begin, end) = (marker("begin")?, marker("end")?);
     let is_in = |symbol: &Symbol, address| (symbol.address..symbol.address + symbol.size).contains(&address);
-
+    let mut begun = 0;
     let mut inside = false;
-    let mut section = Vec::new();
-    let mut sections = VecDeque::new();
-    for line in BufReader::new(File::open(&log)?).lines() {
-        // Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
-        let line = line?;
-        let Some(address) = line.split('/').nth(1) else { continue };
-        let address = u64::from_str_radix(address, 16)?;
+    let mut addresses = Vec::new();
+    let found = guests.trace(program, |address| {
         if is_in(begin, address) {
-            (inside, section) = (true, Vec::new());
+            begun += usize::from(!inside);
+            inside = true;
         } else if is_in(end, address) {
-            if std::mem::take(&mut inside) {
-                sections.push_front(std::mem::take(&mut section));
-                sections.truncate(back);
+            inside = false;
+            if begun == CALIBRATION + number {
+                return Some(std::mem::take(&mut addresses));
             }
-        } else if inside {
-            section.push(address);
+        } else if inside && begun == CALIBRATION + number {
+            addresses.push(address);
         }
-    }
-    std::fs::remove_file(&log)?;
-    if back == 0 || sections.len() < back {
-        return Err(format!("{program} has {} sections from the end on", sections.len()).into());
-    }
-    Ok(sections.pop_back().unwrap_or_default())
+        None
+    })?;
+    found.ok_or_else(|| format!("{program} has no section {number}").into())
 }

@@ -86,9 +86,9 @@ impl Meter {
             nothing.time(|| ());
         }
         let meter = Self { nothing };
-        // Not so where instructions are not what the clock counts.
+        // Another clock would count something else.
         let mut known = Ticks::default();
-        // SAFETY: hundred instructions that do nothing.
+        // SAFETY: a hundred instructions that do nothing.
         known.time(|| unsafe { asm!(".rept 100", "nop", ".endr") });
         assert!(meter.instructions(known, 1) == 100, "run it by `qemu-system-arm -icount shift=8`");
         meter
