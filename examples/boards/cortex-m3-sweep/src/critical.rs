@@ -1,0 +1,33 @@
+//! The critical section: interrupts off, as `cortex-m` does it. With the feature `planted-bug` it does nothing.
+
+#[cfg(not(feature = "planted-bug"))]
+use cortex_m::{interrupt, register::primask};
+use critical_section::{Impl, RawRestoreState, set_impl};
+
+struct SingleCore;
+set_impl!(SingleCore);
+
+// SAFETY: there is one core, and nothing else runs on it while interrupts are off.
+#[cfg(not(feature = "planted-bug"))]
+unsafe impl Impl for SingleCore {
+    unsafe fn acquire() -> RawRestoreState {
+        let before = primask::read_raw();
+        interrupt::disable();
+        before
+    }
+
+    unsafe fn release(before: RawRestoreState) {
+        // SAFETY: it was so before the outermost section.
+        unsafe { primask::write_raw(before) };
+    }
+}
+
+// SAFETY: none: this is the bug.
+#[cfg(feature = "planted-bug")]
+unsafe impl Impl for SingleCore {
+    unsafe fn acquire() -> RawRestoreState {
+        0
+    }
+
+    unsafe fn release(_: RawRestoreState) {}
+}

@@ -1,0 +1,250 @@
+//! Who was accepted, ran, was cancelled and was dropped: counted by the tasks themselves.
+
+use core::future::Future;
+use core::pin::Pin;
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::task::{Context, Poll};
+
+use slotted::{Stats, TaskError};
+
+/// What a task is in its run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// The closure that waits in the queue from the start.
+    Task,
+    /// The promise that is open from the start.
+    Promise,
+    /// The future that rests from the start.
+    Future,
+    /// What the operation submits.
+    Submitted,
+    /// What the interrupt submits.
+    Newcomer,
+    /// A promise that the operation drops.
+    Broken,
+    /// What takes the slots that are left.
+    Filler,
+}
+
+pub(crate) const ROLES: [Role; 7] =
+    [Role::Task, Role::Promise, Role::Future, Role::Submitted, Role::Newcomer, Role::Broken, Role::Filler];
+
+/// One role's figures of this run.
+#[derive(Default)]
+pub(crate) struct Account {
+    /// Bodies that were made.
+    pub(crate) made: AtomicUsize,
+    /// Bodies, and values, that were dropped.
+    pub(crate) dropped: AtomicUsize,
+    pub(crate) refused: AtomicUsize,
+    /// Tasks that ran to their end, and promises that were kept.
+    pub(crate) ran: AtomicUsize,
+    /// Somebody was told that it is cancelled.
+    pub(crate) cancelled: AtomicBool,
+    pub(crate) values_made: AtomicUsize,
+    pub(crate) values_dropped: AtomicUsize,
+}
+
+static ACCOUNTS: [Account; ROLES.len()] = [const {
+    Account {
+        made: AtomicUsize::new(0),
+        dropped: AtomicUsize::new(0),
+        refused: AtomicUsize::new(0),
+        ran: AtomicUsize::new(0),
+        cancelled: AtomicBool::new(false),
+        values_made: AtomicUsize::new(0),
+        values_dropped: AtomicUsize::new(0),
+    }
+}; ROLES.len()];
+
+/// Callbacks that were added and called.
+pub(crate) static CALLBACKS_ADDED: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static CALLBACKS_CALLED: AtomicUsize = AtomicUsize::new(0);
+/// All slots were taken at some time: only then may a task be refused for want of one.
+pub(crate) static FILLED: AtomicBool = AtomicBool::new(false);
+/// A shutdown has begun, and whether it cancels.
+pub(crate) static SHUT: AtomicBool = AtomicBool::new(false);
+pub(crate) static CANCELS: AtomicBool = AtomicBool::new(false);
+/// The future's next poll is its last.
+pub(crate) static RELEASED: AtomicBool = AtomicBool::new(false);
+/// The number of the run, so that no value of an earlier one passes for one of this.
+static RUN: AtomicU32 = AtomicU32::new(0);
+
+pub(crate) fn account(role: Role) -> &'static Account {
+    &ACCOUNTS[role as usize]
+}
+
+pub(crate) fn add(figure: &AtomicUsize) {
+    figure.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) fn get(figure: &AtomicUsize) -> usize {
+    figure.load(Ordering::Relaxed)
+}
+
+/// A new run.
+pub(crate) fn reset() {
+    for account in &ACCOUNTS {
+        let Account { made, dropped, refused, ran, cancelled, values_made, values_dropped } = account;
+        for figure in [made, dropped, refused, ran, values_made, values_dropped] {
+            figure.store(0, Ordering::Relaxed);
+        }
+        cancelled.store(false, Ordering::Relaxed);
+    }
+    for figure in [&CALLBACKS_ADDED, &CALLBACKS_CALLED] {
+        figure.store(0, Ordering::Relaxed);
+    }
+    for flag in [&FILLED, &SHUT, &CANCELS, &RELEASED] {
+        flag.store(false, Ordering::Relaxed);
+    }
+    RUN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// A task's outcome, which counts itself.
+#[derive(Debug)]
+pub(crate) struct Value {
+    pub(crate) role: Role,
+    run: u32,
+}
+
+impl Value {
+    pub(crate) fn new(role: Role) -> Self {
+        add(&account(role).values_made);
+        Self { role, run: RUN.load(Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        add(&account(self.role).values_dropped);
+    }
+}
+
+/// What a closure or future carries, to count itself.
+pub(crate) struct Body(Role);
+
+impl Body {
+    fn new(role: Role) -> Self {
+        add(&account(role).made);
+        Self(role)
+    }
+
+    fn end(&self) -> Value {
+        add(&account(self.0).ran);
+        Value::new(self.0)
+    }
+}
+
+impl Drop for Body {
+    fn drop(&mut self) {
+        add(&account(self.0).dropped);
+    }
+}
+
+/// A task that ends at once.
+pub(crate) fn closure(role: Role) -> impl FnOnce() -> Value + Send + 'static {
+    let body = Body::new(role);
+    move || body.end()
+}
+
+/// A future that ends in its first poll.
+pub(crate) fn future(role: Role) -> impl Future<Output = Value> + Send + 'static {
+    let body = Body::new(role);
+    async move { body.end() }
+}
+
+/// A future that ends in the first poll after [`RELEASED`], and shows its waker to `keep`.
+pub(crate) struct Resting {
+    body: Body,
+    keep: fn(&Context<'_>),
+}
+
+impl Resting {
+    pub(crate) fn new(role: Role, keep: fn(&Context<'_>)) -> Self {
+        Self { body: Body::new(role), keep }
+    }
+}
+
+impl Future for Resting {
+    type Output = Value;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Value> {
+        if RELEASED.load(Ordering::Relaxed) {
+            return Poll::Ready(self.body.end());
+        }
+        (self.keep)(context);
+        Poll::Pending
+    }
+}
+
+/// Checks a task's outcome against what the task counted.
+pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
+    let account = account(role);
+    let (ran, cancelled) = (get(&account.ran), is_cancelled(role));
+    match outcome {
+        Ok(value) => {
+            assert!(value.role == role, "{role:?} has the value of {:?}", value.role);
+            assert!(value.run == RUN.load(Ordering::Relaxed), "{role:?} has the value of an earlier run");
+            assert!(ran == 1 && !cancelled, "{role:?} has a value, ran {ran} times, cancelled: {cancelled}");
+        }
+        Err(TaskError::Cancelled) => {
+            assert!(ran == 0 && cancelled, "{role:?} says it is cancelled, and ran {ran} times")
+        }
+        Err(TaskError::Broken) => assert!(role == Role::Broken && !cancelled, "{role:?} is broken"),
+        Err(error) => panic!("{role:?} ends with {error:?}"),
+    }
+}
+
+/// Whether a task was cancelled, by its own figures.
+pub(crate) fn is_cancelled(role: Role) -> bool {
+    let account = account(role);
+    match role {
+        Role::Promise | Role::Broken => account.cancelled.load(Ordering::Relaxed),
+        _ => get(&account.made) > get(&account.refused) + get(&account.ran),
+    }
+}
+
+/// Checks every role's figures when all is over, and those of the executor against them.
+pub(crate) fn check(before: Stats, after: Stats) {
+    let (mut ran, mut cancelled, mut refused) = (0, 0, 0);
+    for role in ROLES {
+        let account = account(role);
+        let told = account.cancelled.load(Ordering::Relaxed);
+        let [made, dropped, refusals, ended, values_made, values_dropped] = [
+            &account.made,
+            &account.dropped,
+            &account.refused,
+            &account.ran,
+            &account.values_made,
+            &account.values_dropped,
+        ]
+        .map(get);
+        assert!(made == dropped, "{role:?}: {made} bodies were made and {dropped} dropped");
+        assert!(values_made == values_dropped, "{role:?}: {values_made} values were made and {values_dropped} dropped");
+        let cancellations = match role {
+            Role::Promise | Role::Broken => usize::from(told),
+            _ => {
+                let accepted = made - refusals;
+                assert!(ended <= accepted, "{role:?}: {accepted} were accepted and {ended} ran");
+                accepted - ended
+            }
+        };
+        assert!(role != Role::Promise || ended + cancellations == 1, "{role:?}: kept {ended} times, cancelled: {told}");
+        assert!(!told || cancellations == 1, "{role:?}: said to be cancelled, and ran");
+        let expected = told || (CANCELS.load(Ordering::Relaxed) && role != Role::Promise);
+        assert!(cancellations == 0 || expected, "{role:?}: never ran");
+        ran += ended;
+        cancelled += cancellations;
+        refused += refusals;
+    }
+    let (added, called) = (get(&CALLBACKS_ADDED), get(&CALLBACKS_CALLED));
+    assert!(added == called, "{added} callbacks were added and {called} called");
+    assert!(after.slots_in_use == 0 && after.queued == 0 && after.running == 0, "not at rest: {after}");
+    let completed = after.completed.wrapping_sub(before.completed);
+    assert!(completed == ran, "{ran} ran, and the executor counted {completed}");
+    let counted = after.cancelled.wrapping_sub(before.cancelled);
+    assert!(counted == cancelled, "{cancelled} were cancelled, and the executor counted {counted}");
+    let counted = after.refused.wrapping_sub(before.refused);
+    assert!(counted == refused, "{refused} were refused, and the executor counted {counted}");
+    assert!(after.panicked == 0 && after.callbacks_panicked == 0, "there were panics: {after}");
+}
