@@ -4,8 +4,9 @@
 //!   exception set it, `wfe` consumes it, so that no wake-up is lost between the last look and the sleep.
 //! - Every exception level counts as a thread of its own: its number is that of the exception.
 //! - The clock counts SysTick's interrupts.
-//! - [`Workers`] keeps a worker for the super-loop and one for PendSV, which has the lowest priority of all
-//!   interrupts. PendSV is requested whenever a thread is about to sleep, and by [`tick`].
+//! - [`Workers`] keeps a worker for the super-loop, one for PendSV, which has the lowest priority of all
+//!   interrupts, and as many more as the board has interrupts to spare. PendSV is requested whenever a thread is about to sleep, and by
+//!   [`tick`]; the others are requested by the board.
 #![no_std]
 
 use core::arch::asm;
@@ -79,9 +80,9 @@ pub fn tick() {
     SCB::set_pendsv();
 }
 
-/// The workers: number 0 is the super-loop's, number 1 PendSV's.
-pub struct Workers {
-    places: [Mutex<Cell<Option<Worker<CortexM>>>>; 2],
+/// The workers: number 0 is the super-loop's, number 1 PendSV's, those from 2 on the board's.
+pub struct Workers<const COUNT: usize = 2> {
+    places: [Mutex<Cell<Option<Worker<CortexM>>>>; COUNT],
 }
 
 /// The place of the super-loop's worker in [`Workers`].
@@ -89,14 +90,15 @@ pub const SUPER_LOOP: usize = 0;
 /// The place of PendSV's.
 pub const PENDSV: usize = 1;
 
-impl Workers {
+impl<const COUNT: usize> Workers<COUNT> {
     /// No worker yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { places: [const { Mutex::new(Cell::new(None)) }; 2] }
+        Self { places: [const { Mutex::new(Cell::new(None)) }; COUNT] }
     }
 
-    /// Has a worker run the oldest task, if there is one. To be called by the super-loop and by the handler of PendSV, each for its own.
+    /// Has a worker run the oldest task, if there is one. To be called by the super-loop and by the handlers of the interrupts, each for its
+    /// own.
     pub fn run_one(&self, place: usize) -> Ran {
         let place = &self.places[place];
         // Tasks run outside the critical section.
@@ -109,13 +111,13 @@ impl Workers {
     }
 }
 
-impl Default for Workers {
+impl<const COUNT: usize> Default for Workers<COUNT> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl Spawn<CortexM> for Workers {
+impl<const COUNT: usize> Spawn<CortexM> for Workers<COUNT> {
     type Error = Infallible;
 
     /// A worker that nobody asked for is dropped: the executor then has one less.

@@ -1,10 +1,17 @@
 //! The scenarios on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
-//! Two workers: the super-loop and PendSV. SysTick is the clock and the interrupt that completes, wakes and submits.
+//! Three workers: the super-loop, PendSV, and above them an interrupt that no device drives. SysTick, above all, is the clock and the
+//! interrupt that completes, wakes and submits.
 #![no_std]
 #![no_main]
 
+mod preemption;
+
+use core::sync::atomic::{AtomicBool, Ordering};
+
 use cortex_m::Peripherals;
+use cortex_m::interrupt::InterruptNumber;
+use cortex_m::peripheral::{NVIC, scb::SystemHandler};
 use cortex_m_host::{CortexM, PENDSV, SUPER_LOOP, Workers, start_clock, tick};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
@@ -12,13 +19,34 @@ use panic_semihosting as _;
 use slotted::Ran;
 use slotted_scenarios::Suite;
 
-static WORKERS: Workers = Workers::new();
-static SUITE: Suite<2, CortexM> = Suite::new();
+static WORKERS: Workers<3> = Workers::new();
+static SUITE: Suite<3, CortexM> = Suite::new();
+
+/// The place of the urgent interrupt's worker in [`WORKERS`].
+const URGENT: usize = 2;
+/// Whether the clock requests the urgent interrupt.
+static CLOCK_IS_URGENT: AtomicBool = AtomicBool::new(false);
+
+/// The urgent interrupt: a line that no device drives here, between SysTick and PendSV.
+#[derive(Clone, Copy)]
+struct Urgent;
+
+// SAFETY: one number, always the same.
+unsafe impl InterruptNumber for Urgent {
+    fn number(self) -> u16 {
+        31
+    }
+}
+
+const URGENT_PRIORITY: u8 = 0x40;
 
 #[exception]
 fn SysTick() {
     tick();
     SUITE.interrupt();
+    if CLOCK_IS_URGENT.load(Ordering::Relaxed) {
+        NVIC::pend(Urgent);
+    }
 }
 
 #[exception]
@@ -26,16 +54,29 @@ fn PendSV() {
     while WORKERS.run_one(PENDSV) == Ran::Task {}
 }
 
+/// Every line of the interrupt controller ends here. One task each time, so that something is left for the others.
+#[exception]
+unsafe fn DefaultHandler(line: i16) {
+    assert!(line == Urgent.number() as i16, "an interrupt of line {line}");
+    let _ = WORKERS.run_one(URGENT);
+}
+
 #[entry]
 fn main() -> ! {
     let mut peripherals = Peripherals::take().expect("nobody has taken them");
-    // Lower than SysTick, so that a task can be interrupted.
+    // SysTick has the highest priority, so that any task can be interrupted.
     // SAFETY: no critical section rests on priorities.
-    unsafe { peripherals.SCB.set_priority(cortex_m::peripheral::scb::SystemHandler::PendSV, 0xff) };
+    unsafe {
+        peripherals.NVIC.set_priority(Urgent, URGENT_PRIORITY);
+        peripherals.SCB.set_priority(SystemHandler::PendSV, 0xff);
+        NVIC::unmask(Urgent);
+    }
     start_clock(&mut peripherals.SYST, 25_000_000);
 
     let mut out = hio::hstdout().expect("the emulator has a console");
+    let in_order = preemption::run(&mut out);
+    CLOCK_IS_URGENT.store(true, Ordering::Relaxed);
     let failed = SUITE.run(&WORKERS, || WORKERS.run_one(SUPER_LOOP), &mut out);
-    debug::exit(if failed == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    debug::exit(if in_order == Ok(true) && failed == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
     unreachable!("the emulator has ended");
 }

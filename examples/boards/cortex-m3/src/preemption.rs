@@ -1,0 +1,152 @@
+//! Three workers at three priorities: in which order their tasks begin and end.
+
+use core::cell::RefCell;
+use core::fmt::{self, Write};
+
+use cortex_m::asm::{dsb, isb};
+use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m::register::basepri;
+use cortex_m_host::{CortexM, SUPER_LOOP};
+use critical_section::Mutex;
+use slotted::{Clock, Executor, Park, Pending, Ran};
+
+use crate::{URGENT_PRIORITY, Urgent, WORKERS};
+
+static EXECUTOR: Executor<3, 8, 64, CortexM> = Executor::new();
+
+/// A level, as [`Park::current_id`] tells it: the number of the exception, plus one.
+const THREAD: usize = 1;
+const PENDSV: usize = 14 + 1;
+const URGENT: usize = 16 + 31 + 1;
+
+/// What a task does, and at which level.
+type Event = (&'static str, usize);
+
+/// What happened in a play.
+struct Log {
+    events: [Event; 16],
+    count: usize,
+}
+
+static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log { events: [("", 0); 16], count: 0 }));
+
+/// Notes what the calling task does.
+fn note(event: &'static str) {
+    critical_section::with(|section| {
+        let log = &mut *LOG.borrow_ref_mut(section);
+        log.events[log.count] = (event, CortexM::current_id());
+        log.count += 1;
+    });
+}
+
+fn submit(task: fn()) {
+    EXECUTOR.submit(task).expect("there is room").detach();
+}
+
+/// Requests an interrupt, which comes at once if it may.
+fn request(level: usize) {
+    match level {
+        PENDSV => SCB::set_pendsv(),
+        _ => NVIC::pend(Urgent),
+    }
+    dsb();
+    isb();
+}
+
+/// Holds both interrupts back, or lets them come. The clock goes on.
+fn hold_back(priority: u8) {
+    // SAFETY: no critical section rests on priorities.
+    unsafe { basepri::write(priority) };
+    isb();
+}
+
+/// Plays everything, one line each. Says whether all happened in order.
+pub(crate) fn run(out: &mut impl Write) -> Result<bool, fmt::Error> {
+    let mut all = true;
+    let plays = [
+        ("a worker of higher priority interrupts one of lower", higher_interrupts_lower()),
+        ("the worker of higher priority goes first", higher_goes_first()),
+    ];
+    for (name, in_order) in plays {
+        writeln!(out, "{} {name}", if in_order { "ok" } else { "FAILED" })?;
+        all &= in_order;
+    }
+    Ok(all)
+}
+
+/// Has the super-loop's worker run `first`, and says whether all happened in the expected order. `first` lets the interrupts come.
+fn play(first: fn(), expected: &[Event]) -> bool {
+    critical_section::with(|section| LOG.borrow_ref_mut(section).count = 0);
+    EXECUTOR.start(&WORKERS).expect("it has stopped");
+    hold_back(URGENT_PRIORITY);
+    submit(first);
+    let ran = WORKERS.run_one(SUPER_LOOP);
+    EXECUTOR.begin_shutdown(Pending::Run);
+    let left = WORKERS.run_one(SUPER_LOOP);
+    request(URGENT);
+    request(PENDSV);
+    EXECUTOR.shutdown(Pending::Run).expect("no worker calls it");
+    let in_order = critical_section::with(|section| {
+        let log = LOG.borrow_ref(section);
+        log.events[..log.count] == *expected
+    });
+    ran == Ran::Task && left == Ran::Left && in_order
+}
+
+/// A task of the super-loop is interrupted by one of PendSV, and that by one of the urgent interrupt; that is interrupted by the clock,
+/// and not by another of PendSV.
+fn higher_interrupts_lower() -> bool {
+    let first = || {
+        note("the first begins");
+        submit(|| {
+            note("the second begins");
+            submit(|| {
+                note("the third begins");
+                submit(|| note("the fourth"));
+                request(PENDSV);
+                let later = CortexM::now() + 2;
+                while CortexM::now() < later {
+                    core::hint::spin_loop();
+                }
+                note("the third ends");
+            });
+            request(URGENT);
+            note("the second ends");
+        });
+        hold_back(0);
+        request(PENDSV);
+        note("the first ends");
+    };
+    let expected = [
+        ("the first begins", THREAD),
+        ("the second begins", PENDSV),
+        ("the third begins", URGENT),
+        ("the third ends", URGENT),
+        ("the second ends", PENDSV),
+        ("the fourth", PENDSV),
+        ("the first ends", THREAD),
+    ];
+    play(first, &expected)
+}
+
+/// Of two workers that are requested while neither may come, the higher takes the older task.
+fn higher_goes_first() -> bool {
+    let first = || {
+        note("the first begins");
+        submit(|| note("the second"));
+        submit(|| note("the third"));
+        request(PENDSV);
+        request(URGENT);
+        note("both are held back");
+        hold_back(0);
+        note("the first ends");
+    };
+    let expected = [
+        ("the first begins", THREAD),
+        ("both are held back", THREAD),
+        ("the second", URGENT),
+        ("the third", PENDSV),
+        ("the first ends", THREAD),
+    ];
+    play(first, &expected)
+}
