@@ -9,11 +9,12 @@ extern crate alloc;
 
 use alloc::boxed::Box;
 use core::ffi::c_void;
+use core::fmt::{self, Write};
 use core::ptr::{self, with_exposed_provenance_mut};
 
 use cortex_m::peripheral::SYST;
 use cortex_m_rt::entry;
-use cortex_m_semihosting::{debug, hprintln};
+use cortex_m_semihosting::{debug, hio};
 use freertos_host::{FreeRtosHost, FreeRtosTasks};
 use freertos_next::{
     CurrentTask, Duration, FreeRtosAllocator, FreeRtosMutVoidPtr, FreeRtosTaskHandle, FreeRtosUtils, Queue, Task,
@@ -37,23 +38,25 @@ fn main() -> ! {
         .stack_size_bytes(16 * 1024)
         .priority(TaskPriority(PRIORITY))
         .start(|_| {
-            print();
-            debug::exit(debug::EXIT_SUCCESS);
+            let mut out = hio::hstdout().expect("the emulator has a console");
+            debug::exit(if print(&mut out).is_ok() { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
         })
         .expect("there is room for the main task");
     FreeRtosUtils::start_scheduler()
 }
 
-fn print() {
-    hprintln!("clock itself: {}", average(|_| {}));
-    for (worker, priority) in [("more urgent", PRIORITY + 1), ("as urgent", PRIORITY), ("less urgent", PRIORITY - 1)] {
-        hprintln!("slotted, submit and result, worker {worker}: {}", submit_and_result(priority));
+fn print(out: &mut impl Write) -> fmt::Result {
+    const PRIORITIES: [(&str, u8); 3] =
+        [("more urgent", PRIORITY + 1), ("as urgent", PRIORITY), ("less urgent", PRIORITY - 1)];
+    writeln!(out, "nothing: {}", average(|_| {}))?;
+    for (worker, priority) in PRIORITIES {
+        writeln!(out, "slotted, submit and result, worker {worker}: {}", submit_and_result(priority))?;
     }
-    for (worker, priority) in [("more urgent", PRIORITY + 1), ("as urgent", PRIORITY), ("less urgent", PRIORITY - 1)] {
-        hprintln!("boxed closure through a queue, notification back, worker {worker}: {}", queue(priority));
+    for (worker, priority) in PRIORITIES {
+        writeln!(out, "boxed closure through a queue, notification back, worker {worker}: {}", queue(priority))?;
     }
-    hprintln!("task created, run, notification back, deleted: {}", create(PRIORITY + 1));
-    hprintln!("the same through freertos-next, deleted by the idle task later: {}", start());
+    writeln!(out, "task created, run, notification back, deleted: {}", create(PRIORITY + 1))?;
+    writeln!(out, "the same with a closure, deleted by the idle task later: {}", start())
 }
 
 /// The timer of the board, at 25 MHz and counting down. With `-icount shift=8` an instruction takes 256 ns.
@@ -61,8 +64,11 @@ const TIMER: usize = 0x4000_0000;
 
 #[inline(never)]
 fn begin() -> u32 {
-    // SAFETY: the control register: it runs.
-    unsafe { with_exposed_provenance_mut::<u32>(TIMER).write_volatile(1) };
+    // The whole of 32 bit; it runs.
+    for (register, value) in [(0x8, u32::MAX), (0x0, 1)] {
+        // SAFETY: registers of the timer, which are not memory to Rust.
+        unsafe { with_exposed_provenance_mut::<u32>(TIMER + register).write_volatile(value) };
+    }
     read()
 }
 
@@ -164,7 +170,7 @@ fn start() -> u64 {
     work.name("work").stack_size_bytes(STACK_SIZE).priority(TaskPriority(PRIORITY + 1));
     let mut sum = 0;
     for _ in 0..ROUNDS / 50 {
-        let mut instructions = |rounds: u32| {
+        let instructions = |rounds: u32| {
             let began = begin();
             for _ in 0..rounds {
                 let caller = main.clone();
