@@ -35,11 +35,7 @@ unsafe extern "C" {
         action: u32,
         previous: *mut u32,
     ) -> FreeRtosBaseType;
-    fn vTaskGenericNotifyGiveFromISR(
-        task: FreeRtosTaskHandle,
-        index: FreeRtosUBaseType,
-        woken: *mut FreeRtosBaseType,
-    );
+    fn vTaskGenericNotifyGiveFromISR(task: FreeRtosTaskHandle, index: FreeRtosUBaseType, woken: *mut FreeRtosBaseType);
     fn vTaskInternalSetTimeOutState(now: *mut TimeOut);
     fn xTaskGetCurrentTaskHandle() -> FreeRtosTaskHandle;
 }

@@ -100,13 +100,7 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
         let worker = worker.into_raw();
         for _ in 0..PATIENCE {
             // A task of a higher priority runs, and may even end, before this returns.
-            if kernel::create_task(
-                run::<NOTIFICATION, HERTZ>,
-                worker.cast(),
-                &name,
-                self.stack_words,
-                self.priority,
-            ) {
+            if kernel::create_task(run::<NOTIFICATION, HERTZ>, worker.cast(), &name, self.stack_words, self.priority) {
                 return Ok(());
             }
             if !kernel::in_task() {

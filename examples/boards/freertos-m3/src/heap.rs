@@ -34,6 +34,12 @@ pub(crate) fn free() -> usize {
     heap().free
 }
 
+/// How many blocks are taken.
+pub(crate) fn blocks() -> usize {
+    let heap = heap();
+    heap.allocations - heap.frees
+}
+
 /// How many bytes can be had at once. The kernel keeps the size of a block before it.
 pub(crate) fn largest() -> usize {
     heap().largest.saturating_sub(8)

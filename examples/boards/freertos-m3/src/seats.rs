@@ -4,16 +4,18 @@ extern crate alloc;
 
 use alloc::vec;
 use core::cell::RefCell;
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use critical_section::Mutex;
 use freertos_host::{SEATS, Waiting};
 use freertos_next::{FreeRtosUtils, Task, TaskPriority};
-use slotted::{Executor, Park, Pending};
+use slotted::{Clock, Executor, Park, Pending};
 
 use crate::PRIORITY;
 use crate::heap::largest;
-use crate::scenario::{Failure, Host, RESTING, Verdict, check, comes_to_rest, soon, tasks};
+use crate::interrupt::{Act, request};
+use crate::scenario::{Failure, Host, LONG, RESTING, Verdict, check, comes_to_rest, soon, tasks};
+use crate::trace;
 
 /// Starts a task that runs, before this returns, until it waits.
 fn start(function: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
@@ -22,15 +24,21 @@ fn start(function: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     task.start(|_| function()).map(drop).map_err(|_| Failure::new("a task was refused"))
 }
 
+type Pool = Executor<1, { SEATS + 8 }, 64, Host>;
+
+/// So many tasks wait that there is no seat for some of them, nor for a worker that starts meanwhile. The main task is known to somebody, and
+/// keeps its own although it does not wait.
 pub(crate) fn more_than_seats() -> Verdict {
     const WAITING: usize = SEATS + 4;
-    static POOL: Executor<1, WAITING, 64, Host> = Executor::new();
+    static SEATED: Pool = Executor::new();
+    static SEATLESS: Pool = Executor::new();
     static ARRIVED: AtomicUsize = AtomicUsize::new(0);
     static SUM: AtomicUsize = AtomicUsize::new(0);
-    POOL.start(&tasks(PRIORITY - 1))?;
+    let token = Host::current();
+    SEATED.start(&tasks(PRIORITY - 1))?;
     let mut promises = heapless::Vec::<_, WAITING>::new();
     for _ in 0..WAITING {
-        let (promise, handle) = POOL.promise::<usize>()?;
+        let (promise, handle) = SEATED.promise::<usize>()?;
         check!(promises.push(promise).is_ok());
         start(move || {
             ARRIVED.fetch_add(1, Ordering::Relaxed);
@@ -38,11 +46,62 @@ pub(crate) fn more_than_seats() -> Verdict {
         })?;
     }
     check!(ARRIVED.load(Ordering::Relaxed) == WAITING && SUM.load(Ordering::Relaxed) == 0);
+
+    // Who has no seat sleeps for one tick.
+    Host::unpark(&token);
+    Host::park();
+    let end = Host::now() + 5;
+    Host::park_until(end);
+    check!(Host::now() >= end);
+
+    SEATLESS.start(&tasks(PRIORITY + 1))?;
     for (number, promise) in (1..).zip(promises) {
         check!(promise.set_result(number).is_ok());
     }
     check!(soon(|| SUM.load(Ordering::Relaxed) == WAITING * (WAITING + 1) / 2));
-    POOL.shutdown(Pending::Run)?;
+    for pool in [&SEATED, &SEATLESS] {
+        waits_inside(pool)?;
+        check!(pool.submit(|| 6)?.result_timeout(LONG)? == 6);
+        pool.shutdown(Pending::Run)?;
+    }
+    Ok(())
+}
+
+/// A task of the worker waits, so that the worker takes a seat if it has none.
+fn waits_inside(pool: &'static Pool) -> Verdict {
+    static ABOUT_TO: AtomicBool = AtomicBool::new(false);
+    ABOUT_TO.store(false, Ordering::Relaxed);
+    let (promise, handle) = pool.promise::<usize>()?;
+    let mut outer = pool.submit(move || {
+        ABOUT_TO.store(true, Ordering::Relaxed);
+        handle.result().ok()
+    })?;
+    check!(soon(|| ABOUT_TO.load(Ordering::Relaxed)));
+    check!(promise.set_result(5).is_ok());
+    check!(outer.result_timeout(LONG)? == Some(5));
+    Ok(())
+}
+
+/// A task that is woken before it waits does not wait, once; whoever wakes it.
+pub(crate) fn permits() -> Verdict {
+    static TOKEN: Mutex<RefCell<Option<Waiting>>> = Mutex::new(RefCell::new(None));
+    fn wake() {
+        let token = critical_section::with(|section| TOKEN.borrow_ref(section).clone());
+        token.iter().for_each(Host::unpark);
+    }
+    let token = Host::current();
+    drop(critical_section::with(|section| TOKEN.replace(section, Some(token))));
+    for wake in [wake, || request(Act::Call(wake))] {
+        let (near, far) = (Host::now() + 2, Host::now() + 1000);
+        wake();
+        wake();
+        Host::park_until(far);
+        check!(Host::now() < far);
+        Host::park_until(near);
+        check!(Host::now() >= near);
+    }
+    drop(critical_section::with(|section| TOKEN.take(section)));
+    check!(trace::was(&["interrupt", "end of interrupt", "interrupt", "end of interrupt"]));
     Ok(())
 }
 
