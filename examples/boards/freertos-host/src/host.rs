@@ -9,7 +9,7 @@ use crate::seats::{self, Waiting};
 ///
 /// `NOTIFICATION` is the task notification by which a task is woken, of those that `configTASK_NOTIFICATION_ARRAY_ENTRIES` says each task has. The
 /// host takes it from any task while that waits. An application that uses notification 0 itself, be it through stream buffers,
-/// configures a second one and takes `FreeRtosHost<1>`.
+/// configures a second one and takes `FreeRtosHost<1>`. A number that the kernel was not configured for ends in its `configASSERT`.
 ///
 /// `HERTZ` is `configTICK_RATE_HZ`.
 ///
