@@ -68,17 +68,15 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     let index = slot.index();
     // The group of the nearest other member of the same executor: mostly the one before.
     // Bound: the number of handles.
-    let sibling = watched
+    let group = watched
         .rev()
         .filter(|&other| other != place)
         .filter_map(|other| key(members, other))
-        .find(|(theirs, other)| {
-            theirs.is(registry) && registry.waits().with(|waits| waits.cell(other.index()).group().is_some())
-        })
-        .map(|(_, other)| other.index());
+        .filter(|(theirs, _)| theirs.is(registry))
+        .find_map(|(_, other)| registry.waits().with(|waits| waits.cell(other.index()).group()));
+    // It stays ours between the sections: we hold its members, or it is new and has none.
+    let group = group.unwrap_or_else(|| registry.waits().with(|waits| waits.new_group(index, wake_on)));
     registry.waits().with(|waits| {
-        let group = sibling.and_then(|sibling| waits.cell(sibling).group());
-        let group = group.unwrap_or_else(|| waits.new_group(index, wake_on));
         let cell = waits.cell(index);
         cell.set_group(Some(group));
         // Fits: handles pin slots, of which an executor has fewer than 2^16; 2^16 executors would be needed.

@@ -199,11 +199,10 @@ impl<H: Park> Waits<H> {
     ///
     /// Bound: the number of slots, and one step as long as no watched slot was reused under another group.
     pub(crate) fn new_group(&self, first: Index, wake_on: WakeOn) -> Index {
-        let slots = self.cells.len();
-        let start = usize::from(first);
-        for step in 0..slots {
-            let place = (start + step) % slots;
-            let group = &self.cells[place].head;
+        let (before, after) = self.cells.split_at(usize::from(first));
+        let places = (usize::from(first)..).zip(after).chain((0..).zip(before));
+        for (place, cell) in places {
+            let group = &cell.head;
             if !group.used.replace(true) {
                 group.wake_on.set(wake_on);
                 group.failed.set(false);

@@ -307,9 +307,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Some(cancelled);
             }
             let cancelled = self.shared().ready.with(|ready| {
-                let seen = slot.snapshot();
-                let meant = generation.is_none_or(|meant| meant == seen.generation());
-                if !meant || !seen.is_queued() {
+                if !generation.is_none_or(|meant| meant == slot.snapshot().generation()) {
                     return None;
                 }
                 // While it is linked, inside this lock, nothing else can happen to it.
