@@ -1,0 +1,85 @@
+//! The peers: what somebody with the same problem would take, each written as its users would write it.
+
+mod async_executor;
+mod channel;
+mod chili;
+mod condvar;
+mod forte;
+mod futures;
+mod python;
+mod rayon;
+mod slotted;
+mod threadpool;
+mod tokio;
+
+use crate::arguments::Effort;
+use crate::pool::Pool;
+use crate::sample::Figures;
+use crate::workload::{self, Workload};
+
+pub use python::measure as measure_python;
+pub use slotted::SLOTTED;
+
+pub type Run = fn(Effort) -> Figures;
+
+/// What a peer has for a workload.
+#[derive(Clone, Copy)]
+pub enum Found {
+    Here(Run),
+    /// A program of another language measures it.
+    Python,
+    /// Its workers would wait for tasks that nobody is left to run: known from how it is made, not tried.
+    Deadlock,
+    /// It has no such operation.
+    Missing,
+}
+
+pub struct Peer {
+    pub name: &'static str,
+    pub find: fn(Workload) -> Found,
+}
+
+/// In the order of the tables.
+pub const PEERS: &[Peer] = &[
+    Peer { name: SLOTTED, find: slotted::find },
+    Peer { name: "slotted inline", find: slotted::find_inline },
+    Peer { name: "slotted map", find: slotted::find_map },
+    Peer { name: "slotted scope", find: slotted::find_scope },
+    Peer { name: "slotted, 1 worker", find: slotted::find_one_worker },
+    Peer { name: "slotted, 2 workers", find: slotted::find_two_workers },
+    Peer { name: "slotted, 4 workers", find: slotted::find_four_workers },
+    Peer { name: "slotted, 8 workers", find: slotted::find_eight_workers },
+    Peer { name: "rayon + oneshot", find: rayon::find_oneshot },
+    Peer { name: "rayon + crossbeam-channel", find: rayon::find_channel },
+    Peer { name: "threadpool", find: threadpool::find },
+    Peer { name: "tokio spawn", find: tokio::find },
+    Peer { name: "tokio spawn_blocking", find: tokio::find_blocking },
+    Peer { name: "futures ThreadPool", find: futures::find },
+    Peer { name: "async-executor", find: async_executor::find },
+    Peer { name: "own: channel + oneshot", find: channel::find_oneshot },
+    Peer { name: "own: channel + bounded(1)", find: channel::find_bounded },
+    Peer { name: "own: Mutex + Condvar", find: condvar::find },
+    Peer { name: "forte", find: forte::find },
+    Peer { name: "chili", find: chili::find },
+    Peer { name: "Python", find: python::find },
+];
+
+pub fn peer(name: &str) -> Option<&'static Peer> {
+    PEERS.iter().find(|peer| peer.name == name)
+}
+
+/// What every pool can do.
+fn pool<P: Pool>(workload: Workload) -> Found {
+    Found::Here(match workload {
+        Workload::One => workload::one::<P>,
+        Workload::OneAfterPause => workload::one_after_pause::<P>,
+        Workload::Stream => workload::stream::<P>,
+        Workload::SeveralStreams => workload::several_streams::<P>,
+        Workload::Completion => workload::completion::<P>,
+        Workload::Array => workload::array::<P>,
+        Workload::Footprint => workload::footprint::<P>,
+        Workload::Latency => workload::latency::<P>,
+        Workload::ForkJoin => return Found::Deadlock,
+        Workload::Cancel | Workload::Wake | Workload::Scale => return Found::Missing,
+    })
+}

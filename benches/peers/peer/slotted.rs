@@ -1,0 +1,262 @@
+//! `slotted`.
+
+use core::future::Future;
+use std::sync::Arc;
+
+use slotted::{Executor, JoinHandle, StdThreads, as_completed};
+
+use super::{Found, pool};
+use crate::arguments::Effort;
+use crate::pool::{Cancel, ForkJoin, Polls, Pool, WORKERS};
+use crate::sample::Figures;
+use crate::work::work;
+use crate::workload::{self, CUTOFF, Workload};
+
+/// Also the name of the rows of the world of boards, with more behind it.
+pub const SLOTTED: &str = "slotted";
+
+/// As many slots as the workloads have tasks outstanding.
+static POOL: Executor<WORKERS, 1024> = Executor::new();
+
+struct Slotted;
+
+impl Pool for Slotted {
+    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
+
+    fn start() -> Self {
+        POOL.start(&StdThreads::new()).expect("threads");
+        Self
+    }
+
+    fn submit<T, F>(&self, task: F) -> Self::Handle<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        POOL.submit(task).expect("there is room")
+    }
+
+    fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
+        handle.result().expect("a value")
+    }
+
+    fn each_completed<F>(&self, tasks: Vec<F>, mut visit: impl FnMut(u64))
+    where
+        F: FnOnce() -> u64 + Send + 'static,
+    {
+        let handles: Vec<_> = tasks.into_iter().map(|task| self.submit(task)).collect();
+        for handle in as_completed(handles) {
+            visit(self.result(handle));
+        }
+    }
+
+    fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
+        output.copy_from_slice(input);
+        let each = |items: &mut [u64]| items.iter_mut().for_each(|item| *item = work(*item));
+        POOL.scope(|scope| scope.for_each_chunk(output, chunk, each)).expect("open");
+    }
+}
+
+impl ForkJoin for Slotted {
+    fn fibonacci(&self, n: u64) -> u64 {
+        self.result(self.submit(move || fork(n)))
+    }
+}
+
+/// In a worker: one half is offered to the others, and run here if none has taken it by the time it is wanted.
+fn fork(n: u64) -> u64 {
+    if n < CUTOFF {
+        return workload::fibonacci(n);
+    }
+    let other = POOL.submit(move || fork(n - 2)).expect("there is room");
+    fork(n - 1) + other.result().expect("a value")
+}
+
+impl Cancel for Slotted {
+    fn cancel(&self, handle: Self::Handle<()>) {
+        assert!(handle.cancel());
+    }
+}
+
+impl Polls for Slotted {
+    fn spawn<F>(&self, future: F) -> Self::Handle<u64>
+    where
+        F: Future<Output = u64> + Send + 'static,
+    {
+        POOL.submit_future(future).expect("there is room")
+    }
+}
+
+pub fn find(workload: Workload) -> Found {
+    match workload {
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Slotted>),
+        Workload::Cancel => Found::Here(workload::cancel::<Slotted>),
+        Workload::Wake => Found::Here(workload::wake::<Slotted>),
+        other => pool::<Slotted>(other),
+    }
+}
+
+/// The caller runs what no worker has started.
+struct Inline(Slotted);
+
+impl Pool for Inline {
+    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
+
+    fn start() -> Self {
+        Self(Slotted::start())
+    }
+
+    fn submit<T, F>(&self, task: F) -> Self::Handle<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.0.submit(task)
+    }
+
+    fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
+        handle.result_inline().expect("a value")
+    }
+
+    fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
+    where
+        F: FnOnce() -> u64 + Send + 'static,
+    {
+        POOL.map(tasks.into_iter().map(Once), Once::call)
+            .unordered()
+            .inline()
+            .map(|result| result.expect("a value"))
+            .for_each(visit);
+    }
+
+    fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
+        output.copy_from_slice(input);
+        let each = |items: &mut [u64]| items.iter_mut().for_each(|item| *item = work(*item));
+        POOL.scope(|scope| scope.inline().for_each_chunk(output, chunk, each)).expect("open");
+    }
+}
+
+/// A task as an item.
+struct Once<F>(F);
+
+impl<F: FnOnce() -> u64> Once<F> {
+    fn call(self) -> u64 {
+        (self.0)()
+    }
+}
+
+impl ForkJoin for Inline {
+    fn fibonacci(&self, n: u64) -> u64 {
+        self.result(self.submit(move || fork(n)))
+    }
+}
+
+pub fn find_inline(workload: Workload) -> Found {
+    match workload {
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Inline>),
+        // Nobody waits for a result there, or the workers are what is measured.
+        Workload::Latency | Workload::Footprint => Found::Missing,
+        other => pool::<Inline>(other),
+    }
+}
+
+/// Room for the items of a chunk, and then for what became of each.
+static LARGE: Executor<WORKERS, 64, 4112> = Executor::new();
+
+/// `map`, many items in a task.
+fn map(effort: Effort) -> Figures {
+    LARGE.start(&StdThreads::new()).expect("threads");
+    workload::array_with(effort, |input, output, _| {
+        let results = LARGE.map(Arc::clone(input).to_vec(), work).chunksize::<128>();
+        for (place, result) in output.iter_mut().zip(results) {
+            *place = result.expect("a value");
+        }
+    })
+}
+
+pub fn find_map(workload: Workload) -> Found {
+    if workload == Workload::Array { Found::Here(map) } else { Found::Missing }
+}
+
+/// Borrowing tasks that fork in scopes of their own.
+struct Scoped(Slotted);
+
+impl Pool for Scoped {
+    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
+
+    fn start() -> Self {
+        Self(Slotted::start())
+    }
+
+    fn submit<T, F>(&self, task: F) -> Self::Handle<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.0.submit(task)
+    }
+
+    fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
+        self.0.result(handle)
+    }
+
+    fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
+    where
+        F: FnOnce() -> u64 + Send + 'static,
+    {
+        self.0.each_completed(tasks, visit);
+    }
+
+    fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
+        POOL.scope(|scope| {
+            for (places, items) in output.chunks_mut(chunk).zip(input.chunks(chunk)) {
+                let fill = move || places.iter_mut().zip(items).for_each(|(place, &item)| *place = work(item));
+                scope.submit(fill).expect("there is room").detach();
+            }
+        });
+    }
+}
+
+impl ForkJoin for Scoped {
+    fn fibonacci(&self, n: u64) -> u64 {
+        fork_in_scope(n)
+    }
+}
+
+fn fork_in_scope(n: u64) -> u64 {
+    if n < CUTOFF {
+        return workload::fibonacci(n);
+    }
+    POOL.scope(|scope| {
+        let other = scope.submit(move || fork_in_scope(n - 2)).expect("there is room");
+        fork_in_scope(n - 1) + other.result_inline().expect("a value")
+    })
+}
+
+pub fn find_scope(workload: Workload) -> Found {
+    match workload {
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Scoped>),
+        Workload::Array => Found::Here(workload::array::<Scoped>),
+        _ => Found::Missing,
+    }
+}
+
+fn scale<const COUNT: usize>(workload: Workload) -> Found {
+    if workload == Workload::Scale { Found::Here(workload::scale::<COUNT>) } else { Found::Missing }
+}
+
+pub fn find_one_worker(workload: Workload) -> Found {
+    scale::<1>(workload)
+}
+
+pub fn find_two_workers(workload: Workload) -> Found {
+    scale::<2>(workload)
+}
+
+pub fn find_four_workers(workload: Workload) -> Found {
+    scale::<4>(workload)
+}
+
+pub fn find_eight_workers(workload: Workload) -> Found {
+    scale::<8>(workload)
+}

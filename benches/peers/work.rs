@@ -1,0 +1,54 @@
+//! What tasks do, and how it is timed.
+
+use core::hint::black_box;
+use std::time::{Duration, Instant};
+
+/// Multiplications in [`work`].
+const STEPS: u32 = 110;
+
+/// About 170 ns that no compiler shortens: each step needs the one before.
+#[inline(never)]
+pub fn work(seed: u64) -> u64 {
+    chain(seed, STEPS)
+}
+
+/// `steps` dependent multiplications.
+#[inline]
+pub fn chain(seed: u64, steps: u32) -> u64 {
+    let mut value = seed;
+    for _ in 0..black_box(steps) {
+        value = value.wrapping_mul(0x5851_F42D_4C95_7F2D).wrapping_add(0x1405_7B7E_F767_814F);
+    }
+    value
+}
+
+/// A fixed sequence that looks random (SplitMix64).
+pub fn random(seed: u64) -> u64 {
+    let mut value = seed.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    value = (value ^ (value >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    value = (value ^ (value >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    value ^ (value >> 31)
+}
+
+/// Lets time pass without giving the processor away.
+pub fn spin(pause: Duration) {
+    let began = Instant::now();
+    while began.elapsed() < pause {
+        core::hint::spin_loop();
+    }
+}
+
+pub fn nanoseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e9
+}
+
+/// The value below which `share` of the samples lie. Sorts them.
+pub fn quantile(samples: &mut [f64], share: f64) -> f64 {
+    samples.sort_by(f64::total_cmp);
+    let last = samples.len().saturating_sub(1);
+    samples[((samples.len() as f64 * share) as usize).min(last)]
+}
+
+pub fn median(samples: &mut [f64]) -> f64 {
+    quantile(samples, 0.5)
+}
