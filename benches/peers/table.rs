@@ -5,8 +5,6 @@ use core::fmt::Write;
 use crate::record::{Outcome, Row, Sheet};
 use crate::workload::Better;
 
-const CELL: usize = 34;
-
 /// A sheet as lines of text.
 pub fn table(sheet: &Sheet) -> String {
     let mut text = format!("\n{}: {}\n", sheet.workload.name(), sheet.workload.title());
@@ -15,25 +13,32 @@ pub fn table(sheet: &Sheet) -> String {
         let _ =
             writeln!(text, "cache line there and back beside the samples: {median:.0} ns ({smallest:.0}–{largest:.0})");
     }
-    let _ = write!(text, "{:28}", "");
-    for column in sheet.workload.columns() {
-        let _ = write!(text, "{:>CELL$}", column.name);
-    }
-    text.push('\n');
+    let columns = sheet.workload.columns();
+    let mut lines = vec![vec![String::new()]];
+    lines[0].extend(columns.iter().map(|column| column.name.to_owned()));
     for row in &sheet.rows {
-        let _ = write!(text, "{:28}", row.peer);
+        let mut line = vec![row.peer.clone()];
         match &row.outcome {
-            Outcome::Measured(_) => {
-                for column in 0..sheet.workload.columns().len() {
-                    let _ = write!(text, "{:>CELL$}", cell(sheet, row, column));
-                }
-            }
-            Outcome::Deadlock => text.push_str("     deadlock: workers that wait run nothing else"),
-            Outcome::Failed(fault) => {
-                let _ = write!(text, "     FAILED: {fault}");
-            }
+            Outcome::Measured(_) => line.extend((0..columns.len()).map(|column| cell(sheet, row, column))),
+            Outcome::Deadlock => line.push("deadlock".to_owned()),
+            Outcome::Failed(_) => line.push("FAILED".to_owned()),
+        }
+        lines.push(line);
+    }
+    let width =
+        |place: usize| lines.iter().filter_map(|line| Some(line.get(place)?.chars().count())).max().unwrap_or(0);
+    let widths: Vec<usize> = (0..=columns.len()).map(width).collect();
+    for line in &lines {
+        let _ = write!(text, "{:1$}", line[0], widths[0]);
+        for (part, width) in line[1..].iter().zip(&widths[1..]) {
+            let _ = write!(text, "   {part:>width$}");
         }
         text.push('\n');
+    }
+    for row in &sheet.rows {
+        if let Outcome::Failed(fault) = &row.outcome {
+            let _ = writeln!(text, "FAILED: {} in {}: {fault}", row.peer, sheet.workload.name());
+        }
     }
     text
 }

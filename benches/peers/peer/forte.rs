@@ -1,13 +1,12 @@
 //! `forte`: a thread that waits in it is one of its workers meanwhile.
 
-use core::future::Future;
 use std::sync::Arc;
 
+use crossbeam_channel::unbounded;
 use forte::{ThreadPool, Worker};
-use futures::stream::{FuturesUnordered, StreamExt};
 
 use super::{Found, pool};
-use crate::pool::{Cancel, ForkJoin, Polls, Pool, WORKERS};
+use crate::pool::{ForkJoin, Pool, WORKERS};
 use crate::work::work;
 use crate::workload::{self, CUTOFF, Workload};
 
@@ -42,12 +41,19 @@ impl Pool for Forte {
         POOL.block_on(handle)
     }
 
+    /// The caller is a worker, and must not block in a channel: it looks into it when the scope has ended.
     fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
     where
         F: FnOnce() -> u64 + Send + 'static,
     {
-        let handles: FuturesUnordered<_> = tasks.into_iter().map(|task| self.submit(task)).collect();
-        let results: Vec<u64> = POOL.block_on(handles.collect());
+        let (sender, results) = unbounded();
+        POOL.scope(|scope| {
+            for task in tasks {
+                let sender = sender.clone();
+                scope.spawn(move |_| sender.send(task()).expect("somebody listens"));
+            }
+        });
+        drop(sender);
         results.into_iter().for_each(visit);
     }
 
@@ -74,21 +80,6 @@ fn fork(worker: &Worker, n: u64) -> u64 {
     }
     let (one, other) = worker.join(|worker| fork(worker, n - 1), |worker| fork(worker, n - 2));
     one + other
-}
-
-impl Cancel for Forte {
-    fn cancel(&self, handle: Self::Handle<()>) {
-        drop(handle);
-    }
-}
-
-impl Polls for Forte {
-    fn spawn<F>(&self, future: F) -> Self::Handle<u64>
-    where
-        F: Future<Output = u64> + Send + 'static,
-    {
-        POOL.spawn_future(future)
-    }
 }
 
 pub fn find(workload: Workload) -> Found {

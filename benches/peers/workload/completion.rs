@@ -9,8 +9,8 @@ use crate::sample::Figures;
 use crate::work::{chain, median, nanoseconds, random};
 
 const TASKS: usize = 1000;
-/// Of about 1.5 ns each: 5 µs.
-const LONGEST: u64 = 3300;
+/// Rounds of about 2 ns: 5 µs.
+const LONGEST: u64 = 2500;
 
 pub fn completion<P: Pool>(effort: Effort) -> Figures {
     let pool = P::start();

@@ -1,0 +1,119 @@
+//! What is counted. Everything but the last loop of each function is the same for every number of times.
+
+use core::future::poll_fn;
+use core::hint::black_box;
+use core::mem::forget;
+use core::task::{Poll, Waker};
+use std::error::Error;
+use std::sync::{Arc, Mutex};
+
+use slotted::{Executor, JoinHandle};
+
+use crate::MANY;
+
+/// Driven by the caller: no thread, no chance.
+static EXECUTOR: Executor<0, 2048> = Executor::new();
+
+/// A name, and what does it so many times.
+type Operation = (&'static str, fn(usize));
+
+pub const OPERATIONS: &[Operation] = &[
+    ("submit", submit),
+    ("run", run_one),
+    ("result", result),
+    ("cancel", cancel),
+    ("inline", inline),
+    ("wake", wake),
+    ("poll", poll),
+];
+
+/// Does the operation of that name that many times.
+pub fn run(name: &str, times: usize) -> Result<bool, Box<dyn Error>> {
+    assert!(times <= MANY);
+    let (_, operation) = OPERATIONS.iter().find(|(other, _)| *other == name).ok_or("no such operation")?;
+    operation(times);
+    Ok(true)
+}
+
+fn handle(number: u64) -> JoinHandle<'static, u64> {
+    EXECUTOR.submit(move || black_box(number) + 1).expect("there is room")
+}
+
+fn handles() -> Vec<JoinHandle<'static, u64>> {
+    (0..MANY as u64).map(handle).collect()
+}
+
+/// Nobody looks at the handle.
+fn submit(times: usize) {
+    (0..times as u64).for_each(|number| forget(handle(number)));
+    assert_eq!(EXECUTOR.stats().slots_in_use, times);
+}
+
+/// A worker's part: takes a task, runs it, completes it.
+fn run_one(times: usize) {
+    let handles = handles();
+    (0..times).for_each(|_| assert!(EXECUTOR.run_one()));
+    assert_eq!(handles.iter().filter(|handle| handle.done()).count(), times);
+    forget(handles);
+}
+
+/// Of a task that has ended: takes the value, frees the slot.
+fn result(times: usize) {
+    let mut handles = handles();
+    EXECUTOR.run_until_idle();
+    let mut sum = 0;
+    for handle in handles.drain(..times) {
+        sum += handle.result().expect("a value");
+    }
+    assert_eq!(sum, (1..=times as u64).sum());
+    forget(handles);
+}
+
+/// Of a task that has not started: drops the closure; the handle stays.
+fn cancel(times: usize) {
+    let handles = handles();
+    handles[..times].iter().for_each(|handle| assert!(handle.cancel()));
+    forget(handles);
+}
+
+/// The whole way, by the caller alone.
+fn inline(times: usize) {
+    for number in 0..times as u64 {
+        assert_eq!(handle(number).result_inline().expect("a value"), number + 1);
+    }
+}
+
+/// Async tasks that rest, and their wakers.
+fn resting() -> Vec<Waker> {
+    let wakers = Arc::new(Mutex::new(Vec::with_capacity(MANY)));
+    for _ in 0..MANY {
+        let wakers = Arc::clone(&wakers);
+        let mut left = Some(wakers);
+        let future = poll_fn(move |context| {
+            if let Some(wakers) = left.take() {
+                wakers.lock().expect("no panic").push(context.waker().clone());
+            }
+            Poll::<()>::Pending
+        });
+        forget(EXECUTOR.submit_future(future).expect("there is room"));
+    }
+    EXECUTOR.run_until_idle();
+    Arc::into_inner(wakers).expect("all have left it").into_inner().expect("no panic")
+}
+
+/// From a waker's call to the queue.
+fn wake(times: usize) {
+    let wakers = resting();
+    wakers[..times].iter().for_each(Waker::wake_by_ref);
+    assert_eq!(EXECUTOR.stats().queued, times);
+    forget(wakers);
+}
+
+/// From the queue to the future and back to rest.
+fn poll(times: usize) {
+    let wakers = resting();
+    wakers.iter().for_each(Waker::wake_by_ref);
+    (0..times).for_each(|_| assert!(EXECUTOR.run_one()));
+    assert_eq!(EXECUTOR.stats().queued, MANY - times);
+    forget(wakers);
+}
