@@ -45,10 +45,13 @@ pub fn nanoseconds(duration: Duration) -> f64 {
 /// The value below which `share` of the samples lie. Sorts them.
 pub fn quantile(samples: &mut [f64], share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
-    let last = samples.len().saturating_sub(1);
+    let last = samples.len() - 1;
     samples[((samples.len() as f64 * share) as usize).min(last)]
 }
 
+/// The middle one, or halfway between the two in the middle. Sorts them.
 pub fn median(samples: &mut [f64]) -> f64 {
-    quantile(samples, 0.5)
+    samples.sort_by(f64::total_cmp);
+    let half = samples.len() / 2;
+    if samples.len() % 2 == 1 { samples[half] } else { f64::midpoint(samples[half - 1], samples[half]) }
 }
