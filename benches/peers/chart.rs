@@ -1,4 +1,5 @@
-//! A chart for each workload, for the documentation: bars from the smallest to the largest sample, with a mark at the median.
+//! A chart for each workload, for the documentation: a pale bar up to the median, and a strip from the smallest to the largest sample. The scale is
+//! logarithmic: where a bar begins means nothing.
 
 use std::error::Error;
 use std::path::Path;
@@ -8,6 +9,7 @@ use plotters::prelude::*;
 
 use crate::peer::SLOTTED;
 use crate::record::{Row, Sheet, Spread};
+use crate::workload::{Better, Column};
 
 const WIDTH: u32 = 860;
 const ROW_HEIGHT: u32 = 22;
@@ -22,7 +24,7 @@ pub fn draw(sheet: &Sheet, folder: &Path) -> Result<(), Box<dyn Error>> {
     let area = SVGBackend::new(&file, (WIDTH, panel * columns.len() as u32 + 2 * ROW_HEIGHT)).into_drawing_area();
     area.fill(&WHITE)?;
     let title = format!("{}: {}", sheet.workload.name(), sheet.workload.title());
-    area.draw_text(&title, &("sans-serif", 14).into_text_style(&area), (8, 8))?;
+    area.draw_text(&title, &("sans-serif", 17).into_text_style(&area), (8, 8))?;
     let (_, below) = area.split_vertically(2 * ROW_HEIGHT);
     for (column, place) in below.split_evenly((columns.len(), 1)).iter().enumerate() {
         panel_of(sheet, column, place)?;
@@ -33,8 +35,13 @@ pub fn draw(sheet: &Sheet, folder: &Path) -> Result<(), Box<dyn Error>> {
 
 /// One column: a logarithmic bar for each row.
 fn panel_of(sheet: &Sheet, column: usize, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn Error>> {
-    let text = ("sans-serif", 12).into_text_style(area);
-    area.draw_text(sheet.workload.columns()[column].name, &text, (8, 4))?;
+    let text = ("sans-serif", 15).into_text_style(area);
+    let Column { name, better } = sheet.workload.columns()[column];
+    let better = match better {
+        Better::Less => "less is better",
+        Better::More => "more is better",
+    };
+    area.draw_text(&format!("{name} ({better})"), &text, (8, 4))?;
     let rows: Vec<(&Row, Spread)> = sheet.rows.iter().filter_map(|row| Some((row, row.spread(column)?))).collect();
     // What is not positive has no place on a logarithmic scale, and is written only.
     let positive =
@@ -51,7 +58,7 @@ fn panel_of(sheet: &Sheet, column: usize, area: &DrawingArea<SVGBackend<'_>, Shi
         for power in least as i32..=most as i32 {
             let x = across(10_f64.powi(power));
             area.draw(&PathElement::new([(x, ROW_HEIGHT as i32), (x, bottom)], RGBColor(220, 220, 220)))?;
-            area.draw_text(&tick(power), &("sans-serif", 10).into_text_style(area), (x + 2, ROW_HEIGHT as i32 - 12))?;
+            area.draw_text(&tick(power), &("sans-serif", 12).into_text_style(area), (x + 2, ROW_HEIGHT as i32 - 12))?;
         }
     }
     for (place, (row, spread)) in rows.iter().enumerate() {
