@@ -41,6 +41,6 @@ impl Figures {
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.compiler)?;
-        self.counts.iter().try_for_each(|(name, count)| writeln!(f, "{name:8} {count:.1}"))
+        self.counts.iter().try_for_each(|(name, count)| writeln!(f, "{name:9} {count:.1}"))
     }
 }

@@ -7,7 +7,7 @@ use core::task::{Poll, Waker};
 use std::error::Error;
 use std::sync::{Arc, Mutex};
 
-use slotted::{Executor, JoinHandle};
+use slotted::{Executor, JoinHandle, as_completed};
 
 use crate::MANY;
 
@@ -25,6 +25,9 @@ pub const OPERATIONS: &[Operation] = &[
     ("inline", inline),
     ("wake", wake),
     ("poll", poll),
+    ("completed", completed),
+    ("map", map),
+    ("unordered", unordered),
 ];
 
 /// Does the operation of that name that many times.
@@ -116,4 +119,23 @@ fn poll(times: usize) {
     (0..times).for_each(|_| assert!(EXECUTOR.run_one()));
     assert_eq!(EXECUTOR.stats().queued, MANY - times);
     forget(wakers);
+}
+
+/// From submit to value by `as_completed`, so many handles at once.
+fn completed(times: usize) {
+    let handles: Vec<_> = (0..times as u64).map(handle).collect();
+    let sum: u64 = as_completed(handles).map(|handle| handle.result().expect("a value")).sum();
+    assert_eq!(sum, (1..=times as u64).sum());
+}
+
+/// An item of `map`, with so many in flight.
+fn map(times: usize) {
+    let results = EXECUTOR.map(1..=times as u64, black_box);
+    assert_eq!(results.map(|result| result.expect("a value")).sum::<u64>(), (1..=times as u64).sum());
+}
+
+/// As [`map`], in the order of completion.
+fn unordered(times: usize) {
+    let results = EXECUTOR.map(1..=times as u64, black_box).unordered();
+    assert_eq!(results.map(|result| result.expect("a value")).sum::<u64>(), (1..=times as u64).sum());
 }

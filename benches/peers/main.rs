@@ -10,6 +10,7 @@ mod memory;
 mod peer;
 mod pool;
 mod probe;
+mod processor;
 mod record;
 mod sample;
 mod suite;

@@ -126,7 +126,17 @@ impl Workload {
             Self::Array => const { &[more("million: speed-up"), less("1024: µs")] },
             Self::ForkJoin => const { &[less("µs")] },
             Self::Footprint => const { &[less("allocations/task"), less("KiB")] },
-            Self::Latency => const { &[less("p50 ns"), less("p99 ns"), less("p99.9 ns"), less("max ns")] },
+            Self::Latency => {
+                const {
+                    &[
+                        less("p50 ns"),
+                        less("p99 ns"),
+                        less("p99.9 ns"),
+                        less("max ns"),
+                        less("workers' % of a processor"),
+                    ]
+                }
+            }
             Self::Cancel => const { &[less("ns/cancel")] },
             Self::Wake => const { &[less("ns p50"), less("idle: ns p50")] },
             Self::Scale => {

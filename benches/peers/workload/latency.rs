@@ -1,4 +1,4 @@
-//! W8: how long tasks wait under a steady load.
+//! W8: how long tasks wait under a steady load, and what it takes to be ready for them.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use crate::arguments::Effort;
 use crate::pool::Pool;
+use crate::processor::time_of_others;
 use crate::sample::Figures;
 use crate::work::{nanoseconds, quantile};
 
@@ -17,6 +18,7 @@ pub fn latency<P: Pool>(effort: Effort) -> Figures {
     let pool = P::start();
     let count = effort.of(50_000);
     let mut times: Vec<f64> = Vec::with_capacity(count);
+    let (began, busy_before) = (Instant::now(), time_of_others());
     pool.enter(|| {
         let mut handles = VecDeque::with_capacity(BEHIND);
         let mut next = Instant::now();
@@ -33,6 +35,9 @@ pub fn latency<P: Pool>(effort: Effort) -> Figures {
         }
         times.extend(handles.into_iter().map(|handle| pool.result(handle)));
     });
+    let busy = time_of_others().zip(busy_before).map(|(after, before)| after - before);
+    let share = busy.map_or(f64::NAN, |busy| 100.0 * busy.as_secs_f64() / began.elapsed().as_secs_f64());
     assert_eq!(times.len(), count);
-    [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&mut times, share)).to_vec()
+    let quantiles = [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&mut times, share));
+    quantiles.into_iter().chain([share]).collect()
 }
