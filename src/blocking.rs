@@ -264,6 +264,20 @@ fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
     Waiter::Thread { thread: H::current(), id: H::current_id(), worker: worker.map_or(0, |worker| worker + 1) }
 }
 
+/// A last look, and more while the host lingers; then parks.
+///
+/// Bound: the host's.
+fn park<H: Park>(awaited: &impl Awaited<H>, patience: &impl Patience) {
+    let mut round = 0;
+    while !awaited.is_ready() {
+        if !H::linger(round) {
+            patience.park();
+            return;
+        }
+        round = round.saturating_add(1);
+    }
+}
+
 fn sleep_registered<H: Park, P: Patience>(
     registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
@@ -271,9 +285,7 @@ fn sleep_registered<H: Park, P: Patience>(
     worker: Option<u16>,
 ) -> Result<(), Interrupted> {
     let Some(worker) = worker.filter(|_| P::ENDLESS && awaited.is_stuck(None)) else {
-        if !awaited.is_ready() {
-            patience.park();
-        }
+        park(awaited, patience);
         return Ok(());
     };
     // What waits beneath us on our own stack cannot go on before we do.
@@ -305,8 +317,8 @@ fn sleep_registered<H: Park, P: Patience>(
             doom_others(registry, worker);
         }
     }
-    if !give_up && !awaited.is_ready() {
-        patience.park();
+    if !give_up {
+        park(awaited, patience);
     }
     let doomed = registry.waits().with(|waits| {
         waits.unstick(worker);

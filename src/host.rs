@@ -79,12 +79,26 @@ pub trait Park: Sized + 'static {
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 
-    /// Called between two unsuccessful looks, before parking: may spin or yield a little and return `true` to look again, or
-    /// return `false` to park. `round` counts from 0.
+    /// Called between two unsuccessful looks, before the thread announces that it sleeps: may spin a little and return `true` to look again,
+    /// or return `false` to go on. `round` counts from 0.
+    ///
+    /// Nobody wakes the thread meanwhile, nor, if it is a worker, another one in its place: it must not give the processor away here. That is for
+    /// [`linger`](Self::linger).
     ///
     /// This bounds the spinning: an implementation must return `false` from some round on. The default never spins.
     #[inline(always)]
     fn relax(round: u32) -> bool {
+        let _ = round;
+        false
+    }
+
+    /// Called after the thread has announced that it sleeps, before it parks: may give the processor away for a moment and return `true` to
+    /// look again, or return `false` to park. `round` counts from 0.
+    ///
+    /// Whoever has something for the thread unparks it as if it were parked. An implementation must return `false` from some round on. The
+    /// default parks at once.
+    #[inline(always)]
+    fn linger(round: u32) -> bool {
         let _ = round;
         false
     }

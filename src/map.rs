@@ -107,6 +107,8 @@ struct Flight<'e, T, H: Park, const QUEUE: usize> {
     places: heapless::Vec<Option<JoinHandle<'e, T, H>>, QUEUE>,
     first: usize,
     count: usize,
+    /// No place before this one is in use.
+    lowest: usize,
     order: Order,
     detached: bool,
 }
@@ -116,13 +118,12 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
     fn add(&mut self, handle: JoinHandle<'e, T, H>, size: usize) {
         let place = match self.order {
             Order::Input => (self.first + self.count) % size,
+            Order::Completion if self.count == self.places.len() => self.count,
             // The place that was emptied last, mostly. Bound: the window.
             Order::Completion => {
                 let places = self.places.len();
-                (0..places)
-                    .map(|step| (self.first + step) % places)
-                    .find(|&place| self.places[place].is_none())
-                    .unwrap_or(places)
+                let mut from_first = (self.first..places).chain(0..self.first);
+                from_first.find(|&place| self.places[place].is_none()).unwrap_or(places)
             }
         };
         if place == self.places.len() {
@@ -132,6 +133,7 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
             self.places[place] = Some(handle);
         }
         self.count += 1;
+        self.lowest = self.lowest.min(place);
         if self.order == Order::Completion {
             watch(self.places.as_slice(), place, 0..self.places.len(), WakeOn::Any);
         }
@@ -155,13 +157,17 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
     }
 
     /// The place of a task that is done; of any, where waiting would never end.
-    fn next_completed(&self, patience: &impl Patience, help: Help) -> Option<usize> {
-        let places = self.places.as_slice();
-        if let Some(place) = pop_completed(places, 0, false) {
+    fn next_completed(&mut self, patience: &impl Patience, help: Help) -> Option<usize> {
+        // Bound: the window; while places are filled again as they become empty, one step.
+        while self.places.get(self.lowest).is_some_and(Option::is_none) {
+            self.lowest += 1;
+        }
+        let (places, from) = (self.places.as_slice(), self.lowest);
+        if let Some(place) = pop_completed(places, from, false) {
             return Some(place);
         }
-        match block_on_group(places, 0, false, WakeOn::Any, patience, help) {
-            Ok(()) => pop_completed(places, 0, false),
+        match block_on_group(places, from, false, WakeOn::Any, patience, help) {
+            Ok(()) => pop_completed(places, from, false),
             Err(Interrupted::TimedOut) => None,
             Err(Interrupted::WouldDeadlock) => {
                 let place = places.iter().position(Option::is_some)?;
@@ -241,7 +247,7 @@ where
 {
     /// A map that has not begun.
     fn with(gate: G, items: I, work: W, patience: P, (size, help, order): (usize, Help, Order)) -> Self {
-        let flight = Flight { places: heapless::Vec::new(), first: 0, count: 0, order, detached: false };
+        let flight = Flight { places: heapless::Vec::new(), first: 0, count: 0, lowest: 0, order, detached: false };
         Self { gate, items, work, patience, size, help, state: Progress::Open, flight }
     }
 

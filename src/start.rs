@@ -54,7 +54,7 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
         })
     });
     let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
-    registry.set_mode(|_| {}); // the hint no longer says that workers are to leave
+    registry.set_mode(|_| {}); // tasks are accepted again
     drop(registry.shared().owner.with(|place| place.replace(owner)));
     // A host that panics has refused, too.
     let abandoned = unwind::Bomb::new(|| stop(registry));

@@ -61,6 +61,7 @@ impl<H: Park> Worker<H> {
                 }
                 Look::Nothing => {
                     gait = Gait::Tired;
+                    // Goes on where it was when the last look found that somebody else had been faster.
                     while H::relax(round) {
                         round = round.saturating_add(1);
                         if registry.shared().is_worth_a_look() {
@@ -70,7 +71,13 @@ impl<H: Park> Worker<H> {
                     }
                 }
                 Look::Idle => {
-                    H::park();
+                    let mut lingered = 0;
+                    while !registry.shared().is_worth_a_look() && H::linger(lingered) {
+                        lingered = lingered.saturating_add(1);
+                    }
+                    if !registry.shared().is_worth_a_look() {
+                        H::park();
+                    }
                     (gait, round) = (Gait::Fresh, 0);
                 }
                 Look::Leave => return,

@@ -8,7 +8,8 @@ use std::time::Instant;
 
 use super::{Clock, Park};
 
-/// Std threads: parks with [`std::thread::park`], after spinning for about a microsecond and yielding a few times.
+/// Std threads: parks with [`std::thread::park`], after spinning for a few microseconds and yielding a few times; where a yield turns out to
+/// take long, because others want the processor, it parks at once for a while.
 ///
 /// Its clock ticks in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,6 +18,10 @@ pub struct StdHost;
 /// Rounds of pure spinning, then rounds of giving the processor away, before a thread parks.
 const SPIN_ROUNDS: u32 = 64;
 const YIELD_ROUNDS: u32 = 16;
+/// A yield that takes longer gave the processor to somebody who needs it. A thread that yields is woken by nobody, one that
+/// parks is: so it parks at once for so many times.
+const LONG_YIELD: Duration = Duration::from_micros(20);
+const PARKS_AFTER_A_LONG_YIELD: u32 = 64;
 
 impl Park for StdHost {
     type Thread = thread::Thread;
@@ -52,14 +57,32 @@ impl Park for StdHost {
 
     #[inline]
     fn relax(round: u32) -> bool {
-        if round < SPIN_ROUNDS {
+        let spins = round < SPIN_ROUNDS;
+        if spins {
             core::hint::spin_loop();
-        } else if round < SPIN_ROUNDS + YIELD_ROUNDS {
-            thread::yield_now();
-        } else {
-            return false;
         }
-        true
+        spins
+    }
+
+    fn linger(round: u32) -> bool {
+        std::thread_local! {
+            static PARKS: Cell<u32> = const { Cell::new(0) };
+        }
+        PARKS.with(|parks| {
+            if parks.get() > 0 {
+                parks.set(parks.get() - 1);
+                return false;
+            }
+            if round == YIELD_ROUNDS {
+                return false;
+            }
+            let before = Instant::now();
+            thread::yield_now();
+            if before.elapsed() > LONG_YIELD {
+                parks.set(PARKS_AFTER_A_LONG_YIELD);
+            }
+            true
+        })
     }
 }
 

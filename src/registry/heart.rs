@@ -36,12 +36,6 @@ pub(crate) enum Gait {
 }
 
 impl<'e, H: Park> Registry<'e, H> {
-    /// Updates the hint, inside the lock of the queue.
-    fn post(self, ready: &Ready<H>) {
-        let worth_a_look = !ready.queue.is_empty() || ready.mode.get() != Mode::Open;
-        self.shared().hint.store(usize::from(worth_a_look), Ordering::Relaxed);
-    }
-
     #[inline]
     fn push(self, ready: &Ready<H>, slot: SlotRef<'_>) {
         if ready.queue.push(&self, slot.link(), slot.index()) {
@@ -54,8 +48,7 @@ impl<'e, H: Park> Registry<'e, H> {
     fn pop(self, ready: &Ready<H>, worker: Option<u16>) -> Option<Running<'e>> {
         let index = ready.queue.pop(&self, worker)?;
         if ready.queue.is_empty() {
-            // As `post` would.
-            self.shared().hint.store(ready.mode.get() as usize, Ordering::Relaxed);
+            self.shared().hint.store(0, Ordering::Relaxed);
         }
         self.slot(index).start()
     }
@@ -63,7 +56,7 @@ impl<'e, H: Park> Registry<'e, H> {
     fn unlink(self, ready: &Ready<H>, index: Index) -> bool {
         let found = ready.queue.unlink(&self, index);
         if found && ready.queue.is_empty() {
-            self.post(ready);
+            self.shared().hint.store(0, Ordering::Relaxed);
         }
         found
     }
@@ -307,7 +300,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Some(cancelled);
             }
             let cancelled = self.shared().ready.with(|ready| {
-                if !generation.is_none_or(|meant| meant == slot.snapshot().generation()) {
+                if generation.is_some_and(|meant| meant != slot.snapshot().generation()) {
                     return None;
                 }
                 // While it is linked, inside this lock, nothing else can happen to it.
@@ -425,7 +418,6 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().ready.with(|ready| {
             change(ready);
             ready.closed.set(ready.refusal().is_some());
-            self.post(ready);
         });
     }
 

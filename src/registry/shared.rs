@@ -28,7 +28,7 @@ pub(crate) const DRIVER: u32 = usize::BITS - 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Tasks are accepted.
-    Open = 0,
+    Open,
     /// Tasks are accepted, but the workers leave at once: the host refused one of them.
     Stop,
     /// No task is accepted; the workers leave when the accepted ones are done.
@@ -80,7 +80,7 @@ pub(crate) struct Shared<H: Park> {
     /// Slots that came back and were not yet put into the free list.
     pub(super) returned: Returned,
     pub(crate) ready: Lock<Ready<H>>,
-    /// Not zero when a look at the queue is worth its lock. Relaxed: whoever parks looks under the lock first.
+    /// Not zero while the queue is not empty. Relaxed: whoever parks looks under the lock first.
     pub(super) hint: AtomicUsize,
     /// `Worker` values that exist. The last thing a worker touches.
     pub(crate) alive: AtomicUsize,
