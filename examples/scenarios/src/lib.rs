@@ -1,19 +1,21 @@
 //! What `slotted` promises, exercised on a board: no `std`, any host with a clock.
 //!
 //! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt, and [`Suite::run`] from
-//! its main thread. One line per scenario comes out, and the number of those that failed.
+//! its main thread. One line per scenario comes out, and the number of those that failed. A board with several cores runs a [`Race`] too.
 #![no_std]
 #![forbid(unsafe_code)]
 
 mod interrupts;
 mod many;
 mod one;
+mod race;
 
 use core::fmt::{self, Write};
 
 use slotted::{CallbackError, Clock, Executor, Pending, Ran, ShutdownError, Spawn, StartError, SubmitError, TaskError};
 
 use self::interrupts::Armed;
+pub use self::race::Race;
 
 /// How many tasks the suite's executor holds.
 pub const SLOTS: usize = 8;

@@ -1,0 +1,68 @@
+//! A place for each worker, where the core or interrupt that is to run it finds it.
+
+use core::cell::Cell;
+use core::convert::Infallible;
+
+use critical_section::Mutex;
+use slotted::{Park, Ran, Spawn, Worker};
+
+/// A host whose threads have numbers from 0: worker number n is for thread number n.
+pub trait Places: Park {
+    /// The thread of that number, to be woken.
+    fn thread(place: usize) -> Self::Thread;
+}
+
+/// The workers, each in the place of its thread.
+pub struct Workers<const PLACES: usize, H: Places> {
+    places: [Mutex<Cell<Option<Worker<H>>>>; PLACES],
+}
+
+impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
+    /// No worker yet.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self { places: [const { Mutex::new(Cell::new(None)) }; PLACES] }
+    }
+
+    /// Has a worker run the oldest task, if there is one. To be called by the thread of that place, if it has other things to do.
+    pub fn run_one(&self, place: usize) -> Ran {
+        let place = &self.places[place];
+        // Tasks run outside the critical section.
+        let Some(mut worker) = critical_section::with(|section| place.borrow(section).take()) else { return Ran::Left };
+        let ran = worker.run_one();
+        if ran != Ran::Left {
+            critical_section::with(|section| place.borrow(section).set(Some(worker)));
+        }
+        ran
+    }
+
+    /// Runs each worker that the place is given. To be called by the thread of that place, if it does nothing else.
+    pub fn run(&self, place: usize) -> ! {
+        loop {
+            match critical_section::with(|section| self.places[place].borrow(section).take()) {
+                Some(worker) => worker.run(),
+                None => H::park(),
+            }
+        }
+    }
+}
+
+impl<const PLACES: usize, H: Places> Default for Workers<PLACES, H> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<const PLACES: usize, H: Places> Spawn<H> for Workers<PLACES, H> {
+    type Error = Infallible;
+
+    /// A worker that there is no place for is dropped: the executor then has one less.
+    fn spawn(&self, worker: Worker<H>) -> Result<(), Infallible> {
+        let number = worker.index();
+        if let Some(place) = self.places.get(number) {
+            drop(critical_section::with(|section| place.borrow(section).replace(Some(worker))));
+            H::unpark(&H::thread(number));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,23 @@
+//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied or depended on.
+//!
+//! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart sleeps by `wfi`.
+//! - [`start`] lets all harts begin; [`tick`] is their periodic interrupt.
+//! - [`Workers`] gives worker number n to hart n.
+//! - A critical section is interrupts off on its hart, and a lock between harts.
+//! - [`Uart`] and [`exit`] are of QEMU's virt.
+#![no_std]
+
+mod clint;
+mod section;
+mod start;
+mod virt;
+
+pub use clint::{Clint, tick};
+pub use start::start;
+pub use virt::{Uart, exit};
+
+/// How many harts there are: as many as in the boards' `memory.x`, and as QEMU is told by `-smp`.
+pub const HARTS: usize = 4;
+
+/// The workers, one for each hart.
+pub type Workers = host_parts::Workers<HARTS, Clint>;
