@@ -5,19 +5,19 @@
 #![no_main]
 
 use cortex_m::Peripherals;
-use cortex_m_host::{CortexM, PENDSV, SUPER_LOOP, Workers, start_clock, tick};
+use cortex_m_host::{CortexM, PENDSV, SUPER_LOOP, SingleCore, Workers, start_clock, tick};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
 use panic_semihosting as _;
 use slotted::Ran;
 use slotted_scenarios::Suite;
 
-static WORKERS: Workers = Workers::new();
+static WORKERS: Workers<2, CortexM> = Workers::new();
 static SUITE: Suite<2, CortexM> = Suite::new();
 
 #[exception]
 fn SysTick() {
-    tick();
+    tick::<SingleCore>();
     SUITE.interrupt();
 }
 

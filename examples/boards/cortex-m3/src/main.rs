@@ -12,14 +12,14 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use cortex_m::Peripherals;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, scb::SystemHandler};
-use cortex_m_host::{CortexM, PENDSV, SUPER_LOOP, Workers, start_clock, tick};
+use cortex_m_host::{CortexM, PENDSV, SUPER_LOOP, SingleCore, Workers, start_clock, tick};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
 use panic_semihosting as _;
 use slotted::Ran;
 use slotted_scenarios::Suite;
 
-static WORKERS: Workers<3> = Workers::new();
+static WORKERS: Workers<3, CortexM> = Workers::new();
 static SUITE: Suite<3, CortexM> = Suite::new();
 
 /// The place of the urgent interrupt's worker in [`WORKERS`].
@@ -42,7 +42,7 @@ const URGENT_PRIORITY: u8 = 0x40;
 
 #[exception]
 fn SysTick() {
-    tick();
+    tick::<SingleCore>();
     SUITE.interrupt();
     if CLOCK_IS_URGENT.load(Ordering::Relaxed) {
         NVIC::pend(Urgent);

@@ -34,7 +34,7 @@ static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log { events: [("", 0)
 fn note(event: &'static str) {
     critical_section::with(|section| {
         let log = &mut *LOG.borrow_ref_mut(section);
-        log.events[log.count] = (event, CortexM::current_id());
+        log.events[log.count] = (event, <CortexM>::current_id());
         log.count += 1;
     });
 }
@@ -104,7 +104,7 @@ fn higher_interrupts_lower() -> bool {
                 note("the third begins");
                 submit(|| note("the fourth"));
                 request(PENDSV);
-                let later = CortexM::now() + 2;
+                let later = <CortexM>::now() + 2;
                 while CortexM::now() < later {
                     core::hint::spin_loop();
                 }
