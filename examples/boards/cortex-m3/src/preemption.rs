@@ -105,7 +105,7 @@ fn higher_interrupts_lower() -> bool {
                 submit(|| note("the fourth"));
                 request(PENDSV);
                 let later = <CortexM>::now() + 2;
-                while CortexM::now() < later {
+                while <CortexM>::now() < later {
                     core::hint::spin_loop();
                 }
                 note("the third ends");
