@@ -2,7 +2,8 @@
 //!
 //! - A hart sleeps by `wfi` and is woken by its software interrupt. The permit is the CLINT's `msip` bit of that hart. It is enabled
 //!   only while the hart sleeps, with interrupts off, so that it ends the `wfi` and never traps.
-//! - The clock is the CLINT's `mtime`. Each hart has a periodic interrupt, early enough for any deadline.
+//! - The clock is the CLINT's `mtime`. A hart's timer is for its own deadlines, until somebody has it tick: a periodic interrupt is early enough
+//!   for any deadline.
 
 use core::arch::asm;
 use core::ptr::with_exposed_provenance_mut;
@@ -21,6 +22,8 @@ const MTIME: usize = 0xbff8;
 
 /// How long it is from one periodic interrupt to the next.
 const PERIOD: u64 = Clint::TICKS_PER_SECOND / 1000;
+/// The end of time.
+const NEVER: u64 = u64::MAX;
 
 /// Writes a register of the CLINT, after all that was written before.
 fn write(offset: usize, value: u32) {
@@ -53,20 +56,52 @@ fn set_timer(hart: usize, time: u64) {
 /// Which harts are in an interrupt handler.
 static INTERRUPTED: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 
-/// To be called by the handler of the timer interrupt: calls `handle` with the number of the hart, each millisecond, as a thread of its own.
+/// Which harts have a periodic interrupt.
+static TICKING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
+
+/// Gives a hart a periodic interrupt, from now on. Called from any hart, while that one does not wait for a deadline.
+pub fn begin_ticking(hart: usize) {
+    TICKING[hart].store(true, Ordering::Relaxed); // before the interrupt that looks for it: `write` has fences
+    set_timer(hart, 0);
+}
+
+/// To be called by the handler of the timer interrupt: if the hart is ticking, calls `handle` with its number, as a thread of its own.
 pub fn tick(handle: impl FnOnce(usize)) {
     let hart = mhartid::read();
+    // First of all, so that a hart that begins to tick meanwhile is interrupted again.
+    set_timer(hart, NEVER);
+    if !TICKING[hart].load(Ordering::Relaxed) {
+        return; // a deadline, which nobody sleeps for any more
+    }
     INTERRUPTED[hart].store(true, Ordering::Relaxed); // read by this hart alone
     set_timer(hart, Clint::now() + PERIOD);
     handle(hart);
     INTERRUPTED[hart].store(false, Ordering::Relaxed); // as above
 }
 
-/// The first periodic interrupt of this hart comes as soon as interrupts are on.
-pub(crate) fn begin_ticking() {
-    set_timer(mhartid::read(), 0);
+/// To be called by each hart, with interrupts off, before it may be given deadlines.
+pub(crate) fn enable_timer() {
     // SAFETY: there is a handler for it.
     unsafe { mie::set_mtimer() };
+}
+
+/// Has no timer interrupt come.
+pub(crate) fn stop_timer(hart: usize) {
+    set_timer(hart, NEVER);
+}
+
+/// Sleeps until the software interrupt of this hart pends, or its timer, which `prepare` may set.
+fn sleep(prepare: impl FnOnce(usize)) {
+    riscv::interrupt::free(|| {
+        let hart = mhartid::read();
+        prepare(hart);
+        // SAFETY: interrupts are off: it ends the `wfi`, but does not trap.
+        unsafe { mie::set_msoft() };
+        riscv::asm::wfi();
+        set_software_interrupt(hart, false);
+        // SAFETY: as above.
+        unsafe { mie::clear_msoft() };
+    });
 }
 
 /// The host: harts and their CLINT.
@@ -94,14 +129,7 @@ impl Park for Clint {
     }
 
     fn park() {
-        riscv::interrupt::free(|| {
-            // SAFETY: interrupts are off: it ends the `wfi`, but does not trap.
-            unsafe { mie::set_msoft() };
-            riscv::asm::wfi();
-            set_software_interrupt(mhartid::read(), false);
-            // SAFETY: as above.
-            unsafe { mie::clear_msoft() };
-        });
+        sleep(|_| ());
     }
 
     fn unpark(&hart: &usize) {
@@ -123,8 +151,12 @@ impl Clock for Clint {
         }
     }
 
-    /// The periodic interrupt ends the sleep less than a period after the deadline.
-    fn park_until(_deadline: u64) {
-        Self::park();
+    fn park_until(deadline: u64) {
+        sleep(|hart| {
+            // The periodic interrupt ends the sleep less than a period after the deadline.
+            if !TICKING[hart].load(Ordering::Relaxed) {
+                set_timer(hart, deadline);
+            }
+        });
     }
 }

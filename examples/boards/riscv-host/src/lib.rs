@@ -1,7 +1,7 @@
 //! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied or depended on.
 //!
 //! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart sleeps by `wfi`.
-//! - [`start`] lets all harts begin; [`tick`] is their periodic interrupt.
+//! - [`start`] lets all harts begin; [`begin_ticking`] gives one a periodic interrupt, whose handler calls [`tick`].
 //! - [`Workers`] gives worker number n to hart n.
 //! - A critical section is interrupts off on its hart, and a lock between harts.
 //! - [`Uart`] and [`exit`] are of QEMU's virt.
@@ -12,7 +12,7 @@ mod section;
 mod start;
 mod virt;
 
-pub use clint::{Clint, tick};
+pub use clint::{Clint, begin_ticking, tick};
 pub use start::start;
 pub use virt::{Uart, exit};
 

@@ -5,7 +5,7 @@ use core::arch::global_asm;
 use slotted::Park;
 
 use crate::HARTS;
-use crate::clint::{CLINT, Clint, begin_ticking};
+use crate::clint::{CLINT, Clint, enable_timer, stop_timer};
 
 // Called by riscv-rt on each hart, with its number: 1 is the answer of the one that initializes the memory. The others wait, with
 // interrupts off, until hart 0 has done so and woken them. `msip` may be set already, and stays set. Keeps s0 to s2, where riscv-rt
@@ -35,9 +35,10 @@ global_asm!(
 /// To be called once by each hart, first thing in `main`: hart 0 lets the others begin. From then on there are interrupts.
 pub fn start(hart: usize) {
     if hart == 0 {
+        (0..HARTS).for_each(stop_timer);
         (1..HARTS).for_each(|other| Clint::unpark(&other));
     }
-    begin_ticking();
+    enable_timer();
     // SAFETY: no critical section is open.
     unsafe { riscv::interrupt::enable() };
 }
