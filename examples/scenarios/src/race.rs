@@ -4,7 +4,7 @@ use core::cell::Cell;
 use core::fmt::{self, Write};
 
 use critical_section::Mutex;
-use portable_atomic::{AtomicU8, AtomicUsize, Ordering};
+use portable_atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use slotted::{Executor, JoinHandle, Park, Pending, Ran, Spawn, TaskError};
 
 use crate::{Board, Failure, SLOT_BYTES, Verdict, check};
@@ -31,11 +31,9 @@ pub struct Race<const CORES: usize, const TASKS: usize, H: Park> {
     ran_by: [AtomicUsize; CORES],
     /// How many cores have started to submit.
     started: AtomicUsize,
-    /// How many have ended.
-    ended: AtomicUsize,
     interrupts: [Mutex<Cell<Option<Interrupt<H>>>>; CORES],
-    /// How many tasks each interrupt submitted while every core did.
-    at_once: [AtomicUsize; CORES],
+    /// Whose interrupts have submitted something.
+    interrupted: [AtomicBool; CORES],
 }
 
 /// What the interrupt of a core remembers until the next one.
@@ -61,11 +59,10 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
             ids: [const { AtomicUsize::new(0) }; CORES],
             ran_by: [const { AtomicUsize::new(0) }; CORES],
             started: AtomicUsize::new(0),
-            ended: AtomicUsize::new(0),
             interrupts: [const {
                 Mutex::new(Cell::new(Some(Interrupt { submitted: 0, unfinished: [const { None }; INTERRUPT_WINDOW] })))
             }; CORES],
-            at_once: [const { AtomicUsize::new(0) }; CORES],
+            interrupted: [const { AtomicBool::new(false) }; CORES],
         }
     }
 
@@ -116,9 +113,7 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
                 let Ok(handle) = self.executor.submit(move || self.task(core, number)) else { continue };
                 *place = Some((number, handle));
                 interrupt.submitted += 1;
-                if self.ended.load(Ordering::Relaxed) == 0 {
-                    self.at_once[core].fetch_add(1, Ordering::Relaxed);
-                }
+                self.interrupted[core].store(true, Ordering::Relaxed);
             }
         }
         critical_section::with(|section| self.interrupts[core].borrow(section).set(Some(interrupt)));
@@ -144,13 +139,13 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         check!(self.wrong.load(Ordering::Relaxed) == 0);
         check!(self.ran.iter().flatten().all(|ran| ran.load(Ordering::Relaxed) == 1));
         check!(self.ran_by.iter().all(|ran| ran.load(Ordering::Relaxed) > 0));
-        check!(self.at_once.iter().all(|submitted| submitted.load(Ordering::Relaxed) > 0));
         check!(self.executor.stats().slots_in_use == 0);
         Ok(())
     }
 
     /// Submits the tasks of one core, from whichever core it runs on: none begins before each has its own. Takes the results as it goes, and now
-    /// and then runs the oldest task, which may be anybody's.
+    /// and then runs the oldest task, which may be anybody's. Holds its last one back until the interrupt of each core has submitted something: the slots
+    /// can be full at every one of its ticks for long, if those of other cores always come first.
     fn feed(&'static self, core: usize) {
         self.ids[core].store(H::current_id(), Ordering::Relaxed); // published by the next line
         self.started.fetch_add(1, Ordering::AcqRel); // all numbers are seen by who sees that all have started
@@ -160,8 +155,10 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         let mut unfinished = [const { None }; WINDOW];
         let (mut submitted, mut taken) = (0, 0);
         while taken < Self::FED {
+            let all_interrupted = self.interrupted.iter().all(|any| any.load(Ordering::Relaxed));
+            let limit = if all_interrupted { Self::FED } else { Self::FED - 1 };
             let mut refused = false;
-            while submitted < Self::FED && submitted - taken < WINDOW && !refused {
+            while submitted < limit && submitted - taken < WINDOW && !refused {
                 match self.executor.submit(move || self.task(core, submitted)) {
                     Ok(handle) => {
                         unfinished[submitted % WINDOW] = Some(handle);
@@ -176,7 +173,6 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
                 taken += 1;
             }
         }
-        self.ended.fetch_add(1, Ordering::Relaxed);
     }
 
     fn task(&self, core: usize, number: usize) -> usize {
