@@ -9,9 +9,9 @@ fn row<const W: usize, const Q: usize, const B: usize, H: Park>(host: &str) {
     println!("{W:>7} {Q:>6} {B:>10} {host:>11} {bytes:>8}");
 }
 
-/// What one slot more adds.
+/// What one slot more adds, of a hundred.
 fn slot<const B: usize, H: Park>(host: &str) -> usize {
-    let bytes = size_of::<Executor<0, 2, B, H>>() - size_of::<Executor<0, 1, B, H>>();
+    let bytes = (size_of::<Executor<0, 101, B, H>>() - size_of::<Executor<0, 1, B, H>>()) / 100;
     println!("a slot of {B} bytes, {host}: {bytes} bytes, {} of them bookkeeping", bytes - B);
     bytes
 }
@@ -38,6 +38,6 @@ fn main() {
     println!("a handle: {} bytes", size_of::<JoinHandle<'_, [u8; 1000]>>());
 
     // The slots are all that grows with QUEUE.
-    let (one, hundred) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 101, 64, SpinHost>>());
-    assert_eq!(hundred - one, 100 * small);
+    let (one, many) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 1001, 64, SpinHost>>());
+    assert_eq!(many - one, 1000 * small);
 }

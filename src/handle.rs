@@ -10,7 +10,7 @@ use core::time::Duration;
 
 use crate::blocking::{Endless, Help, Interrupted, One, Patience, Until, block};
 use crate::canceller::{Canceller, TaskState, cancel};
-use crate::completion::{add_callback, detach, listen, retire};
+use crate::completion::{add_callback, detach, execute, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
@@ -83,6 +83,13 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// As [`result`](Self::result), but a task that nobody has started is run by the caller, here and now, instead of
     /// waking a worker: with the caller's stack, at its priority, outside the worker hooks.
     pub fn result_inline(mut self) -> Result<T, TaskError> {
+        // What mostly happens, without the machinery of a wait.
+        if let Some(receiver) = &self.receiver {
+            let worker = self.registry.current_worker();
+            if let Some(running) = self.registry.take_queued(receiver.slot().index(), worker) {
+                execute(self.registry, running, worker);
+            }
+        }
         self.wait_and_take(&Endless::<H>::new(), Help::Inline)
     }
 

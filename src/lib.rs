@@ -33,7 +33,8 @@
 //! | wait for many | [`as_completed`], [`wait`], [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
-//! | bring it to a board | [`Park`], [`Clock`], [`Spawn`] |
+//! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
+//! | know what it costs | [`costs`] |
 //!
 //! # Panics in tasks
 //!
@@ -97,6 +98,14 @@ mod executor;
 #[cfg(doc)]
 #[doc = include_str!("ARCHITECTURE.md")]
 pub mod architecture {}
+
+#[cfg(doc)]
+#[doc = include_str!("PORTING.md")]
+pub mod porting {}
+
+#[cfg(doc)]
+#[doc = include_str!("COSTS.md")]
+pub mod costs {}
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

@@ -27,10 +27,11 @@ use crate::queue::{CALLBACKS, COMPLETED, Index, List};
 pub(crate) enum Waiter<H: Park> {
     None = 0,
     /// A thread of the host that waits, with the number that tells it from others, and that of the worker it is, plus one.
+    // The smallest field first: the tag leaves room beside it.
     Thread {
+        worker: u16,
         thread: H::Thread,
         id: usize,
-        worker: u16,
     },
     /// One of the executor's own workers that has nothing to do.
     Worker(u16),

@@ -12,7 +12,7 @@ use core::task::{Context, Waker};
 use core::time::Duration;
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, Sender, channel};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::task::Wake;
 use std::thread;
 
@@ -511,6 +511,67 @@ fn park_that_always_returns_early() {
             pool.run(&Crew::default(), use_everything).unwrap();
             assert_eq!(pool.stats().slots_in_use, 0);
         });
+    });
+}
+
+/// Keeps no permit: who is woken before it sleeps is not woken. It looks again after a millisecond, so that what would be a system
+/// that stands still is one that is slow.
+#[derive(Debug)]
+struct Forgetful;
+
+/// How many permits were lost: given to a thread that did not sleep.
+static FORGOTTEN: AtomicU64 = AtomicU64::new(0);
+
+/// Where a thread of [`Forgetful`] sleeps.
+#[derive(Default)]
+struct Bed {
+    asleep: Mutex<bool>,
+    woken: Condvar,
+}
+
+impl Park for Forgetful {
+    type Thread = Arc<Bed>;
+
+    fn current() -> Arc<Bed> {
+        thread_local! {
+            static BED: Arc<Bed> = Arc::default();
+        }
+        BED.with(Arc::clone)
+    }
+
+    fn current_id() -> usize {
+        StdHost::current_id()
+    }
+
+    fn park() {
+        let bed = Self::current();
+        let mut asleep = bed.asleep.lock().unwrap();
+        *asleep = true;
+        // Bound: a millisecond, because of the permits that are lost.
+        let (mut asleep, _) = bed.woken.wait_timeout_while(asleep, Duration::from_millis(1), |asleep| *asleep).unwrap();
+        *asleep = false;
+    }
+
+    fn unpark(bed: &Arc<Bed>) {
+        if core::mem::replace(&mut *bed.asleep.lock().unwrap(), false) {
+            bed.woken.notify_one();
+        } else {
+            FORGOTTEN.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// It hangs for as long as nobody wakes it again, but gives no task twice and loses none.
+#[test]
+fn park_that_never_stores_its_permit() {
+    within_limit(|| {
+        rounds(|_| {
+            let pool: Executor<2, 8, 64, Forgetful> = Executor::new();
+            pool.run(&Crew::default(), use_everything).unwrap();
+            let stats = pool.stats();
+            assert_eq!((stats.slots_in_use, stats.queued, stats.running), (0, 0, 0));
+        });
+        assert_ne!(FORGOTTEN.load(Ordering::Relaxed), 0, "a permit was needed");
     });
 }
 
