@@ -42,7 +42,8 @@
 //! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`; only `retire` leads back, and it
 //!   raises the generation.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the thread
-//!   of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them.
+//!   of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them but `claim`, which has nothing to release. One that
+//!   is declined orders nothing.
 //!
 //! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory safety does
 //! not rest on them: handles, promises and permits pin their slot, and only `Canceller`s look at the generation. One that
