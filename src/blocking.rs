@@ -10,7 +10,10 @@
 //! - Everybody else sleeps.
 #![forbid(unsafe_code)]
 
+use core::cell::Cell;
+
 use crate::completion::{execute, listen};
+use crate::error::Refusal;
 use crate::host::{Clock, Park, deadline};
 use crate::queue::Index;
 use crate::registry::Registry;
@@ -417,7 +420,9 @@ impl<H: Park> Awaited<H> for One<'_, H> {
 /// A wait for a free slot.
 pub(crate) struct Room<'e, H: Park> {
     pub(crate) registry: Registry<'e, H>,
-    pub(crate) claimed: core::cell::Cell<Option<Index>>,
+    pub(crate) claimed: Cell<Option<Index>>,
+    /// Why there will be none.
+    pub(crate) refusal: Cell<Option<Refusal>>,
 }
 
 impl<H: Park> Awaited<H> for Room<'_, H> {
@@ -426,7 +431,11 @@ impl<H: Park> Awaited<H> for Room<'_, H> {
         if self.claimed.get().is_none() {
             self.claimed.set(self.registry.claim());
         }
-        self.claimed.get().is_some() || self.registry.shared().ready.with(|ready| ready.refusal().is_some())
+        if self.claimed.get().is_some() {
+            return true;
+        }
+        self.refusal.set(self.registry.shared().ready.with(|ready| ready.refusal()));
+        self.refusal.get().is_some()
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {

@@ -242,9 +242,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         registry.shared().attend.set(attend);
         match claim.future(waker, future, |filled| registry.enqueue_future(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, task)) => {
+            Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
+                Err(SubmitError { task, reason: registry.refuse(reason) })
             }
         }
     }

@@ -95,8 +95,9 @@ pub trait Park: Sized + 'static {
     /// Called after the thread has announced that it sleeps, before it parks: may give the processor away for a moment and return `true` to
     /// look again, or return `false` to park. `round` counts from 0.
     ///
-    /// Whoever has something for the thread unparks it as if it were parked. An implementation must return `false` from some round on. The
-    /// default parks at once.
+    /// Whoever has something for the thread unparks it as if it were parked. So this must not consume the permit: it yields, and does not
+    /// call what [`park`](Self::park) sleeps by, not even for a moment; `park` would then miss what the permit was for. An implementation
+    /// must return `false` from some round on. The default parks at once.
     #[inline(always)]
     fn linger(round: u32) -> bool {
         let _ = round;

@@ -68,9 +68,9 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
         };
         match claim.closure::<F, T, V>(task, |filled| registry.enqueue(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, task)) => {
+            Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
+                Err(SubmitError { task, reason: registry.refuse(reason) })
             }
         }
     }
@@ -91,12 +91,12 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
     /// Holds a slot, waiting for it; a refusal counts.
     pub(crate) fn reserve_with(&self, patience: &impl Patience) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
         let registry = self.registry();
-        let room = Room { registry, claimed: Cell::new(None) };
+        let room = Room { registry, claimed: Cell::new(None), refusal: Cell::new(None) };
         let waited = block(registry, &room, patience, Help::Workers);
         match room.claimed.get() {
             Some(index) => Ok(Permit::new(registry, self.adopt(index))),
             None if waited.is_err() => Err(registry.refuse(Refusal::Full)),
-            None => Err(registry.refuse(registry.refusal())),
+            None => Err(registry.refuse(room.refusal.get().unwrap_or(Refusal::ShutDown))),
         }
     }
 }

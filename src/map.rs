@@ -47,7 +47,12 @@ pub trait Gate<'e, const SLOT_BYTES: usize, W: Work<A>, A, H: Park> {
     #[doc(hidden)]
     fn door(&self) -> Door<'e, SLOT_BYTES, H>;
     #[doc(hidden)]
-    fn admit(&self, permit: Permit<'e, SLOT_BYTES, H>, work: W, item: A) -> Option<JoinHandle<'e, W::Output, H>>;
+    fn admit(
+        &self,
+        permit: Permit<'e, SLOT_BYTES, H>,
+        work: W,
+        item: A,
+    ) -> Result<JoinHandle<'e, W::Output, H>, Refusal>;
 }
 
 /// An executor's intake, opaque.
@@ -69,13 +74,18 @@ where
         Door(self.0)
     }
 
-    fn admit(&self, permit: Permit<'e, SLOT_BYTES, H>, work: W, item: A) -> Option<JoinHandle<'e, W::Output, H>> {
+    fn admit(
+        &self,
+        permit: Permit<'e, SLOT_BYTES, H>,
+        work: W,
+        item: A,
+    ) -> Result<JoinHandle<'e, W::Output, H>, Refusal> {
         let (registry, claim) = permit.into_parts();
         match claim.closure::<_, _, Plain>(move || work.work(item), |filled| registry.enqueue(filled)) {
-            Ok(receiver) => Some(JoinHandle::new(registry, receiver)),
-            Err((claim, _task)) => {
+            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
+            Err((claim, _task, reason)) => {
                 registry.release(claim.retire());
-                None
+                Err(reason)
             }
         }
     }
@@ -329,9 +339,9 @@ where
     fn admit(&mut self, permit: Permit<'e, SLOT_BYTES, H>) {
         let Some(item) = self.next_item() else { return };
         match self.gate.admit(permit, self.work.clone(), item) {
-            Some(handle) => self.flight.add(handle, self.size),
+            Ok(handle) => self.flight.add(handle, self.size),
             // Shut down since we looked.
-            None => self.state = Progress::Refused(self.gate.door().0.registry().refusal()),
+            Err(reason) => self.state = Progress::Refused(reason),
         }
     }
 

@@ -51,9 +51,9 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
         let (registry, claim) = self.into_parts();
         match claim.closure::<F, T, Plain>(task, |filled| registry.enqueue(filled)) {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, task)) => {
+            Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
+                Err(SubmitError { task, reason: registry.refuse(reason) })
             }
         }
     }

@@ -103,13 +103,13 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
                 self.tell_owner();
                 Ok(JoinHandle::new(registry, receiver))
             }
-            Err((claim, task)) => {
+            Err((claim, task, reason)) => {
                 // The scope is there: we borrow it.
                 if let Some(owner) = self.tally.take_back() {
                     H::unpark(owner);
                 }
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(registry.refusal()) })
+                Err(SubmitError { task, reason: registry.refuse(reason) })
             }
         }
     }
@@ -228,8 +228,8 @@ where
         permit: Permit<'scope, SLOT_BYTES, H>,
         work: W,
         item: A,
-    ) -> Option<JoinHandle<'scope, W::Output, H>> {
-        self.submit_into(permit.into_parts().1, move || work.work(item)).ok()
+    ) -> Result<JoinHandle<'scope, W::Output, H>, Refusal> {
+        self.submit_into(permit.into_parts().1, move || work.work(item)).map_err(|refused| refused.reason())
     }
 }
 

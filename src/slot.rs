@@ -35,7 +35,7 @@ use crate::unwind::{Bomb, Caught};
 mod claim;
 mod receiver;
 
-pub(crate) use claim::{Claim, Filled, FilledCallback, Vacancy};
+pub(crate) use claim::{Claim, Filled, FilledCallback, Refused, Vacancy};
 pub(crate) use receiver::{Promised, Receiver, Untyped};
 
 /// What is known of a slot whatever its size.

@@ -50,11 +50,11 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
             ready.mode.set(Mode::Open);
             ready.broken.set(false);
             ready.lent.set(owner.is_some());
+            ready.note_mode();
             epoch
         })
     });
     let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
-    registry.set_mode(|_| {}); // tasks are accepted again
     drop(registry.shared().owner.with(|place| place.replace(owner)));
     // A host that panics has refused, too.
     let abandoned = unwind::Bomb::new(|| stop(registry));

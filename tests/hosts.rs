@@ -448,6 +448,41 @@ fn super_loop_next_to_a_parked_worker() {
     });
 }
 
+/// One task at a time never finds sixteen slots full, whenever an executor is stopped and started: it is shut down or it is not.
+#[test]
+fn restart_never_looks_full() {
+    static POOL: Executor<1, 16> = Executor::new();
+    static OVER: AtomicBool = AtomicBool::new(false);
+    within_limit(|| {
+        let submitter = thread::spawn(|| {
+            let mut accepted = 0;
+            while !OVER.load(Ordering::Relaxed) {
+                let submitted = POOL.submit(|| ()).map_err(|refused| refused.reason());
+                let reserved = POOL.reserve().map_err(|refused| refused.reason());
+                let permitted = reserved.and_then(|permit| permit.submit(|| ()).map_err(|refused| refused.reason()));
+                for handle in [submitted, permitted] {
+                    match handle {
+                        Ok(handle) => {
+                            handle.cancel();
+                            accepted += 1;
+                        }
+                        Err(reason) => assert_eq!(reason, Refusal::ShutDown),
+                    }
+                }
+            }
+            accepted
+        });
+        for _ in 0..if cfg!(miri) { 10 } else { 5000 } {
+            POOL.start(&StdThreads::new()).unwrap();
+            POOL.shutdown(Pending::Run).unwrap();
+        }
+        OVER.store(true, Ordering::Relaxed);
+        assert_ne!(submitter.join().unwrap(), 0);
+        POOL.start(&StdThreads::new()).unwrap();
+        POOL.shutdown(Pending::Run).unwrap();
+    });
+}
+
 // ---- Park -----------------------------------------------------------------------------------------------------------
 
 /// Never sleeps: `park` returns at once, whoever calls, and with it a millisecond of its time has passed. Nobody is ever woken.

@@ -50,7 +50,7 @@ const ROOMS: &[Room] = &[
     room_with_unsafe("registry", &["registry/memory.rs", "registry/late.rs"], &["sync", "unwind", "error", "host", "state", "queue", "slot", "waiter"]),
     // A callback meets the outcome it was added for; a scope's tally lives while it counts.
     room_with_unsafe("completion", &["completion.rs"], &["sync", "unwind", "error", "host", "queue", "slot", "tally", "waiter", "registry"]),
-    room("blocking", &["sync", "host", "queue", "slot", "waiter", "registry", "completion"]),
+    room("blocking", &["sync", "error", "host", "queue", "slot", "waiter", "registry", "completion"]),
     // The pointer for C entry points.
     room_with_unsafe("worker", &["worker.rs"], &["sync", "unwind", "host", "waiter", "registry", "completion"]),
     room("spawn", &["host", "worker"]),

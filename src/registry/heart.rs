@@ -6,7 +6,7 @@ use super::{Mode, Ready, Registry};
 use crate::error::Refusal;
 use crate::host::Park;
 use crate::queue::Index;
-use crate::slot::{Cancelled, Filled, Running, SlotRef};
+use crate::slot::{Cancelled, Filled, Refused, Running, SlotRef};
 use crate::state::{From, Phase, Sort, Wake};
 use crate::sync::Ordering;
 use crate::unwind::{self, Caught};
@@ -148,11 +148,11 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().free.with(|free| free.stack.high_water())
     }
 
-    /// Puts a task into the queue, or gives it back if none is accepted.
-    pub(crate) fn enqueue<'s>(self, filled: Filled<'s>) -> Result<(), Filled<'s>> {
+    /// Puts a task into the queue, or gives it back if none is accepted, with the reason that there was at that moment.
+    pub(crate) fn enqueue<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
-                return Err(filled);
+                return Err((filled, ready.reason()));
             }
             let slot = filled.slot();
             filled.publish(Sort::Closure);
@@ -164,10 +164,10 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 
     /// As [`enqueue`](Self::enqueue), for a future.
-    pub(crate) fn enqueue_future<'s>(self, filled: Filled<'s>) -> Result<(), Filled<'s>> {
+    pub(crate) fn enqueue_future<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
-                return Err(filled);
+                return Err((filled, ready.reason()));
             }
             let slot = filled.slot();
             filled.publish(Sort::Future);
@@ -179,7 +179,7 @@ impl<'e, H: Park> Registry<'e, H> {
         Ok(())
     }
 
-    /// Why a task is refused now: the executor's reason, or that it is full.
+    /// Why a task is refused now that found no slot: the executor's reason, or that it is full.
     pub(crate) fn refusal(self) -> Refusal {
         self.shared().ready.with(Ready::refusal).unwrap_or(Refusal::Full)
     }
@@ -417,7 +417,7 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn set_mode(self, change: impl FnOnce(&Ready<H>)) {
         self.shared().ready.with(|ready| {
             change(ready);
-            ready.closed.set(ready.refusal().is_some());
+            ready.note_mode();
         });
     }
 

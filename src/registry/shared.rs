@@ -207,6 +207,17 @@ impl<H: Park> Ready<H> {
         }
     }
 
+    /// As `refusal`, while `closed`.
+    #[cold]
+    pub(super) fn reason(&self) -> Refusal {
+        self.refusal().unwrap_or(Refusal::ShutDown)
+    }
+
+    /// To be called in the section that changes `mode` or `broken`.
+    pub(crate) fn note_mode(&self) {
+        self.closed.set(self.refusal().is_some());
+    }
+
     /// Whether no accepted task can still need a worker.
     pub(crate) fn is_drained(&self) -> bool {
         self.queue.is_empty() && self.futures.get() == 0

@@ -5,7 +5,7 @@ use core::marker::PhantomData;
 use core::task::Waker;
 
 use super::{Promised, Receiver, SlotRef};
-use crate::error::TaskError;
+use crate::error::{Refusal, TaskError};
 use crate::job::{self, ByHand, Callback, Closure, Polled, Polling, Table, Verdict};
 use crate::queue::Index;
 use crate::state::Sort;
@@ -42,9 +42,12 @@ impl<'e> Filled<'e> {
     }
 }
 
+/// A task that was not accepted, and why.
+pub(crate) type Refused<'e> = (Filled<'e>, Refusal);
+
 /// Puts a task into the queue, or gives it back.
-pub(crate) trait Commit<'e>: FnOnce(Filled<'e>) -> Result<(), Filled<'e>> {}
-impl<'e, C: FnOnce(Filled<'e>) -> Result<(), Filled<'e>>> Commit<'e> for C {}
+pub(crate) trait Commit<'e>: FnOnce(Filled<'e>) -> Result<(), Refused<'e>> {}
+impl<'e, C: FnOnce(Filled<'e>) -> Result<(), Refused<'e>>> Commit<'e> for C {}
 
 impl<'e> SlotRef<'e> {
     /// Takes a slot that was in the free list. `false` if it is not free.
@@ -123,7 +126,11 @@ const fn check<F, T, const BYTES: usize>() {
 impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     /// Fills the slot with a closure and commits it; refused, both come back.
     #[inline]
-    pub(crate) fn closure<F, T, V>(self, closure: F, commit: impl Commit<'e>) -> Result<Receiver<'e, T>, (Self, F)>
+    pub(crate) fn closure<F, T, V>(
+        self,
+        closure: F,
+        commit: impl Commit<'e>,
+    ) -> Result<Receiver<'e, T>, (Self, F, Refusal)>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -144,7 +151,7 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         scope: *mut (),
         closure: F,
         commit: impl Commit<'e>,
-    ) -> Result<Receiver<'e, T>, (Self, F)>
+    ) -> Result<Receiver<'e, T>, (Self, F, Refusal)>
     where
         F: FnOnce() -> T + Send,
         T: Send,
@@ -155,11 +162,11 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         unsafe { self.slot.fill(const { &Closure::<F, T, V>::TABLE }, scope, closure) };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
-            Err(filled) => {
+            Err((filled, reason)) => {
                 assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
                 // SAFETY: R1; the closure we moved in is still there, since `Filled` was not published.
                 let closure = unsafe { self.slot.empty::<F>() };
-                Err((self, closure))
+                Err((self, closure, reason))
             }
         }
     }
@@ -170,7 +177,7 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         waker: Waker,
         future: F,
         commit: impl Commit<'e>,
-    ) -> Result<Receiver<'e, F::Output>, (Self, F)>
+    ) -> Result<Receiver<'e, F::Output>, (Self, F, Refusal)>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
@@ -179,11 +186,11 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         unsafe { self.slot.fill(const { &Polling::<F>::TABLE }, core::ptr::null_mut(), Polled { waker, future }) };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
-            Err(filled) => {
+            Err((filled, reason)) => {
                 assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
                 // SAFETY: as in `borrowing_closure`; never polled, the future may still move.
                 let polled = unsafe { self.slot.empty::<Polled<F>>() };
-                Err((self, polled.future))
+                Err((self, polled.future, reason))
             }
         }
     }
