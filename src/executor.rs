@@ -510,7 +510,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         ran
     }
 
-    /// What the executor has done and is doing.
+    /// What the executor has done and is doing. Looks at every slot that was ever in use, without keeping anybody waiting.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(self.registry())

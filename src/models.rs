@@ -3,8 +3,8 @@
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`
 //!
 //! Loom checks each access to a slot's bytes against the happens-before relation, finds lost wake-ups as deadlocks, and
-//! the models count what is dropped. The queue and the free list have no model of their own: they are single-threaded code
-//! behind one lock, and take part in every model here.
+//! the models count what is dropped. The lists are single-threaded code behind one lock and take part in every model here; the stack of
+//! returned slots and the state word have models of their own at the foot of their files.
 #![forbid(unsafe_code)]
 
 use core::future::Future;

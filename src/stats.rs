@@ -15,7 +15,8 @@ use crate::sync::Ordering;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Slots that hold a task, a result, a callback, a permit or a promise.
+    /// Slots that hold a task, a result, a callback, a permit or a promise. (One that was given up counts as free a moment before it can be
+    /// taken again.)
     pub slots_in_use: usize,
     /// The most there ever were. (A submit that a shutdown refuses holds one for a moment.)
     pub slots_high_water: usize,
