@@ -28,7 +28,7 @@ use core::ptr::NonNull;
 use crate::error::TaskError;
 use crate::job::{self, Aligned, Ended, Entry, Table};
 use crate::queue::{Index, Link};
-use crate::state::{From, Kind, Rest, Snapshot, Start, State};
+use crate::state::{CancelFrom, Kind, Rest, Snapshot, Start, State};
 use crate::sync::{AtomicPtr, AtomicU16, Ordering, UnsafeCell, const_fn};
 use crate::unwind::{Bomb, Caught};
 
@@ -182,8 +182,7 @@ impl Deref for SlotRef<'_> {
 
     #[inline(always)]
     fn deref(&self) -> &Slot {
-        // SAFETY: *Whole*.
-        unsafe { self.slot.as_ref() }
+        self.get()
     }
 }
 
@@ -194,6 +193,13 @@ impl<'e> SlotRef<'e> {
     #[inline(always)]
     pub(crate) unsafe fn new(slot: NonNull<Slot>) -> Self {
         Self { slot, room: PhantomData }
+    }
+
+    /// What is known of the slot whatever its size, for as long as it is there.
+    #[inline(always)]
+    pub(crate) fn get(self) -> &'e Slot {
+        // SAFETY: *Whole*.
+        unsafe { self.slot.as_ref() }
     }
 
     /// The slot as one pointer.
@@ -223,7 +229,7 @@ impl<'e> SlotRef<'e> {
     }
 
     /// Cancels the task if that is where it is and its generation, if given, the one meant.
-    pub(crate) fn cancel(self, generation: Option<usize>, from: From) -> Option<Cancelled<'e>> {
+    pub(crate) fn cancel(self, generation: Option<usize>, from: CancelFrom) -> Option<Cancelled<'e>> {
         self.state.cancel(generation, from).then_some(Cancelled { slot: self })
     }
 }

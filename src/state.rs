@@ -136,7 +136,7 @@ pub(crate) enum Sort {
 
 /// From where a task is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum From {
+pub(crate) enum CancelFrom {
     /// A future between two polls, or a promise that is open.
     Rest = RESTING as isize,
     /// A task in the queue, for whoever has just taken it out.
@@ -441,7 +441,7 @@ impl State {
 
     /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still the one meant and that is
     /// where the task is.
-    pub(crate) fn cancel(&self, generation: Option<usize>, from: From) -> bool {
+    pub(crate) fn cancel(&self, generation: Option<usize>, from: CancelFrom) -> bool {
         let place = from as usize;
         self.transition(|seen| {
             let there = seen.has(place) && seen.has_none(ENDED);

@@ -7,7 +7,7 @@ use crate::error::Refusal;
 use crate::host::Park;
 use crate::queue::Index;
 use crate::slot::{Cancelled, Filled, Refused, Running, SlotRef};
-use crate::state::{From, Phase, Sort, Wake};
+use crate::state::{CancelFrom, Phase, Sort, Wake};
 use crate::sync::Ordering;
 use crate::unwind::{self, Caught};
 use crate::waiter::{Waiter, Waits};
@@ -33,6 +33,25 @@ pub(crate) enum Gait {
     Searching,
     /// It counts as searching and has searched enough: if there is nothing it becomes idle.
     Tired,
+}
+
+/// Wakes a worker, or whoever drives. Left by those who go to sleep.
+#[cold]
+fn rouse<H: Park>(registry: Registry<'_, H>, sleeper: u32) {
+    if sleeper == DRIVER {
+        registry.notify(registry.shared().ready.with(|ready| ready.driver.take()));
+    } else {
+        registry.notify(Waiter::Worker(sleeper as u16)); // below the width of a word
+    }
+}
+
+/// Wakes who waits for a slot. Left by those who do.
+fn rouse_room<H: Park>(registry: Registry<'_, H>) {
+    let waiter = registry.shared().free.with(|free| {
+        registry.shared().returned.await_none();
+        free.room.take()
+    });
+    registry.notify(waiter);
 }
 
 impl<'e, H: Park> Registry<'e, H> {
@@ -78,16 +97,6 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// Wakes a worker, or whoever drives.
-    #[cold]
-    fn rouse(self, sleeper: u32) {
-        if sleeper == DRIVER {
-            self.notify(self.shared().ready.with(|ready| ready.driver.take()));
-        } else {
-            self.notify(Waiter::Worker(sleeper as u16)); // below the width of a word
-        }
-    }
-
     /// Takes a slot out of the free list.
     #[inline]
     pub(crate) fn claim(self) -> Option<Index> {
@@ -110,26 +119,13 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// Wakes who waits for a slot.
-    fn rouse_room(self) {
-        let waiter = self.shared().free.with(|free| {
-            self.shared().returned.await_none();
-            free.room.take()
-        });
-        self.notify(waiter);
-    }
-
     /// Notes who waits for a slot. What it displaced must be woken when it leaves.
     pub(crate) fn await_room(self, waiter: Waiter<H>) -> Waiter<H> {
         self.shared().free.with(|free| {
-            free.rouse.set(Some(Self::rouse_room_of));
+            free.rouse.set(Some(rouse_room));
             self.shared().returned.await_one();
             free.room.put(waiter)
         })
-    }
-
-    fn rouse_room_of(registry: Registry<'_, H>) {
-        registry.rouse_room();
     }
 
     /// It does not wait any more.
@@ -150,29 +146,27 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// Puts a task into the queue, or gives it back if none is accepted, with the reason that there was at that moment.
     pub(crate) fn enqueue<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
-        let sleeper = self.shared().ready.with(|ready| {
-            if ready.closed.get() {
-                return Err((filled, ready.reason()));
-            }
-            let slot = filled.slot();
-            filled.publish(Sort::Closure);
-            self.push(ready, slot);
-            Ok(ready.whom_to_wake())
-        })?;
-        self.call(sleeper);
-        Ok(())
+        self.accept(filled, Sort::Closure)
     }
 
     /// As [`enqueue`](Self::enqueue), for a future.
     pub(crate) fn enqueue_future<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
+        self.accept(filled, Sort::Future)
+    }
+
+    /// Inlined into both, so that programs without futures do not ask.
+    #[inline]
+    fn accept<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
                 return Err((filled, ready.reason()));
             }
             let slot = filled.slot();
-            filled.publish(Sort::Future);
+            filled.publish(sort);
             self.push(ready, slot);
-            ready.futures.set(ready.futures.get() + 1);
+            if sort == Sort::Future {
+                ready.futures.set(ready.futures.get() + 1);
+            }
             Ok(ready.whom_to_wake())
         })?;
         self.call(sleeper);
@@ -219,18 +213,22 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().ready.with(|ready| if is_ours() { self.pick(ready, slot, worker) } else { None })
     }
 
-    /// A look at the queue by a worker that nobody wakes.
+    /// A task for a worker, and whom to wake because there are more; or that the worker is to leave; or nothing.
+    #[inline]
+    fn task_or_leave(self, ready: &Ready<H>, worker: u16) -> (Look<'e>, Option<(Rouse<H>, u32)>) {
+        if ready.mode.get() == Mode::Stop {
+            return (Look::Leave, None);
+        }
+        if let Some(running) = self.pop(ready, Some(worker)) {
+            return (Look::Task(running), ready.whom_to_wake());
+        }
+        let leaves = ready.mode.get() != Mode::Open && ready.is_drained();
+        (if leaves { Look::Leave } else { Look::Nothing }, None)
+    }
+
+    /// A look at the queue by a worker that nobody wakes. By itself, so that who only uses this does not carry what wakes workers.
     pub(crate) fn look_once(self, worker: u16) -> Look<'e> {
-        let (look, sleeper) = self.shared().ready.with(|ready| {
-            if ready.mode.get() == Mode::Stop {
-                return (Look::Leave, None);
-            }
-            if let Some(running) = self.pop(ready, Some(worker)) {
-                return (Look::Task(running), ready.whom_to_wake());
-            }
-            let leaves = ready.mode.get() != Mode::Open && ready.is_drained();
-            (if leaves { Look::Leave } else { Look::Nothing }, None)
-        });
+        let (look, sleeper) = self.shared().ready.with(|ready| self.task_or_leave(ready, worker));
         self.call(sleeper);
         look
     }
@@ -243,29 +241,20 @@ impl<'e, H: Park> Registry<'e, H> {
             if gait != Gait::Fresh {
                 ready.searching.set(ready.searching.get() - 1);
             }
-            if ready.mode.get() == Mode::Stop {
-                return (Look::Leave, None);
-            }
-            if let Some(running) = self.pop(ready, Some(worker)) {
-                return (Look::Task(running), ready.whom_to_wake());
-            }
-            if ready.mode.get() != Mode::Open && ready.is_drained() {
-                return (Look::Leave, None);
+            let found = self.task_or_leave(ready, worker);
+            if !matches!(found.0, Look::Nothing) {
+                return found;
             }
             if gait == Gait::Tired {
                 ready.idle.set(ready.idle.get() | bit);
-                ready.rouse.set(Some(Self::rouse_of));
+                ready.rouse.set(Some(rouse));
                 return (Look::Idle, None);
             }
             ready.searching.set(ready.searching.get() + 1);
-            (Look::Nothing, None)
+            found
         });
         self.call(sleeper);
         look
-    }
-
-    fn rouse_of(registry: Registry<'_, H>, sleeper: u32) {
-        registry.rouse(sleeper);
     }
 
     /// A thread that runs tasks while it waits goes to sleep. Refused if there is work.
@@ -275,7 +264,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Err(waiter);
             }
             ready.idle.set(ready.idle.get() | 1 << DRIVER);
-            ready.rouse.set(Some(Self::rouse_of));
+            ready.rouse.set(Some(rouse));
             Ok(ready.driver.put(waiter))
         })
     }
@@ -296,7 +285,7 @@ impl<'e, H: Park> Registry<'e, H> {
         let slot = self.slot(index);
         // Bound: a further round means that a waker moved the task between the look and the lock.
         loop {
-            if let Some(cancelled) = slot.cancel(generation, From::Rest) {
+            if let Some(cancelled) = slot.cancel(generation, CancelFrom::Rest) {
                 return Some(cancelled);
             }
             let cancelled = self.shared().ready.with(|ready| {
@@ -304,7 +293,7 @@ impl<'e, H: Park> Registry<'e, H> {
                     return None;
                 }
                 // While it is linked, inside this lock, nothing else can happen to it.
-                if self.unlink(ready, index) { slot.cancel(generation, From::Queue) } else { None }
+                if self.unlink(ready, index) { slot.cancel(generation, CancelFrom::Queue) } else { None }
             });
             if cancelled.is_some() {
                 return cancelled;
@@ -413,7 +402,7 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// Changes the mode; says what it was.
+    /// Changes the mode, or whether the executor is broken.
     pub(crate) fn set_mode(self, change: impl FnOnce(&Ready<H>)) {
         self.shared().ready.with(|ready| {
             change(ready);

@@ -70,9 +70,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             }
         }
     }
-}
 
-impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Core<WORKERS, QUEUE, SLOT_BYTES, H> {
     /// The core a slot is in.
     ///
     /// # Safety
@@ -180,7 +178,7 @@ impl<'e, H: Park> Registry<'e, H> {
         // SAFETY: *True Map*: the lock is there.
         let waits = unsafe { self.core.byte_add(self.geometry.waits_at) };
         let waits = core::ptr::slice_from_raw_parts(waits.as_ptr().cast_const(), usize::from(self.geometry.slots));
-        // SAFETY: *Whole Core*; *True Map*: it ends in so many cells.
+        // SAFETY: *Whole Core*; *True Map*: it ends in so many cells; this is the pointer that unsizing a reference to it would give.
         unsafe { &*(waits as *const Lock<Waits<H>>) }
     }
 
@@ -200,9 +198,7 @@ impl<'e, H: Park> Registry<'e, H> {
 impl<H: Park> Links for Registry<'_, H> {
     #[inline(always)]
     fn link(&self, index: Index) -> &Link {
-        let slot = self.slot(index);
-        // SAFETY: as in `SlotRef::deref`, for as long as the core is there, which `self` says is longer than itself.
-        unsafe { &*core::ptr::from_ref(slot.link()) }
+        self.slot(index).get().link()
     }
 }
 

@@ -17,7 +17,7 @@ fn start_and_cancel_have_one_winner() {
         let state = pending(Sort::Closure);
         let other = state.clone();
         let started = loom::thread::spawn(move || other.start() == Start::Yours);
-        let cancelled = state.cancel(Some(0), From::Queue);
+        let cancelled = state.cancel(Some(0), CancelFrom::Queue);
         assert_ne!(started.join().unwrap(), cancelled);
     });
 }
@@ -81,7 +81,7 @@ fn an_old_key_never_cancels_a_new_task() {
     loom::model(|| {
         let state = pending(Sort::Closure);
         let other = state.clone();
-        let canceller = loom::thread::spawn(move || other.cancel(Some(0), From::Queue));
+        let canceller = loom::thread::spawn(move || other.cancel(Some(0), CancelFrom::Queue));
         if state.start() == Start::Yours {
             assert_eq!(state.finish(Kind::Value).rest(), Rest::Needed);
             assert_eq!(state.drop_handle(), Rest::Yours);
