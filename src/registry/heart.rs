@@ -155,7 +155,7 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 
     /// Inlined into both, so that programs without futures do not ask.
-    #[inline]
+    #[inline(always)]
     fn accept<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
