@@ -9,16 +9,16 @@ fn row<const W: usize, const Q: usize, const B: usize, H: Park>(host: &str) {
     println!("{W:>7} {Q:>6} {B:>10} {host:>11} {bytes:>8}");
 }
 
-/// What one slot more adds, of a hundred.
+/// What one slot more adds, of as many as make whole lines of a cache.
 fn slot<const B: usize, H: Park>(host: &str) -> usize {
-    let bytes = (size_of::<Executor<0, 101, B, H>>() - size_of::<Executor<0, 1, B, H>>()) / 100;
+    let bytes = (size_of::<Executor<0, 129, B, H>>() - size_of::<Executor<0, 1, B, H>>()) / 128;
     println!("a slot of {B} bytes, {host}: {bytes} bytes, {} of them bookkeeping", bytes - B);
     bytes
 }
 
-/// What one worker more adds.
+/// What one worker more adds, of so many again.
 fn worker<H: Park>(host: &str) {
-    let bytes = size_of::<Executor<2, 1, 64, H>>() - size_of::<Executor<1, 1, 64, H>>();
+    let bytes = (size_of::<Executor<17, 1, 64, H>>() - size_of::<Executor<1, 1, 64, H>>()) / 16;
     println!("a worker, {host}: {bytes} bytes (and the stack that the host gives it)");
 }
 
@@ -38,6 +38,6 @@ fn main() {
     println!("a handle: {} bytes", size_of::<JoinHandle<'_, [u8; 1000]>>());
 
     // The slots are all that grows with QUEUE.
-    let (one, many) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 1001, 64, SpinHost>>());
-    assert_eq!(many - one, 1000 * small);
+    let (one, many) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 1025, 64, SpinHost>>());
+    assert_eq!(many - one, 1024 * small);
 }

@@ -454,7 +454,7 @@ pub(crate) struct Closed<'e, H: Park> {
 
 impl<H: Park> Awaited<H> for Closed<'_, H> {
     fn is_ready(&self) -> bool {
-        self.registry.shared().ready.with(|ready| ready.issued.get() == 0 && ready.is_drained())
+        self.registry.shared().ready.with(|ready| ready.issued.get() == 0 && self.registry.is_drained(ready))
     }
 
     /// An executor without live workers is drained by whoever shuts it down.

@@ -34,6 +34,8 @@ pub(crate) struct Seat {
 
 impl Park for Modelled {
     type Thread = Arc<Seat>;
+    // The harder way: fewer wake-ups to rely on.
+    const FAIR: bool = true;
 
     fn current() -> Arc<Seat> {
         // Not loom's: a name, not a signal.

@@ -12,7 +12,13 @@
 
 use core::cell::Cell;
 
-use crate::sync::{AtomicU16, AtomicUsize, Ordering, const_fn};
+use crate::sync::{AtomicU16, Ordering, const_fn};
+
+mod arrivals;
+mod pile;
+
+pub(crate) use arrivals::Arrivals;
+pub(crate) use pile::{Pile, Pushed};
 
 /// A slot's place in its executor.
 pub(crate) type Index = u16;
@@ -61,11 +67,6 @@ impl Link {
     pub(crate) fn worker(&self) -> Option<u16> {
         self.place.load(Ordering::Relaxed).checked_sub(ON_WORKER)
     }
-
-    /// Whether the slot is in a list of this kind, or was a moment ago.
-    pub(crate) fn is_in(&self, tag: u16) -> bool {
-        self.place.load(Ordering::Relaxed) == tag // a figure, not a signal
-    }
 }
 
 /// Where the links are found.
@@ -103,6 +104,29 @@ impl<const TAG: u16> List<TAG> {
             links.link(last - 1).next.store(index + 1, Ordering::Relaxed);
         }
         last == NONE
+    }
+
+    /// Appends a pile, the oldest of it first, as if each had been pushed.
+    ///
+    /// Bound: the slots of the pile.
+    fn append(&self, links: &(impl Links + ?Sized), top: u16) {
+        let (mut newer, mut at) = (NONE, top);
+        while at != NONE {
+            let link = links.link(at - 1);
+            let older = link.next.load(Ordering::Relaxed);
+            link.next.store(newer, Ordering::Relaxed);
+            let previous = if older == NONE { self.last.get() } else { older };
+            link.previous.store(previous, Ordering::Relaxed);
+            link.place.store(TAG, Ordering::Relaxed);
+            (newer, at) = (at, older);
+        }
+        // `newer` is the oldest by now.
+        if self.is_empty() {
+            self.first.set(newer);
+        } else {
+            links.link(self.last.get() - 1).next.store(newer, Ordering::Relaxed);
+        }
+        self.last.set(top);
     }
 
     /// Takes the oldest, and notes who is to run it: a worker, or somebody else.
@@ -157,7 +181,7 @@ impl Stack {
 
     /// Takes a slot, if one of `capacity` is there or has been returned.
     #[inline]
-    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), returned: &Returned, capacity: u16) -> Option<Index> {
+    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), returned: &Pile, capacity: u16) -> Option<Index> {
         let mut top = self.top.get();
         if top == NONE {
             top = returned.take_all();
@@ -176,64 +200,6 @@ impl Stack {
     /// How many slots were ever in use at once.
     pub(crate) fn high_water(&self) -> u16 {
         self.fresh.get()
-    }
-}
-
-/// Slots on their way back to the free list: a stack that anybody pushes to, without a lock, and that is taken whole.
-///
-/// Nothing is popped from it, so a top that is seen twice is the same top: what a compare-and-swap needs to be right here.
-///
-/// ```text
-///  bit  0..16  the top, as an index plus one
-///       16     AWAITED: somebody waits for a slot
-/// ```
-pub(crate) struct Returned(AtomicUsize);
-
-const AWAITED: usize = 1 << 16;
-
-impl Returned {
-    const_fn! {
-        pub(crate) const fn new() -> Self {
-            Self(AtomicUsize::new(0))
-        }
-    }
-}
-
-impl Returned {
-    /// Adds a slot that is in no list. Says whether somebody waits for one.
-    ///
-    /// Bound: each further round means that another slot came back, or all were taken.
-    #[inline]
-    pub(crate) fn push(&self, link: &Link, index: Index) -> bool {
-        let mut seen = self.0.load(Ordering::Relaxed);
-        loop {
-            link.next.store(seen as u16, Ordering::Relaxed); // the lower half
-            let next = seen & AWAITED | (usize::from(index) + 1);
-            // Release: whoever takes the slot sees the link, and that we are done with the slot.
-            match self.0.compare_exchange_weak(seen, next, Ordering::Release, Ordering::Relaxed) {
-                Ok(_) => return seen & AWAITED != 0,
-                Err(now) => seen = now,
-            }
-        }
-    }
-
-    /// Takes all slots, linked by `next`: the top, as an index plus one.
-    fn take_all(&self) -> u16 {
-        if self.0.load(Ordering::Relaxed) as u16 == NONE {
-            return NONE;
-        }
-        // Acquire: sees the links, and what those who pushed did before.
-        self.0.fetch_and(AWAITED, Ordering::Acquire) as u16 // the lower half
-    }
-
-    /// From now on whoever pushes is told that somebody waits. In the lock of the one that waits.
-    pub(crate) fn await_one(&self) {
-        self.0.fetch_or(AWAITED, Ordering::Relaxed); // the lock and the look that follow do the rest
-    }
-
-    /// Nobody waits any more.
-    pub(crate) fn await_none(&self) {
-        self.0.fetch_and(!AWAITED, Ordering::Relaxed); // as above
     }
 }
 
@@ -292,7 +258,7 @@ mod tests {
 
     #[test]
     fn the_stack_hands_out_every_slot_once_and_those_that_came_back_first() {
-        let (stack, slots, returned) = (Stack::new(), Slots([const { Link::new() }; 4]), Returned::new());
+        let (stack, slots, returned) = (Stack::new(), Slots([const { Link::new() }; 4]), Pile::new());
         let pop = || stack.pop(&slots, &returned, 3);
         let come_back = |index| returned.push(slots.link(index), index);
         assert_eq!([pop(), pop()], [Some(0), Some(1)]);
@@ -341,31 +307,6 @@ mod models {
             assert_eq!(popped, Some(if unlinked { 1 } else { 0 }));
             let left = shared.0.with(|list| list.pop(&shared.1, None));
             assert_eq!(left, if unlinked { None } else { Some(1) });
-        });
-    }
-
-    /// Two threads return slots while a third takes them: each is taken once, and whoever waits is told by one of those it could miss.
-    #[test]
-    fn returned_slots_are_taken_once_and_none_is_missed_by_who_waits() {
-        loom::model(|| {
-            let slots = Slots(core::array::from_fn(|_| Link::new()));
-            let stack = Stack::new();
-            let shared = Arc::new((Lock::new(stack), slots, Returned::new()));
-            let pop =
-                |shared: &(Lock<Stack>, Slots, Returned)| shared.0.with(|stack| stack.pop(&shared.1, &shared.2, 2));
-            assert_eq!([pop(&shared), pop(&shared)], [Some(0), Some(1)]);
-            let givers = [0, 1].map(|index| {
-                let shared = shared.clone();
-                loom::thread::spawn(move || shared.2.push(shared.1.link(index), index))
-            });
-            shared.2.await_one();
-            let mut taken: std::vec::Vec<_> = [pop(&shared), pop(&shared)].into_iter().flatten().collect();
-            let early = taken.len();
-            let told = givers.map(|giver| giver.join().unwrap()).iter().filter(|&&told| told).count();
-            assert!(early + told >= 2, "taken {early}, told {told}");
-            taken.extend([pop(&shared), pop(&shared)].into_iter().flatten());
-            taken.sort_unstable();
-            assert_eq!(taken, [0, 1]);
         });
     }
 }

@@ -29,7 +29,7 @@ use crate::error::TaskError;
 use crate::job::{self, Aligned, Ended, Entry, Table};
 use crate::queue::{Index, Link};
 use crate::state::{CancelFrom, Kind, Rest, Snapshot, Start, State};
-use crate::sync::{AtomicPtr, AtomicU16, Ordering, UnsafeCell, const_fn};
+use crate::sync::{AtomicPtr, AtomicU16, LineStart, Ordering, UnsafeCell, const_fn};
 use crate::unwind::{Bomb, Caught};
 
 mod claim;
@@ -54,6 +54,8 @@ pub(crate) struct Slot {
 /// A slot and its bytes: the job, then the outcome.
 #[repr(C)]
 pub(crate) struct Room<const BYTES: usize> {
+    /// What is touched together lies together: on a desktop, the slot and the first half of a line of bytes.
+    start: [LineStart; 0],
     slot: Slot,
     bytes: core::cell::UnsafeCell<Aligned<[MaybeUninit<u8>; BYTES]>>,
 }
@@ -87,7 +89,7 @@ impl<const BYTES: usize> Room<BYTES> {
                 table: UnsafeCell::new(None),
                 access: UnsafeCell::new(()),
             };
-            Self { slot, bytes: core::cell::UnsafeCell::new(Aligned::new()) }
+            Self { start: [], slot, bytes: core::cell::UnsafeCell::new(Aligned::new()) }
         }
     }
 }

@@ -42,7 +42,7 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
     let epoch = registry.shared().ready.with(|ready| {
         let stopped = ready.issued.get() == 0 && ready.attached.get() == 0 && !ready.lent.get();
-        let over = ready.mode.get() == Mode::Open || ready.is_drained();
+        let over = ready.mode.get() == Mode::Open || registry.is_drained(ready);
         (stopped && over && ready.mode.get() != Mode::Stop).then(|| {
             let epoch = next_epoch(ready.epoch.get());
             ready.epoch.set(epoch);
@@ -50,7 +50,7 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
             ready.mode.set(Mode::Open);
             ready.broken.set(false);
             ready.lent.set(owner.is_some());
-            ready.note_mode();
+            registry.note_mode(ready);
             epoch
         })
     });

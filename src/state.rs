@@ -275,6 +275,11 @@ impl Snapshot {
         self.has(QUEUED)
     }
 
+    /// Whether it is a task, not a callback, and waits in the ready queue.
+    pub(crate) fn is_a_queued_task(self) -> bool {
+        self.is_queued() && !self.has_promise()
+    }
+
     /// Whether the task is on the stack of whoever started it: it runs there, or its callbacks do.
     pub(crate) fn runs_where_it_started(self) -> bool {
         match self.phase() {
@@ -373,6 +378,13 @@ impl State {
     pub(crate) fn publish_pending(&self, sort: Sort) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
         self.0.store(seen | TASK | QUEUED | HANDLE | sort as usize, Ordering::Release); // publishes the task
+    }
+
+    /// Pending → Reserved: takes back what [`publish_pending`](Self::publish_pending) did, for who knows that nobody got to know of the task.
+    /// `false` if somebody did.
+    pub(crate) fn withdraw(&self) -> bool {
+        self.transition(|seen| (seen.phase() == Phase::Pending).then(|| seen.without(TASK | QUEUED | HANDLE | SORT)))
+            .is_ok()
     }
 
     /// Reserved → Open with a handle and a promise. As [`publish_pending`](Self::publish_pending).

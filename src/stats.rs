@@ -4,7 +4,6 @@
 use core::fmt;
 
 use crate::host::Park;
-use crate::queue::READY;
 use crate::registry::{Counters, Registry};
 use crate::state::Phase;
 use crate::sync::Ordering;
@@ -47,7 +46,7 @@ impl Stats {
         Self {
             slots_in_use: slots().filter(|slot| slot.snapshot().phase() != Phase::Free).count(),
             slots_high_water: high_water.into(),
-            queued: slots().filter(|slot| slot.link().is_in(READY)).count(),
+            queued: slots().filter(|slot| slot.snapshot().is_a_queued_task()).count(),
             running: slots().filter(|slot| slot.snapshot().is_on_a_stack()).count(),
             completed: sum(|counters| counters.completed.load(Ordering::Relaxed)),
             cancelled: shared.cancelled.load(Ordering::Relaxed),

@@ -38,6 +38,21 @@ mod plain;
 
 #[cfg(not(loom))]
 pub(crate) use plain::{UnsafeCell, array, const_fn};
-pub(crate) use world::{AtomicPtr, AtomicU16, AtomicUsize, Lock, Ordering};
+pub(crate) use world::{Apart, AtomicPtr, AtomicU16, AtomicUsize, LOCKLESS_WAYS, LineStart, Lock, Ordering};
 #[cfg(loom)]
 pub(crate) use world::{UnsafeCell, array, const_fn};
+
+impl<T> Apart<T> {
+    pub(crate) const fn new(value: T) -> Self {
+        Self(value)
+    }
+}
+
+impl<T> core::ops::Deref for Apart<T> {
+    type Target = T;
+
+    #[inline(always)]
+    fn deref(&self) -> &T {
+        &self.0
+    }
+}

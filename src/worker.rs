@@ -205,6 +205,9 @@ impl<H: Park> Worker<H> {
         }
         let closer = registry.shared().ready.with(|ready| {
             if attached {
+                // Nobody counts on it any more, wherever it stopped.
+                ready.idle.set(ready.idle.get() & !bit);
+                ready.has_come(bit);
                 ready.attached.set(ready.attached.get() & !bit);
             }
             if ready.epoch.get() == self.epoch && ready.attached.get() & bit == 0 {

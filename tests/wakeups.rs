@@ -4,7 +4,6 @@
 //! Where an order makes a case hard, it is decided by who is seen asleep.
 #![cfg(feature = "std")]
 
-#[expect(dead_code, reason = "each file of tests uses a part of it")]
 mod stage;
 
 use core::convert::Infallible;
@@ -68,6 +67,114 @@ fn listened_to() -> (Executor<0, 4>, Receiver<Option<i32>>) {
     handle.add_done_callback(move |outcome| tell.send(outcome.ok().copied()).unwrap()).unwrap();
     drop(handle);
     (executor, told)
+}
+
+/// A worker that was woken and is kept from running, by more urgent threads say, is not relied on: the next task wakes another.
+#[test]
+fn worker_that_comes_late_keeps_no_other_asleep() {
+    static POOL: Pool<2> = Executor::new();
+    within_limit(|| {
+        let crew = Crew::default();
+        POOL.start(&crew).unwrap();
+        rounds(|_| {
+            let actors = [0, 1].map(|place| crew.actor(place));
+            actors.iter().for_each(Actor::until_asleep);
+            actors[0].hold();
+            let tasks = [POOL.submit(|| 1).unwrap(), POOL.submit(|| 2).unwrap()];
+            assert_eq!(tasks.map(|task| task.result().unwrap()), [1, 2], "while the first worker does not run");
+            actors[0].release();
+        });
+        POOL.shutdown(Pending::Run).unwrap();
+        crew.join();
+    });
+}
+
+/// The [`Stage`], with all threads getting their turn.
+#[derive(Debug)]
+struct Fair;
+
+impl Park for Fair {
+    type Thread = Actor;
+    const FAIR: bool = true;
+
+    fn current() -> Actor {
+        Stage::current()
+    }
+
+    fn current_id() -> usize {
+        Stage::current_id()
+    }
+
+    fn park() {
+        Stage::park();
+    }
+
+    fn unpark(actor: &Actor) {
+        Stage::unpark(actor);
+    }
+}
+
+/// Each worker that wakes finds that there is more to do and wakes the next.
+fn all_workers_wake<H: Park<Thread = Actor>>(pool: &'static Executor<4, 8, 64, H>) {
+    within_limit(|| {
+        let crew = Crew::default();
+        pool.start(&crew).unwrap();
+        rounds(|pace| {
+            for place in 0..4 {
+                pace.until_asleep(&crew.actor(place));
+            }
+            let together = Arc::new(Barrier::new(4));
+            let tasks = [(); 4].map(|()| {
+                let together = together.clone();
+                pool.submit(move || together.wait().is_leader()).unwrap()
+            });
+            assert_eq!(tasks.map(|task| task.result().unwrap()).iter().filter(|&&leads| leads).count(), 1);
+        });
+        pool.shutdown(Pending::Run).unwrap();
+        crew.join();
+    });
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_find_a_worker_each() {
+    static POOL: Executor<4, 8, 64, Stage> = Executor::new();
+    all_workers_wake(&POOL);
+}
+
+#[test]
+fn tasks_that_wait_for_each_other_find_a_worker_each_where_a_woken_one_is_relied_on() {
+    static POOL: Executor<4, 8, 64, Fair> = Executor::new();
+    all_workers_wake(&POOL);
+}
+
+/// In the order in which they became ready, whatever they are and however they came.
+#[test]
+fn future_that_is_woken_starts_after_the_tasks_that_were_submitted_before() {
+    static POOL: Executor<0, 8, 128, Stage> = Executor::new();
+    let order: Arc<Mutex<Vec<&str>>> = Arc::default();
+    let note = |what| {
+        let order = order.clone();
+        move || order.lock().unwrap().push(what)
+    };
+    let wakers: Arc<Mutex<Vec<Waker>>> = Arc::default();
+    let (mut first, kept, polled) = (true, wakers.clone(), note("future"));
+    let future = POOL.submit_future(poll_fn(move |context| {
+        if core::mem::take(&mut first) {
+            kept.lock().unwrap().push(context.waker().clone());
+            return Poll::Pending;
+        }
+        polled();
+        Poll::Ready(())
+    }));
+    assert!(POOL.run_one());
+    let before = POOL.submit(note("before")).unwrap();
+    wakers.lock().unwrap().pop().unwrap().wake();
+    let after = POOL.submit(note("after")).unwrap();
+    let ready = POOL.submit_future(core::future::ready(())).unwrap();
+    let last = POOL.submit(note("last")).unwrap();
+    assert_eq!(POOL.run_until_idle(), 5);
+    assert_eq!(*order.lock().unwrap(), ["before", "future", "after", "last"]);
+    let _ = (future, before, after, ready, last);
 }
 
 #[test]

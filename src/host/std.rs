@@ -8,16 +8,17 @@ use std::time::Instant;
 
 use super::{Clock, Park};
 
-/// Std threads: parks with [`std::thread::park`], after spinning for a few microseconds and yielding a few times; where a yield turns out to
+/// Std threads: parks with [`std::thread::park`], after spinning for a microsecond or two and yielding for some fifty; where a yield turns out to
 /// take long, because others want the processor, it parks at once for a while.
 ///
 /// Its clock ticks in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StdHost;
 
-/// Rounds of pure spinning, then rounds of giving the processor away, before a thread parks.
+/// Rounds of pure spinning, then rounds of giving the processor away, before a thread parks: together about as long as it takes to park and be woken,
+/// so that waiting costs at most twice what the better of the two would have.
 const SPIN_ROUNDS: u32 = 64;
-const YIELD_ROUNDS: u32 = 16;
+const YIELD_ROUNDS: u32 = 128;
 /// A yield that takes longer gave the processor to somebody who needs it. A thread that yields is woken by nobody, one that
 /// parks is: so it parks at once for so many times.
 const LONG_YIELD: Duration = Duration::from_micros(20);
@@ -25,6 +26,7 @@ const PARKS_AFTER_A_LONG_YIELD: u32 = 64;
 
 impl Park for StdHost {
     type Thread = thread::Thread;
+    const FAIR: bool = true;
 
     fn current() -> thread::Thread {
         thread::current()

@@ -1,16 +1,15 @@
 //! What a registry does: claims and releases slots, queues and takes tasks, wakes who sleeps.
 #![forbid(unsafe_code)]
 
-use super::shared::{DRIVER, Rouse, count};
+use super::shared::{Rouse, count};
 use super::{Mode, Ready, Registry};
 use crate::error::Refusal;
 use crate::host::Park;
-use crate::queue::Index;
+use crate::queue::{Arrivals, Index, Pushed};
 use crate::slot::{Cancelled, Filled, Refused, Running, SlotRef};
 use crate::state::{CancelFrom, Phase, Sort, Wake};
 use crate::sync::Ordering;
-use crate::unwind::{self, Caught};
-use crate::waiter::{Waiter, Waits};
+use crate::unwind::Caught;
 
 /// What a look at the queue gave.
 pub(crate) enum Look<'e> {
@@ -35,28 +34,31 @@ pub(crate) enum Gait {
     Tired,
 }
 
-/// Wakes a worker, or whoever drives. Left by those who go to sleep.
-#[cold]
-fn rouse<H: Park>(registry: Registry<'_, H>, sleeper: u32) {
-    if sleeper == DRIVER {
-        registry.notify(registry.shared().ready.with(|ready| ready.driver.take()));
-    } else {
-        registry.notify(Waiter::Worker(sleeper as u16)); // below the width of a word
-    }
-}
-
-/// Wakes who waits for a slot. Left by those who do.
-fn rouse_room<H: Park>(registry: Registry<'_, H>) {
-    let waiter = registry.shared().free.with(|free| {
-        registry.shared().returned.await_none();
-        free.room.take()
-    });
-    registry.notify(waiter);
-}
-
 impl<'e, H: Park> Registry<'e, H> {
+    /// Puts what has come into the list. Before anything is done to the list, but for taking its first.
+    #[inline]
+    fn gather(self, ready: &Ready<H>) {
+        let shared = self.shared();
+        if !shared.arrivals.is_empty() {
+            shared.arrivals.gather(&ready.queue, &self);
+            shared.hint.store(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether no task waits. Exact in what happened before the lock was taken.
+    #[inline]
+    pub(super) fn is_empty(self, ready: &Ready<H>) -> bool {
+        ready.queue.is_empty() && self.shared().arrivals.is_empty()
+    }
+
+    /// Whether no accepted task can still need a worker.
+    pub(crate) fn is_drained(self, ready: &Ready<H>) -> bool {
+        self.is_empty(ready) && ready.futures.get() == 0
+    }
+
     #[inline]
     fn push(self, ready: &Ready<H>, slot: SlotRef<'_>) {
+        self.gather(ready);
         if ready.queue.push(&self, slot.link(), slot.index()) {
             self.shared().hint.store(1, Ordering::Relaxed);
         }
@@ -65,14 +67,29 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Takes the oldest task and starts it: on a worker, or outside.
     #[inline]
     fn pop(self, ready: &Ready<H>, worker: Option<u16>) -> Option<Running<'e>> {
-        let index = ready.queue.pop(&self, worker)?;
-        if ready.queue.is_empty() {
-            self.shared().hint.store(0, Ordering::Relaxed);
-        }
+        let shared = self.shared();
+        let index = match ready.queue.pop(&self, worker) {
+            Some(index) => {
+                if ready.queue.is_empty() {
+                    shared.hint.store(0, Ordering::Relaxed);
+                }
+                index
+            }
+            None if Arrivals::IS_OPEN => {
+                shared.arrivals.gather(&ready.queue, &self);
+                let index = ready.queue.pop(&self, worker)?;
+                if !ready.queue.is_empty() {
+                    shared.hint.store(1, Ordering::Relaxed);
+                }
+                index
+            }
+            None => return None,
+        };
         self.slot(index).start()
     }
 
     fn unlink(self, ready: &Ready<H>, index: Index) -> bool {
+        self.gather(ready);
         let found = ready.queue.unlink(&self, index);
         if found && ready.queue.is_empty() {
             self.shared().hint.store(0, Ordering::Relaxed);
@@ -89,14 +106,6 @@ impl<'e, H: Park> Registry<'e, H> {
         slot.start()
     }
 
-    /// Wakes whom a look at the sleepers found. Called with no lock held (*Notify Outside*).
-    #[inline]
-    fn call(self, sleeper: Option<(Rouse<H>, u32)>) {
-        if let Some((rouse, sleeper)) = sleeper {
-            rouse(self, sleeper);
-        }
-    }
-
     /// Takes a slot out of the free list.
     #[inline]
     pub(crate) fn claim(self) -> Option<Index> {
@@ -110,33 +119,6 @@ impl<'e, H: Park> Registry<'e, H> {
         if self.shared().returned.push(slot.link(), slot.index()) {
             self.room_is_there();
         }
-    }
-
-    #[cold]
-    fn room_is_there(self) {
-        if let Some(rouse) = self.shared().free.with(|free| free.rouse.get()) {
-            rouse(self);
-        }
-    }
-
-    /// Notes who waits for a slot. What it displaced must be woken when it leaves.
-    pub(crate) fn await_room(self, waiter: Waiter<H>) -> Waiter<H> {
-        self.shared().free.with(|free| {
-            free.rouse.set(Some(rouse_room));
-            self.shared().returned.await_one();
-            free.room.put(waiter)
-        })
-    }
-
-    /// It does not wait any more.
-    pub(crate) fn leave_room(self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.shared().free.with(|free| {
-            let there = free.room.remove(waiter);
-            if !there.is_none() {
-                self.shared().returned.await_none();
-            }
-            there
-        })
     }
 
     /// How many slots were ever in use at once.
@@ -157,6 +139,10 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Inlined into both, so that programs without futures do not ask.
     #[inline(always)]
     fn accept<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
+        // Futures are counted in the lock.
+        if Arrivals::IS_OPEN && sort == Sort::Closure {
+            return self.accept_without_lock(filled, sort);
+        }
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
                 return Err((filled, ready.reason()));
@@ -167,10 +153,24 @@ impl<'e, H: Park> Registry<'e, H> {
             if sort == Sort::Future {
                 ready.futures.set(ready.futures.get() + 1);
             }
-            Ok(ready.whom_to_wake())
+            Ok(self.whom_to_wake(ready))
         })?;
         self.call(sleeper);
         Ok(())
+    }
+
+    #[inline]
+    fn accept_without_lock<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
+        let shared = self.shared();
+        let mut pushed = Pushed::Refused;
+        let accepted = filled.publish_if(sort, |slot| {
+            pushed = shared.arrivals.push(slot.link(), slot.index());
+            pushed != Pushed::Refused
+        });
+        if pushed == Pushed::Awaited {
+            self.tell_of_arrivals();
+        }
+        accepted.map_err(|filled| (filled, shared.ready.with(Ready::reason)))
     }
 
     /// Why a task is refused now that found no slot: the executor's reason, or that it is full.
@@ -188,17 +188,22 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn take_next(self, worker: Option<u16>) -> Option<Running<'e>> {
         let (running, sleeper) = self.shared().ready.with(|ready| {
             let running = self.pop(ready, worker)?;
-            Some((running, ready.whom_to_wake()))
+            Some((running, self.whom_to_wake(ready)))
         })?;
         self.call(sleeper);
         Some(running)
     }
 
-    /// Takes a certain task out of the queue and starts it, if it is there.
+    /// Takes a certain task out of the queue and starts it, if it is there. Only for who holds its handle.
     pub(crate) fn take_queued(self, index: Index, worker: Option<u16>) -> Option<Running<'e>> {
         let slot = self.slot(index);
-        if !slot.snapshot().is_queued() {
+        let seen = slot.snapshot();
+        if !seen.is_queued() {
             return None;
+        }
+        // A closure is queued once, and the handle pins its slot: once out, it does not come back.
+        if !seen.is_future() && self.shared().arrivals.take_back(slot.get().link(), index, worker) {
+            return slot.start();
         }
         self.shared().ready.with(|ready| self.pick(ready, slot, worker))
     }
@@ -220,9 +225,9 @@ impl<'e, H: Park> Registry<'e, H> {
             return (Look::Leave, None);
         }
         if let Some(running) = self.pop(ready, Some(worker)) {
-            return (Look::Task(running), ready.whom_to_wake());
+            return (Look::Task(running), self.whom_to_wake(ready));
         }
-        let leaves = ready.mode.get() != Mode::Open && ready.is_drained();
+        let leaves = ready.mode.get() != Mode::Open && self.is_drained(ready);
         (if leaves { Look::Leave } else { Look::Nothing }, None)
     }
 
@@ -238,6 +243,7 @@ impl<'e, H: Park> Registry<'e, H> {
         let bit = 1 << worker;
         let (look, sleeper) = self.shared().ready.with(|ready| {
             ready.idle.set(ready.idle.get() & !bit);
+            ready.has_come(bit);
             if gait != Gait::Fresh {
                 ready.searching.set(ready.searching.get() - 1);
             }
@@ -246,8 +252,15 @@ impl<'e, H: Park> Registry<'e, H> {
                 return found;
             }
             if gait == Gait::Tired {
-                ready.idle.set(ready.idle.get() | bit);
-                ready.rouse.set(Some(rouse));
+                if self.fall_idle(ready, bit) {
+                    return (Look::Idle, None);
+                }
+                let found = self.task_or_leave(ready, worker);
+                if !matches!(found.0, Look::Nothing) {
+                    return found;
+                }
+                // Whoever pushed it has taken it back.
+                self.fall_idle(ready, bit);
                 return (Look::Idle, None);
             }
             ready.searching.set(ready.searching.get() + 1);
@@ -255,29 +268,6 @@ impl<'e, H: Park> Registry<'e, H> {
         });
         self.call(sleeper);
         look
-    }
-
-    /// A thread that runs tasks while it waits goes to sleep. Refused if there is work.
-    pub(crate) fn become_driver(self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        self.shared().ready.with(|ready| {
-            if !ready.queue.is_empty() {
-                return Err(waiter);
-            }
-            ready.idle.set(ready.idle.get() | 1 << DRIVER);
-            ready.rouse.set(Some(rouse));
-            Ok(ready.driver.put(waiter))
-        })
-    }
-
-    /// It woke up.
-    pub(crate) fn stop_driving(self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.shared().ready.with(|ready| {
-            let there = ready.driver.remove(waiter);
-            if !there.is_none() {
-                ready.idle.set(ready.idle.get() & !(1 << DRIVER));
-            }
-            there
-        })
     }
 
     /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if it runs, is done or gone.
@@ -313,7 +303,7 @@ impl<'e, H: Park> Registry<'e, H> {
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
                     self.push(ready, slot);
-                    ready.whom_to_wake()
+                    self.whom_to_wake(ready)
                 })
             });
             if let Some(sleeper) = queued {
@@ -321,50 +311,6 @@ impl<'e, H: Park> Registry<'e, H> {
                 self.nudge(index);
                 return;
             }
-        }
-    }
-
-    /// The workers that wait for a task: for it alone, or as one of several. Inside the lock of the wait cells.
-    fn waiting_workers(waits: &Waits<H>, index: Index) -> [Option<u16>; 2] {
-        let cell = waits.cell(index);
-        let watcher = cell.group().and_then(|group| waits.cell(group).head.waiter.worker());
-        [cell.waiter.worker(), watcher]
-    }
-
-    /// What a task does next is not up to the worker it was on: nobody who waits for it is stuck. Inside the lock of the wait cells.
-    ///
-    /// Bound: the number of workers.
-    pub(crate) fn unstick_all(self, waits: &Waits<H>, index: Index) {
-        if !waits.any_stuck() {
-            return;
-        }
-        for worker in Self::waiting_workers(waits, index).into_iter().flatten() {
-            waits.unstick(worker);
-        }
-        // Those whose place another waiter has taken (*Baton*).
-        for (worker, cell) in (0..).zip(self.workers()) {
-            if cell.stuck_on.load(Ordering::Relaxed) == index + 1 {
-                waits.unstick(worker);
-            }
-        }
-    }
-
-    /// A worker that waits for a future looks again when that was woken: it may be the only one that can poll it. Whoever stands in the place
-    /// does so, and then those it displaced.
-    pub(crate) fn nudge(self, index: Index) {
-        if !self.slot(index).snapshot().has_listener() {
-            return;
-        }
-        let waiters = self.waits().with(|waits| {
-            if waits.asleep.get() == 0 {
-                return [Waiter::None, Waiter::None];
-            }
-            let cell = waits.cell(index);
-            let watcher = cell.group().map_or(Waiter::None, |group| waits.cell(group).head.waiter.take());
-            [cell.waiter.take(), watcher]
-        });
-        for waiter in waiters {
-            self.notify(waiter);
         }
     }
 
@@ -380,7 +326,7 @@ impl<'e, H: Park> Registry<'e, H> {
             if again {
                 self.push(ready, slot);
             }
-            Ok(if again { ready.whom_to_wake() } else { None })
+            Ok(if again { self.whom_to_wake(ready) } else { None })
         })?;
         // Somebody else may have it by now: its index stays what it is, and a look too many does no harm.
         if slot.snapshot().has_listener() {
@@ -395,7 +341,7 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn future_ended(self) {
         let last = self.shared().ready.with(|ready| {
             ready.futures.set(ready.futures.get() - 1);
-            ready.mode.get() != Mode::Open && ready.is_drained()
+            ready.mode.get() != Mode::Open && self.is_drained(ready)
         });
         if last {
             self.wake_all();
@@ -406,44 +352,15 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn set_mode(self, change: impl FnOnce(&Ready<H>)) {
         self.shared().ready.with(|ready| {
             change(ready);
-            ready.note_mode();
+            self.note_mode(ready);
         });
     }
 
-    /// Wakes every worker that is parked, and whoever drives, waits for the workers, or waits for a slot.
-    ///
-    /// Bound: the number of workers, and three.
-    pub(crate) fn wake_all(self) {
-        for _ in 0..=self.workers().len() {
-            let sleeper = self.shared().ready.with(Ready::any_sleeper);
-            if sleeper.is_none() {
-                break;
-            }
-            self.call(sleeper);
-        }
-        self.notify(self.shared().ready.with(|ready| ready.closer.take()));
-        self.room_is_there();
-    }
-
-    /// Wakes a waiter. Called with no lock held (*Notify Outside*).
-    pub(crate) fn notify(self, waiter: Waiter<H>) {
-        match waiter {
-            Waiter::None => {}
-            Waiter::Thread { thread, .. } => H::unpark(&thread),
-            // Foreign code, and the caller has more to do.
-            Waiter::Waker(waker) => {
-                unwind::contain(|| waker.wake());
-            }
-            Waiter::Worker(worker) => {
-                let thread = self.workers()[usize::from(worker)].desk.with(|desk| {
-                    let thread = desk.thread.take();
-                    desk.thread.set(thread.clone());
-                    thread
-                });
-                if let Some(thread) = thread {
-                    H::unpark(&thread);
-                }
-            }
+    /// To be called in the section that changes `mode` or `broken`.
+    pub(crate) fn note_mode(self, ready: &Ready<H>) {
+        let closed = ready.refusal().is_some();
+        if closed != ready.closed.replace(closed) {
+            self.shared().arrivals.set_closed(closed);
         }
     }
 

@@ -6,8 +6,8 @@ use core::cell::Cell;
 use super::{Attend, Late, Registry, Serve, Tend};
 use crate::error::{Refusal, WorkerStartError};
 use crate::host::Park;
-use crate::queue::{List, READY, Returned, Stack};
-use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
+use crate::queue::{Arrivals, List, Pile, READY, Stack};
+use crate::sync::{Apart, AtomicU16, AtomicUsize, LOCKLESS_WAYS, Lock, Ordering, const_fn};
 use crate::waiter::Place;
 
 /// What a worker runs first, and what makes the executor broken if that fails.
@@ -54,14 +54,18 @@ pub(crate) struct Ready<H: Park> {
     /// A worker could not start.
     pub(crate) broken: Cell<bool>,
     /// Who sleeps and can be woken because there is work: one bit for each worker, and [`DRIVER`]'s.
-    pub(super) idle: Cell<usize>,
+    pub(crate) idle: Cell<usize>,
     /// Wakes one of them; there if somebody ever slept.
     pub(super) rouse: Cell<Option<Rouse<H>>>,
     /// Workers given to the host, and attached to a thread: one bit each.
     pub(crate) issued: Cell<usize>,
     pub(crate) attached: Cell<usize>,
+    /// Workers that were woken because there is work and have not looked since: one bit each. Where that keeps others from being woken.
+    coming: [Cell<usize>; LOCKLESS_WAYS],
     /// Workers that look for work without holding the lock.
     pub(super) searching: Cell<u16>,
+    /// Whether those who push without the lock are told that somebody sleeps and nobody searches.
+    awaits: [Cell<bool>; LOCKLESS_WAYS],
     /// Raised by each `start`: workers of an earlier one are stale.
     pub(crate) epoch: Cell<u32>,
     /// Somebody is inside `run`, and waits for every `Worker` to be gone.
@@ -76,12 +80,14 @@ pub(crate) struct Ready<H: Park> {
 
 /// What an executor has once, whatever its capacities.
 pub(crate) struct Shared<H: Park> {
-    pub(super) free: Lock<Free<H>>,
+    pub(super) free: Apart<Lock<Free<H>>>,
     /// Slots that came back and were not yet put into the free list.
-    pub(super) returned: Returned,
-    pub(crate) ready: Lock<Ready<H>>,
+    pub(super) returned: Pile,
+    pub(crate) ready: Apart<Lock<Ready<H>>>,
+    /// Tasks on their way into the queue.
+    pub(super) arrivals: Apart<Arrivals>,
     /// Not zero while the queue is not empty. Relaxed: whoever parks looks under the lock first.
-    pub(super) hint: AtomicUsize,
+    pub(super) hint: Apart<AtomicUsize>,
     /// `Worker` values that exist. The last thing a worker touches.
     pub(crate) alive: AtomicUsize,
     /// The thread inside `run`, which waits for `alive` to become 0.
@@ -154,9 +160,9 @@ impl<H: Park> Shared<H> {
     const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
-                free: Lock::new(Free { stack: Stack::new(), room: Place::new(), rouse: Cell::new(None) }),
-                returned: Returned::new(),
-                ready: Lock::new(Ready {
+                free: Apart::new(Lock::new(Free { stack: Stack::new(), room: Place::new(), rouse: Cell::new(None) })),
+                returned: Pile::new(),
+                ready: Apart::new(Lock::new(Ready {
                     queue: List::new(),
                     closed: Cell::new(false),
                     mode: Cell::new(Mode::Open),
@@ -165,14 +171,17 @@ impl<H: Park> Shared<H> {
                     rouse: Cell::new(None),
                     issued: Cell::new(0),
                     attached: Cell::new(0),
+                    coming: [const { Cell::new(0) }; LOCKLESS_WAYS],
                     searching: Cell::new(0),
+                    awaits: [const { Cell::new(false) }; LOCKLESS_WAYS],
                     epoch: Cell::new(0),
                     lent: Cell::new(false),
                     futures: Cell::new(0),
                     closer: Place::new(),
                     driver: Place::new(),
-                }),
-                hint: AtomicUsize::new(0),
+                })),
+                arrivals: Apart::new(Arrivals::new()),
+                hint: Apart::new(AtomicUsize::new(0)),
                 alive: AtomicUsize::new(0),
                 owner: Lock::new(Cell::new(None)),
                 on_worker_start: None,
@@ -191,7 +200,7 @@ impl<H: Park> Shared<H> {
     /// Whether a look at the queue is worth its lock.
     #[inline]
     pub(crate) fn is_worth_a_look(&self) -> bool {
-        self.hint.load(Ordering::Relaxed) != 0
+        self.hint.load(Ordering::Relaxed) != 0 || !self.arrivals.is_empty()
     }
 }
 
@@ -213,32 +222,36 @@ impl<H: Park> Ready<H> {
         self.refusal().unwrap_or(Refusal::ShutDown)
     }
 
-    /// To be called in the section that changes `mode` or `broken`.
-    pub(crate) fn note_mode(&self) {
-        self.closed.set(self.refusal().is_some());
-    }
-
-    /// Whether no accepted task can still need a worker.
-    pub(crate) fn is_drained(&self) -> bool {
-        self.queue.is_empty() && self.futures.get() == 0
-    }
-
-    /// Whom to wake because there is work, and how: nobody if somebody is looking already.
-    #[inline]
-    pub(super) fn whom_to_wake(&self) -> Option<(Rouse<H>, u32)> {
-        // The commonest answer first.
-        if self.idle.get() == 0 { None } else { self.next_sleeper() }
-    }
-
-    #[inline(never)]
-    fn next_sleeper(&self) -> Option<(Rouse<H>, u32)> {
-        if self.searching.get() > 0 || self.queue.is_empty() {
-            return None;
-        }
+    /// Takes out one that sleeps.
+    pub(super) fn next_sleeper(&self) -> Option<(Rouse<H>, u32)> {
         let idle = self.idle.get();
         let rouse = self.rouse.get()?;
         self.idle.set(idle & (idle - 1)); // clears the lowest bit
-        Some((rouse, idle.trailing_zeros()))
+        let sleeper = idle.trailing_zeros();
+        if let Some(coming) = self.coming.first().filter(|_| H::FAIR && sleeper != DRIVER) {
+            coming.set(coming.get() | 1 << sleeper);
+        }
+        Some((rouse, sleeper))
+    }
+
+    /// Whether somebody looks for work, or was woken to do so.
+    #[inline]
+    pub(super) fn is_looked_after(&self) -> bool {
+        self.searching.get() > 0 || self.coming.first().is_some_and(|coming| coming.get() != 0)
+    }
+
+    /// Notes whether those who push without the lock are to be told. Says whether that was so before.
+    #[inline]
+    pub(super) fn notes_already(&self, awaits: bool) -> bool {
+        self.awaits.first().is_none_or(|cell| cell.replace(awaits) == awaits)
+    }
+
+    /// A worker has come; or it never will.
+    #[inline]
+    pub(crate) fn has_come(&self, bit: usize) {
+        if let Some(coming) = self.coming.first() {
+            coming.set(coming.get() & !bit);
+        }
     }
 
     /// Takes out one that sleeps, until nobody does.

@@ -40,6 +40,17 @@ impl<'e> Filled<'e> {
     pub(crate) fn publish(self, sort: Sort) {
         self.slot.state.publish_pending(sort);
     }
+
+    /// As [`publish`](Self::publish), and back if `push` then finds that the queue does not take it.
+    #[inline]
+    pub(crate) fn publish_if(self, sort: Sort, push: impl FnOnce(SlotRef<'e>) -> bool) -> Result<(), Self> {
+        self.slot.state.publish_pending(sort);
+        if push(self.slot) {
+            return Ok(());
+        }
+        assert!(self.slot.state.withdraw(), "what was not pushed is not taken");
+        Err(self)
+    }
 }
 
 /// A task that was not accepted, and why.

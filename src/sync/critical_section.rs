@@ -7,6 +7,15 @@
 
 pub(crate) use portable_atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
+/// How many ways there are into the ready queue beside its lock: none is as short as a critical section.
+pub(crate) const LOCKLESS_WAYS: usize = 0;
+
+/// A value on cache lines of its own, where processors fight for them: not here.
+pub(crate) struct Apart<T>(pub(super) T);
+
+/// Nothing, where a cache line starts if that matters: not here.
+pub(crate) struct LineStart;
+
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(T);
 

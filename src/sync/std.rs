@@ -11,6 +11,17 @@ use std::sync::{Mutex, PoisonError, TryLockError};
 /// doubles, a spin lock that yields.)
 const SPINS: u32 = 100;
 
+/// How many ways there are into the ready queue beside its lock.
+pub(crate) const LOCKLESS_WAYS: usize = 1;
+
+/// A value on cache lines of its own: two, because processors fetch them in pairs.
+#[repr(align(128))]
+pub(crate) struct Apart<T>(pub(super) T);
+
+/// Nothing, where a cache line starts.
+#[repr(align(64))]
+pub(crate) struct LineStart;
+
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(Mutex<T>);
 
