@@ -19,10 +19,10 @@ pub struct StdHost;
 /// so that waiting costs at most twice what the better of the two would have.
 const SPIN_ROUNDS: u32 = 64;
 const YIELD_ROUNDS: u32 = 128;
-/// A yield that takes longer gave the processor to somebody who needs it. A thread that yields is woken by nobody, one that
+/// A yield that takes longer gave the processor to somebody who wants all of it. A thread that yields is woken by nobody, one that
 /// parks is: so it parks at once for so many times.
-const LONG_YIELD: Duration = Duration::from_micros(20);
-const PARKS_AFTER_A_LONG_YIELD: u32 = 64;
+const LONG_YIELD: Duration = Duration::from_millis(1);
+const PARKS_AFTER_A_LONG_YIELD: u32 = 256;
 
 impl Park for StdHost {
     type Thread = thread::Thread;
