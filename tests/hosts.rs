@@ -897,3 +897,100 @@ fn waker_that_panics_as_its_handle_is_dropped() {
     assert_eq!(pool.run_until_idle(), 1);
     assert_eq!(pool.stats().slots_in_use, 0);
 }
+
+/// How often threads of [`Counting`] looked again and lingered.
+static RELAXED: AtomicU64 = AtomicU64::new(0);
+static LINGERED: AtomicU64 = AtomicU64::new(0);
+
+/// The [`Stage`], with three rounds of looking again and two of lingering.
+#[derive(Debug)]
+struct Counting;
+
+impl Park for Counting {
+    type Thread = Actor;
+
+    fn current() -> Actor {
+        Stage::current()
+    }
+
+    fn current_id() -> usize {
+        Stage::current_id()
+    }
+
+    fn park() {
+        Stage::park();
+    }
+
+    fn unpark(actor: &Actor) {
+        Stage::unpark(actor);
+    }
+
+    fn relax(round: u32) -> bool {
+        RELAXED.fetch_add(1, Ordering::Relaxed);
+        round < 3
+    }
+
+    fn linger(round: u32) -> bool {
+        LINGERED.fetch_add(1, Ordering::Relaxed);
+        round < 2
+    }
+}
+
+/// A worker with nothing to do costs what its host lets it, and then nothing: it sleeps until it is woken.
+#[test]
+fn idle_worker_looks_as_often_as_its_host_lets_it_and_sleeps() {
+    static POOL: Executor<1, 8, 64, Counting> = Executor::new();
+    within_limit(|| {
+        let crew = Crew::default();
+        POOL.start(&crew).unwrap();
+        let actor = crew.actor(0);
+        let figures = || [&RELAXED, &LINGERED].map(|figure| figure.swap(0, Ordering::Relaxed));
+        actor.until_asleep();
+        // One call more than rounds: the last says that it is enough.
+        assert_eq!(figures(), [4, 3]);
+        for _ in 0..10 {
+            POOL.submit(|| ()).unwrap().detach();
+            actor.until_asleep();
+            let [relaxed, lingered] = figures();
+            // It may have seen the task while it was on its way to sleep, or while it looked again.
+            assert!(relaxed <= 8 && lingered <= 6, "{relaxed}, {lingered}");
+        }
+        POOL.shutdown(Pending::Run).unwrap();
+        crew.join();
+    });
+}
+
+/// A host of one's own that neither looks again nor lingers, on the threads of std.
+#[test]
+fn host_that_never_spins_on_std_threads() {
+    #[derive(Debug)]
+    struct ParkAtOnce;
+
+    impl Park for ParkAtOnce {
+        type Thread = thread::Thread;
+
+        fn current() -> thread::Thread {
+            thread::current()
+        }
+
+        fn current_id() -> usize {
+            StdHost::current_id()
+        }
+
+        fn park() {
+            thread::park();
+        }
+
+        fn unpark(thread: &thread::Thread) {
+            thread.unpark();
+        }
+    }
+
+    within_limit(|| {
+        rounds(|_| {
+            let pool: Executor<2, 8, 64, ParkAtOnce> = Executor::new();
+            pool.run(&StdThreads::new(), use_everything).unwrap();
+            assert_eq!(pool.stats().slots_in_use, 0);
+        });
+    });
+}

@@ -42,6 +42,8 @@ pub struct Peer {
 /// In the order of the tables.
 pub const PEERS: &[Peer] = &[
     Peer { name: SLOTTED, find: slotted::find },
+    Peer { name: "slotted, no spinning", find: slotted::find_park_at_once },
+    Peer { name: "slotted, pinned", find: slotted::find_pinned },
     Peer { name: "slotted inline", find: slotted::find_inline },
     Peer { name: "slotted map", find: slotted::find_map },
     Peer { name: "slotted scope", find: slotted::find_scope },

@@ -5,10 +5,10 @@ use std::string::String;
 use std::thread;
 
 use super::Spawn;
-use crate::host::StdHost;
+use crate::host::Park;
 use crate::worker::Worker;
 
-/// One named std thread for each worker.
+/// One named std thread for each worker; of [`StdHost`](crate::StdHost), or of a host of one's own whose threads are std's.
 ///
 /// ```
 /// use slotted::{Executor, Pending, StdThreads};
@@ -57,10 +57,10 @@ impl Default for StdThreads {
     }
 }
 
-impl Spawn<StdHost> for StdThreads {
+impl<H: Park> Spawn<H> for StdThreads {
     type Error = io::Error;
 
-    fn spawn(&self, worker: Worker<StdHost>) -> io::Result<()> {
+    fn spawn(&self, worker: Worker<H>) -> io::Result<()> {
         let mut builder = thread::Builder::new().name(std::format!("{}-{}", self.prefix, worker.index()));
         if let Some(bytes) = self.stack_size {
             builder = builder.stack_size(bytes);

@@ -1,9 +1,12 @@
 //! `slotted`.
 
 use core::future::Future;
+use core::marker::PhantomData;
 use std::sync::Arc;
+use std::thread::Thread;
 
-use slotted::{Executor, JoinHandle, StdThreads, as_completed};
+use core_affinity::CoreId;
+use slotted::{Executor, JoinHandle, Park, StdHost, StdThreads, as_completed};
 
 use super::{Found, pool};
 use crate::arguments::Effort;
@@ -18,14 +21,27 @@ pub const SLOTTED: &str = "slotted";
 /// As many slots as the workloads have tasks outstanding.
 static POOL: Executor<WORKERS, 1024> = Executor::new();
 
-struct Slotted;
+/// A host, and its pool.
+trait Hosted: Park {
+    fn pool() -> &'static Executor<WORKERS, 1024, 64, Self>;
+}
 
-impl Pool for Slotted {
-    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
+impl Hosted for StdHost {
+    fn pool() -> &'static Executor<WORKERS, 1024> {
+        &POOL
+    }
+}
+
+struct On<H>(PhantomData<fn() -> H>);
+
+type Slotted = On<StdHost>;
+
+impl<H: Hosted> Pool for On<H> {
+    type Handle<T: Send + 'static> = JoinHandle<'static, T, H>;
 
     fn start() -> Self {
-        POOL.start(&StdThreads::new()).expect("threads");
-        Self
+        H::pool().start(&StdThreads::new()).expect("threads");
+        Self(PhantomData)
     }
 
     fn submit<T, F>(&self, task: F) -> Self::Handle<T>
@@ -33,7 +49,7 @@ impl Pool for Slotted {
         T: Send + 'static,
         F: FnOnce() -> T + Send + 'static,
     {
-        POOL.submit(task).expect("there is room")
+        H::pool().submit(task).expect("there is room")
     }
 
     fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
@@ -53,7 +69,7 @@ impl Pool for Slotted {
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
         output.copy_from_slice(input);
         let each = |items: &mut [u64]| items.iter_mut().for_each(|item| *item = work(*item));
-        POOL.scope(|scope| scope.for_each_chunk(output, chunk, each)).expect("open");
+        H::pool().scope(|scope| scope.for_each_chunk(output, chunk, each)).expect("open");
     }
 }
 
@@ -93,6 +109,95 @@ pub fn find(workload: Workload) -> Found {
         Workload::Cancel => Found::Here(workload::cancel::<Slotted>),
         Workload::Wake => Found::Here(workload::wake::<Slotted>),
         other => pool::<Slotted>(other),
+    }
+}
+
+/// Std threads that neither spin nor yield.
+struct ParkAtOnce;
+
+impl Park for ParkAtOnce {
+    type Thread = Thread;
+    const FAIR: bool = true;
+
+    fn current() -> Thread {
+        StdHost::current()
+    }
+
+    fn current_id() -> usize {
+        StdHost::current_id()
+    }
+
+    fn park() {
+        StdHost::park();
+    }
+
+    fn unpark(thread: &Thread) {
+        StdHost::unpark(thread);
+    }
+}
+
+impl Hosted for ParkAtOnce {
+    fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
+        static POOL: Executor<WORKERS, 1024, 64, ParkAtOnce> = Executor::new();
+        &POOL
+    }
+}
+
+pub fn find_park_at_once(workload: Workload) -> Found {
+    match workload {
+        // What waits for nothing is the same.
+        Workload::Array | Workload::Footprint | Workload::ForkJoin => Found::Missing,
+        other => pool::<On<ParkAtOnce>>(other),
+    }
+}
+
+/// Std threads; a type of its own for a pool of its own, whose workers have a processor each and leave the scheduler nothing to choose.
+struct Pinned;
+
+impl Park for Pinned {
+    type Thread = Thread;
+    const FAIR: bool = StdHost::FAIR;
+
+    fn current() -> Thread {
+        StdHost::current()
+    }
+
+    fn current_id() -> usize {
+        StdHost::current_id()
+    }
+
+    fn park() {
+        StdHost::park();
+    }
+
+    fn unpark(thread: &Thread) {
+        StdHost::unpark(thread);
+    }
+
+    fn relax(round: u32) -> bool {
+        StdHost::relax(round)
+    }
+
+    fn linger(round: u32) -> bool {
+        StdHost::linger(round)
+    }
+}
+
+impl Hosted for Pinned {
+    fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
+        static POOL: Executor<WORKERS, 1024, 64, Pinned> = Executor::new().on_worker_start(|worker| {
+            // Where there are fewer processors, or pinning is refused, the scheduler decides as ever.
+            core_affinity::set_for_current(CoreId { id: worker });
+            Ok(())
+        });
+        &POOL
+    }
+}
+
+pub fn find_pinned(workload: Workload) -> Found {
+    match workload {
+        Workload::Array | Workload::Footprint | Workload::ForkJoin => Found::Missing,
+        other => pool::<On<Pinned>>(other),
     }
 }
 
