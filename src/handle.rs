@@ -81,7 +81,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     /// As [`result`](Self::result), but a task that nobody has started is run by the caller, here and now, instead of
-    /// waking a worker: with the caller's stack, at its priority, outside the worker hooks.
+    /// waking a worker: with the caller's stack, at its priority, outside the worker hooks. A future that waits in the queue again is polled
+    /// there too.
     pub fn result_inline(mut self) -> Result<T, TaskError> {
         // What mostly happens, without the machinery of a wait.
         if let Some(receiver) = &self.receiver {

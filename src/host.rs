@@ -59,8 +59,8 @@ pub trait Park: Sized + 'static {
     /// must be bounded, and neither may block.
     type Thread: Clone + Send + Sync + 'static;
 
-    /// Whether a thread that was unparked runs soon, whatever the others do. So it is where an operating system shares the processors out; not
-    /// where more urgent threads may keep it waiting without end, and that is the default.
+    /// Whether every thread soon gets its turn, whatever the others do: one that was unparked, and one that is about to unpark another. So it is where
+    /// an operating system shares the processors out; not where more urgent threads may keep them waiting without end, and that is the default.
     ///
     /// With the feature `std`, a worker that was woken then keeps the others asleep until it has looked for work: if there is more than one task,
     /// it wakes the next. Otherwise each task wakes a worker as long as one sleeps and none is searching.

@@ -116,6 +116,11 @@ fn model_within<const WORKERS: usize, const QUEUE: usize>(preemptions: usize, bo
 
 /// For what lives on a leaked executor, without threads of its own.
 fn model_static<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>)) {
+    model_leaked(body);
+}
+
+/// For what lives on a leaked executor, whose workers the model runs.
+fn model_leaked<const WORKERS: usize, const QUEUE: usize>(body: fn(&'static Pool<WORKERS, QUEUE>)) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
@@ -381,5 +386,96 @@ fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
         assert_eq!(drops.load(Ordering::Relaxed), 1);
         drop(handle);
         assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}
+
+/// A thread cancels what is done, and so gathers, while another takes back what it has pushed: workers do not go on looking for it.
+#[test]
+fn what_is_taken_back_leaves_nothing_to_look_for() {
+    model_static::<2>(|pool| {
+        let done = pool.submit(|| 1).unwrap();
+        assert!(pool.run_one());
+        let other = thread::spawn(move || assert!(!done.cancel()));
+        assert_eq!(pool.submit(|| 2).unwrap().result_inline().unwrap(), 2);
+        other.join().unwrap();
+        assert!(!pool.run_one());
+        assert!(!pool.registry().shared().is_worth_a_look());
+    });
+}
+
+/// Nobody but who waits runs tasks, and it is about to sleep when one comes.
+#[test]
+fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
+    model_static::<2>(|pool| {
+        let (promise, handle) = pool.promise::<u32>().unwrap();
+        let other = thread::spawn(move || pool.submit(move || promise.set_result(1).is_ok()).unwrap());
+        assert_eq!(handle.result().unwrap(), 1);
+        other.join().unwrap().detach();
+    });
+}
+
+#[test]
+fn shutdown_cancels_whatever_was_accepted_before() {
+    model_static::<1>(|pool| {
+        let other = thread::spawn(move || pool.submit(|| 2).ok());
+        pool.begin_shutdown(Pending::Cancel);
+        if let Some(accepted) = other.join().unwrap() {
+            assert!(accepted.cancelled(), "{accepted:?}");
+        }
+    });
+}
+
+/// Keeps the workers, for the model to run.
+#[derive(Default)]
+struct Keep(std::sync::Mutex<Vec<Worker<Modelled>>>);
+
+impl Spawn<Modelled> for Keep {
+    type Error = core::convert::Infallible;
+
+    fn spawn(&self, worker: Worker<Modelled>) -> Result<(), Self::Error> {
+        self.0.lock().unwrap().push(worker);
+        Ok(())
+    }
+}
+
+/// One task waits for a second, and a third for the second too, which one of the two runs in place; and the second waits for the first. If that is a
+/// circle, somebody is told.
+#[test]
+fn circle_through_a_task_that_is_run_in_place_is_found() {
+    /// What the tasks need of each other. Not loom's: set before it is read.
+    #[derive(Default)]
+    struct Table {
+        first: std::sync::OnceLock<crate::JoinHandle<'static, (), Modelled>>,
+        second: std::sync::OnceLock<crate::JoinHandle<'static, (), Modelled>>,
+        worker: std::sync::Mutex<Option<Worker<Modelled>>>,
+        thread: std::sync::Mutex<Option<thread::JoinHandle<()>>>,
+    }
+
+    model_leaked::<2, 4>(|pool| {
+        let keep = Keep::default();
+        pool.start(&keep).unwrap();
+        let mut workers = keep.0.into_inner().unwrap();
+        let table: &'static Table = Box::leak(Box::default());
+        *table.worker.lock().unwrap() = workers.pop();
+        let first = pool.submit(move || {
+            let second = pool
+                .submit(move || {
+                    let _ = table.first.get().unwrap().error();
+                })
+                .unwrap();
+            assert!(table.second.set(second).is_ok());
+            let mut worker = table.worker.lock().unwrap().take().unwrap();
+            *table.thread.lock().unwrap() = Some(thread::spawn(move || {
+                let _ = worker.run_one();
+            }));
+            let _ = table.second.get().unwrap().error();
+        });
+        assert!(table.first.set(first.unwrap()).is_ok());
+        let third = pool.submit(move || {
+            let _ = table.second.get().unwrap().error();
+        });
+        third.unwrap().detach();
+        let _ = workers.pop().unwrap().run_one();
+        table.thread.lock().unwrap().take().unwrap().join().unwrap();
     });
 }

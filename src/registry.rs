@@ -21,7 +21,7 @@ mod memory;
 mod shared;
 mod sleepers;
 
-pub(crate) use heart::{Gait, Look};
+pub(crate) use heart::Look;
 pub(crate) use late::{Attend, Heard, Late, Scoped, Serve, Step, Tend};
 pub(crate) use memory::{Core, Registry, Rooms};
 pub(crate) use shared::{Counters, Mode, Ready, Shared, WorkerCell};

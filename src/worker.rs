@@ -9,11 +9,12 @@
 //!
 //! `unsafe` here: the raw pointer for C entry points.
 
+use core::cell::Cell;
 use core::fmt;
 
 use crate::completion::{complete, execute};
 use crate::host::Park;
-use crate::registry::{Gait, Look, Registry, WorkerCell};
+use crate::registry::{Look, Registry, WorkerCell};
 use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
@@ -50,22 +51,24 @@ impl<H: Park> Worker<H> {
     /// Any thread that may call [`Park::park`].
     pub fn run(mut self) {
         let Some((registry, worker)) = self.attach() else { return };
-        let mut gait = Gait::Fresh;
+        let (searching, mut tired) = (Cell::new(false), false);
         let mut round = 0;
+        let broken_off = unwind::Bomb::new(|| registry.lose(worker, searching.get()));
         // Endless for a reason: ends with the executor.
         loop {
-            match registry.look(worker, gait) {
+            match registry.look(worker, searching.take(), tired) {
                 Look::Task(running) => {
                     execute(registry, running, Some(worker));
-                    (gait, round) = (Gait::Fresh, 0);
+                    (tired, round) = (false, 0);
                 }
                 Look::Nothing => {
-                    gait = Gait::Tired;
+                    searching.set(true);
+                    tired = true;
                     // Goes on where it was when the last look found that somebody else had been faster.
                     while H::relax(round) {
                         round = round.saturating_add(1);
                         if registry.shared().is_worth_a_look() {
-                            gait = Gait::Searching;
+                            tired = false;
                             break;
                         }
                     }
@@ -78,11 +81,12 @@ impl<H: Park> Worker<H> {
                     if !registry.shared().is_worth_a_look() {
                         H::park();
                     }
-                    (gait, round) = (Gait::Fresh, 0);
+                    (tired, round) = (false, 0);
                 }
-                Look::Leave => return,
+                Look::Leave => break,
             }
         }
+        broken_off.defuse();
     }
 
     /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in an interrupt handler.
@@ -205,9 +209,6 @@ impl<H: Park> Worker<H> {
         }
         let closer = registry.shared().ready.with(|ready| {
             if attached {
-                // Nobody counts on it any more, wherever it stopped.
-                ready.idle.set(ready.idle.get() & !bit);
-                ready.has_come(bit);
                 ready.attached.set(ready.attached.get() & !bit);
             }
             if ready.epoch.get() == self.epoch && ready.attached.get() & bit == 0 {

@@ -120,6 +120,26 @@ fn worker_is_told_of_a_future_among_handles_of_several_executors() {
 
 // ---- no false alarm -------------------------------------------------------------------------------------------------
 
+/// The promise lives in a slot whose last task ran on the worker that now waits for it.
+#[test]
+fn worker_that_waits_for_a_promise_is_not_stuck_on_what_ran_in_its_slot_before() {
+    static POOL: Pool<1> = Executor::new();
+    play(&POOL, |pace| {
+        POOL.submit(|| ()).unwrap().result().unwrap();
+        let (promise, promised) = POOL.promise::<u8>().unwrap();
+        assert!(promise.set_running_or_notify_cancel().unwrap());
+        let (tell, told) = channel();
+        let waiting = move || {
+            tell.send(Stage::current()).unwrap();
+            promised.result()
+        };
+        let waiting = POOL.submit(waiting).unwrap();
+        pace.until_asleep(&told.recv().unwrap());
+        promise.set_result(5).unwrap();
+        assert_eq!(waiting.result().unwrap().unwrap(), 5);
+    });
+}
+
 /// A worker waits for a future, which then rests; another worker waits for the first. Nobody is stuck: any interrupt may wake the future.
 #[test]
 fn worker_that_waits_for_a_future_is_not_stuck_once_that_rests() {

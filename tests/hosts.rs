@@ -6,11 +6,12 @@ mod stage;
 
 use core::cell::Cell;
 use core::future::Future;
+use core::panic::AssertUnwindSafe;
 use core::pin::{Pin, pin};
 use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, Ordering};
 use core::task::{Context, Waker};
 use core::time::Duration;
-use std::panic::resume_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Condvar, Mutex};
 use std::task::Wake;
@@ -993,4 +994,92 @@ fn host_that_never_spins_on_std_threads() {
             assert_eq!(pool.stats().slots_in_use, 0);
         });
     });
+}
+
+/// Where the next worker of [`Fragile`] that comes by panics.
+static PARK_BREAKS: AtomicBool = AtomicBool::new(false);
+static RELAX_BREAKS: AtomicBool = AtomicBool::new(false);
+
+std::thread_local! {
+    /// Whether the thread is one that breaks.
+    static BREAKS: Cell<bool> = const { Cell::new(false) };
+}
+
+fn breaks(fault: &AtomicBool) {
+    assert!(!(BREAKS.get() && fault.swap(false, Ordering::SeqCst)), "the host breaks");
+}
+
+/// The [`Stage`], with workers that are relied on, and a fault.
+#[derive(Debug)]
+struct Fragile;
+
+impl Park for Fragile {
+    type Thread = Actor;
+    const FAIR: bool = true;
+
+    fn current() -> Actor {
+        Stage::current()
+    }
+
+    fn current_id() -> usize {
+        Stage::current_id()
+    }
+
+    fn park() {
+        breaks(&PARK_BREAKS);
+        Stage::park();
+        breaks(&PARK_BREAKS);
+    }
+
+    fn unpark(actor: &Actor) {
+        Stage::unpark(actor);
+    }
+
+    fn relax(_round: u32) -> bool {
+        breaks(&RELAX_BREAKS);
+        false
+    }
+}
+
+/// A worker that its host breaks off, idle, woken or searching, is counted on no more: the other one runs what comes.
+#[test]
+fn host_that_panics_in_park_or_relax_has_one_worker_less() {
+    for (fault, is_awake) in [(&PARK_BREAKS, true), (&PARK_BREAKS, false), (&RELAX_BREAKS, false)] {
+        within_limit(move || {
+            let pool: &Executor<2, 8, 64, Fragile> = Box::leak(Box::default());
+            let actors: Mutex<Vec<Actor>> = Mutex::default();
+            let (over, is_over) = channel();
+            let spawn = By(|worker: Worker<Fragile>| {
+                let (tell, told) = channel();
+                let over = over.clone();
+                thread::spawn(move || {
+                    BREAKS.set(true);
+                    tell.send(Stage::current()).unwrap();
+                    let index = worker.index();
+                    let run = catch_unwind(AssertUnwindSafe(|| worker.run()));
+                    over.send((index, run.is_err())).unwrap();
+                });
+                actors.lock().unwrap().push(told.recv().unwrap());
+                Ok(())
+            });
+            fault.store(is_awake, Ordering::SeqCst);
+            pool.start(&spawn).unwrap();
+            let actors = actors.into_inner().unwrap();
+            if !is_awake {
+                actors.iter().for_each(Actor::until_asleep);
+                fault.store(true, Ordering::SeqCst);
+                // Wakes one of them.
+                assert_eq!(pool.submit(|| 1).unwrap().result().unwrap(), 1);
+            }
+            let (broken, is_broken) = is_over.recv().unwrap();
+            assert!(is_broken);
+            let whole = 1 - broken;
+            for number in 0..5 {
+                actors[whole].until_asleep();
+                assert_eq!(pool.submit(move || number).unwrap().result().unwrap(), number);
+            }
+            pool.shutdown(Pending::Run).unwrap();
+            assert_eq!(is_over.recv().unwrap(), (whole, false));
+        });
+    }
 }

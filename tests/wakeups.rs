@@ -218,6 +218,33 @@ fn thread_that_waits_as_a_worker_is_woken_when_the_worker_has_moved_to_another_t
     });
 }
 
+#[test]
+fn worker_stays_through_a_shutdown_until_a_future_that_rests_is_done() {
+    static POOL: Pool<1> = Executor::new();
+    within_limit(|| {
+        let keep = Keep::default();
+        POOL.start(&keep).unwrap();
+        let mut worker = keep.workers().remove(0);
+        let (tell, told) = channel();
+        let mut tell = Some(tell);
+        let future = poll_fn(move |context| match tell.take() {
+            Some(tell) => {
+                tell.send(context.waker().clone()).unwrap();
+                Poll::Pending
+            }
+            None => Poll::Ready(7),
+        });
+        let handle = POOL.submit_future(future).unwrap();
+        assert_eq!(worker.run_one(), Ran::Task);
+        POOL.begin_shutdown(Pending::Run);
+        assert_eq!(worker.run_one(), Ran::Nothing, "nobody else could poll it");
+        told.recv().unwrap().wake();
+        assert_eq!(worker.run_one(), Ran::Task);
+        assert_eq!(worker.run_one(), Ran::Left);
+        assert_eq!(handle.result().unwrap(), 7);
+    });
+}
+
 // ---- what displaces -------------------------------------------------------------------------------------------------
 
 /// A future that rests at least once, is ready when the promise is kept, and what wakes it.
@@ -369,6 +396,20 @@ fn threads_that_wait_for_a_slot_are_all_refused_by_a_shutdown() {
             POOL.shutdown(Pending::Run).unwrap();
             crew.join();
         });
+    });
+}
+
+/// Its slots come and go: a task in a place below those that the map looked at last is found as well.
+#[test]
+fn unordered_map_that_had_to_leave_a_place_empty_finds_what_it_fills_it_with_later() {
+    static POOL: Executor<0, 3, 64, Stage> = Executor::new();
+    within_limit(|| {
+        let mut map = POOL.map(0..5, |item| item).unordered();
+        assert_eq!(map.next().unwrap().unwrap(), 0);
+        let taken = POOL.reserve().unwrap();
+        assert_eq!(map.next().unwrap().unwrap(), 1);
+        drop(taken);
+        assert_eq!(map.map(Result::unwrap).collect::<Vec<_>>(), [2, 3, 4]);
     });
 }
 
@@ -547,6 +588,31 @@ fn counted(pool: &'static Executor<0, 1, 128, Stage>) -> Counted {
     Counted { handle: pool.submit_future(future).unwrap(), polls, ready, waker }
 }
 
+/// The only worker is busy until the future is done.
+#[test]
+fn future_that_is_awaited_inline_is_polled_again_by_who_waits() {
+    static POOL: Pool<1> = Executor::new();
+    play(&POOL, |_| {
+        let (tell, told) = channel();
+        let (free, freed) = channel::<()>();
+        let busy = move || {
+            tell.send(()).unwrap();
+            freed.recv().is_err()
+        };
+        let busy = POOL.submit(busy).unwrap();
+        told.recv().unwrap();
+        let mut polls = 0;
+        let future = poll_fn(move |context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls == 3 { Poll::Ready(polls) } else { Poll::Pending }
+        });
+        assert_eq!(POOL.submit_future(future).unwrap().result_inline().unwrap(), 3);
+        drop(free);
+        assert!(busy.result().unwrap());
+    });
+}
+
 #[test]
 fn waker_that_outlives_its_task_costs_the_next_one_in_the_slot_a_poll_at_most() {
     static POOL: Executor<0, 1, 128, Stage> = Executor::new();
@@ -613,6 +679,24 @@ fn waker_that_outlives_its_task_cannot_wake_what_is_no_future() {
         stale.wake();
         handle.result().unwrap();
         assert_eq!((POOL.run_until_idle(), POOL.stats().slots_in_use), (0, 0));
+    });
+}
+
+#[test]
+fn waker_that_outlives_its_task_keeps_no_running_promise_in_its_slot_from_being_kept() {
+    static POOL: Executor<0, 1, 128, Stage> = Executor::new();
+    within_limit(|| {
+        let former = counted(&POOL);
+        former.ready.send(()).unwrap();
+        assert_eq!(POOL.run_until_idle(), 1);
+        let stale = former.waker.recv().unwrap();
+        former.handle.result().unwrap();
+
+        let (promise, handle) = POOL.promise::<u32>().unwrap();
+        assert!(promise.set_running_or_notify_cancel().unwrap());
+        stale.wake();
+        promise.set_result(1).unwrap();
+        assert_eq!(handle.result().unwrap(), 1);
     });
 }
 

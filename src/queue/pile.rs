@@ -116,9 +116,9 @@ impl Pile {
 
     /// Refuses from now on those who ask to be refused, or no more.
     pub(super) fn set_closed(&self, closed: bool) {
-        // Relaxed: what was pushed before is seen by whoever takes it, and nothing comes after.
         if closed {
-            self.0.fetch_or(CLOSED, Ordering::Relaxed);
+            // Acquire: who closes sees the slots of all that was pushed before, and nothing comes after.
+            self.0.fetch_or(CLOSED, Ordering::Acquire);
         } else {
             self.0.fetch_and(!CLOSED, Ordering::Relaxed);
         }

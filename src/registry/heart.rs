@@ -23,17 +23,6 @@ pub(crate) enum Look<'e> {
     Leave,
 }
 
-/// What a worker is doing when it looks at the queue.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Gait {
-    /// It comes from a task, or from being parked.
-    Fresh,
-    /// It counts as searching.
-    Searching,
-    /// It counts as searching and has searched enough: if there is nothing it becomes idle.
-    Tired,
-}
-
 impl<'e, H: Park> Registry<'e, H> {
     /// Puts what has come into the list. Before anything is done to the list, but for taking its first.
     #[inline]
@@ -41,7 +30,10 @@ impl<'e, H: Park> Registry<'e, H> {
         let shared = self.shared();
         if !shared.arrivals.is_empty() {
             shared.arrivals.gather(&ready.queue, &self);
-            shared.hint.store(1, Ordering::Relaxed);
+            // It may have been taken back since.
+            if !ready.queue.is_empty() {
+                shared.hint.store(1, Ordering::Relaxed);
+            }
         }
     }
 
@@ -201,11 +193,16 @@ impl<'e, H: Park> Registry<'e, H> {
         if !seen.is_queued() {
             return None;
         }
-        // A closure is queued once, and the handle pins its slot: once out, it does not come back.
-        if !seen.is_future() && self.shared().arrivals.take_back(slot.get().link(), index, worker) {
+        // A closure is queued once, and the handle pins its slot: once out, it does not come back. A worker takes the lock all the same: another one
+        // that waits for the task must find it here or started, to know whether it is stuck.
+        let can_be_taken_back = !seen.is_future();
+        let take_back = || can_be_taken_back && self.shared().arrivals.take_back(slot.get().link(), index, worker);
+        if worker.is_none() && take_back() {
             return slot.start();
         }
-        self.shared().ready.with(|ready| self.pick(ready, slot, worker))
+        self.shared()
+            .ready
+            .with(|ready| if worker.is_some() && take_back() { slot.start() } else { self.pick(ready, slot, worker) })
     }
 
     /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
@@ -238,20 +235,20 @@ impl<'e, H: Park> Registry<'e, H> {
         look
     }
 
-    /// A worker's look at the queue.
-    pub(crate) fn look(self, worker: u16, gait: Gait) -> Look<'e> {
+    /// A worker's look at the queue, after it was searching or something else. One that is tired has searched enough: if there is nothing it becomes idle.
+    pub(crate) fn look(self, worker: u16, searching: bool, tired: bool) -> Look<'e> {
         let bit = 1 << worker;
         let (look, sleeper) = self.shared().ready.with(|ready| {
             ready.idle.set(ready.idle.get() & !bit);
             ready.has_come(bit);
-            if gait != Gait::Fresh {
+            if searching {
                 ready.searching.set(ready.searching.get() - 1);
             }
             let found = self.task_or_leave(ready, worker);
             if !matches!(found.0, Look::Nothing) {
                 return found;
             }
-            if gait == Gait::Tired {
+            if tired {
                 if self.fall_idle(ready, bit) {
                     return (Look::Idle, None);
                 }

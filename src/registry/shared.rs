@@ -54,7 +54,7 @@ pub(crate) struct Ready<H: Park> {
     /// A worker could not start.
     pub(crate) broken: Cell<bool>,
     /// Who sleeps and can be woken because there is work: one bit for each worker, and [`DRIVER`]'s.
-    pub(crate) idle: Cell<usize>,
+    pub(super) idle: Cell<usize>,
     /// Wakes one of them; there if somebody ever slept.
     pub(super) rouse: Cell<Option<Rouse<H>>>,
     /// Workers given to the host, and attached to a thread: one bit each.
@@ -248,7 +248,7 @@ impl<H: Park> Ready<H> {
 
     /// A worker has come; or it never will.
     #[inline]
-    pub(crate) fn has_come(&self, bit: usize) {
+    pub(super) fn has_come(&self, bit: usize) {
         if let Some(coming) = self.coming.first() {
             coming.set(coming.get() & !bit);
         }

@@ -111,6 +111,21 @@ impl<'e, H: Park> Registry<'e, H> {
         told
     }
 
+    /// A worker that its host breaks off is counted on no more, and somebody else does what it was woken for.
+    #[cold]
+    pub(crate) fn lose(self, worker: u16, searching: bool) {
+        let bit = 1 << worker;
+        let sleeper = self.shared().ready.with(|ready| {
+            ready.idle.set(ready.idle.get() & !bit);
+            ready.has_come(bit);
+            if searching {
+                ready.searching.set(ready.searching.get() - 1);
+            }
+            self.whom_to_wake(ready)
+        });
+        self.call(sleeper);
+    }
+
     /// A thread that runs tasks while it waits goes to sleep. Refused if there is work.
     pub(crate) fn become_driver(self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         self.shared().ready.with(|ready| {
