@@ -7,10 +7,11 @@
 //! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. `start` makes that true; here, dropping a `Worker`
 //!   touches the executor last by lowering `alive`.
 //!
-//! `unsafe` here: the raw pointer for C entry points.
+//! `unsafe` here: the pointer to the worker's cell, and the raw one for C entry points.
 
 use core::cell::Cell;
 use core::fmt;
+use core::ptr::NonNull;
 
 use crate::completion::{complete, execute};
 use crate::host::Park;
@@ -28,16 +29,31 @@ pub(crate) const STALE: u32 = 0;
 /// own, or [`run_one`](Self::run_one) from a loop of its own. Dropping it makes the worker leave.
 #[must_use = "a worker that is dropped leaves its executor at once"]
 pub struct Worker<H: Park> {
-    cell: &'static WorkerCell<H>,
+    /// Not a reference: one that came into a function with its argument would have to stay good until that returns, and the executor may be gone as soon
+    /// as the worker is dropped in there.
+    cell: NonNull<WorkerCell<H>>,
     epoch: u32,
     /// Whether this value set the worker's bit in `attached`.
     attached: bool,
 }
 
+// SAFETY: it is a `&WorkerCell`, and that is `Sync`: `cell` says so to the compiler.
+unsafe impl<H: Park> Send for Worker<H> {}
+// SAFETY: as above.
+unsafe impl<H: Park> Sync for Worker<H> {}
+
 impl<H: Park> Worker<H> {
     /// The worker of a cell that knows its executor, which counts it in `alive`.
     pub(crate) fn new(cell: &'static WorkerCell<H>, epoch: u32) -> Self {
-        Self { cell, epoch, attached: false }
+        Self { cell: NonNull::from(cell), epoch, attached: false }
+    }
+
+    fn cell(&self) -> &WorkerCell<H> {
+        fn shared<T: Sync>(cell: &T) -> &T {
+            cell
+        }
+        // SAFETY: *Lent*: the cell is there as long as the worker is.
+        shared(unsafe { self.cell.as_ref() })
     }
 
     /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there is nothing to do.
@@ -122,11 +138,11 @@ impl<H: Park> Worker<H> {
     /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with [`from_raw`](Self::from_raw).
     #[must_use = "a worker that is never run keeps its executor from shutting down"]
     pub fn into_raw(self) -> *mut () {
-        self.cell.desk.with(|desk| {
+        self.cell().desk.with(|desk| {
             desk.raw_epoch.set(self.epoch);
             desk.raw_attached.set(self.attached);
         });
-        let pointer = core::ptr::from_ref(self.cell).cast::<()>().cast_mut();
+        let pointer = self.cell.as_ptr().cast::<()>();
         core::mem::forget(self);
         pointer
     }
@@ -142,13 +158,13 @@ impl<H: Park> Worker<H> {
         // Of several pointers to one cell, left over from starts that were refused, one finds the note.
         let (epoch, attached) =
             cell.desk.with(|desk| (desk.raw_epoch.replace(STALE), desk.raw_attached.replace(false)));
-        Self { cell, epoch, attached }
+        Self { cell: NonNull::from(cell), epoch, attached }
     }
 
     /// The executor and our number in it. Told by the address of our cell.
     fn home(&self) -> Option<(Registry<'static, H>, u16)> {
-        let registry = self.cell.desk.with(|desk| desk.home.get())?;
-        let place = registry.workers().iter().position(|cell| core::ptr::eq(cell, self.cell))?;
+        let registry = self.cell().desk.with(|desk| desk.home.get())?;
+        let place = registry.workers().iter().position(|cell| core::ptr::eq(cell, self.cell.as_ptr()))?;
         Some((registry, place as u16)) // at most as many workers as bits in a word
     }
 
@@ -188,10 +204,10 @@ impl<H: Park> Worker<H> {
     fn sit_down(&self) {
         let id = H::current_id();
         // Relaxed: other threads only compare it with their own numbers.
-        if self.cell.id.load(Ordering::Relaxed) != id {
+        if self.cell().id.load(Ordering::Relaxed) != id {
             let thread = H::current();
-            drop(self.cell.desk.with(|desk| desk.thread.replace(Some(thread))));
-            self.cell.id.store(id, Ordering::Relaxed); // as above
+            drop(self.cell().desk.with(|desk| desk.thread.replace(Some(thread))));
+            self.cell().id.store(id, Ordering::Relaxed); // as above
         }
     }
 
@@ -204,8 +220,8 @@ impl<H: Park> Worker<H> {
             if let Some(hook) = registry.shared().on_worker_exit {
                 unwind::contain(|| hook(usize::from(worker)));
             }
-            self.cell.id.store(0, Ordering::Relaxed); // as in `sit_down`
-            drop(self.cell.desk.with(|desk| desk.thread.take()));
+            self.cell().id.store(0, Ordering::Relaxed); // as in `sit_down`
+            drop(self.cell().desk.with(|desk| desk.thread.take()));
         }
         let closer = registry.shared().ready.with(|ready| {
             if attached {
