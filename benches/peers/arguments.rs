@@ -13,7 +13,7 @@ Runs slotted and its peers side by side and prints medians (smallest–largest) 
 
 cargo bench --bench peers -- [OPTIONS]
 
-  --only W1,W2        these workloads (all: W1 W1i W2 W3 W4 W5 W6 W7 W8 W9 W10 W11; W12: W1 to W4 and W6 in both worlds of slotted)
+  --only W1,W2        these workloads (all: W1 W1i W2 W3 W4 W5 W6 W7 W8 W9 W10 W11; W12: W1 to W10 in both worlds of slotted)
   --peers a,b         peers whose names begin so (`slotted` is all of slotted's own)
   --rounds N          samples of each peer (5)
   --quick             short samples, two rounds, one world: a test of the suite rather than of the peers

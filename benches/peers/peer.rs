@@ -26,8 +26,8 @@ pub type Run = fn(Effort) -> Figures;
 #[derive(Clone, Copy)]
 pub enum Found {
     Here(Run),
-    /// A program of another language measures it.
-    Python,
+    /// A program of another language measures it, with its executor of this kind.
+    Python(&'static str),
     /// Its workers would wait for tasks that nobody is left to run: known from how it is made, not tried.
     Deadlock,
     /// It has no such operation.
@@ -63,7 +63,8 @@ pub const PEERS: &[Peer] = &[
     Peer { name: "own: Mutex + Condvar", find: condvar::find },
     Peer { name: "forte", find: forte::find },
     Peer { name: "chili", find: chili::find },
-    Peer { name: "Python", find: python::find },
+    Peer { name: "Python, threads", find: python::find_threads },
+    Peer { name: "Python, processes", find: python::find_processes },
 ];
 
 pub fn peer(name: &str) -> Option<&'static Peer> {

@@ -31,7 +31,7 @@ pub fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut competitors = competitors(arguments)?;
     if !present("python3") {
         eprintln!("skipped: Python because there is no python3");
-        competitors.retain(|competitor| !matches!((competitor.peer.find)(Workload::One), Found::Python));
+        competitors.retain(|competitor| !matches!((competitor.peer.find)(Workload::One), Found::Python(_)));
     }
     println!("{} workers, {} rounds; median (smallest–largest), ratio to the best", WORKERS, arguments.rounds);
     let mut sheets = Vec::new();
@@ -84,7 +84,7 @@ fn measure(workload: Workload, competitors: &[Competitor], arguments: &Arguments
         let outcome = match (competitor.peer.find)(workload) {
             Found::Missing => continue,
             Found::Deadlock => Outcome::Deadlock,
-            Found::Here(_) | Found::Python => Outcome::Measured(vec![Vec::new(); workload.columns().len()]),
+            Found::Here(_) | Found::Python(_) => Outcome::Measured(vec![Vec::new(); workload.columns().len()]),
         };
         sheet.rows.push(Row { peer: competitor.name.clone(), outcome });
         takes.push(competitor);
@@ -109,7 +109,7 @@ fn measure(workload: Workload, competitors: &[Competitor], arguments: &Arguments
 /// The figures of one sample, and the round trips beside it.
 fn sample(workload: Workload, competitor: &Competitor, effort: Effort) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     let mut command = match (competitor.peer.find)(workload) {
-        Found::Python => measure_python(workload, effort),
+        Found::Python(kind) => measure_python(kind, workload, effort),
         _ => {
             let mut command = Command::new(&competitor.executable);
             command.args(["--sample", workload.name(), competitor.peer.name]);

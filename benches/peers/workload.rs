@@ -155,9 +155,6 @@ impl Workload {
 
     /// Whether slotted is measured here in the world of boards too (W12).
     pub const fn is_in_both_worlds(self) -> bool {
-        matches!(
-            self,
-            Self::One | Self::OneAfterPause | Self::Stream | Self::SeveralStreams | Self::Completion | Self::ForkJoin
-        )
+        !matches!(self, Self::Scale)
     }
 }

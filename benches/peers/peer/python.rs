@@ -1,4 +1,4 @@
-//! Python's `ThreadPoolExecutor`, measured by Python.
+//! Python's executors, measured by Python.
 
 use std::process::Command;
 
@@ -6,23 +6,38 @@ use super::Found;
 use crate::arguments::Effort;
 use crate::workload::Workload;
 
-const SCRIPT: &str = include_str!("thread_pool_executor.py");
+/// How the script knows them.
+const THREADS: &str = "threads";
+const PROCESSES: &str = "processes";
+
+const SCRIPT: &str = include_str!("executors.py");
 
 /// What prints a sample, as this program does with `--sample`.
-pub fn measure(workload: Workload, effort: Effort) -> Command {
+pub fn measure(kind: &str, workload: Workload, effort: Effort) -> Command {
     let mut command = Command::new("python3");
-    command.args(["-c", SCRIPT, workload.name(), if effort == Effort::Quick { "quick" } else { "full" }]);
+    command.args(["-c", SCRIPT, workload.name(), if effort == Effort::Quick { "quick" } else { "full" }, kind]);
     command
 }
 
-pub fn find(workload: Workload) -> Found {
+pub fn find_threads(workload: Workload) -> Found {
+    match workload {
+        Workload::Cancel => Found::Python(THREADS),
+        other => find(THREADS, other),
+    }
+}
+
+/// Not W9: what keeps the workers busy there, events of threads, does not reach processes.
+pub fn find_processes(workload: Workload) -> Found {
+    find(PROCESSES, workload)
+}
+
+fn find(kind: &'static str, workload: Workload) -> Found {
     match workload {
         Workload::One
         | Workload::OneAfterPause
         | Workload::Stream
         | Workload::SeveralStreams
-        | Workload::Completion
-        | Workload::Cancel => Found::Python,
+        | Workload::Completion => Found::Python(kind),
         Workload::ForkJoin => Found::Deadlock,
         _ => Found::Missing,
     }

@@ -1,16 +1,17 @@
-"""The workloads of the benchmark that Python's ThreadPoolExecutor can take part in; prints one sample as a line of JSON."""
+"""The workloads of the benchmark that Python's executors can take part in; prints one sample as a line of JSON."""
 
 import json
+import multiprocessing
 import signal
 import statistics
 import sys
 import threading
 import time
 from collections import deque
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 
 WORKERS = 2
-WORKLOAD, EFFORT = sys.argv[1:3]
+WORKLOAD, EFFORT, KIND = sys.argv[1:4]
 
 # As in the other language: nothing takes longer.
 signal.alarm(60)
@@ -20,6 +21,15 @@ def of(full):
     return full if EFFORT == "full" else -(-full // 10)
 
 
+# Tasks have names: a process is sent no lambda.
+def increment(number):
+    return number + 1
+
+
+def identity(number):
+    return number
+
+
 def one(pool, count, pause):
     times = []
     for number in range(count):
@@ -27,7 +37,7 @@ def one(pool, count, pause):
         while time.perf_counter_ns() < until:
             pass
         began = time.perf_counter_ns()
-        result = pool.submit(lambda: number + 1).result()
+        result = pool.submit(increment, number).result()
         times.append(time.perf_counter_ns() - began)
         assert result == number + 1
     return [statistics.median(times)]
@@ -38,7 +48,7 @@ def keep(pool, outstanding, count):
     for number in range(count):
         if len(handles) == outstanding:
             total += handles.popleft().result()
-        handles.append(pool.submit(lambda number=number: number))
+        handles.append(pool.submit(identity, number))
     total += sum(handle.result() for handle in handles)
     assert total == count * (count - 1) // 2
 
@@ -100,7 +110,14 @@ def cancel(pool, batch):
     return elapsed / batch
 
 
-with ThreadPoolExecutor(WORKERS) as pool:
+def executor():
+    if KIND == "processes":
+        # What is given to `-c` can only be found by processes that begin as copies.
+        return ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("fork"))
+    return ThreadPoolExecutor(WORKERS)
+
+
+with executor() as pool:
     pool.submit(int).result()
     if WORKLOAD == "W1":
         figures = one(pool, of(1000), 0)
