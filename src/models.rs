@@ -4,7 +4,7 @@
 //!
 //! Loom checks each access to a slot's bytes against the happens-before relation, finds lost wake-ups as deadlocks, and
 //! the models count what is dropped. The lists are single-threaded code behind one lock and take part in every model here; the stack of
-//! returned slots and the state word have models of their own at the foot of their files.
+//! returned slots, the arrivals and the state word have models of their own at the foot of their files.
 #![forbid(unsafe_code)]
 
 use core::future::Future;

@@ -203,25 +203,38 @@ impl Stack {
     }
 }
 
-#[cfg(all(test, not(loom)))]
-mod tests {
+#[cfg(test)]
+mod stand_ins {
     use super::*;
 
-    struct Slots([Link; 4]);
+    /// Slots that are links and nothing more.
+    pub(super) struct Slots<const COUNT: usize>([Link; COUNT]);
 
-    impl Links for Slots {
+    impl<const COUNT: usize> Slots<COUNT> {
+        pub(super) fn new() -> Self {
+            Self(core::array::from_fn(|_| Link::new()))
+        }
+    }
+
+    impl<const COUNT: usize> Links for Slots<COUNT> {
         fn link(&self, index: Index) -> &Link {
             &self.0[usize::from(index)]
         }
     }
+}
 
-    fn drain(list: &List<READY>, slots: &Slots) -> std::vec::Vec<Index> {
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::stand_ins::Slots;
+    use super::*;
+
+    fn drain(list: &List<READY>, slots: &Slots<4>) -> std::vec::Vec<Index> {
         core::iter::from_fn(|| list.pop(slots, None)).collect()
     }
 
     #[test]
     fn a_list_is_first_in_first_out() {
-        let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+        let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         for index in [2, 0, 3] {
             list.push(&slots, slots.link(index), index);
         }
@@ -232,7 +245,7 @@ mod tests {
     #[test]
     fn any_member_can_be_unlinked_once_and_pushed_again() {
         for gone in 0..4 {
-            let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+            let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
             for index in 0..4 {
                 list.push(&slots, slots.link(index), index);
             }
@@ -247,7 +260,7 @@ mod tests {
 
     #[test]
     fn unlinking_after_a_pop_uses_no_stale_neighbour() {
-        let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+        let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         for index in 0..3 {
             list.push(&slots, slots.link(index), index);
         }
@@ -258,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_stack_hands_out_every_slot_once_and_those_that_came_back_first() {
-        let (stack, slots, returned) = (Stack::new(), Slots([const { Link::new() }; 4]), Pile::new());
+        let (stack, slots, returned) = (Stack::new(), Slots::<4>::new(), Pile::new());
         let pop = || stack.pop(&slots, &returned, 3);
         let come_back = |index| returned.push(slots.link(index), index);
         assert_eq!([pop(), pop()], [Some(0), Some(1)]);
@@ -280,22 +293,15 @@ mod tests {
 mod models {
     use std::sync::Arc;
 
+    use super::stand_ins::Slots;
     use super::*;
     use crate::sync::Lock;
-
-    struct Slots([Link; 2]);
-
-    impl Links for Slots {
-        fn link(&self, index: Index) -> &Link {
-            &self.0[usize::from(index)]
-        }
-    }
 
     /// Two threads take from one list, one by popping, one by unlinking: each slot goes to one of them.
     #[test]
     fn inside_its_lock_a_list_gives_each_slot_to_one_thread() {
         loom::model(|| {
-            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let slots = Slots::<2>::new();
             let list = List::<READY>::new();
             list.push(&slots, slots.link(0), 0);
             list.push(&slots, slots.link(1), 1);

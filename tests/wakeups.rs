@@ -114,6 +114,27 @@ impl Park for Fair {
     }
 }
 
+/// Where a worker that was woken is relied on, it wakes the next itself, if there is more to do when it comes.
+#[test]
+fn worker_that_is_relied_on_keeps_the_others_asleep_until_it_comes() {
+    static POOL: Executor<2, 8, 128, Fair> = Executor::new();
+    within_limit(|| {
+        let crew = Crew::default();
+        POOL.start(&crew).unwrap();
+        rounds(|_| {
+            let actors = [0, 1].map(|place| crew.actor(place));
+            actors.iter().for_each(Actor::until_asleep);
+            actors[0].hold();
+            let tasks = [POOL.submit(|| 1).unwrap(), POOL.submit(|| 2).unwrap()];
+            assert_eq!(actors.each_ref().map(Actor::is_asleep), [false, true]);
+            actors[0].release();
+            assert_eq!(tasks.map(|task| task.result().unwrap()), [1, 2]);
+        });
+        POOL.shutdown(Pending::Run).unwrap();
+        crew.join();
+    });
+}
+
 /// Each worker that wakes finds that there is more to do and wakes the next.
 fn all_workers_wake<H: Park<Thread = Actor>>(pool: &'static Executor<4, 8, 64, H>) {
     within_limit(|| {

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use super::{Clock, Park};
 
-/// Std threads: parks with [`std::thread::park`], after spinning for a microsecond or two and yielding for some fifty; where a yield turns out to
+/// Std threads: parks with [`std::thread::park`], after spinning for a microsecond or two and yielding for some sixty; where a yield turns out to
 /// take long, because others want the processor, it parks at once for a while.
 ///
 /// Its clock ticks in nanoseconds.

@@ -56,12 +56,14 @@ impl Arrivals {
     /// From now on, or no more, whoever pushes is told that somebody waits. In the lock of those who wait. Says whether nothing has come that
     /// those who wait were not told of.
     pub(crate) fn set_awaited(&self, awaited: bool) -> bool {
-        self.0.first().is_none_or(|pile| {
-            if !awaited {
+        match self.0.first() {
+            Some(pile) if awaited => pile.await_one(),
+            Some(pile) => {
                 pile.await_none();
+                true
             }
-            !awaited || pile.await_one()
-        })
+            None => true,
+        }
     }
 
     /// From now on nothing is accepted, or everything again.
@@ -75,20 +77,13 @@ impl Arrivals {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::queue::stand_ins::Slots;
 
-    struct Slots([Link; 4]);
-
-    impl Links for Slots {
-        fn link(&self, index: Index) -> &Link {
-            &self.0[usize::from(index)]
-        }
-    }
-
-    fn drain(list: &List<READY>, slots: &Slots) -> std::vec::Vec<Index> {
+    fn drain(list: &List<READY>, slots: &Slots<4>) -> std::vec::Vec<Index> {
         core::iter::from_fn(|| list.pop(slots, None)).collect()
     }
 
-    fn come(arrivals: &Arrivals, slots: &Slots, indices: &[Index]) -> std::vec::Vec<Pushed> {
+    fn come(arrivals: &Arrivals, slots: &Slots<4>, indices: &[Index]) -> std::vec::Vec<Pushed> {
         indices.iter().map(|&index| arrivals.push(slots.link(index), index)).collect()
     }
 
@@ -97,7 +92,7 @@ mod tests {
         if !Arrivals::IS_OPEN {
             return;
         }
-        let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+        let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         let arrivals = Arrivals::new();
         list.push(&slots, slots.link(2), 2);
         assert_eq!(come(&arrivals, &slots, &[3, 0, 1]), [Pushed::Unawaited; 3]);
@@ -117,7 +112,7 @@ mod tests {
         if !Arrivals::IS_OPEN {
             return;
         }
-        let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+        let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         let arrivals = Arrivals::new();
         let take_back = |index| arrivals.take_back(slots.link(index), index, Some(7));
         come(&arrivals, &slots, &[0, 1]);
@@ -134,7 +129,7 @@ mod tests {
         if !Arrivals::IS_OPEN {
             return;
         }
-        let (list, slots) = (List::<READY>::new(), Slots([const { Link::new() }; 4]));
+        let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         let arrivals = Arrivals::new();
         assert!(arrivals.set_awaited(true), "nothing has come");
         assert_eq!(come(&arrivals, &slots, &[0]), [Pushed::Awaited]);
@@ -156,23 +151,16 @@ mod models {
     use std::sync::Arc;
 
     use super::*;
+    use crate::queue::stand_ins::Slots;
     use crate::sync::Lock;
-
-    struct Slots([Link; 2]);
-
-    impl Links for Slots {
-        fn link(&self, index: Index) -> &Link {
-            &self.0[usize::from(index)]
-        }
-    }
 
     /// A task is pushed and taken back by one thread while another gathers, and pushes one of its own: each goes to one of them.
     #[test]
     fn what_is_taken_back_is_not_gathered() {
         loom::model(|| {
-            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let slots = Slots::<2>::new();
             let shared = Arc::new((Lock::new(List::<READY>::new()), slots, Arrivals::new()));
-            let gathered = |shared: &(Lock<List<READY>>, Slots, Arrivals)| {
+            let gathered = |shared: &(Lock<List<READY>>, Slots<2>, Arrivals)| {
                 shared.0.with(|list| {
                     shared.2.gather(list, &shared.1);
                     list.pop(&shared.1, None)
@@ -198,7 +186,7 @@ mod models {
     #[test]
     fn what_was_pushed_before_the_pile_was_closed_is_gathered() {
         loom::model(|| {
-            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let slots = Slots::<2>::new();
             let shared = Arc::new((slots, Arrivals::new()));
             let other = shared.clone();
             let pusher = loom::thread::spawn(move || other.1.push(other.0.link(0), 0));
@@ -214,7 +202,7 @@ mod models {
     #[test]
     fn what_comes_is_found_by_who_waits_or_told() {
         loom::model(|| {
-            let shared = Arc::new((Slots(core::array::from_fn(|_| Link::new())), Arrivals::new()));
+            let shared = Arc::new((Slots::<2>::new(), Arrivals::new()));
             let other = shared.clone();
             let pusher = loom::thread::spawn(move || other.1.push(other.0.link(0), 0));
             let nothing = shared.1.set_awaited(true);

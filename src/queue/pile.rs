@@ -130,25 +130,19 @@ mod models {
     use std::sync::Arc;
 
     use super::*;
+    use crate::queue::stand_ins::Slots;
     use crate::queue::{Links, Stack};
     use crate::sync::Lock;
-
-    struct Slots([Link; 2]);
-
-    impl Links for Slots {
-        fn link(&self, index: Index) -> &Link {
-            &self.0[usize::from(index)]
-        }
-    }
 
     /// Two threads return slots while a third takes them: each is taken once, and whoever waits is told by one of those it could miss.
     #[test]
     fn returned_slots_are_taken_once_and_none_is_missed_by_who_waits() {
         loom::model(|| {
-            let slots = Slots(core::array::from_fn(|_| Link::new()));
+            let slots = Slots::<2>::new();
             let stack = Stack::new();
             let shared = Arc::new((Lock::new(stack), slots, Pile::new()));
-            let pop = |shared: &(Lock<Stack>, Slots, Pile)| shared.0.with(|stack| stack.pop(&shared.1, &shared.2, 2));
+            let pop =
+                |shared: &(Lock<Stack>, Slots<2>, Pile)| shared.0.with(|stack| stack.pop(&shared.1, &shared.2, 2));
             assert_eq!([pop(&shared), pop(&shared)], [Some(0), Some(1)]);
             let givers = [0, 1].map(|index| {
                 let shared = shared.clone();

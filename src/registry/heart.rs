@@ -1,4 +1,4 @@
-//! What a registry does: claims and releases slots, queues and takes tasks, wakes who sleeps.
+//! What a registry does: claims and releases slots, queues, takes and cancels tasks, changes its mode.
 #![forbid(unsafe_code)]
 
 use super::shared::{Rouse, count};
@@ -133,7 +133,7 @@ impl<'e, H: Park> Registry<'e, H> {
     fn accept<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
         // Futures are counted in the lock.
         if Arrivals::IS_OPEN && sort == Sort::Closure {
-            return self.accept_without_lock(filled, sort);
+            return self.accept_without_lock(filled);
         }
         let sleeper = self.shared().ready.with(|ready| {
             if ready.closed.get() {
@@ -152,10 +152,10 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 
     #[inline]
-    fn accept_without_lock<'s>(self, filled: Filled<'s>, sort: Sort) -> Result<(), Refused<'s>> {
+    fn accept_without_lock<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
         let shared = self.shared();
         let mut pushed = Pushed::Refused;
-        let accepted = filled.publish_if(sort, |slot| {
+        let accepted = filled.publish_if(Sort::Closure, |slot| {
             pushed = shared.arrivals.push(slot.link(), slot.index());
             pushed != Pushed::Refused
         });

@@ -91,6 +91,11 @@ impl Actor {
         drop(self.0.changed.wait_while(self.0.sleep.lock().unwrap(), |sleep| !sleep.asleep).unwrap());
     }
 
+    /// Whether the thread is parked and nobody has woken it.
+    pub(crate) fn is_asleep(&self) -> bool {
+        self.0.sleep.lock().unwrap().asleep
+    }
+
     /// From now on the thread does not come back from `park`: the system schedules it late.
     pub(crate) fn hold(&self) {
         self.change(|sleep| sleep.held = true);

@@ -112,49 +112,14 @@ pub fn find(workload: Workload) -> Found {
     }
 }
 
-/// Std threads that neither spin nor yield.
-struct ParkAtOnce;
+/// Std threads, under another name, for a pool of their own; they may neither spin nor yield.
+struct Other<const SPINS: bool>;
 
-impl Park for ParkAtOnce {
-    type Thread = Thread;
-    const FAIR: bool = true;
+type ParkAtOnce = Other<false>;
+/// Its workers have a processor each and leave the scheduler nothing to choose.
+type Pinned = Other<true>;
 
-    fn current() -> Thread {
-        StdHost::current()
-    }
-
-    fn current_id() -> usize {
-        StdHost::current_id()
-    }
-
-    fn park() {
-        StdHost::park();
-    }
-
-    fn unpark(thread: &Thread) {
-        StdHost::unpark(thread);
-    }
-}
-
-impl Hosted for ParkAtOnce {
-    fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
-        static POOL: Executor<WORKERS, 1024, 64, ParkAtOnce> = Executor::new();
-        &POOL
-    }
-}
-
-pub fn find_park_at_once(workload: Workload) -> Found {
-    match workload {
-        // What waits for nothing is the same.
-        Workload::Array | Workload::Footprint | Workload::ForkJoin => Found::Missing,
-        other => pool::<On<ParkAtOnce>>(other),
-    }
-}
-
-/// Std threads; a type of its own for a pool of its own, whose workers have a processor each and leave the scheduler nothing to choose.
-struct Pinned;
-
-impl Park for Pinned {
+impl<const SPINS: bool> Park for Other<SPINS> {
     type Thread = Thread;
     const FAIR: bool = StdHost::FAIR;
 
@@ -175,11 +140,26 @@ impl Park for Pinned {
     }
 
     fn relax(round: u32) -> bool {
-        StdHost::relax(round)
+        SPINS && StdHost::relax(round)
     }
 
     fn linger(round: u32) -> bool {
-        StdHost::linger(round)
+        SPINS && StdHost::linger(round)
+    }
+}
+
+impl Hosted for ParkAtOnce {
+    fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
+        static POOL: Executor<WORKERS, 1024, 64, ParkAtOnce> = Executor::new();
+        &POOL
+    }
+}
+
+pub fn find_park_at_once(workload: Workload) -> Found {
+    match workload {
+        // What waits for nothing is the same.
+        Workload::Array | Workload::Footprint | Workload::ForkJoin => Found::Missing,
+        other => pool::<On<ParkAtOnce>>(other),
     }
 }
 
