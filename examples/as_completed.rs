@@ -1,4 +1,5 @@
-//! Take results as the tasks end, whatever the order of submission: `cargo run --example as_completed`.
+//! Take results as the tasks end, whatever the order of submission: `cargo run --example
+//! as_completed`.
 
 use core::time::Duration;
 use std::sync::mpsc;
@@ -18,7 +19,9 @@ fn main() {
                 let (end_first, first_may_end) = mpsc::channel();
                 let (end_second, second_may_end) = mpsc::channel();
                 let handles = [
-                    small.submit(move || first_may_end.recv().map(|()| "first").unwrap_or("?")).expect("a slot"),
+                    small
+                        .submit(move || first_may_end.recv().map(|()| "first").unwrap_or("?"))
+                        .expect("a slot"),
                     large
                         .submit(move || {
                             second_may_end.recv().expect("main sends");
@@ -44,7 +47,9 @@ fn main() {
                 // A timeout counts from the call and gives the unfinished handles back.
                 let (never, gate) = mpsc::channel::<()>();
                 let stuck = small.submit(move || gate.recv().is_ok()).expect("a slot");
-                let timeout = as_completed_timeout([stuck], Duration::from_millis(20)).next().expect("an item");
+                let timeout = as_completed_timeout([stuck], Duration::from_millis(20))
+                    .next()
+                    .expect("an item");
                 let timeout = timeout.expect_err("nobody opens the gate");
                 println!("{timeout}");
                 assert_eq!((timeout.unfinished(), timeout.total()), (1, 1));

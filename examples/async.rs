@@ -15,21 +15,35 @@ fn main() {
     POOL.start(&StdThreads::new()).expect("two threads");
 
     // An async task that awaits others, in turn.
-    let rooms = POOL.submit_future(async { area(3, 4).await + area(5, 6).await }).expect("a slot");
+    let rooms = POOL
+        .submit_future(async { area(3, 4).await + area(5, 6).await })
+        .expect("a slot");
 
     // An async task that awaits a value from outside: no worker is held meanwhile.
     let (measured, reading) = POOL.promise::<u32>().expect("a slot");
-    let hall = POOL.submit_future(async move { reading.await.map_or(0, |side| side * side) }).expect("a slot");
+    let hall = POOL
+        .submit_future(async move { reading.await.map_or(0, |side| side * side) })
+        .expect("a slot");
     measured.set_result(10).expect("the first value");
 
     // The other way round: `result` from threads that do not speak async.
-    let (rooms, hall) = (rooms.result().expect("an area"), hall.result().expect("an area"));
+    let (rooms, hall) = (
+        rooms.result().expect("an area"),
+        hall.result().expect("an area"),
+    );
     println!("rooms {rooms}, hall {hall}");
     assert_eq!((rooms, hall), (42, 100));
 
-    // An async task that nobody wakes would keep the executor from shutting down: `Cancel` drops its future.
-    let resting = POOL.submit_future(core::future::pending::<()>()).expect("a slot");
-    POOL.shutdown(Pending::Cancel).expect("not called by a worker");
-    println!("the task that nobody wakes: {}", resting.result().expect_err("it was cancelled"));
+    // An async task that nobody wakes would keep the executor from shutting down: `Cancel` drops
+    // its future.
+    let resting = POOL
+        .submit_future(core::future::pending::<()>())
+        .expect("a slot");
+    POOL.shutdown(Pending::Cancel)
+        .expect("not called by a worker");
+    println!(
+        "the task that nobody wakes: {}",
+        resting.result().expect_err("it was cancelled")
+    );
     assert_eq!(POOL.stats().cancelled, 1);
 }

@@ -12,9 +12,12 @@ fn main() {
         .run(&StdThreads::new(), |pool| {
             // The task waits at the gate, so that the callbacks are there before it ends.
             let (open, gate) = mpsc::channel::<()>();
-            let task = pool.submit(move || gate.recv().map_or(0, |()| 20 + 1)).expect("a slot");
+            let task = pool
+                .submit(move || gate.recv().map_or(0, |()| 20 + 1))
+                .expect("a slot");
 
-            // Called in the order of adding, in the thread that completes the task, with a look at the value.
+            // Called in the order of adding, in the thread that completes the task, with a look at
+            // the value.
             for name in ["first", "second"] {
                 let log = log.clone();
                 task.add_done_callback(move |outcome| {
@@ -36,7 +39,9 @@ fn main() {
             let added = log.clone();
             task.add_done_callback(move |_| {
                 let here = std::thread::current().id() == adder;
-                added.send(format!("late: in the adding thread: {here}")).expect("main listens");
+                added
+                    .send(format!("late: in the adding thread: {here}"))
+                    .expect("main listens");
             })
             .expect("a slot for the callback");
             let late = lines.try_recv().expect("it was called");

@@ -1,7 +1,9 @@
-//! BLAKE3 digests of files and folders, several files at a time: `cargo run --release --example digest -- PATH…`.
+//! BLAKE3 digests of files and folders, several files at a time: `cargo run --release --example
+//! digest -- PATH…`.
 //!
-//! The number of files may be far larger than the executor's queue: `map` walks through the folders only as far ahead
-//! as there is room, and the workers read the files in chunks. Memory stays what it is, however much there is to read.
+//! The number of files may be far larger than the executor's queue: `map` walks through the folders
+//! only as far ahead as there is room, and the workers read the files in chunks. Memory stays what
+//! it is, however much there is to read.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -87,7 +89,9 @@ struct Total {
 
 fn main() -> ExitCode {
     let written = match parse(Parser::from_env()) {
-        Ok(Request::Show(text)) => io::stdout().write_all(text.as_bytes()).map(|()| ExitCode::SUCCESS),
+        Ok(Request::Show(text)) => io::stdout()
+            .write_all(text.as_bytes())
+            .map(|()| ExitCode::SUCCESS),
         Ok(Request::Digest { paths, order }) => {
             let threads = StdThreads::new().prefix("digest");
             match POOL.run(&threads, |_| print_digests(files(paths), order)) {
@@ -135,19 +139,24 @@ fn parse(mut parser: Parser) -> Result<Request, lexopt::Error> {
 fn files(paths: Vec<PathBuf>) -> impl Iterator<Item = Result<PathBuf, Unreadable>> {
     paths.into_iter().flat_map(|root| {
         let named = root.clone();
-        WalkDir::new(root).sort_by_file_name().into_iter().filter_map(move |entry| match entry {
-            Ok(entry) => file(entry).transpose(),
-            Err(error) => {
-                let path = error.path().unwrap_or(&named).to_path_buf();
-                let reason = error.into_io_error().unwrap_or_else(|| ErrorKind::Other.into());
-                Some(Err(Unreadable { path, reason }))
-            }
-        })
+        WalkDir::new(root)
+            .sort_by_file_name()
+            .into_iter()
+            .filter_map(move |entry| match entry {
+                Ok(entry) => file(entry).transpose(),
+                Err(error) => {
+                    let path = error.path().unwrap_or(&named).to_path_buf();
+                    let reason = error
+                        .into_io_error()
+                        .unwrap_or_else(|| ErrorKind::Other.into());
+                    Some(Err(Unreadable { path, reason }))
+                }
+            })
     })
 }
 
-/// The entry's path, if it is to be read. What is not a folder is read when it was named; in a folder only files are: opening
-/// a pipe there would wait for its other end.
+/// The entry's path, if it is to be read. What is not a folder is read when it was named; in a
+/// folder only files are: opening a pipe there would wait for its other end.
 fn file(entry: DirEntry) -> Result<Option<PathBuf>, Unreadable> {
     let (kind, named) = (entry.file_type(), entry.depth() == 0);
     let path = entry.into_path();
@@ -185,13 +194,21 @@ fn digest(path: PathBuf) -> Result<Report, Unreadable> {
     match read(&path) {
         Ok((bytes, newlines, hash)) => {
             FILES_READ.fetch_add(1, Ordering::Relaxed);
-            Ok(Report { path, bytes, newlines, hash })
+            Ok(Report {
+                path,
+                bytes,
+                newlines,
+                hash,
+            })
         }
         Err(reason) => Err(Unreadable { path, reason }),
     }
 }
 
-fn print_digests(files: impl Iterator<Item = Result<PathBuf, Unreadable>>, order: Order) -> io::Result<ExitCode> {
+fn print_digests(
+    files: impl Iterator<Item = Result<PathBuf, Unreadable>>,
+    order: Order,
+) -> io::Result<ExitCode> {
     let started = Instant::now();
     let total = thread::scope(|threads| {
         // Dropped when this closure ends, however it ends: that ends the wait of the progress line.
@@ -203,7 +220,9 @@ fn print_digests(files: impl Iterator<Item = Result<PathBuf, Unreadable>>, order
                 }
             });
         }
-        let results = POOL.map(files, |found| found.and_then(digest)).buffersize(QUEUE - 1);
+        let results = POOL
+            .map(files, |found| found.and_then(digest))
+            .buffersize(QUEUE - 1);
         match order {
             Order::Walk => print_each(results),
             Order::Completion => print_each(results.unordered()),
@@ -212,19 +231,37 @@ fn print_digests(files: impl Iterator<Item = Result<PathBuf, Unreadable>>, order
     clear_progress();
     let total = total?;
     print_total(&total)?;
-    complain(&format_args!("{} in {:.2} s", Amount(total.bytes), started.elapsed().as_secs_f64()));
-    complain(&format_args!("{WORKERS} workers, {QUEUE} slots of {SLOT_BYTES} bytes: {}", POOL.stats()));
-    Ok(if total.failures == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    complain(&format_args!(
+        "{} in {:.2} s",
+        Amount(total.bytes),
+        started.elapsed().as_secs_f64()
+    ));
+    complain(&format_args!(
+        "{WORKERS} workers, {QUEUE} slots of {SLOT_BYTES} bytes: {}",
+        POOL.stats()
+    ));
+    Ok(if total.failures == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
-fn print_each(results: impl Iterator<Item = Result<Result<Report, Unreadable>, TaskError>>) -> io::Result<Total> {
+fn print_each(
+    results: impl Iterator<Item = Result<Result<Report, Unreadable>, TaskError>>,
+) -> io::Result<Total> {
     let mut total = Total::default();
     for result in results {
         // Locked, so that the progress line is not drawn into it.
         let mut out = io::stdout().lock();
         clear_progress();
         match result {
-            Ok(Ok(Report { path, bytes, newlines, hash })) => {
+            Ok(Ok(Report {
+                path,
+                bytes,
+                newlines,
+                hash,
+            })) => {
                 write!(out, "{bytes:>14} {newlines:>11}  {hash}  ")?;
                 out.write_all(&printable(&path))?;
                 out.write_all(b"\n")?;
@@ -233,7 +270,10 @@ fn print_each(results: impl Iterator<Item = Result<Result<Report, Unreadable>, T
                 total.newlines += newlines;
             }
             Ok(Err(Unreadable { path, reason })) => {
-                complain(&format_args!("{}: {reason}", String::from_utf8_lossy(&printable(&path))));
+                complain(&format_args!(
+                    "{}: {reason}",
+                    String::from_utf8_lossy(&printable(&path))
+                ));
                 total.failures += 1;
             }
             Err(error) => {
@@ -248,7 +288,11 @@ fn print_each(results: impl Iterator<Item = Result<Result<Report, Unreadable>, T
 fn print_total(total: &Total) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let (plural, failures) = (if total.files == 1 { "" } else { "s" }, total.failures);
-    write!(out, "{:>14} {:>11}  total of {} file{plural}", total.bytes, total.newlines, total.files)?;
+    write!(
+        out,
+        "{:>14} {:>11}  total of {} file{plural}",
+        total.bytes, total.newlines, total.files
+    )?;
     if failures > 0 {
         write!(out, ", {failures} more could not be read")?;
     }
@@ -268,12 +312,19 @@ fn printable(path: &Path) -> Vec<u8> {
 }
 
 fn draw_progress(elapsed: Duration) {
-    let (files, bytes) = (FILES_READ.load(Ordering::Relaxed), BYTES_READ.load(Ordering::Relaxed));
+    let (files, bytes) = (
+        FILES_READ.load(Ordering::Relaxed),
+        BYTES_READ.load(Ordering::Relaxed),
+    );
     let rate = Amount((bytes as f64 / elapsed.as_secs_f64()) as u64);
     // Locked, so that it is not drawn into a line.
     let _out = io::stdout().lock();
     // Without a progress line the work goes on.
-    let _ = write!(io::stderr(), "\r\x1b[K{files} files, {}, {rate}/s", Amount(bytes));
+    let _ = write!(
+        io::stderr(),
+        "\r\x1b[K{files} files, {}, {rate}/s",
+        Amount(bytes)
+    );
 }
 
 fn clear_progress() {

@@ -1,4 +1,5 @@
-//! A task completed by hand, as an interrupt handler or a driver would: `cargo run --example promise`.
+//! A task completed by hand, as an interrupt handler or a driver would: `cargo run --example
+//! promise`.
 
 use std::sync::mpsc;
 use std::thread;
@@ -15,7 +16,9 @@ fn main() {
         for (promise, sample) in armed.into_iter().zip([512, 768]) {
             // `set_result` does not block and is safe in a real interrupt handler.
             match promise.set_running_or_notify_cancel() {
-                Ok(true) => promise.set_result(sample).expect("nobody else completes it"),
+                Ok(true) => promise
+                    .set_result(sample)
+                    .expect("nobody else completes it"),
                 Ok(false) => println!("interrupt: nobody wants sample {sample} any more"),
                 Err(error) => unreachable!("{error}"),
             }

@@ -6,8 +6,10 @@ use slotted::{Executor, Pending, Refusal, StdThreads};
 static POOL: Executor<2, 8> = Executor::new();
 
 fn main() {
-    // Python's `with ThreadPoolExecutor(2, thread_name_prefix="crunch") as pool:` is `POOL.run(&threads, |pool| …)`.
-    POOL.start(&StdThreads::new().prefix("crunch")).expect("two threads");
+    // Python's `with ThreadPoolExecutor(2, thread_name_prefix="crunch") as pool:` is
+    // `POOL.run(&threads, |pool| …)`.
+    POOL.start(&StdThreads::new().prefix("crunch"))
+        .expect("two threads");
 
     // A task that captures what it needs; the handle is Python's `Future`.
     let base = 6;
@@ -17,14 +19,19 @@ fn main() {
     assert_eq!(product, 42);
 
     // Room for eight means room for eight: the ninth is refused, and handed back unrun.
-    let mut handles: Vec<_> = (1..=8_u64).map(|n| POOL.submit(move || n * n).expect("a slot is free")).collect();
+    let mut handles: Vec<_> = (1..=8_u64)
+        .map(|n| POOL.submit(move || n * n).expect("a slot is free"))
+        .collect();
     let refused = POOL.submit(|| 81).expect_err("every slot is taken");
     println!("the ninth task: {refused}");
     assert_eq!(refused.reason(), Refusal::Full);
 
     // A slot is free again once its task has ended and its handle is gone.
     let mut sum = handles.swap_remove(0).result().expect("1 * 1");
-    handles.push(POOL.submit(refused.into_inner()).expect("a slot is free again"));
+    handles.push(
+        POOL.submit(refused.into_inner())
+            .expect("a slot is free again"),
+    );
     for handle in handles {
         sum += handle.result().expect("a square");
     }
@@ -32,7 +39,11 @@ fn main() {
     assert_eq!(sum, 285);
 
     // A panic is contained in its task.
-    let error = POOL.submit(|| panic!("no such file")).expect("a slot is free").result().expect_err("it panics");
+    let error = POOL
+        .submit(|| panic!("no such file"))
+        .expect("a slot is free")
+        .result()
+        .expect_err("it panics");
     println!("a task that panics: {error}");
     assert!(error.is_panicked());
 

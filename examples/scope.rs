@@ -11,7 +11,11 @@ fn main() {
         .run(&StdThreads::new(), |pool| {
             // Both halves of the text are borrowed, not cloned.
             let (left, right) = text.split_at(text.len() / 2);
-            let vowels = |text: &str| text.chars().filter(|letter| "aeiou".contains(*letter)).count();
+            let vowels = |text: &str| {
+                text.chars()
+                    .filter(|letter| "aeiou".contains(*letter))
+                    .count()
+            };
             let total = pool.scope(|s| {
                 let left = s.submit(|| vowels(left)).expect("a slot");
                 let right = s.submit(|| vowels(right)).expect("a slot");
@@ -20,7 +24,8 @@ fn main() {
             println!("{total} vowels in {text:?}");
             assert_eq!(total, 11);
 
-            // A slice, in place, 64 elements a task. The scope returns when the last task has ended.
+            // A slice, in place, 64 elements a task. The scope returns when the last task has
+            // ended.
             pool.scope(|s| {
                 s.for_each_chunk(&mut samples, 64, |chunk| {
                     for sample in chunk {

@@ -12,17 +12,23 @@ fn main() {
 
     // Graceful: what was accepted is run, what comes later is refused.
     POOL.start(&threads).expect("one thread");
-    let accepted: Vec<_> = (0..4).map(|n| POOL.submit(move || n).expect("a slot")).collect();
+    let accepted: Vec<_> = (0..4)
+        .map(|n| POOL.submit(move || n).expect("a slot"))
+        .collect();
     POOL.begin_shutdown(Pending::Run);
     let refused = POOL.submit(|| 4).expect_err("it is shutting down");
     println!("a late task: {refused}");
     assert_eq!(refused.reason(), Refusal::ShutDown);
     POOL.shutdown(Pending::Run).expect("not called by a worker");
-    let sum: i32 = accepted.into_iter().map(|task| task.result().expect("it was run")).sum();
+    let sum: i32 = accepted
+        .into_iter()
+        .map(|task| task.result().expect("it was run"))
+        .sum();
     println!("graceful: every accepted task ran, their sum is {sum}");
     assert_eq!(sum, 6);
 
-    // The same `static` starts again. At once: what has not started is cancelled, what runs is waited for.
+    // The same `static` starts again. At once: what has not started is cancelled, what runs is
+    // waited for.
     POOL.start(&threads).expect("one thread");
     let (started, has_started) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();
@@ -33,15 +39,21 @@ fn main() {
         })
         .expect("a slot");
     has_started.recv().expect("the task runs");
-    let pending = POOL.submit(|| unreachable!("it never starts")).expect("a slot");
+    let pending = POOL
+        .submit(|| unreachable!("it never starts"))
+        .expect("a slot");
 
     let waited = POOL.shutdown_timeout(Pending::Cancel, Duration::from_millis(20));
-    println!("with a task that goes on running: {}", waited.expect_err("the gate is closed"));
+    println!(
+        "with a task that goes on running: {}",
+        waited.expect_err("the gate is closed")
+    );
     assert_eq!(waited, Err(ShutdownError::TimedOut));
     assert!(pending.cancelled());
 
     open.send(()).expect("the task waits");
-    POOL.shutdown(Pending::Cancel).expect("not called by a worker");
+    POOL.shutdown(Pending::Cancel)
+        .expect("not called by a worker");
     assert!(running.result().expect("it was not cancelled"));
     println!("{}", POOL.stats());
     assert_eq!((POOL.stats().completed, POOL.stats().cancelled), (5, 1));

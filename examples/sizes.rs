@@ -1,4 +1,5 @@
-//! What an executor costs in memory, on the machine this is compiled for: `cargo run --example sizes`.
+//! What an executor costs in memory, on the machine this is compiled for: `cargo run --example
+//! sizes`.
 
 use core::mem::size_of;
 
@@ -12,7 +13,10 @@ fn row<const W: usize, const Q: usize, const B: usize, H: Park>(host: &str) {
 /// What one slot more adds, of as many as make whole lines of a cache.
 fn slot<const B: usize, H: Park>(host: &str) -> usize {
     let bytes = (size_of::<Executor<0, 129, B, H>>() - size_of::<Executor<0, 1, B, H>>()) / 128;
-    println!("a slot of {B} bytes, {host}: {bytes} bytes, {} of them bookkeeping", bytes - B);
+    println!(
+        "a slot of {B} bytes, {host}: {bytes} bytes, {} of them bookkeeping",
+        bytes - B
+    );
     bytes
 }
 
@@ -35,9 +39,15 @@ fn main() {
     slot::<64, DefaultHost>("DefaultHost");
     worker::<SpinHost>("SpinHost");
     worker::<DefaultHost>("DefaultHost");
-    println!("a handle: {} bytes", size_of::<JoinHandle<'_, [u8; 1000]>>());
+    println!(
+        "a handle: {} bytes",
+        size_of::<JoinHandle<'_, [u8; 1000]>>()
+    );
 
     // The slots are all that grows with QUEUE.
-    let (one, many) = (size_of::<Executor<0, 1, 64, SpinHost>>(), size_of::<Executor<0, 1025, 64, SpinHost>>());
+    let (one, many) = (
+        size_of::<Executor<0, 1, 64, SpinHost>>(),
+        size_of::<Executor<0, 1025, 64, SpinHost>>(),
+    );
     assert_eq!(many - one, 1024 * small);
 }

@@ -19,12 +19,14 @@ mod storage;
 
 pub use storage::{IntoHandles, Storage, UnfinishedHandles};
 
-/// Yields each handle once: those that are done first, then the others as their tasks complete. Done means ended or cancelled.
+/// Yields each handle once: those that are done first, then the others as their tasks complete.
+/// Done means ended or cancelled.
 ///
-/// Takes the handles in an array, a [`heapless::Vec`], or (with `std`) a `Vec`. They may belong to executors of different sizes.
+/// Takes the handles in an array, a [`heapless::Vec`], or (with `std`) a `Vec`. They may belong to
+/// executors of different sizes.
 ///
-/// Inside a worker, where a wait could never end, it yields the handles that are left as they are; their `result` says
-/// [`WouldDeadlock`](crate::TaskError::WouldDeadlock).
+/// Inside a worker, where a wait could never end, it yields the handles that are left as they are;
+/// their `result` says [`WouldDeadlock`](crate::TaskError::WouldDeadlock).
 ///
 /// # Blocking
 ///
@@ -32,12 +34,14 @@ pub use storage::{IntoHandles, Storage, UnfinishedHandles};
 ///
 /// # Cost
 ///
-/// A lock-bounded step for each handle at the start and at each `next`, however many handles there are. (With handles of several executors, a
-/// `next` that has to wait looks at all of them first; and so does a worker's that has nothing to run.)
+/// A lock-bounded step for each handle at the start and at each `next`, however many handles there
+/// are. (With handles of several executors, a `next` that has to wait looks at all of them first;
+/// and so does a worker's that has nothing to run.)
 ///
 /// # Cancellation
 ///
-/// Dropping the iterator detaches the handles that are left; [`AsCompleted::into_handles`] gives them back.
+/// Dropping the iterator detaches the handles that are left; [`AsCompleted::into_handles`] gives
+/// them back.
 ///
 /// # Python
 ///
@@ -71,13 +75,19 @@ where
 /// # Python
 ///
 /// There the time runs from the first `next`.
-pub fn as_completed_timeout<'e, T, H, C>(handles: C, timeout: Duration) -> AsCompletedWithTimeout<'e, T, H, C::Storage>
+pub fn as_completed_timeout<'e, T, H, C>(
+    handles: C,
+    timeout: Duration,
+) -> AsCompletedWithTimeout<'e, T, H, C::Storage>
 where
     H: Clock,
     C: IntoHandles<'e, T, H>,
 {
     let deadline = deadline::<H>(timeout);
-    AsCompletedWithTimeout { handles: Some(AsCompleted::new(handles.into_storage())), deadline }
+    AsCompletedWithTimeout {
+        handles: Some(AsCompleted::new(handles.into_storage())),
+        deadline,
+    }
 }
 
 /// What [`as_completed`] returns: an iterator, and a stream.
@@ -88,7 +98,8 @@ pub struct AsCompleted<'e, T, H: Park, S: Storage<'e, T, H>> {
     left: usize,
     /// No handle is left before this place.
     from: usize,
-    /// Handles before this place are watched, or gone: the others were taken from before they came to us.
+    /// Handles before this place are watched, or gone: the others were taken from before they came
+    /// to us.
     spent: usize,
     mixed: bool,
     handles: core::marker::PhantomData<JoinHandle<'e, T, H>>,
@@ -106,7 +117,15 @@ where
         }
         let total = members.iter().flatten().count();
         let mixed = is_mixed(members);
-        Self { storage, total, left: total, from: 0, spent: 0, mixed, handles: core::marker::PhantomData }
+        Self {
+            storage,
+            total,
+            left: total,
+            from: 0,
+            spent: 0,
+            mixed,
+            handles: core::marker::PhantomData,
+        }
     }
 
     /// How many handles are left to yield.
@@ -135,7 +154,8 @@ where
         self.take(self.from)
     }
 
-    /// Moves `from` to the first handle that is left. Bound: over the whole life as many steps as handles.
+    /// Moves `from` to the first handle that is left. Bound: over the whole life as many steps as
+    /// handles.
     fn skip_gaps(&mut self) {
         let members = self.storage.as_ref();
         while members.get(self.from).is_some_and(Option::is_none) {
@@ -148,7 +168,10 @@ where
         // Bound: over the whole life as many steps as handles.
         while let Some(member) = self.storage.as_ref().get(self.spent) {
             self.spent += 1;
-            if member.as_ref().is_some_and(|handle| handle.receiver().is_none()) {
+            if member
+                .as_ref()
+                .is_some_and(|handle| handle.receiver().is_none())
+            {
                 return self.take(self.spent - 1);
             }
         }
@@ -158,14 +181,25 @@ where
     }
 
     /// The next handle that is done, waiting for it. `Ok(None)`: none is left.
-    fn next_with(&mut self, patience: &impl Patience, help: Help) -> Result<Option<JoinHandle<'e, T, H>>, Interrupted> {
+    fn next_with(
+        &mut self,
+        patience: &impl Patience,
+        help: Help,
+    ) -> Result<Option<JoinHandle<'e, T, H>>, Interrupted> {
         if self.left == 0 {
             return Ok(None);
         }
         if let Some(handle) = self.take_completed() {
             return Ok(Some(handle));
         }
-        block_on_group(self.storage.as_ref(), self.from, self.mixed, WakeOn::Any, patience, help)?;
+        block_on_group(
+            self.storage.as_ref(),
+            self.from,
+            self.mixed,
+            WakeOn::Any,
+            patience,
+            help,
+        )?;
         Ok(self.take_completed())
     }
 }
@@ -227,9 +261,15 @@ where
         if let Some(handle) = this.take_completed() {
             return Poll::Ready(Some(handle));
         }
-        wake_by(this.storage.as_ref(), this.from, this.mixed, context.waker());
+        wake_by(
+            this.storage.as_ref(),
+            this.from,
+            this.mixed,
+            context.waker(),
+        );
         // One may have completed before the waker was there.
-        this.take_completed().map_or(Poll::Pending, |handle| Poll::Ready(Some(handle)))
+        this.take_completed()
+            .map_or(Poll::Pending, |handle| Poll::Ready(Some(handle)))
     }
 
     fn size_hint(&self) -> (usize, Option<usize>) {
@@ -280,9 +320,16 @@ where
     type Item = Result<JoinHandle<'e, T, H>, AsCompletedTimeout<'e, T, H, S>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.handles.as_mut()?.next_with(&Until::<H>::at(self.deadline), Help::Workers) {
+        match self
+            .handles
+            .as_mut()?
+            .next_with(&Until::<H>::at(self.deadline), Help::Workers)
+        {
             Ok(handle) => handle.map(Ok),
-            Err(_) => self.handles.take().map(|handles| Err(AsCompletedTimeout { handles })),
+            Err(_) => self
+                .handles
+                .take()
+                .map(|handles| Err(AsCompletedTimeout { handles })),
         }
     }
 }
@@ -293,7 +340,9 @@ where
     S: Storage<'e, T, H>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("AsCompletedWithTimeout").field(&self.handles).finish()
+        f.debug_tuple("AsCompletedWithTimeout")
+            .field(&self.handles)
+            .finish()
     }
 }
 
@@ -345,7 +394,12 @@ where
     S: Storage<'e, T, H>,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (of {}) tasks unfinished", self.unfinished(), self.total())
+        write!(
+            f,
+            "{} (of {}) tasks unfinished",
+            self.unfinished(),
+            self.total()
+        )
     }
 }
 

@@ -1,12 +1,15 @@
 //! Waiting in a thread: look, help, relax, register, look again, park.
 //!
-//! One loop serves every blocking call of the crate. What differs is what is [`Awaited`] and how long ([`Patience`]).
+//! One loop serves every blocking call of the crate. What differs is what is [`Awaited`] and how
+//! long ([`Patience`]).
 //!
-//! - A **worker** that waits first runs, in place, what it waits for if nobody has started it. If it still has to sleep, without
-//!   a time limit, and everything it waits for runs on workers, it is *stuck*. When all workers are stuck, or some are in a
-//!   circle, or a worker waits for what is beneath it on its own stack, none of them can ever go on, and the last one
-//!   gets [`TaskError::WouldDeadlock`](crate::TaskError) instead.
-//! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks in order.
+//! - A **worker** that waits first runs, in place, what it waits for if nobody has started it. If
+//!   it still has to sleep, without a time limit, and everything it waits for runs on workers, it
+//!   is *stuck*. When all workers are stuck, or some are in a circle, or a worker waits for what is
+//!   beneath it on its own stack, none of them can ever go on, and the last one gets
+//!   [`TaskError::WouldDeadlock`](crate::TaskError) instead.
+//! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks
+//!   in order.
 //! - Everybody else sleeps.
 #![forbid(unsafe_code)]
 
@@ -77,7 +80,10 @@ impl<H: Clock> Until<H> {
     }
 
     pub(crate) fn at(deadline: u64) -> Self {
-        Self { deadline, host: core::marker::PhantomData }
+        Self {
+            deadline,
+            host: core::marker::PhantomData,
+        }
     }
 }
 
@@ -107,13 +113,15 @@ pub(crate) trait Awaited<H: Park> {
     /// Whether the wait is over.
     fn is_ready(&self) -> bool;
 
-    /// Takes one unstarted task out of the queue and starts it, if running it brings the end nearer.
+    /// Takes one unstarted task out of the queue and starts it, if running it brings the end
+    /// nearer.
     fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
         let _ = worker;
         None
     }
 
-    /// Puts the waiter where it will be found; or gives it back, because the wait is over. What it displaced must be woken on leaving.
+    /// Puts the waiter where it will be found; or gives it back, because the wait is over. What it
+    /// displaced must be woken on leaving.
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>>;
 
     /// Takes the waiter out again, if it is still there.
@@ -130,12 +138,18 @@ pub(crate) trait Awaited<H: Park> {
         None
     }
 
-    /// Calls `act` with each executor that is waited for, until one call says `true`; says whether one did.
-    fn any_executor(&self, home: Registry<'_, H>, act: &mut dyn FnMut(Registry<'_, H>) -> bool) -> bool {
+    /// Calls `act` with each executor that is waited for, until one call says `true`; says whether
+    /// one did.
+    fn any_executor(
+        &self,
+        home: Registry<'_, H>,
+        act: &mut dyn FnMut(Registry<'_, H>) -> bool,
+    ) -> bool {
         act(home)
     }
 
-    /// Whether the waiting thread runs an executor's ready tasks in order, because nobody else does.
+    /// Whether the waiting thread runs an executor's ready tasks in order, because nobody else
+    /// does.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
         !registry.has_workers()
     }
@@ -159,12 +173,14 @@ pub(crate) fn block<H: Park, P: Patience>(
     let worker = registry.current_worker();
     let helps = worker.is_some() || help == Help::Inline;
     let mut round = 0;
-    // Endless for a reason: it ends with what it waits for, with the patience, or when nothing could end it.
+    // Endless for a reason: it ends with what it waits for, with the patience, or when nothing
+    // could end it.
     loop {
         if awaited.is_ready() {
             return Ok(());
         }
-        // Before any task is run: no time at all is a look, and what runs here does not stretch the time without bound.
+        // Before any task is run: no time at all is a look, and what runs here does not stretch the
+        // time without bound.
         if patience.is_over() {
             return Err(Interrupted::TimedOut);
         }
@@ -176,8 +192,13 @@ pub(crate) fn block<H: Park, P: Patience>(
             }
         }
         let drove = awaited.any_executor(registry, &mut |registry| {
-            let task = if awaited.drives(registry) { registry.take_next(None) } else { None };
-            task.map(|running| execute(registry, running, None)).is_some()
+            let task = if awaited.drives(registry) {
+                registry.take_next(None)
+            } else {
+                None
+            };
+            task.map(|running| execute(registry, running, None))
+                .is_some()
         });
         if drove {
             round = 0;
@@ -201,11 +222,15 @@ fn sleep<H: Park, P: Patience>(
     helps: bool,
 ) -> Result<(), Interrupted> {
     if worker.is_some() {
-        registry.waits().with(|waits| waits.asleep.set(waits.asleep.get() + 1));
+        registry
+            .waits()
+            .with(|waits| waits.asleep.set(waits.asleep.get() + 1));
     }
     let result = sleep_registering(registry, awaited, patience, worker, helps);
     if worker.is_some() {
-        registry.waits().with(|waits| waits.asleep.set(waits.asleep.get() - 1));
+        registry
+            .waits()
+            .with(|waits| waits.asleep.set(waits.asleep.get() - 1));
     }
     result
 }
@@ -217,20 +242,29 @@ fn sleep_registering<H: Park, P: Patience>(
     worker: Option<u16>,
     helps: bool,
 ) -> Result<(), Interrupted> {
-    let Ok(displaced) = awaited.register(waiter_for(worker)) else { return Ok(()) };
-    let result = if let Some(running) = if helps { awaited.take_unstarted(worker) } else { None } {
+    let Ok(displaced) = awaited.register(waiter_for(worker)) else {
+        return Ok(());
+    };
+    let result = if let Some(running) = if helps {
+        awaited.take_unstarted(worker)
+    } else {
+        None
+    } {
         // It came into the queue before we were there to be told.
         execute(registry, running, worker);
         Ok(())
     } else {
-        drive_asleep(registry, awaited, || sleep_registered(registry, awaited, patience, worker))
+        drive_asleep(registry, awaited, || {
+            sleep_registered(registry, awaited, patience, worker)
+        })
     };
     drop(awaited.deregister(&waiter_for(worker)));
     registry.notify(displaced);
     result
 }
 
-/// Runs `sleep` as a driver of each executor that nobody else drives: whoever pushes a task there wakes us.
+/// Runs `sleep` as a driver of each executor that nobody else drives: whoever pushes a task there
+/// wakes us.
 fn drive_asleep<H: Park>(
     registry: Registry<'_, H>,
     awaited: &impl Awaited<H>,
@@ -243,8 +277,9 @@ fn drive_asleep<H: Park>(
         }
         match registry.become_driver(waiter_for(None)) {
             Ok(displaced) => {
-                // One is kept until we leave. Others are woken at once and look again: two threads that each drive several
-                // executors of the other's may keep each other awake.
+                // One is kept until we leave. Others are woken at once and look again: two threads
+                // that each drive several executors of the other's may keep each
+                // other awake.
                 registry.notify(core::mem::replace(&mut kept, displaced));
                 false
             }
@@ -264,7 +299,11 @@ fn drive_asleep<H: Park>(
 
 /// The calling thread, as others can wake it.
 fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
-    Waiter::Thread { thread: H::current(), id: H::current_id(), worker: worker.map_or(0, |worker| worker + 1) }
+    Waiter::Thread {
+        thread: H::current(),
+        id: H::current_id(),
+        worker: worker.map_or(0, |worker| worker + 1),
+    }
 }
 
 /// A last look, and more while the host lingers; then parks.
@@ -299,16 +338,21 @@ fn sleep_registered<H: Park, P: Patience>(
     let own = &registry.workers()[usize::from(worker)];
     registry.waits().with(|waits| {
         waits.begin_to_stick(worker);
-        own.stuck_on.store(awaited.only().map_or(0, |index| index + 1), Ordering::Relaxed); // ordered by the lock
+        own.stuck_on.store(
+            awaited.only().map_or(0, |index| index + 1),
+            Ordering::Relaxed,
+        ); // ordered by the lock
     });
-    // Whatever moves what we wait for after this look takes back that we are about to be stuck, in the same lock.
+    // Whatever moves what we wait for after this look takes back that we are about to be stuck, in
+    // the same lock.
     let stuck = awaited.is_stuck(None) && !awaited.is_ready();
     let attached = registry.shared().ready.with(|ready| ready.attached.get());
     let (all, circle) = registry.waits().with(|waits| {
         if stuck {
             waits.stick(worker);
         }
-        let circle = waits.stuck.get() & bit != 0 && leads_back(registry, waits, awaited.only(), worker);
+        let circle =
+            waits.stuck.get() & bit != 0 && leads_back(registry, waits, awaited.only(), worker);
         (waits.stuck.get() == attached, circle)
     });
     // Once all others are stuck nothing moves any more, so this second look is final.
@@ -331,24 +375,38 @@ fn sleep_registered<H: Park, P: Patience>(
         doomed & bit != 0
     });
     let give_up = give_up || (doomed && awaited.can_give_up() && awaited.is_stuck(None));
-    if give_up { Err(Interrupted::WouldDeadlock) } else { Ok(()) }
+    if give_up {
+        Err(Interrupted::WouldDeadlock)
+    } else {
+        Ok(())
+    }
 }
 
-/// Whether a task runs on a worker that is stuck on a task that runs on a worker … that is stuck on a task of ours. Inside the
-/// lock of the wait cells, where marks are set and taken away: what is stuck stays so meanwhile.
+/// Whether a task runs on a worker that is stuck on a task that runs on a worker … that is stuck on
+/// a task of ours. Inside the lock of the wait cells, where marks are set and taken away: what is
+/// stuck stays so meanwhile.
 ///
 /// Bound: the number of workers.
-fn leads_back<H: Park>(registry: Registry<'_, H>, waits: &Waits<H>, mut task: Option<Index>, worker: u16) -> bool {
+fn leads_back<H: Park>(
+    registry: Registry<'_, H>,
+    waits: &Waits<H>,
+    mut task: Option<Index>,
+    worker: u16,
+) -> bool {
     let workers = registry.workers();
     for _ in 0..workers.len() {
-        let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else { return false };
+        let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else {
+            return false;
+        };
         if registry.share_a_thread(runner, worker) {
             return true;
         }
         if waits.stuck.get() & (1 << runner) == 0 {
             return false;
         }
-        let stuck_on = workers[usize::from(runner)].stuck_on.load(Ordering::Relaxed); // ordered by the lock
+        let stuck_on = workers[usize::from(runner)]
+            .stuck_on
+            .load(Ordering::Relaxed); // ordered by the lock
         task = stuck_on.checked_sub(1);
     }
     false
@@ -379,7 +437,9 @@ pub(crate) struct One<'e, H: Park> {
 
 impl<H: Park> One<'_, H> {
     fn place<R>(&self, act: impl FnOnce(&Place<H>) -> R) -> R {
-        self.registry.waits().with(|waits| act(&waits.cell(self.index).waiter))
+        self.registry
+            .waits()
+            .with(|waits| act(&waits.cell(self.index).waiter))
     }
 }
 
@@ -408,7 +468,9 @@ impl<H: Park> Awaited<H> for One<'_, H> {
     }
 
     fn is_stuck(&self, on: Option<u16>) -> bool {
-        let Some(runner) = self.registry.slot(self.index).worker() else { return false };
+        let Some(runner) = self.registry.slot(self.index).worker() else {
+            return false;
+        };
         on.is_none_or(|worker| self.registry.share_a_thread(worker, runner))
     }
 
@@ -434,7 +496,8 @@ impl<H: Park> Awaited<H> for Room<'_, H> {
         if self.claimed.get().is_some() {
             return true;
         }
-        self.refusal.set(self.registry.shared().ready.with(|ready| ready.refusal()));
+        self.refusal
+            .set(self.registry.shared().ready.with(|ready| ready.refusal()));
         self.refusal.get().is_some()
     }
 
@@ -454,19 +517,32 @@ pub(crate) struct Closed<'e, H: Park> {
 
 impl<H: Park> Awaited<H> for Closed<'_, H> {
     fn is_ready(&self) -> bool {
-        self.registry.shared().ready.with(|ready| ready.issued.get() == 0 && self.registry.is_drained(ready))
+        self.registry
+            .shared()
+            .ready
+            .with(|ready| ready.issued.get() == 0 && self.registry.is_drained(ready))
     }
 
     /// An executor without live workers is drained by whoever shuts it down.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
-        registry.shared().ready.with(|ready| ready.issued.get() == 0)
+        registry
+            .shared()
+            .ready
+            .with(|ready| ready.issued.get() == 0)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        Ok(self.registry.shared().ready.with(|ready| ready.closer.put(waiter)))
+        Ok(self
+            .registry
+            .shared()
+            .ready
+            .with(|ready| ready.closer.put(waiter)))
     }
 
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.registry.shared().ready.with(|ready| ready.closer.remove(waiter))
+        self.registry
+            .shared()
+            .ready
+            .with(|ready| ready.closer.remove(waiter))
     }
 }

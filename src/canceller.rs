@@ -11,9 +11,10 @@ use crate::state::Snapshot;
 
 /// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
 ///
-/// After the task's slot was reused it answers [`TaskState::Gone`] and touches nothing. (On 32-bit targets a slot's tasks are told apart
-/// by a number of 19 bits, on 64-bit ones by 51: a token that is kept while its slot serves an exact multiple of
-/// 2^19 tasks would take the newcomer for its own.)
+/// After the task's slot was reused it answers [`TaskState::Gone`] and touches nothing. (On 32-bit
+/// targets a slot's tasks are told apart by a number of 19 bits, on 64-bit ones by 51: a token that
+/// is kept while its slot serves an exact multiple of 2^19 tasks would take the newcomer for its
+/// own.)
 ///
 /// ```
 /// use slotted::{Executor, TaskState};
@@ -40,7 +41,8 @@ pub struct Canceller<'e, H: Park = DefaultHost> {
 pub enum TaskState {
     /// Nobody has started it. It can be cancelled.
     Pending,
-    /// It has started and not ended. Only an async task between two polls, and an open promise, can still be cancelled.
+    /// It has started and not ended. Only an async task between two polls, and an open promise, can
+    /// still be cancelled.
     Running,
     /// It has ended: with a value or an error.
     Finished,
@@ -65,7 +67,11 @@ impl TaskState {
 }
 
 /// Cancels a task if it can be; says whether it is cancelled now.
-pub(crate) fn cancel<H: Park>(registry: Registry<'_, H>, index: Index, generation: Option<usize>) -> bool {
+pub(crate) fn cancel<H: Park>(
+    registry: Registry<'_, H>,
+    index: Index,
+    generation: Option<usize>,
+) -> bool {
     if let Some(cancelled) = registry.cancel(index, generation) {
         complete_cancelled(registry, cancelled);
         return true;
@@ -75,8 +81,8 @@ pub(crate) fn cancel<H: Park>(registry: Registry<'_, H>, index: Index, generatio
 }
 
 impl<H: Park> Canceller<'_, H> {
-    /// Cancels the task if nobody has started it, or if it is an async task between two polls. `true` if it is cancelled now,
-    /// by this call or an earlier one.
+    /// Cancels the task if nobody has started it, or if it is an async task between two polls.
+    /// `true` if it is cancelled now, by this call or an earlier one.
     ///
     /// The closure or future is dropped, and callbacks run, in the calling thread.
     ///
@@ -88,7 +94,8 @@ impl<H: Park> Canceller<'_, H> {
     ///
     /// `Future.cancel`.
     pub fn cancel(&self) -> bool {
-        self.key.is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
+        self.key
+            .is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
     }
 
     /// Where the task is in its life.
@@ -98,9 +105,15 @@ impl<H: Park> Canceller<'_, H> {
     /// Any, interrupts included.
     #[must_use]
     pub fn state(&self) -> TaskState {
-        let Some((index, generation)) = self.key else { return TaskState::Gone };
+        let Some((index, generation)) = self.key else {
+            return TaskState::Gone;
+        };
         let seen = self.registry.slot(index).snapshot();
-        if seen.generation() == generation { TaskState::of(seen) } else { TaskState::Gone }
+        if seen.generation() == generation {
+            TaskState::of(seen)
+        } else {
+            TaskState::Gone
+        }
     }
 }
 
@@ -114,6 +127,8 @@ impl<H: Park> Copy for Canceller<'_, H> {}
 
 impl<H: Park> fmt::Debug for Canceller<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Canceller").field("state", &self.state()).finish_non_exhaustive()
+        f.debug_struct("Canceller")
+            .field("state", &self.state())
+            .finish_non_exhaustive()
     }
 }

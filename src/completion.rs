@@ -1,11 +1,12 @@
 //! Running a task to its end, and everything its end sets off.
 //!
-//! The order is always the same: the outcome is written; callbacks look at it; the state word says that it may be taken; waiters
-//! wake; the scope is told. No lock is held while foreign code runs.
+//! The order is always the same: the outcome is written; callbacks look at it; the state word says
+//! that it may be taken; waiters wake; the scope is told. No lock is held while foreign code runs.
 //!
-//! `unsafe` here, for two reasons: a callback is applied to the outcome of the task it was added to (**Right Callback**: the list in a
-//! slot's wait cell only ever gets callbacks made by the slot's own receiver, and is emptied before the slot is
-//! retired), and a scope's tally is used while it counts the task (*Counted First*).
+//! `unsafe` here, for two reasons: a callback is applied to the outcome of the task it was added to
+//! (**Right Callback**: the list in a slot's wait cell only ever gets callbacks made by the slot's
+//! own receiver, and is emptied before the slot is retired), and a scope's tally is used while it
+//! counts the task (*Counted First*).
 
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
@@ -17,10 +18,16 @@ use crate::tally::Tally;
 use crate::unwind;
 use crate::waiter::{Waiter, WakeOn};
 
-/// Runs a task that was taken out of the queue and started: to its end, or, a future, to its next rest.
+/// Runs a task that was taken out of the queue and started: to its end, or, a future, to its next
+/// rest.
 ///
-/// Recursion: a task that waits for a task of its own executor gets here again, once for each level of waiting that its author wrote.
-pub(crate) fn execute<H: Park>(registry: Registry<'_, H>, running: Running<'_>, worker: Option<u16>) {
+/// Recursion: a task that waits for a task of its own executor gets here again, once for each level
+/// of waiting that its author wrote.
+pub(crate) fn execute<H: Park>(
+    registry: Registry<'_, H>,
+    running: Running<'_>,
+    worker: Option<u16>,
+) {
     match running.advance(|ending| complete(registry, ending)) {
         Advanced::Ended { ending, panicked } => {
             registry.count_completed(worker, panicked);
@@ -34,7 +41,8 @@ pub(crate) fn execute<H: Park>(registry: Registry<'_, H>, running: Running<'_>, 
     }
 }
 
-/// What is done about a future after a poll that did not end it, and after its end. See [`Late`](crate::registry::Late).
+/// What is done about a future after a poll that did not end it, and after its end. See
+/// [`Late`](crate::registry::Late).
 pub(crate) fn attend<H: Park>(registry: Registry<'_, H>, step: Step<'_>) {
     match step {
         Step::Ended => registry.future_ended(),
@@ -82,7 +90,8 @@ pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     }
     if !scope.is_null() {
         if let Some(tend) = registry.shared().tend.get() {
-            // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until the count falls in there.
+            // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive
+            // until the count falls in there.
             unsafe { tend(registry, scope, Scoped::Ended) }
         }
     }
@@ -92,8 +101,13 @@ pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
 ///
 /// # Safety
 ///
-/// - `scope` is a `Tally<H>` that is there; if the task has ended, it still counts it (*Counted First*).
-pub(crate) unsafe fn tend<H: Park>(registry: Registry<'_, H>, scope: *mut (), event: Scoped<'_, '_>) {
+/// - `scope` is a `Tally<H>` that is there; if the task has ended, it still counts it (*Counted
+///   First*).
+pub(crate) unsafe fn tend<H: Park>(
+    registry: Registry<'_, H>,
+    scope: *mut (),
+    event: Scoped<'_, '_>,
+) {
     match event {
         // SAFETY: the caller's promise.
         Scoped::Ended => unsafe { leave_scope(registry, scope.cast()) },
@@ -102,7 +116,8 @@ pub(crate) unsafe fn tend<H: Park>(registry: Registry<'_, H>, scope: *mut (), ev
     }
 }
 
-/// Notes in a slot's word that its wait cell is in use. `false`: too late, the outcome can be taken.
+/// Notes in a slot's word that its wait cell is in use. `false`: too late, the outcome can be
+/// taken.
 pub(crate) fn listen<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> bool {
     registry.shared().serve.set(serve);
     slot.listen()
@@ -114,7 +129,9 @@ fn serve<'e, H: Park>(registry: Registry<'e, H>, heard: Heard<'e>) -> Option<Las
         Heard::End(ending) => complete_heard(registry, ending),
         Heard::Drop(slot) => {
             // A waker of an earlier poll is not to be woken any more.
-            let waiter = registry.waits().with(|waits| waits.cell(slot.index()).waiter.take());
+            let waiter = registry
+                .waits()
+                .with(|waits| waits.cell(slot.index()).waiter.take());
             unwind::discard(waiter);
             None
         }
@@ -127,15 +144,18 @@ fn serve<'e, H: Park>(registry: Registry<'e, H>, heard: Heard<'e>) -> Option<Las
 ///
 /// - The tally is there, and counts the task until this call.
 unsafe fn leave_scope<H: Park>(registry: Registry<'_, H>, scope: *const Tally<H>) {
-    // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until the count falls below.
+    // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until the
+    // count falls below.
     let worker = unsafe { &*scope }.worker();
     let end = || {
-        // SAFETY: as above; the count falls inside, and nothing of the tally is touched after it (*Last Touch*).
+        // SAFETY: as above; the count falls inside, and nothing of the tally is touched after it
+        // (*Last Touch*).
         unsafe { Tally::end(scope) }
     };
     let owner = match worker {
         None => end(),
-        // Whoever ends a worker's wait says so in the lock in which the worker marks itself as stuck.
+        // Whoever ends a worker's wait says so in the lock in which the worker marks itself as
+        // stuck.
         Some(worker) => registry.waits().with(|waits| {
             let owner = end();
             if owner.is_some() {
@@ -153,7 +173,10 @@ unsafe fn leave_scope<H: Park>(registry: Registry<'_, H>, scope: *const Tally<H>
 ///
 /// Bound: one round for each callback, which holds a slot.
 #[cold]
-fn complete_heard<'e, H: Park>(registry: Registry<'_, H>, mut ending: Ending<'e>) -> Option<Last<'e>> {
+fn complete_heard<'e, H: Park>(
+    registry: Registry<'_, H>,
+    mut ending: Ending<'e>,
+) -> Option<Last<'e>> {
     enum Next<'e, H: Park> {
         Call(Index, Ending<'e>),
         Wake(Option<Last<'e>>, Waiter<H>, Waiter<H>),
@@ -170,7 +193,9 @@ fn complete_heard<'e, H: Park>(registry: Registry<'_, H>, mut ending: Ending<'e>
             let failure = ending.is_failure();
             let last = ending.finish_heard();
             let waiter = cell.waiter.take();
-            let Some(group) = cell.group() else { return Next::Wake(last, waiter, Waiter::None) };
+            let Some(group) = cell.group() else {
+                return Next::Wake(last, waiter, Waiter::None);
+            };
             let head = &waits.cell(group).head;
             head.completed.push(&registry, slot.link(), index);
             let pending = head.pending.get() - 1;
@@ -183,7 +208,11 @@ fn complete_heard<'e, H: Park>(registry: Registry<'_, H>, mut ending: Ending<'e>
                 WakeOn::Failure => failure || pending == 0,
                 WakeOn::All => pending == 0,
             };
-            let watcher = if due { head.waiter.take() } else { Waiter::None };
+            let watcher = if due {
+                head.waiter.take()
+            } else {
+                Waiter::None
+            };
             Next::Wake(last, waiter, watcher)
         });
         match next {
@@ -209,12 +238,16 @@ fn call<H: Park>(registry: Registry<'_, H>, callback: Index, ending: &Ending<'_>
     // SAFETY: *Right Callback*: it came from the list in this very slot's cell.
     let (slot, returned) = unsafe { running.call(ending) };
     if !returned {
-        registry.shared().callbacks_panicked.fetch_add(1, Ordering::Relaxed);
+        registry
+            .shared()
+            .callbacks_panicked
+            .fetch_add(1, Ordering::Relaxed);
     }
     registry.release(slot);
 }
 
-/// Drops what is left of a task and frees its slot. A panic that nobody looked at goes to the scope.
+/// Drops what is left of a task and frees its slot. A panic that nobody looked at goes to the
+/// scope.
 #[inline]
 pub(crate) fn retire<H: Park>(registry: Registry<'_, H>, mut last: Last<'_>) {
     if !last.is_empty() {
@@ -233,9 +266,13 @@ fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
 fn drop_outcome<H: Park>(registry: Registry<'_, H>, last: &mut Last<'_>) {
     if last.is_error() {
         let scope = last.slot().scope();
-        if let Some(tend) = if scope.is_null() { None } else { registry.shared().tend.get() } {
-            // SAFETY: we are either completing the task, which the tally counts, or dropping a handle, which
-            // cannot outlive the scope (`'scope` in its type).
+        if let Some(tend) = if scope.is_null() {
+            None
+        } else {
+            registry.shared().tend.get()
+        } {
+            // SAFETY: we are either completing the task, which the tally counts, or dropping a
+            // handle, which cannot outlive the scope (`'scope` in its type).
             unsafe { tend(registry, scope, Scoped::Failed(last)) }
         }
     }
@@ -283,7 +320,10 @@ where
     let call_now = |callback: F| {
         if let Some(outcome) = receiver.look() {
             if !unwind::contain(|| callback(outcome)) {
-                registry.shared().callbacks_panicked.fetch_add(1, Ordering::Relaxed);
+                registry
+                    .shared()
+                    .callbacks_panicked
+                    .fetch_add(1, Ordering::Relaxed);
             }
         }
     };
@@ -292,22 +332,33 @@ where
         return Ok(());
     }
     let Some(index) = registry.claim() else {
-        return Err(CallbackError { callback, reason: CallbackRefusal::Full });
+        return Err(CallbackError {
+            callback,
+            reason: CallbackRefusal::Full,
+        });
     };
     // A free slot is claimed by whoever took it out of the free list.
-    let Some(vacancy) = registry.vacate(index) else { unreachable!("a free slot can be claimed") };
+    let Some(vacancy) = registry.vacate(index) else {
+        unreachable!("a free slot can be claimed")
+    };
     let filled = match receiver.fill_callback(vacancy, callback) {
         Ok(filled) => filled,
         Err((vacancy, callback)) => {
             registry.release(vacancy.retire());
-            return Err(CallbackError { callback, reason: CallbackRefusal::DoesNotFit });
+            return Err(CallbackError {
+                callback,
+                reason: CallbackRefusal::DoesNotFit,
+            });
         }
     };
     let slot = receiver.slot();
     let late = registry.waits().with(|waits| {
         if listen(registry, slot) {
             let callback = filled.publish();
-            waits.cell(slot.index()).callbacks.push(&registry, callback.link(), callback.index());
+            waits
+                .cell(slot.index())
+                .callbacks
+                .push(&registry, callback.link(), callback.index());
             None
         } else {
             Some(filled)

@@ -10,7 +10,8 @@ use crate::unwind::Panic;
 ///
 /// # Python
 ///
-/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the callable raised.
+/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the
+/// callable raised.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TaskError {
@@ -20,9 +21,11 @@ pub enum TaskError {
     Panicked(Panic),
     /// The wait took as long as it was allowed to. The task goes on and the handle is still good.
     TimedOut,
-    /// The task can never end: its worker or its [`Promise`](crate::Promise) died, or a worker could not be started.
+    /// The task can never end: its worker or its [`Promise`](crate::Promise) died, or a worker
+    /// could not be started.
     Broken,
-    /// The wait could never end: every worker of the executor is blocked in such a wait. The handle is still good.
+    /// The wait could never end: every worker of the executor is blocked in such a wait. The handle
+    /// is still good.
     WouldDeadlock,
     /// The value was taken through this handle before.
     AlreadyTaken,
@@ -58,9 +61,9 @@ impl fmt::Display for TaskError {
             }),
             Self::TimedOut => f.write_str("the wait for the task timed out"),
             Self::Broken => f.write_str("the task was abandoned: its worker or its promise died"),
-            Self::WouldDeadlock => {
-                f.write_str("the wait could never end: every worker waits for a task of its own executor")
-            }
+            Self::WouldDeadlock => f.write_str(
+                "the wait could never end: every worker waits for a task of its own executor",
+            ),
             Self::AlreadyTaken => f.write_str("the result was already taken through this handle"),
         }
     }
@@ -72,9 +75,11 @@ impl Error for TaskError {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Every slot holds a task that has not finished, or whose handle is still there. Raise `QUEUE`, or take results earlier.
+    /// Every slot holds a task that has not finished, or whose handle is still there. Raise
+    /// `QUEUE`, or take results earlier.
     Full,
-    /// [`shutdown`](crate::Executor::shutdown) or [`begin_shutdown`](crate::Executor::begin_shutdown) was called.
+    /// [`shutdown`](crate::Executor::shutdown) or
+    /// [`begin_shutdown`](crate::Executor::begin_shutdown) was called.
     ShutDown,
     /// [`on_worker_start`](crate::Executor::on_worker_start) failed.
     Broken,
@@ -94,7 +99,8 @@ impl fmt::Display for Refusal {
 ///
 /// # Python
 ///
-/// `submit` after `shutdown` raises `RuntimeError`, on a broken executor `BrokenExecutor`; it is never full.
+/// `submit` after `shutdown` raises `RuntimeError`, on a broken executor `BrokenExecutor`; it is
+/// never full.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SubmitError<F> {
     pub(crate) task: F,
@@ -117,7 +123,9 @@ impl<F> SubmitError<F> {
 
 impl<F> fmt::Debug for SubmitError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SubmitError").field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("SubmitError")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,7 +172,9 @@ impl<F> CallbackError<F> {
 
 impl<F> fmt::Debug for CallbackError<F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("CallbackError").field("reason", &self.reason).finish_non_exhaustive()
+        f.debug_struct("CallbackError")
+            .field("reason", &self.reason)
+            .finish_non_exhaustive()
     }
 }
 
@@ -180,7 +190,8 @@ impl<F> fmt::Display for CallbackError<F> {
 
 impl<F> Error for CallbackError<F> {}
 
-/// A [`Promise`](crate::Promise) was completed a second time, or after it was cancelled. The value comes back; the first one stays.
+/// A [`Promise`](crate::Promise) was completed a second time, or after it was cancelled. The value
+/// comes back; the first one stays.
 ///
 /// # Python
 ///
@@ -216,8 +227,8 @@ impl<V> Error for InvalidState<V> {}
 pub enum StartError<E> {
     /// It is running, or workers of its earlier life have not left yet.
     AlreadyStarted,
-    /// The host refused a worker. Those that had started were stopped, tasks submitted meanwhile still wait, and
-    /// `start` may be tried again.
+    /// The host refused a worker. Those that had started were stopped, tasks submitted meanwhile
+    /// still wait, and `start` may be tried again.
     Refused {
         /// How many workers the host had taken.
         started: usize,
@@ -231,7 +242,10 @@ impl<E: fmt::Display> fmt::Display for StartError<E> {
         match self {
             Self::AlreadyStarted => f.write_str("the executor is already started"),
             Self::Refused { started, reason } => {
-                write!(f, "the host refused worker {started} ({started} had started): {reason}")
+                write!(
+                    f,
+                    "the host refused worker {started} ({started} had started): {reason}"
+                )
             }
         }
     }
@@ -260,7 +274,8 @@ impl fmt::Display for ShutdownError {
 
 impl Error for ShutdownError {}
 
-/// What a failing [`on_worker_start`](crate::Executor::on_worker_start) hook returns: the executor becomes broken.
+/// What a failing [`on_worker_start`](crate::Executor::on_worker_start) hook returns: the executor
+/// becomes broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WorkerStartError;
 

@@ -25,16 +25,20 @@ use crate::sync::{Ordering, const_fn};
 use crate::waker::waker;
 use crate::worker::break_down;
 
-/// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in `QUEUE` slots of
-/// `SLOT_BYTES` bytes. Nothing is ever allocated.
+/// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in
+/// `QUEUE` slots of `SLOT_BYTES` bytes. Nothing is ever allocated.
 ///
-/// - `WORKERS`: how many threads the host lends. 0: nothing runs until somebody drives the executor, by [`run_one`](Self::run_one),
-///   [`run_until_idle`](Self::run_until_idle) or a blocking wait.
-/// - `QUEUE`: how many tasks there can be. A task holds its slot from submit until it has ended and its handle is gone.
-/// - `SLOT_BYTES`: how large a closure, a future (and two words more) or a result may be. Larger ones are refused at compile time.
+/// - `WORKERS`: how many threads the host lends. 0: nothing runs until somebody drives the
+///   executor, by [`run_one`](Self::run_one), [`run_until_idle`](Self::run_until_idle) or a
+///   blocking wait.
+/// - `QUEUE`: how many tasks there can be. A task holds its slot from submit until it has ended and
+///   its handle is gone.
+/// - `SLOT_BYTES`: how large a closure, a future (and two words more) or a result may be. Larger
+///   ones are refused at compile time.
 /// - `H`: the host, which knows how to sleep and wake, and perhaps the time.
 ///
-/// All of it is inline and starts as zeroes: in a `static` it is `.bss` (unless it has a hook, whose address is not zero).
+/// All of it is inline and starts as zeroes: in a `static` it is `.bss` (unless it has a hook,
+/// whose address is not zero).
 ///
 /// # Python
 ///
@@ -50,7 +54,12 @@ use crate::worker::break_down;
 /// EXECUTOR.shutdown(Pending::Run).unwrap();
 /// ```
 #[doc(alias = "ThreadPoolExecutor")]
-pub struct Executor<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
+pub struct Executor<
+    const WORKERS: usize,
+    const QUEUE: usize,
+    const SLOT_BYTES: usize = 64,
+    H: Park = DefaultHost,
+> {
     core: Core<WORKERS, QUEUE, SLOT_BYTES, H>,
 }
 
@@ -78,8 +87,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         }
     }
 
-    /// Has each worker call `hook` with its number before its first task. An error, or a panic, makes the executor broken: pending
-    /// tasks end with [`TaskError::Broken`](crate::TaskError::Broken) and later ones are refused, until it is shut down and started again.
+    /// Has each worker call `hook` with its number before its first task. An error, or a panic,
+    /// makes the executor broken: pending tasks end with
+    /// [`TaskError::Broken`](crate::TaskError::Broken) and later ones are refused, until it is shut
+    /// down and started again.
     ///
     /// # Python
     ///
@@ -95,7 +106,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// ```
     #[doc(alias = "initializer")]
     #[must_use]
-    pub const fn on_worker_start(mut self, hook: fn(usize) -> Result<(), WorkerStartError>) -> Self {
+    pub const fn on_worker_start(
+        mut self,
+        hook: fn(usize) -> Result<(), WorkerStartError>,
+    ) -> Self {
         self.core.shared.on_worker_start = Some((hook, break_down));
         self
     }
@@ -127,7 +141,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Errors
     ///
-    /// The closure comes back, unrun, if every slot is taken, or the executor is shut down or broken.
+    /// The closure comes back, unrun, if every slot is taken, or the executor is shut down or
+    /// broken.
     ///
     /// # Python
     ///
@@ -151,12 +166,16 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.intake().submit::<F, T, Plain>(task)
     }
 
-    /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure for [`ReturnWhen::FirstError`](crate::ReturnWhen).
+    /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure for
+    /// [`ReturnWhen::FirstError`](crate::ReturnWhen).
     ///
     /// # Errors
     ///
     /// As [`submit`](Self::submit).
-    pub fn submit_fallible<F, T, E>(&self, task: F) -> Result<JoinHandle<'_, Result<T, E>, H>, SubmitError<F>>
+    pub fn submit_fallible<F, T, E>(
+        &self,
+        task: F,
+    ) -> Result<JoinHandle<'_, Result<T, E>, H>, SubmitError<F>>
     where
         F: FnOnce() -> Result<T, E> + Send + 'static,
         T: Send + 'static,
@@ -169,7 +188,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Blocking
     ///
-    /// Until a slot is free. In a worker that can be for ever, if every slot belongs to a task that waits for this one.
+    /// Until a slot is free. In a worker that can be for ever, if every slot belongs to a task that
+    /// waits for this one.
     ///
     /// # Context
     ///
@@ -194,7 +214,11 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Errors
     ///
     /// As [`submit`](Self::submit).
-    pub fn submit_timeout<F, T>(&self, task: F, timeout: Duration) -> Result<JoinHandle<'_, T, H>, SubmitError<F>>
+    pub fn submit_timeout<F, T>(
+        &self,
+        task: F,
+        timeout: Duration,
+    ) -> Result<JoinHandle<'_, T, H>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
@@ -208,8 +232,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
 
     /// Gives a future to the workers, which poll it whenever its waker was called.
     ///
-    /// The waker may be called from any thread or interrupt, at any time, also long after the task ended. The future needs two
-    /// words of its slot for it. Only a `'static` executor takes futures: they must never move.
+    /// The waker may be called from any thread or interrupt, at any time, also long after the task
+    /// ended. The future needs two words of its slot for it. Only a `'static` executor takes
+    /// futures: they must never move.
     ///
     /// # Blocking, context
     ///
@@ -229,14 +254,22 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(outer.result().unwrap(), 21);
     /// EXECUTOR.shutdown(Pending::Run).unwrap();
     /// ```
-    pub fn submit_future<F>(&'static self, future: F) -> Result<JoinHandle<'static, F::Output, H>, SubmitError<F>>
+    pub fn submit_future<F>(
+        &'static self,
+        future: F,
+    ) -> Result<JoinHandle<'static, F::Output, H>, SubmitError<F>>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         let registry = self.registry();
         let claim = match self.intake().claim() {
             Ok(claim) => claim,
-            Err(reason) => return Err(SubmitError { task: future, reason }),
+            Err(reason) => {
+                return Err(SubmitError {
+                    task: future,
+                    reason,
+                });
+            }
         };
         let waker = waker(&self.core, claim.slot());
         registry.shared().attend.set(attend);
@@ -244,7 +277,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(reason) })
+                Err(SubmitError {
+                    task,
+                    reason: registry.refuse(reason),
+                })
             }
         }
     }
@@ -259,7 +295,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// If every slot is taken, or the executor is shut down or broken.
     pub fn reserve(&self) -> Result<Permit<'_, SLOT_BYTES, H>, SubmitError<()>> {
-        self.intake().reserve().map_err(|reason| SubmitError { task: (), reason })
+        self.intake()
+            .reserve()
+            .map_err(|reason| SubmitError { task: (), reason })
     }
 
     /// A task that is completed by hand: its giving end and its handle.
@@ -278,21 +316,27 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     {
         let (registry, claim) = self.reserve()?.into_parts();
         let (promised, receiver) = claim.promise::<T>();
-        Ok((Promise::new(registry, promised), JoinHandle::new(registry, receiver)))
+        Ok((
+            Promise::new(registry, promised),
+            JoinHandle::new(registry, receiver),
+        ))
     }
 
-    /// The results of `function` over `items`, in their order, lazily, with at most `QUEUE` tasks in flight.
+    /// The results of `function` over `items`, in their order, lazily, with at most `QUEUE` tasks
+    /// in flight.
     ///
-    /// The input may be endless. An error is one item's; the iteration goes on. Dropping the iterator cancels what has not started.
+    /// The input may be endless. An error is one item's; the iteration goes on. Dropping the
+    /// iterator cancels what has not started.
     ///
     /// # Blocking
     ///
-    /// Not here. Each `next` as [`JoinHandle::result`]; if all slots belong to other tasks, it waits for one, and a
-    /// worker does the work itself.
+    /// Not here. Each `next` as [`JoinHandle::result`]; if all slots belong to other tasks, it
+    /// waits for one, and a worker does the work itself.
     ///
     /// # Python
     ///
-    /// `Executor.map` with `buffersize`; there the first error ends the iteration (to 3.14), and dropping it unstarted cancels nothing.
+    /// `Executor.map` with `buffersize`; there the first error ends the iteration (to 3.14), and
+    /// dropping it unstarted cancels nothing.
     ///
     /// ```
     /// use slotted::Executor;
@@ -311,17 +355,24 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: Fn(I::Item) -> T + Clone + Send + 'static,
         T: Send + 'static,
     {
-        Map::new(Door(self.intake()), items.into_iter(), Each(function), Help::Workers)
+        Map::new(
+            Door(self.intake()),
+            items.into_iter(),
+            Each(function),
+            Help::Workers,
+        )
     }
 
-    /// Runs `body` with a [`Scope`], whose tasks may borrow from the caller's stack, and returns when all of them have ended.
+    /// Runs `body` with a [`Scope`], whose tasks may borrow from the caller's stack, and returns
+    /// when all of them have ended.
     ///
-    /// Also when `body` or a task panics: the panic is re-raised then (that of a task if nobody took its result).
-    /// Works inside a worker, with one worker and with none.
+    /// Also when `body` or a task panics: the panic is re-raised then (that of a task if nobody
+    /// took its result). Works inside a worker, with one worker and with none.
     ///
     /// # Blocking
     ///
-    /// Until the last task of the scope has ended. A worker runs unstarted ones itself; other threads do so after [`Scope::inline`].
+    /// Until the last task of the scope has ended. A worker runs unstarted ones itself; other
+    /// threads do so after [`Scope::inline`].
     ///
     /// # Python
     ///
@@ -352,20 +403,22 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Errors
     ///
-    /// If it is running already, or has not finished shutting down; or if the host refuses a worker. Then those that had
-    /// started are stopped, tasks that were submitted still wait, and `start` may be tried again.
+    /// If it is running already, or has not finished shutting down; or if the host refuses a
+    /// worker. Then those that had started are stopped, tasks that were submitted still wait,
+    /// and `start` may be tried again.
     pub fn start<S: Spawn<H>>(&'static self, spawn: &S) -> Result<(), StartError<S::Error>> {
         start(self.registry(), spawn)
     }
 
-    /// Starts, runs `body`, shuts down (running what is pending) and waits for the workers to be gone, also when `body` panics.
+    /// Starts, runs `body`, shuts down (running what is pending) and waits for the workers to be
+    /// gone, also when `body` panics.
     ///
     /// Works for an executor on the stack.
     ///
     /// # Blocking
     ///
-    /// Until every [`Worker`](crate::Worker) is gone. A host that keeps one for a loop of the calling thread's own keeps this call for ever: use
-    /// [`start`](Self::start) there.
+    /// Until every [`Worker`](crate::Worker) is gone. A host that keeps one for a loop of the
+    /// calling thread's own keeps this call for ever: use [`start`](Self::start) there.
     ///
     /// # Errors
     ///
@@ -386,7 +439,11 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(sum.unwrap(), 42);
     /// ```
     #[doc(alias = "with")]
-    pub fn run<S: Spawn<H>, R>(&self, spawn: &S, body: impl FnOnce(&Self) -> R) -> Result<R, StartError<S::Error>> {
+    pub fn run<S: Spawn<H>, R>(
+        &self,
+        spawn: &S,
+        body: impl FnOnce(&Self) -> R,
+    ) -> Result<R, StartError<S::Error>> {
         // The workers' leaving is waited for by `lend`, which does not depend on how this ends.
         lend(
             self.registry(),
@@ -398,10 +455,12 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         )
     }
 
-    /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers to leave.
+    /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers
+    /// to leave.
     ///
-    /// Idempotent; a later `Cancel` goes further than an earlier `Run`. An executor without live workers is drained by the calling
-    /// thread. Async tasks that nobody wakes are waited for; `Cancel` cancels them. Promises are not touched.
+    /// Idempotent; a later `Cancel` goes further than an earlier `Run`. An executor without live
+    /// workers is drained by the calling thread. Async tasks that nobody wakes are waited for;
+    /// `Cancel` cancels them. Promises are not touched.
     ///
     /// # Blocking
     ///
@@ -409,8 +468,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Errors
     ///
-    /// [`ShutdownError::WouldDeadlock`] if it is called by a worker of this executor; the shutdown has begun all the same. A super-loop
-    /// that is a worker calls [`begin_shutdown`](Self::begin_shutdown), and [`Worker::run_one`](crate::Worker::run_one) until it says `Left`.
+    /// [`ShutdownError::WouldDeadlock`] if it is called by a worker of this executor; the shutdown
+    /// has begun all the same. A super-loop that is a worker calls
+    /// [`begin_shutdown`](Self::begin_shutdown), and [`Worker::run_one`](crate::Worker::run_one)
+    /// until it says `Left`.
     ///
     /// # Python
     ///
@@ -452,11 +513,20 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         registry.wake_all();
     }
 
-    fn shutdown_with(&self, pending: Pending, patience: &impl Patience) -> Result<(), ShutdownError> {
+    fn shutdown_with(
+        &self,
+        pending: Pending,
+        patience: &impl Patience,
+    ) -> Result<(), ShutdownError> {
         self.begin_shutdown(pending);
         let registry = self.registry();
         let closed = Closed { registry };
-        if registry.current_worker().is_some() && registry.shared().ready.with(|ready| ready.issued.get() != 0) {
+        if registry.current_worker().is_some()
+            && registry
+                .shared()
+                .ready
+                .with(|ready| ready.issued.get() != 0)
+        {
             return Err(ShutdownError::WouldDeadlock);
         }
         block(registry, &closed, patience, Help::Workers).map_err(|interrupted| match interrupted {
@@ -465,13 +535,17 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         })
     }
 
-    /// Cancels whatever waits in the queue or rests. Nothing is accepted any more, so what is queued only gets less.
+    /// Cancels whatever waits in the queue or rests. Nothing is accepted any more, so what is
+    /// queued only gets less.
     fn cancel_all(&self) {
         let registry = self.registry();
         // Bound: the number of slots.
         for index in 0..registry.capacity() {
             let seen = registry.slot(index).snapshot();
-            if matches!(seen.phase(), Phase::Pending | Phase::Scheduled | Phase::Suspended) {
+            if matches!(
+                seen.phase(),
+                Phase::Pending | Phase::Scheduled | Phase::Suspended
+            ) {
                 // By its generation: the slot may have become a promise's by now.
                 if let Some(cancelled) = registry.cancel(index, Some(seen.generation())) {
                     complete_cancelled(registry, cancelled);
@@ -497,7 +571,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         }
     }
 
-    /// Runs ready tasks in the calling thread until there is none, those they submit included. Says how many it ran.
+    /// Runs ready tasks in the calling thread until there is none, those they submit included. Says
+    /// how many it ran.
     ///
     /// # Blocking
     ///
@@ -510,7 +585,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         ran
     }
 
-    /// What the executor has done and is doing. Looks at every slot that was ever in use, without keeping anybody waiting.
+    /// What the executor has done and is doing. Looks at every slot that was ever in use, without
+    /// keeping anybody waiting.
     #[must_use]
     pub fn stats(&self) -> Stats {
         Stats::of(self.registry())
@@ -543,7 +619,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             .field("workers", &WORKERS)
             .field("slots", &QUEUE)
             .field("slot_bytes", &SLOT_BYTES)
-            .field("started", &(self.core.shared.alive.load(Ordering::Relaxed) != 0))
+            .field(
+                "started",
+                &(self.core.shared.alive.load(Ordering::Relaxed) != 0),
+            )
             .field("refusal", &refusal)
             .field("stats", &self.stats())
             .finish()

@@ -1,9 +1,12 @@
-//! Watching many handles at once: what `wait`, `as_completed` and an unordered `map` have in common.
+//! Watching many handles at once: what `wait`, `as_completed` and an unordered `map` have in
+//! common.
 //!
-//! A watch registers every handle with a group of its executor, one group for each executor among them. A task that
-//! completes appends itself to its group's list, so that yielding it needs no search.
+//! A watch registers every handle with a group of its executor, one group for each executor among
+//! them. A task that completes appends itself to its group's list, so that yielding it needs no
+//! search.
 //!
-//! Invariant **One Watch**: a handle is in at most one group, because whoever watches it owns it, or borrows it mutably.
+//! Invariant **One Watch**: a handle is in at most one group, because whoever watches it owns it,
+//! or borrows it mutably.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -49,22 +52,29 @@ impl<'e, T, H: Park> Members<'e, T, H> for [Option<JoinHandle<'e, T, H>>] {
     }
 }
 
-/// A member's executor and slot. `None` for a handle whose outcome was taken: it belongs to no task any more.
+/// A member's executor and slot. `None` for a handle whose outcome was taken: it belongs to no task
+/// any more.
 type Key<'e, H> = (Registry<'e, H>, SlotRef<'e>);
 
-fn key<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M, place: usize) -> Option<Key<'e, H>> {
+fn key<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
+    members: &M,
+    place: usize,
+) -> Option<Key<'e, H>> {
     let handle = members.member(place)?;
     Some((handle.registry(), handle.receiver()?.slot()))
 }
 
-/// Registers the handle at `place` with the group of its executor, which is made if none of those in `watched` is of that executor.
+/// Registers the handle at `place` with the group of its executor, which is made if none of those
+/// in `watched` is of that executor.
 pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     place: usize,
     watched: Range<usize>,
     wake_on: WakeOn,
 ) {
-    let Some((registry, slot)) = key(members, place) else { return };
+    let Some((registry, slot)) = key(members, place) else {
+        return;
+    };
     let index = slot.index();
     // The group of the nearest other member of the same executor: mostly the one before.
     // Bound: the number of handles.
@@ -73,13 +83,22 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         .filter(|&other| other != place)
         .filter_map(|other| key(members, other))
         .filter(|(theirs, _)| theirs.is(registry))
-        .find_map(|(_, other)| registry.waits().with(|waits| waits.cell(other.index()).group()));
+        .find_map(|(_, other)| {
+            registry
+                .waits()
+                .with(|waits| waits.cell(other.index()).group())
+        });
     // It stays ours between the sections: we hold its members, or it is new and has none.
-    let group = group.unwrap_or_else(|| registry.waits().with(|waits| waits.new_group(index, wake_on)));
+    let group = group.unwrap_or_else(|| {
+        registry
+            .waits()
+            .with(|waits| waits.new_group(index, wake_on))
+    });
     registry.waits().with(|waits| {
         let cell = waits.cell(index);
         cell.set_group(Some(group));
-        // Fits: handles pin slots, of which an executor has fewer than 2^16; 2^16 executors would be needed.
+        // Fits: handles pin slots, of which an executor has fewer than 2^16; 2^16 executors would
+        // be needed.
         cell.position.set(place as u32);
         let head = &waits.cell(group).head;
         if listen(registry, slot) {
@@ -95,11 +114,15 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
 
 /// Takes the handle at `place` out of its group. Does nothing if it is in none.
 pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M, place: usize) {
-    let Some((registry, slot)) = key(members, place) else { return };
+    let Some((registry, slot)) = key(members, place) else {
+        return;
+    };
     let index = slot.index();
     let waiter = registry.waits().with(|waits| {
         let cell = waits.cell(index);
-        let Some(group) = cell.group() else { return Waiter::None };
+        let Some(group) = cell.group() else {
+            return Waiter::None;
+        };
         cell.set_group(None);
         let head = &waits.cell(group).head;
         if !head.completed.unlink(&registry, index) {
@@ -113,7 +136,11 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
 /// Frees a group that has no member left.
 fn leave<H: Park>(waits: &Waits<H>, group: Index) -> Waiter<H> {
     let head = &waits.cell(group).head;
-    if head.pending.get() == 0 && head.completed.is_empty() { waits.drop_group(group) } else { Waiter::None }
+    if head.pending.get() == 0 && head.completed.is_empty() {
+        waits.drop_group(group)
+    } else {
+        Waiter::None
+    }
 }
 
 /// What one look at the group of the handle at `place` says.
@@ -137,19 +164,26 @@ fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
 ) -> impl Iterator<Item = usize> + 'm {
     let mut last: Option<Registry<'e, H>> = None;
     let places = (from..members.places()).filter(move |&place| {
-        let Some((registry, _)) = key(members, place) else { return false };
+        let Some((registry, _)) = key(members, place) else {
+            return false;
+        };
         let new = last.is_none_or(|last| !last.is(registry));
         last = Some(registry);
         new
     });
-    // Bound: the number of handles; with one executor the first handle that is still there ends the search.
+    // Bound: the number of handles; with one executor the first handle that is still there ends the
+    // search.
     places.take(if mixed { usize::MAX } else { 1 })
 }
 
 /// Whether the handles belong to more than one executor.
 pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M) -> bool {
-    let mut executors = (0..members.places()).filter_map(|place| key(members, place)).map(|(registry, _)| registry);
-    executors.next().is_some_and(|first| executors.any(|other| !first.is(other)))
+    let mut executors = (0..members.places())
+        .filter_map(|place| key(members, place))
+        .map(|(registry, _)| registry);
+    executors
+        .next()
+        .is_some_and(|first| executors.any(|other| !first.is(other)))
 }
 
 /// Takes the place of a member that is done, in the order in which they became so.
@@ -195,15 +229,28 @@ pub(crate) fn block_on_group<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     patience: &impl Patience,
     help: Help,
 ) -> Result<(), Interrupted> {
-    let mut executors =
-        representatives(members, from, mixed).filter_map(|place| key(members, place)).map(|(registry, _)| registry);
-    let Some(first) = executors.next() else { return Ok(()) };
+    let mut executors = representatives(members, from, mixed)
+        .filter_map(|place| key(members, place))
+        .map(|(registry, _)| registry);
+    let Some(first) = executors.next() else {
+        return Ok(());
+    };
     let home = if first.current_worker().is_some() {
         first
     } else {
-        executors.find(|registry| registry.current_worker().is_some()).unwrap_or(first)
+        executors
+            .find(|registry| registry.current_worker().is_some())
+            .unwrap_or(first)
     };
-    let watched = Watched { members, from, mixed, wake_on, home, next: Cell::new(from), value: PhantomData };
+    let watched = Watched {
+        members,
+        from,
+        mixed,
+        wake_on,
+        home,
+        next: Cell::new(from),
+        value: PhantomData,
+    };
     block(home, &watched, patience, help)
 }
 
@@ -226,12 +273,16 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
     /// Replaces the waiter of each group. The group is ours: what stood there was our own.
     fn put_waiters(&self, mut waiter: impl FnMut(Registry<'_, H>) -> Waiter<H>) {
         for place in representatives(self.members, self.from, self.mixed) {
-            let Some((registry, slot)) = key(self.members, place) else { continue };
+            let Some((registry, slot)) = key(self.members, place) else {
+                continue;
+            };
             let waiter = waiter(registry);
-            let displaced = registry.waits().with(|waits| match waits.cell(slot.index()).group() {
-                Some(group) => waits.cell(group).head.waiter.put(waiter),
-                None => waiter,
-            });
+            let displaced = registry
+                .waits()
+                .with(|waits| match waits.cell(slot.index()).group() {
+                    Some(group) => waits.cell(group).head.waiter.put(waiter),
+                    None => waiter,
+                });
             unwind::discard(displaced);
         }
     }
@@ -241,7 +292,9 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
     fn is_ready(&self) -> bool {
         let mut pending = false;
         for place in representatives(self.members, self.from, self.mixed) {
-            let answer = ask(self.members, place, |head| (self.is_over(head), head.pending.get() > 0));
+            let answer = ask(self.members, place, |head| {
+                (self.is_over(head), head.pending.get() > 0)
+            });
             let Some((over, more)) = answer else { continue };
             if over {
                 return true;
@@ -251,17 +304,27 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
         !pending
     }
 
-    /// Bound: the number of handles; the search goes on where it ended, so that all searches together are as long as one.
+    /// Bound: the number of handles; the search goes on where it ended, so that all searches
+    /// together are as long as one.
     fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
-        let found = (self.next.get()..self.members.places())
-            .find_map(|place| Some((place, self.home.take_queued(self.own(place)?.index(), worker)?)));
+        let found = (self.next.get()..self.members.places()).find_map(|place| {
+            Some((
+                place,
+                self.home.take_queued(self.own(place)?.index(), worker)?,
+            ))
+        });
         // Nothing found: a future that rests may be queued by the next look.
-        self.next.set(found.as_ref().map_or(self.from, |&(place, _)| place + 1));
+        self.next
+            .set(found.as_ref().map_or(self.from, |&(place, _)| place + 1));
         found.map(|(_, running)| running)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        let worker = if let Waiter::Thread { worker, .. } = waiter { worker } else { 0 };
+        let worker = if let Waiter::Thread { worker, .. } = waiter {
+            worker
+        } else {
+            0
+        };
         self.put_waiters(|registry| Waiter::Thread {
             thread: H::current(),
             id: H::current_id(),
@@ -276,7 +339,11 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
         Waiter::None
     }
 
-    fn any_executor(&self, _home: Registry<'_, H>, act: &mut dyn FnMut(Registry<'_, H>) -> bool) -> bool {
+    fn any_executor(
+        &self,
+        _home: Registry<'_, H>,
+        act: &mut dyn FnMut(Registry<'_, H>) -> bool,
+    ) -> bool {
         representatives(self.members, self.from, self.mixed)
             .filter_map(|place| key(self.members, place))
             .any(|(registry, _)| act(registry))
@@ -287,7 +354,9 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
         (self.from..self.members.places()).all(|place| {
             let done = key(self.members, place).is_none_or(|(_, slot)| slot.snapshot().is_done());
             let runner = self.own(place).and_then(|slot| slot.worker());
-            done || runner.is_some_and(|runner| on.is_none_or(|worker| self.home.share_a_thread(worker, runner)))
+            done || runner.is_some_and(|runner| {
+                on.is_none_or(|worker| self.home.share_a_thread(worker, runner))
+            })
         })
     }
 }
@@ -300,11 +369,15 @@ pub(crate) fn wake_by<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     waker: &Waker,
 ) {
     for place in representatives(members, from, mixed) {
-        let Some((registry, slot)) = key(members, place) else { continue };
+        let Some((registry, slot)) = key(members, place) else {
+            continue;
+        };
         // Foreign code outside the lock: the clone before it, the drop of what was there after it.
         let waiter = Waiter::Waker(waker.clone());
         let displaced = registry.waits().with(|waits| {
-            let Some(group) = waits.cell(slot.index()).group() else { return waiter };
+            let Some(group) = waits.cell(slot.index()).group() else {
+                return waiter;
+            };
             waits.cell(group).head.waiter.put(waiter)
         });
         unwind::discard(displaced);

@@ -20,14 +20,16 @@ use crate::waiter::Waiter;
 
 /// The caller's end of one task: takes its result, cancels it, asks about it, or awaits it.
 ///
-/// Everything the task wrote before it ended is visible once a call here has returned its result, or said that it is done.
+/// Everything the task wrote before it ended is visible once a call here has returned its result,
+/// or said that it is done.
 ///
-/// Dropping the handle detaches the task: it still runs. Forgetting it ([`core::mem::forget`]) costs its slot, nothing else.
+/// Dropping the handle detaches the task: it still runs. Forgetting it ([`core::mem::forget`])
+/// costs its slot, nothing else.
 ///
 /// # Python
 ///
-/// `Future`, except that the result is moved out once, and that the callbacks run before the value can be taken. Where the type
-/// says `H`, it is because timeouts exist only for hosts with a clock.
+/// `Future`, except that the result is moved out once, and that the callbacks run before the value
+/// can be taken. Where the type says `H`, it is because timeouts exist only for hosts with a clock.
 #[doc(alias = "Future")]
 #[must_use = "a handle that is dropped detaches its task; `detach` says so in words"]
 pub struct JoinHandle<'e, T, H: Park = DefaultHost> {
@@ -38,7 +40,10 @@ pub struct JoinHandle<'e, T, H: Park = DefaultHost> {
 
 impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     pub(crate) fn new(registry: Registry<'e, H>, receiver: Receiver<'e, T>) -> Self {
-        Self { registry, receiver: Some(receiver) }
+        Self {
+            registry,
+            receiver: Some(receiver),
+        }
     }
 
     pub(crate) fn registry(&self) -> Registry<'e, H> {
@@ -51,11 +56,13 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
 
     /// Waits for the value.
     ///
-    /// In a worker of the same executor, a task that nobody has started is run here and now instead.
+    /// In a worker of the same executor, a task that nobody has started is run here and now
+    /// instead.
     ///
     /// # Blocking
     ///
-    /// Until the task has ended. With `WORKERS = 0` the calling thread runs ready tasks, in order, until then.
+    /// Until the task has ended. With `WORKERS = 0` the calling thread runs ready tasks, in order,
+    /// until then.
     ///
     /// # Context
     ///
@@ -63,8 +70,9 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// [`TaskError::Cancelled`], [`TaskError::Panicked`] or [`TaskError::Broken`] if the task has no value;
-    /// [`TaskError::WouldDeadlock`] in a worker if no worker could ever complete the task: it then goes on detached.
+    /// [`TaskError::Cancelled`], [`TaskError::Panicked`] or [`TaskError::Broken`] if the task has
+    /// no value; [`TaskError::WouldDeadlock`] in a worker if no worker could ever complete the
+    /// task: it then goes on detached.
     ///
     /// # Python
     ///
@@ -80,9 +88,9 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_take(&Endless::<H>::new(), Help::Workers)
     }
 
-    /// As [`result`](Self::result), but a task that nobody has started is run by the caller, here and now, instead of
-    /// waking a worker: with the caller's stack, at its priority, outside the worker hooks. A future that waits in the queue again is polled
-    /// there too.
+    /// As [`result`](Self::result), but a task that nobody has started is run by the caller, here
+    /// and now, instead of waking a worker: with the caller's stack, at its priority, outside
+    /// the worker hooks. A future that waits in the queue again is polled there too.
     pub fn result_inline(mut self) -> Result<T, TaskError> {
         // What mostly happens, without the machinery of a wait.
         if let Some(receiver) = &self.receiver {
@@ -94,11 +102,13 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_take(&Endless::<H>::new(), Help::Inline)
     }
 
-    /// As [`result`](Self::result), but waits at most `timeout`; zero polls. The handle stays good if it times out.
+    /// As [`result`](Self::result), but waits at most `timeout`; zero polls. The handle stays good
+    /// if it times out.
     ///
     /// # Errors
     ///
-    /// As [`result`](Self::result), and [`TaskError::TimedOut`]; [`TaskError::AlreadyTaken`] if an earlier call took the value.
+    /// As [`result`](Self::result), and [`TaskError::TimedOut`]; [`TaskError::AlreadyTaken`] if an
+    /// earlier call took the value.
     ///
     /// # Python
     ///
@@ -114,7 +124,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// Inside `Some`, as [`result`](Self::result), and [`TaskError::AlreadyTaken`] if an earlier call took the value.
+    /// Inside `Some`, as [`result`](Self::result), and [`TaskError::AlreadyTaken`] if an earlier
+    /// call took the value.
     pub fn try_result(&mut self) -> Option<Result<T, TaskError>> {
         if self.receiver.is_none() {
             return Some(Err(TaskError::AlreadyTaken));
@@ -122,7 +133,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.take()
     }
 
-    /// Waits for the end of the task and tells why it has no value; `None` if it has one. Does not take the value.
+    /// Waits for the end of the task and tells why it has no value; `None` if it has one. Does not
+    /// take the value.
     ///
     /// The error, and the panic payload in it, stay with the task.
     ///
@@ -138,7 +150,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_look(&Endless::<H>::new())
     }
 
-    /// As [`error`](Self::error), but waits at most `timeout`; zero polls. Still unknown, the error is [`TaskError::TimedOut`].
+    /// As [`error`](Self::error), but waits at most `timeout`; zero polls. Still unknown, the error
+    /// is [`TaskError::TimedOut`].
     pub fn error_timeout(&self, timeout: Duration) -> Option<&TaskError>
     where
         H: Clock,
@@ -146,8 +159,9 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_look(&Until::<H>::after(timeout))
     }
 
-    /// Cancels the task if nobody has started it, or if it is an async task between two polls. `true` if it is cancelled now, by this call
-    /// or an earlier one; `false` if it runs or has ended.
+    /// Cancels the task if nobody has started it, or if it is an async task between two polls.
+    /// `true` if it is cancelled now, by this call or an earlier one; `false` if it runs or has
+    /// ended.
     ///
     /// The closure or future is dropped, callbacks run and waiters wake in this call.
     ///
@@ -157,33 +171,45 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Python
     ///
-    /// `Future.cancel`, except that the task is done for everybody at once, not when a worker comes upon it.
+    /// `Future.cancel`, except that the task is done for everybody at once, not when a worker comes
+    /// upon it.
     pub fn cancel(&self) -> bool {
-        self.receiver.as_ref().is_some_and(|receiver| cancel(self.registry, receiver.slot().index(), None))
+        self.receiver
+            .as_ref()
+            .is_some_and(|receiver| cancel(self.registry, receiver.slot().index(), None))
     }
 
     /// Whether the task was cancelled.
     #[must_use]
     pub fn cancelled(&self) -> bool {
-        self.receiver.as_ref().is_some_and(|receiver| receiver.snapshot().is_cancelled())
+        self.receiver
+            .as_ref()
+            .is_some_and(|receiver| receiver.snapshot().is_cancelled())
     }
 
     /// Whether the task has started and not ended. An async task is running from its first poll.
     #[must_use]
     pub fn running(&self) -> bool {
-        self.receiver.as_ref().is_some_and(|receiver| receiver.snapshot().is_running())
+        self.receiver
+            .as_ref()
+            .is_some_and(|receiver| receiver.snapshot().is_running())
     }
 
-    /// Whether the task has ended or was cancelled. While its callbacks run it is done, but the value cannot be taken yet.
+    /// Whether the task has ended or was cancelled. While its callbacks run it is done, but the
+    /// value cannot be taken yet.
     #[must_use]
     pub fn done(&self) -> bool {
-        self.receiver.as_ref().is_none_or(|receiver| receiver.snapshot().is_settled())
+        self.receiver
+            .as_ref()
+            .is_none_or(|receiver| receiver.snapshot().is_settled())
     }
 
-    /// Calls `callback` with the outcome, once, in the thread that completes or cancels the task; here and now if it is done.
+    /// Calls `callback` with the outcome, once, in the thread that completes or cancels the task;
+    /// here and now if it is done.
     ///
-    /// Several are called in the order in which they were added. A panic in one is contained and counted
-    /// ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A callback holds a slot until it has run.
+    /// Several are called in the order in which they were added. A panic in one is contained and
+    /// counted ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A
+    /// callback holds a slot until it has run.
     ///
     /// # Context
     ///
@@ -191,8 +217,9 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The callback comes back if no slot is free for it, or if it does not fit one (that is known at run time only: a handle does
-    /// not know its executor's `SLOT_BYTES`, so that handles of several executors can be waited for together).
+    /// The callback comes back if no slot is free for it, or if it does not fit one (that is known
+    /// at run time only: a handle does not know its executor's `SLOT_BYTES`, so that handles of
+    /// several executors can be waited for together).
     ///
     /// # Python
     ///
@@ -203,7 +230,10 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     {
         match &self.receiver {
             Some(receiver) => add_callback(self.registry, receiver, callback),
-            None => Err(CallbackError { callback, reason: CallbackRefusal::AlreadyTaken }),
+            None => Err(CallbackError {
+                callback,
+                reason: CallbackRefusal::AlreadyTaken,
+            }),
         }
     }
 
@@ -214,7 +244,10 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
             let slot = receiver.slot();
             (slot.index(), slot.snapshot().generation())
         });
-        Canceller { registry: self.registry, key }
+        Canceller {
+            registry: self.registry,
+            key,
+        }
     }
 
     /// Lets the task run on by itself. What dropping the handle does, in words.
@@ -225,7 +258,11 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         CancelOnDrop { handle: Some(self) }
     }
 
-    pub(crate) fn wait_and_take(&mut self, patience: &impl Patience, help: Help) -> Result<T, TaskError> {
+    pub(crate) fn wait_and_take(
+        &mut self,
+        patience: &impl Patience,
+        help: Help,
+    ) -> Result<T, TaskError> {
         if let Some(outcome) = self.take() {
             return outcome;
         }
@@ -234,8 +271,13 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     fn wait(&self, patience: &impl Patience, help: Help) -> Result<(), TaskError> {
-        let Some(receiver) = &self.receiver else { return Err(TaskError::AlreadyTaken) };
-        let one = One { registry: self.registry, index: receiver.slot().index() };
+        let Some(receiver) = &self.receiver else {
+            return Err(TaskError::AlreadyTaken);
+        };
+        let one = One {
+            registry: self.registry,
+            index: receiver.slot().index(),
+        };
         block(self.registry, &one, patience, help).map_err(|interrupted| match interrupted {
             Interrupted::TimedOut => TaskError::TimedOut,
             Interrupted::WouldDeadlock => TaskError::WouldDeadlock,
@@ -281,13 +323,19 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
         if let Some(outcome) = this.try_result() {
             return Poll::Ready(outcome);
         }
-        let Some(receiver) = &this.receiver else { return Poll::Ready(Err(TaskError::AlreadyTaken)) };
+        let Some(receiver) = &this.receiver else {
+            return Poll::Ready(Err(TaskError::AlreadyTaken));
+        };
         let slot = receiver.slot();
         // Foreign code outside the lock: the clone before it, the drop of what was there after it.
         let waker = Waiter::Waker(context.waker().clone());
         let displaced = this.registry.waits().with(|waits| {
             let waiter = &waits.cell(slot.index()).waiter;
-            if listen(this.registry, slot) { Ok(waiter.put(waker)) } else { Err(waker) }
+            if listen(this.registry, slot) {
+                Ok(waiter.put(waker))
+            } else {
+                Err(waker)
+            }
         });
         match displaced {
             // Our own, of an earlier poll.
@@ -313,8 +361,13 @@ impl<T, H: Park> Drop for JoinHandle<'_, T, H> {
 
 impl<T, H: Park> fmt::Debug for JoinHandle<'_, T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let state = self.receiver.as_ref().map(|receiver| TaskState::of(receiver.snapshot()));
-        f.debug_struct("JoinHandle").field("state", &state).finish_non_exhaustive()
+        let state = self
+            .receiver
+            .as_ref()
+            .map(|receiver| TaskState::of(receiver.snapshot()));
+        f.debug_struct("JoinHandle")
+            .field("state", &state)
+            .finish_non_exhaustive()
     }
 }
 
@@ -339,7 +392,9 @@ pub struct CancelOnDrop<'e, T, H: Park = DefaultHost> {
 impl<'e, T, H: Park> CancelOnDrop<'e, T, H> {
     /// The plain handle, which does not cancel.
     pub fn into_inner(mut self) -> JoinHandle<'e, T, H> {
-        let Some(handle) = self.handle.take() else { unreachable!("only consuming takes it") };
+        let Some(handle) = self.handle.take() else {
+            unreachable!("only consuming takes it")
+        };
         handle
     }
 }
@@ -348,14 +403,18 @@ impl<'e, T, H: Park> Deref for CancelOnDrop<'e, T, H> {
     type Target = JoinHandle<'e, T, H>;
 
     fn deref(&self) -> &Self::Target {
-        let Some(handle) = &self.handle else { unreachable!("only consuming takes it") };
+        let Some(handle) = &self.handle else {
+            unreachable!("only consuming takes it")
+        };
         handle
     }
 }
 
 impl<T, H: Park> DerefMut for CancelOnDrop<'_, T, H> {
     fn deref_mut(&mut self) -> &mut Self::Target {
-        let Some(handle) = &mut self.handle else { unreachable!("only consuming takes it") };
+        let Some(handle) = &mut self.handle else {
+            unreachable!("only consuming takes it")
+        };
         handle
     }
 }

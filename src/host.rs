@@ -2,10 +2,10 @@
 //!
 //! Invariants:
 //!
-//! - **Token.** A thread keeps at most one wake-up permit; [`Park::unpark`] stores it, [`Park::park`]
-//!   consumes it or waits for it.
-//! - **Harmless Host.** A wrong host may hang or be slow; it cannot corrupt. Every wait
-//!   looks again after it wakes, and no memory safety rests on these traits, which is why they are safe.
+//! - **Token.** A thread keeps at most one wake-up permit; [`Park::unpark`] stores it,
+//!   [`Park::park`] consumes it or waits for it.
+//! - **Harmless Host.** A wrong host may hang or be slow; it cannot corrupt. Every wait looks again
+//!   after it wakes, and no memory safety rests on these traits, which is why they are safe.
 #![forbid(unsafe_code)]
 
 mod spin;
@@ -52,18 +52,22 @@ pub type DefaultHost = SpinHost;
 /// }
 /// ```
 ///
-/// A wrong one would forget a permit: if `unpark` is called while the thread is between its last look for work
-/// and `park`, the `park` that follows must return at once. Without that, wake-ups are lost and the executor hangs.
+/// A wrong one would forget a permit: if `unpark` is called while the thread is between its last
+/// look for work and `park`, the `park` that follows must return at once. Without that, wake-ups
+/// are lost and the executor hangs.
 pub trait Park: Sized + 'static {
     /// Names a thread so that others can wake it. Cloned and moved inside critical sections: both
     /// must be bounded, and neither may block.
     type Thread: Clone + Send + Sync + 'static;
 
-    /// Whether every thread soon gets its turn, whatever the others do: one that was unparked, and one that is about to unpark another. So it is where
-    /// an operating system shares the processors out; not where more urgent threads may keep them waiting without end, and that is the default.
+    /// Whether every thread soon gets its turn, whatever the others do: one that was unparked, and
+    /// one that is about to unpark another. So it is where an operating system shares the
+    /// processors out; not where more urgent threads may keep them waiting without end, and that is
+    /// the default.
     ///
-    /// With the feature `std`, a worker that was woken then keeps the others asleep until it has looked for work: if there is more than one task,
-    /// it wakes the next. Otherwise each task wakes a worker as long as one sleeps and none is searching.
+    /// With the feature `std`, a worker that was woken then keeps the others asleep until it has
+    /// looked for work: if there is more than one task, it wakes the next. Otherwise each task
+    /// wakes a worker as long as one sleeps and none is searching.
     const FAIR: bool = false;
 
     /// The calling thread.
@@ -73,9 +77,9 @@ pub trait Park: Sized + 'static {
 
     /// A number that tells the calling thread from every other that lives: never 0.
     ///
-    /// This is how an executor knows its own workers, so that a worker that waits for an unstarted task runs it instead. A
-    /// host with one thread of execution may return a constant. Called from any context, interrupts included; one
-    /// interrupt level should count as one thread.
+    /// This is how an executor knows its own workers, so that a worker that waits for an unstarted
+    /// task runs it instead. A host with one thread of execution may return a constant. Called
+    /// from any context, interrupts included; one interrupt level should count as one thread.
     fn current_id() -> usize;
 
     /// Sleeps until a permit is there, consumes it and returns. May return early.
@@ -86,24 +90,28 @@ pub trait Park: Sized + 'static {
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 
-    /// Called between two unsuccessful looks, before the thread announces that it sleeps: may spin a little and return `true` to look again,
-    /// or return `false` to go on. `round` counts from 0.
+    /// Called between two unsuccessful looks, before the thread announces that it sleeps: may spin
+    /// a little and return `true` to look again, or return `false` to go on. `round` counts
+    /// from 0.
     ///
-    /// Nobody wakes the thread meanwhile, nor, if it is a worker, another one in its place: it must not give the processor away here. That is for
-    /// [`linger`](Self::linger).
+    /// Nobody wakes the thread meanwhile, nor, if it is a worker, another one in its place: it must
+    /// not give the processor away here. That is for [`linger`](Self::linger).
     ///
-    /// This bounds the spinning: an implementation must return `false` from some round on. The default never spins.
+    /// This bounds the spinning: an implementation must return `false` from some round on. The
+    /// default never spins.
     #[inline(always)]
     fn relax(round: u32) -> bool {
         let _ = round;
         false
     }
 
-    /// Called after the thread has announced that it sleeps, before it parks: may give the processor away for a moment and return `true` to
-    /// look again, or return `false` to park. `round` counts from 0.
+    /// Called after the thread has announced that it sleeps, before it parks: may give the
+    /// processor away for a moment and return `true` to look again, or return `false` to park.
+    /// `round` counts from 0.
     ///
-    /// Whoever has something for the thread unparks it as if it were parked. So this must not consume the permit: it yields, and does not
-    /// call what [`park`](Self::park) sleeps by, not even for a moment; `park` would then miss what the permit was for. An implementation
+    /// Whoever has something for the thread unparks it as if it were parked. So this must not
+    /// consume the permit: it yields, and does not call what [`park`](Self::park) sleeps by,
+    /// not even for a moment; `park` would then miss what the permit was for. An implementation
     /// must return `false` from some round on. The default parks at once.
     #[inline(always)]
     fn linger(round: u32) -> bool {
@@ -112,7 +120,8 @@ pub trait Park: Sized + 'static {
     }
 }
 
-/// A monotonic clock. Timeouts exist only where the host has one; elsewhere they are a compile error.
+/// A monotonic clock. Timeouts exist only where the host has one; elsewhere they are a compile
+/// error.
 pub trait Clock: Park {
     /// Ticks per second. Fractions of a tick are rounded up, so that nothing times out early.
     const TICKS_PER_SECOND: u64;
@@ -120,16 +129,23 @@ pub trait Clock: Park {
     /// Ticks since an arbitrary moment. Never goes back. Called from any context that may wait.
     fn now() -> u64;
 
-    /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in ticks. May return early.
+    /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in
+    /// ticks. May return early.
     fn park_until(deadline: u64);
 }
 
 /// The tick `timeout` from now; the end of time if that is further away.
 pub(crate) fn deadline<H: Clock>(timeout: core::time::Duration) -> u64 {
     const {
-        assert!(H::TICKS_PER_SECOND > 0, "slotted: Clock::TICKS_PER_SECOND must not be 0");
+        assert!(
+            H::TICKS_PER_SECOND > 0,
+            "slotted: Clock::TICKS_PER_SECOND must not be 0"
+        );
         // A second's worth of nanoseconds times the frequency must fit 64 bits.
-        assert!(H::TICKS_PER_SECOND <= 10_000_000_000, "slotted: Clock::TICKS_PER_SECOND must be at most 10 GHz");
+        assert!(
+            H::TICKS_PER_SECOND <= 10_000_000_000,
+            "slotted: Clock::TICKS_PER_SECOND must be at most 10 GHz"
+        );
     }
     let hertz = H::TICKS_PER_SECOND;
     let part = (u64::from(timeout.subsec_nanos()) * hertz).div_ceil(1_000_000_000);

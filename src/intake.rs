@@ -1,4 +1,5 @@
-//! The way in: from a closure to a handle. Knows `SLOT_BYTES`, but neither how many slots nor how many workers there are.
+//! The way in: from a closure to a handle. Knows `SLOT_BYTES`, but neither how many slots nor how
+//! many workers there are.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -70,14 +71,18 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(reason) })
+                Err(SubmitError {
+                    task,
+                    reason: registry.refuse(reason),
+                })
             }
         }
     }
 
     /// Holds a slot; a refusal counts.
     pub(crate) fn reserve(&self) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
-        self.try_reserve().map_err(|reason| self.registry().refuse(reason))
+        self.try_reserve()
+            .map_err(|reason| self.registry().refuse(reason))
     }
 
     /// Holds a slot; a refusal does not count.
@@ -85,13 +90,23 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Intake<'e, SLOT_BYTES, H> {
         if let Some(reason) = self.registry().shared().ready.with(|ready| ready.refusal()) {
             return Err(reason);
         }
-        self.registry().claim().map(|index| Permit::new(self.registry(), self.adopt(index))).ok_or(Refusal::Full)
+        self.registry()
+            .claim()
+            .map(|index| Permit::new(self.registry(), self.adopt(index)))
+            .ok_or(Refusal::Full)
     }
 
     /// Holds a slot, waiting for it; a refusal counts.
-    pub(crate) fn reserve_with(&self, patience: &impl Patience) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
+    pub(crate) fn reserve_with(
+        &self,
+        patience: &impl Patience,
+    ) -> Result<Permit<'e, SLOT_BYTES, H>, Refusal> {
         let registry = self.registry();
-        let room = Room { registry, claimed: Cell::new(None), refusal: Cell::new(None) };
+        let room = Room {
+            registry,
+            claimed: Cell::new(None),
+            refusal: Cell::new(None),
+        };
         let waited = block(registry, &room, patience, Help::Workers);
         match room.claimed.get() {
             Some(index) => Ok(Permit::new(registry, self.adopt(index))),

@@ -1,16 +1,19 @@
 //! What lies in a slot's bytes, erased: a closure, a future or a callback, and later its outcome.
 //!
 //! One static [`Table`] per type tells the rest of the crate how to treat the bytes without
-//! naming the type. This file knows types and bytes; who may touch the bytes when is `slot`'s business.
+//! naming the type. This file knows types and bytes; who may touch the bytes when is `slot`'s
+//! business.
 //!
 //! Invariants:
 //!
-//! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made
-//!   for: `run`, `poll`, `call` and `discard` to the job itself, `drop_outcome` to the outcome named by the kind.
+//! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made for:
+//!   `run`, `poll`, `call` and `discard` to the job itself, `drop_outcome` to the outcome named by
+//!   the kind.
 //! - **Fits.** Size and alignment are checked by `const { assert! }` where the types are known.
 //!
 //! Every function here takes a `bytes` pointer under the same condition, named **Bytes** in the
-//! safety comments: it points to [`Aligned`] storage of a slot that the caller owns for the length of the call.
+//! safety comments: it points to [`Aligned`] storage of a slot that the caller owns for the length
+//! of the call.
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -95,7 +98,11 @@ pub(crate) struct Fallible;
 
 impl<T, E> Verdict<Result<T, E>> for Fallible {
     fn of(value: &Result<T, E>) -> Ended {
-        if value.is_ok() { Ended::Value } else { Ended::Failed }
+        if value.is_ok() {
+            Ended::Value
+        } else {
+            Ended::Failed
+        }
     }
 }
 
@@ -103,32 +110,44 @@ impl<T, E> Verdict<Result<T, E>> for Fallible {
 pub(crate) struct Closure<F, T, V>(PhantomData<(F, T, V)>);
 
 impl<F: FnOnce() -> T, T, V: Verdict<T>> Closure<F, T, V> {
-    pub(crate) const TABLE: Table =
-        Table { entry: Entry::Run(run::<F, T, V>), discard: discard::<F>, drop_outcome: drop_outcome::<T> };
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Run(run::<F, T, V>),
+        discard: discard::<F>,
+        drop_outcome: drop_outcome::<T>,
+    };
 }
 
 /// The table of a future `F`.
 pub(crate) struct Polling<F>(PhantomData<F>);
 
 impl<F: Future> Polling<F> {
-    pub(crate) const TABLE: Table =
-        Table { entry: Entry::Run(poll::<F>), discard: discard::<Polled<F>>, drop_outcome: drop_outcome::<F::Output> };
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Run(poll::<F>),
+        discard: discard::<Polled<F>>,
+        drop_outcome: drop_outcome::<F::Output>,
+    };
 }
 
 /// The table of a promise of a `T`.
 pub(crate) struct ByHand<T>(PhantomData<T>);
 
 impl<T> ByHand<T> {
-    pub(crate) const TABLE: Table =
-        Table { entry: Entry::Hand, discard: discard::<()>, drop_outcome: drop_outcome::<T> };
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Hand,
+        discard: discard::<()>,
+        drop_outcome: drop_outcome::<T>,
+    };
 }
 
 /// The table of a callback `F` on a task that returns `T`.
 pub(crate) struct Callback<F, T>(PhantomData<(F, T)>);
 
 impl<F: FnOnce(Result<&T, &TaskError>), T> Callback<F, T> {
-    pub(crate) const TABLE: Table =
-        Table { entry: Entry::Call(call::<F, T>), discard: discard::<F>, drop_outcome: drop_outcome::<()> };
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Call(call::<F, T>),
+        discard: discard::<F>,
+        drop_outcome: drop_outcome::<()>,
+    };
 }
 
 /// Whether a `V` fits storage of `len` bytes.
@@ -157,15 +176,17 @@ pub(crate) unsafe fn read<V>(bytes: *const u8) -> V {
 ///
 /// # Safety
 ///
-/// - **Bytes**, and they hold a live `F` (*Typed Bytes*); `T` and `TaskError` fit them. Afterwards they hold
-///   the outcome of the kind returned.
+/// - **Bytes**, and they hold a live `F` (*Typed Bytes*); `T` and `TaskError` fit them. Afterwards
+///   they hold the outcome of the kind returned.
 unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
-    // SAFETY: a live `F`, moved out to our stack. If it unwinds (no `std`), the bytes hold nothing, as `Kind::Empty`.
+    // SAFETY: a live `F`, moved out to our stack. If it unwinds (no `std`), the bytes hold nothing,
+    // as `Kind::Empty`.
     let closure = unsafe { read::<F>(bytes) };
     match unwind::catch(closure) {
         Ok(value) => {
             let ended = V::of(&value);
-            // SAFETY: the closure was moved out, so nothing lives there; the submitter checked that `T` fits.
+            // SAFETY: the closure was moved out, so nothing lives there; the submitter checked that
+            // `T` fits.
             unsafe { write::<T>(bytes, value) };
             ended
         }
@@ -178,15 +199,17 @@ unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
     }
 }
 
-/// Polls the future once; when it is ready, or panics, drops it where it lies and leaves the bytes to its outcome.
+/// Polls the future once; when it is ready, or panics, drops it where it lies and leaves the bytes
+/// to its outcome.
 ///
 /// # Safety
 ///
-/// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits them.
-///   Afterwards they hold the outcome of the kind returned, or still the future if it rests.
+/// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits
+///   them. Afterwards they hold the outcome of the kind returned, or still the future if it rests.
 unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let polled = bytes.cast::<Polled<F>>();
-    // Without `std` a panic passes by here: a pinned future is dropped all the same before its bytes are reused.
+    // Without `std` a panic passes by here: a pinned future is dropped all the same before its
+    // bytes are reused.
     let bomb = unwind::Bomb::new(|| {
         // SAFETY: a live `Polled<F>`, dropped once: nothing below runs after an unwind.
         unsafe { discard::<Polled<F>>(bytes) };
@@ -194,7 +217,8 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let ready = unwind::catch(|| {
         // SAFETY: a live `Polled<F>` that only we may touch.
         let polled = unsafe { &mut *polled };
-        // SAFETY: futures live only in `'static` executors and are dropped where they lie: never moved.
+        // SAFETY: futures live only in `'static` executors and are dropped where they lie: never
+        // moved.
         let future = unsafe { Pin::new_unchecked(&mut polled.future) };
         future.poll(&mut Context::from_waker(&polled.waker))
     });
@@ -208,7 +232,8 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     unsafe { discard::<Polled<F>>(bytes) };
     match outcome {
         Ok(value) => {
-            // SAFETY: the future was dropped, so nothing lives there; the submitter checked that the output fits.
+            // SAFETY: the future was dropped, so nothing lives there; the submitter checked that
+            // the output fits.
             unsafe { write::<F::Output>(bytes, value) };
             Ended::Value
         }
@@ -226,9 +251,13 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `F` (*Typed Bytes*), which they no longer do afterwards.
-/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which nobody
-///   changes or moves during the call.
-unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(bytes: *mut u8, outcome: *const u8, kind: Kind) -> bool {
+/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which
+///   nobody changes or moves during the call.
+unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(
+    bytes: *mut u8,
+    outcome: *const u8,
+    kind: Kind,
+) -> bool {
     // SAFETY: a live `F`, moved out to our stack.
     let callback = unsafe { read::<F>(bytes) };
     unwind::contain(|| {
@@ -242,8 +271,8 @@ unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(bytes: *mut u8, outcome: *c
 ///
 /// # Safety
 ///
-/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which nobody
-///   changes or moves during `'o`.
+/// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which
+///   nobody changes or moves during `'o`.
 pub(crate) unsafe fn look<'o, T>(outcome: *const u8, kind: Kind) -> Result<&'o T, &'o TaskError> {
     match kind {
         Kind::Value | Kind::Failed => {
@@ -275,7 +304,8 @@ unsafe fn discard<J>(bytes: *mut u8) {
 ///
 /// # Safety
 ///
-/// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no longer do afterwards.
+/// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no
+///   longer do afterwards.
 unsafe fn drop_outcome<T>(bytes: *mut u8, kind: Kind) {
     match kind {
         // SAFETY: these kinds mean a live `T`.

@@ -1,8 +1,9 @@
 //! A fixed-capacity executor without a heap, with the semantics of Python's `concurrent.futures`.
 //!
-//! An [`Executor`] keeps tasks (closures and futures) and their results in preallocated slots. The host lends it threads: std
-//! threads on a desktop, RTOS tasks, second cores or a super-loop on a board. Nothing is allocated after it was made, every capacity is in
-//! its type, and running out of one is an error at the call that asked.
+//! An [`Executor`] keeps tasks (closures and futures) and their results in preallocated slots. The
+//! host lends it threads: std threads on a desktop, RTOS tasks, second cores or a super-loop on a
+//! board. Nothing is allocated after it was made, every capacity is in its type, and running out of
+//! one is an error at the call that asked.
 //!
 //! ```
 //! use slotted::{Executor, StdThreads, as_completed};
@@ -18,7 +19,8 @@
 //!
 //! # Principles, in order
 //!
-//! 1. **Sound.** `unsafe` is in few files, each obligation is answered by a named invariant ([`architecture`]).
+//! 1. **Sound.** `unsafe` is in few files, each obligation is answered by a named invariant
+//!    ([`architecture`]).
 //! 2. **Bounded.** No heap, no unbounded loop, no unbounded wait that was not asked for.
 //! 3. **Clear.** Errors say what to change; a refused task comes back.
 //! 4. **Small.** One copy of the code for all capacities.
@@ -38,10 +40,12 @@
 //!
 //! # Panics in tasks
 //!
-//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on; a task's panic reaches
-//! whoever takes its result. On targets where panics abort or never return, the first panic of a task is the end of the program, as anywhere else
-//! there. Where the crate is built without `std` and panics unwind all the same, the panic of a task goes through the worker to its host, and the task ends as
-//! [`TaskError::Broken`]; a callback or a destructor must not panic there: its task would never be done.
+//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on;
+//! a task's panic reaches whoever takes its result. On targets where panics abort or never return,
+//! the first panic of a task is the end of the program, as anywhere else there. Where the crate is
+//! built without `std` and panics unwind all the same, the panic of a task goes through the worker
+//! to its host, and the task ends as [`TaskError::Broken`]; a callback or a destructor must not
+//! panic there: its task would never be done.
 //!
 //! # Differences from `concurrent.futures`
 //!
@@ -138,13 +142,13 @@ mod readme {}
 mod models;
 
 pub use as_completed::{
-    AsCompleted, AsCompletedTimeout, AsCompletedWithTimeout, IntoHandles, Storage, UnfinishedHandles, as_completed,
-    as_completed_timeout,
+    AsCompleted, AsCompletedTimeout, AsCompletedWithTimeout, IntoHandles, Storage,
+    UnfinishedHandles, as_completed, as_completed_timeout,
 };
 pub use canceller::{Canceller, TaskState};
 pub use error::{
-    CallbackError, CallbackRefusal, InvalidState, Refusal, ShutdownError, StartError, SubmitError, TaskError,
-    WorkerStartError,
+    CallbackError, CallbackRefusal, InvalidState, Refusal, ShutdownError, StartError, SubmitError,
+    TaskError, WorkerStartError,
 };
 pub use executor::{Executor, Pending};
 pub use handle::{CancelOnDrop, JoinHandle};

@@ -42,7 +42,8 @@ impl<A, T: Send, F: Fn(A) -> T + Clone + Send> Work<A> for Each<F> {
     }
 }
 
-/// Turns an item into a task: of an executor, or of a scope. Not nameable outside the crate, and so neither callable nor implementable.
+/// Turns an item into a task: of an executor, or of a scope. Not nameable outside the crate, and so
+/// neither callable nor implementable.
 pub trait Gate<'e, const SLOT_BYTES: usize, W: Work<A>, A, H: Park> {
     #[doc(hidden)]
     fn door(&self) -> Door<'e, SLOT_BYTES, H>;
@@ -65,7 +66,8 @@ impl<const SLOT_BYTES: usize, H: Park> fmt::Debug for Door<'_, SLOT_BYTES, H> {
     }
 }
 
-impl<'e, const SLOT_BYTES: usize, W, A, H: Park> Gate<'e, SLOT_BYTES, W, A, H> for Door<'e, SLOT_BYTES, H>
+impl<'e, const SLOT_BYTES: usize, W, A, H: Park> Gate<'e, SLOT_BYTES, W, A, H>
+    for Door<'e, SLOT_BYTES, H>
 where
     W: Work<A, Output: 'static> + 'static,
     A: Send + 'static,
@@ -81,7 +83,9 @@ where
         item: A,
     ) -> Result<JoinHandle<'e, W::Output, H>, Refusal> {
         let (registry, claim) = permit.into_parts();
-        match claim.closure::<_, _, Plain>(move || work.work(item), |filled| registry.enqueue(filled)) {
+        match claim
+            .closure::<_, _, Plain>(move || work.work(item), |filled| registry.enqueue(filled))
+        {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, _task, reason)) => {
                 registry.release(claim.retire());
@@ -113,7 +117,8 @@ enum Progress {
 
 /// The tasks that were submitted and whose results were not yet yielded.
 struct Flight<'e, T, H: Park, const QUEUE: usize> {
-    /// In input order the places in use are `first` and those that follow, round and round; in completion order, any.
+    /// In input order the places in use are `first` and those that follow, round and round; in
+    /// completion order, any.
     places: heapless::Vec<Option<JoinHandle<'e, T, H>>, QUEUE>,
     first: usize,
     count: usize,
@@ -133,7 +138,9 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
             Order::Completion => {
                 let places = self.places.len();
                 let mut from_first = (self.first..places).chain(0..self.first);
-                from_first.find(|&place| self.places[place].is_none()).unwrap_or(places)
+                from_first
+                    .find(|&place| self.places[place].is_none())
+                    .unwrap_or(places)
             }
         };
         if place == self.places.len() {
@@ -145,12 +152,22 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
         self.count += 1;
         self.lowest = self.lowest.min(place);
         if self.order == Order::Completion {
-            watch(self.places.as_slice(), place, 0..self.places.len(), WakeOn::Any);
+            watch(
+                self.places.as_slice(),
+                place,
+                0..self.places.len(),
+                WakeOn::Any,
+            );
         }
     }
 
     /// Waits for the next task in order, and takes its result. `None`: the time is up.
-    fn next(&mut self, size: usize, patience: &impl Patience, help: Help) -> Option<Result<T, TaskError>> {
+    fn next(
+        &mut self,
+        size: usize,
+        patience: &impl Patience,
+        help: Help,
+    ) -> Option<Result<T, TaskError>> {
         let place = match self.order {
             Order::Input => self.first,
             Order::Completion => self.next_completed(patience, help)?,
@@ -162,7 +179,11 @@ impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
         }
         self.places[place] = None;
         self.count -= 1;
-        self.first = if self.order == Order::Input { (place + 1) % size } else { place };
+        self.first = if self.order == Order::Input {
+            (place + 1) % size
+        } else {
+            place
+        };
         Some(outcome)
     }
 
@@ -201,10 +222,11 @@ impl<T, H: Park, const QUEUE: usize> Drop for Flight<'_, T, H, QUEUE> {
     }
 }
 
-/// What [`Executor::map`](crate::Executor::map) and [`Scope::map`](crate::Scope::map) return: an iterator over the results.
+/// What [`Executor::map`](crate::Executor::map) and [`Scope::map`](crate::Scope::map) return: an
+/// iterator over the results.
 ///
-/// Lazy: the first `next` submits as many items as the window holds, and each further one fills it up again. An item is
-/// taken from the input only when there is a slot for it.
+/// Lazy: the first `next` submits as many items as the window holds, and each further one fills it
+/// up again. An item is taken from the input only when there is a slot for it.
 ///
 /// Dropping it cancels what has not started; [`detach`](Self::detach) does not.
 #[must_use = "iterators are lazy: nothing has been submitted yet"]
@@ -225,17 +247,25 @@ where
     flight: Flight<'e, W::Output, H, QUEUE>,
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H> Map<'e, QUEUE, SLOT_BYTES, G, I, W, H>
+impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H>
+    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H>
 where
     I: Iterator,
     W: Work<I::Item>,
     H: Park,
 {
     pub(crate) fn new(gate: G, items: I, work: W, help: Help) -> Self {
-        Self::with(gate, items, work, Endless::new(), (QUEUE, help, Order::Input))
+        Self::with(
+            gate,
+            items,
+            work,
+            Endless::new(),
+            (QUEUE, help, Order::Input),
+        )
     }
 
-    /// Gives up `timeout` after this call: yields [`TaskError::TimedOut`] once, and ends. What has not started is cancelled.
+    /// Gives up `timeout` after this call: yields [`TaskError::TimedOut`] once, and ends. What has
+    /// not started is cancelled.
     ///
     /// # Python
     ///
@@ -244,21 +274,62 @@ where
     where
         H: Clock,
     {
-        let Self { gate, items, work, patience: _, size, help, state, flight } = self;
-        Map { gate, items, work, patience: Until::after(timeout), size, help, state, flight }
+        let Self {
+            gate,
+            items,
+            work,
+            patience: _,
+            size,
+            help,
+            state,
+            flight,
+        } = self;
+        Map {
+            gate,
+            items,
+            work,
+            patience: Until::after(timeout),
+            size,
+            help,
+            state,
+            flight,
+        }
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
+    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
 where
     I: Iterator,
     W: Work<I::Item>,
     H: Park,
 {
     /// A map that has not begun.
-    fn with(gate: G, items: I, work: W, patience: P, (size, help, order): (usize, Help, Order)) -> Self {
-        let flight = Flight { places: heapless::Vec::new(), first: 0, count: 0, lowest: 0, order, detached: false };
-        Self { gate, items, work, patience, size, help, state: Progress::Open, flight }
+    fn with(
+        gate: G,
+        items: I,
+        work: W,
+        patience: P,
+        (size, help, order): (usize, Help, Order),
+    ) -> Self {
+        let flight = Flight {
+            places: heapless::Vec::new(),
+            first: 0,
+            count: 0,
+            lowest: 0,
+            order,
+            detached: false,
+        };
+        Self {
+            gate,
+            items,
+            work,
+            patience,
+            size,
+            help,
+            state: Progress::Open,
+            flight,
+        }
     }
 
     /// Keeps at most `size` tasks in flight; more than `QUEUE` means `QUEUE`.
@@ -290,8 +361,8 @@ where
         self
     }
 
-    /// Has the calling thread run, here and now, items that it waits for and nobody has started. See
-    /// [`result_inline`](JoinHandle::result_inline).
+    /// Has the calling thread run, here and now, items that it waits for and nobody has started.
+    /// See [`result_inline`](JoinHandle::result_inline).
     pub fn inline(mut self) -> Self {
         self.help = Help::Inline;
         self
@@ -304,7 +375,10 @@ where
 
     #[track_caller]
     fn assert_unstarted(&self) {
-        assert!(self.flight.places.is_empty(), "the window can only be changed before the first `next`");
+        assert!(
+            self.flight.places.is_empty(),
+            "the window can only be changed before the first `next`"
+        );
     }
 
     /// The next item, if there is one.
@@ -317,7 +391,8 @@ where
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
+    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
 where
     G: Gate<'e, SLOT_BYTES, W, I::Item, H>,
     I: Iterator,
@@ -325,7 +400,8 @@ where
     H: Park,
     P: Patience,
 {
-    /// Submits items until the window is full, or the executor is, or there are no more. Bound: the window.
+    /// Submits items until the window is full, or the executor is, or there are no more. Bound: the
+    /// window.
     fn fill(&mut self) {
         while self.state == Progress::Open && self.flight.count < self.size {
             match self.gate.door().0.try_reserve() {
@@ -345,7 +421,8 @@ where
         }
     }
 
-    /// Nothing is in flight, and all slots belong to others: waits for one, or, a worker, does the work itself.
+    /// Nothing is in flight, and all slots belong to others: waits for one, or, a worker, does the
+    /// work itself.
     fn next_alone(&mut self) -> Option<Result<W::Output, TaskError>> {
         let door = self.gate.door().0;
         if self.help == Help::Inline || door.registry().current_worker().is_some() {
@@ -375,7 +452,11 @@ where
                 if self.items.size_hint().1 == Some(0) {
                     return None;
                 }
-                Some(Err(if reason == Refusal::Broken { TaskError::Broken } else { TaskError::Cancelled }))
+                Some(Err(if reason == Refusal::Broken {
+                    TaskError::Broken
+                } else {
+                    TaskError::Cancelled
+                }))
             }
             Progress::Open | Progress::Exhausted | Progress::Over => None,
         }
@@ -400,8 +481,8 @@ where
     H: Park,
     P: Patience,
 {
-    /// An error is one item's, and the iteration goes on. If the executor is shut down or broken it ends with
-    /// [`TaskError::Cancelled`] or [`TaskError::Broken`].
+    /// An error is one item's, and the iteration goes on. If the executor is shut down or broken it
+    /// ends with [`TaskError::Cancelled`] or [`TaskError::Broken`].
     type Item = Result<W::Output, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -1,10 +1,12 @@
-//! Loom models of the whole: every interleaving (with at most two preemptions) of a few threads on a small executor.
+//! Loom models of the whole: every interleaving (with at most two preemptions) of a few threads on
+//! a small executor.
 //!
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`
 //!
-//! Loom checks each access to a slot's bytes against the happens-before relation, finds lost wake-ups as deadlocks, and
-//! the models count what is dropped. The lists are single-threaded code behind one lock and take part in every model here; the stack of
-//! returned slots, the arrivals and the state word have models of their own at the foot of their files.
+//! Loom checks each access to a slot's bytes against the happens-before relation, finds lost
+//! wake-ups as deadlocks, and the models count what is dropped. The lists are single-threaded code
+//! behind one lock and take part in every model here; the stack of returned slots, the arrivals and
+//! the state word have models of their own at the foot of their files.
 #![forbid(unsafe_code)]
 
 use core::future::Future;
@@ -22,7 +24,8 @@ use crate::{Executor, Park, Pending, ReturnWhen, Spawn, TaskError, Worker, as_co
 
 /// Threads of the model.
 ///
-/// Not loom's own `park`: there a permit is lost when its thread has to wait for a lock before it parks.
+/// Not loom's own `park`: there a permit is lost when its thread has to wait for a lock before it
+/// parks.
 pub(crate) struct Modelled;
 
 /// A thread's number and its permit.
@@ -103,10 +106,17 @@ fn model<const WORKERS: usize, const QUEUE: usize>(body: fn(&Pool<WORKERS, QUEUE
 }
 
 /// As `model`, with at most so many preemptions.
-fn model_within<const WORKERS: usize, const QUEUE: usize>(preemptions: usize, body: fn(&Pool<WORKERS, QUEUE>)) {
+fn model_within<const WORKERS: usize, const QUEUE: usize>(
+    preemptions: usize,
+    body: fn(&Pool<WORKERS, QUEUE>),
+) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
-    builder.preemption_bound = Some(builder.preemption_bound.map_or(preemptions, |bound| bound.min(preemptions)));
+    builder.preemption_bound = Some(
+        builder
+            .preemption_bound
+            .map_or(preemptions, |bound| bound.min(preemptions)),
+    );
     builder.check(move || {
         let pool = Pool::<WORKERS, QUEUE>::new();
         pool.run(&Modelled, |pool| body(pool)).unwrap();
@@ -151,7 +161,10 @@ fn cancel_and_start_have_one_winner() {
         let (counted, drops) = Counted::new();
         let handle = pool.submit(move || drop(counted)).unwrap();
         let cancelled = handle.cancel();
-        assert_eq!(cancelled, matches!(handle.result(), Err(TaskError::Cancelled)));
+        assert_eq!(
+            cancelled,
+            matches!(handle.result(), Err(TaskError::Cancelled))
+        );
         assert_eq!(drops.load(Ordering::Relaxed), 1);
     });
 }
@@ -199,7 +212,10 @@ fn a_task_that_shutdown_cancels_is_done_for_its_waiter() {
         let (counted, drops) = Counted::new();
         let handle = pool.submit(move || drop(counted)).unwrap();
         pool.shutdown(Pending::Cancel).unwrap();
-        assert!(matches!(handle.result(), Ok(()) | Err(TaskError::Cancelled)));
+        assert!(matches!(
+            handle.result(),
+            Ok(()) | Err(TaskError::Cancelled)
+        ));
         assert_eq!(drops.load(Ordering::Relaxed), 1);
     });
 }
@@ -224,7 +240,9 @@ fn a_callback_added_while_the_task_ends_is_called_once() {
 fn as_completed_hears_of_tasks_that_end_while_it_registers() {
     model::<1, 2>(|pool| {
         let handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
-        let mut results: Vec<i32> = as_completed(handles).map(|handle| handle.result().unwrap()).collect();
+        let mut results: Vec<i32> = as_completed(handles)
+            .map(|handle| handle.result().unwrap())
+            .collect();
         results.sort_unstable();
         assert_eq!(results, [1, 2]);
     });
@@ -245,7 +263,11 @@ fn a_failure_wakes_who_waits_for_the_first_one() {
 fn the_last_of_several_wakes_who_waits_for_all() {
     model::<1, 2>(|pool| {
         let mut handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
-        assert!(wait(&mut handles, ReturnWhen::AllCompleted).not_done.is_empty());
+        assert!(
+            wait(&mut handles, ReturnWhen::AllCompleted)
+                .not_done
+                .is_empty()
+        );
     });
 }
 
@@ -334,7 +356,10 @@ fn a_wake_during_the_poll_or_after_it_is_not_lost() {
 }
 
 /// Ready when it reads 2.
-struct UntilTwo(Arc<loom::sync::atomic::AtomicUsize>, Arc<Mutex<Option<Waker>>>);
+struct UntilTwo(
+    Arc<loom::sync::atomic::AtomicUsize>,
+    Arc<Mutex<Option<Waker>>>,
+);
 
 impl Future for UntilTwo {
     type Output = ();
@@ -351,8 +376,13 @@ impl Future for UntilTwo {
 #[test]
 fn the_poll_after_a_wake_sees_what_came_before_it_even_if_the_future_was_queued_already() {
     model_static::<1>(|pool| {
-        let (number, place) = (Arc::new(loom::sync::atomic::AtomicUsize::new(0)), Arc::new(Mutex::new(None)));
-        let handle = pool.submit_future(UntilTwo(number.clone(), place.clone())).unwrap();
+        let (number, place) = (
+            Arc::new(loom::sync::atomic::AtomicUsize::new(0)),
+            Arc::new(Mutex::new(None)),
+        );
+        let handle = pool
+            .submit_future(UntilTwo(number.clone(), place.clone()))
+            .unwrap();
         assert!(pool.run_one());
         let waker: Waker = place.lock().unwrap().take().unwrap();
         let driver = thread::spawn(move || handle.result().unwrap());
@@ -382,14 +412,18 @@ fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
         let woken = thread::spawn(move || waker.wake());
         let cancelled = handle.cancel();
         woken.join().unwrap();
-        assert!(cancelled, "between two polls a future can be cancelled, woken or not");
+        assert!(
+            cancelled,
+            "between two polls a future can be cancelled, woken or not"
+        );
         assert_eq!(drops.load(Ordering::Relaxed), 1);
         drop(handle);
         assert_eq!(pool.stats().slots_in_use, 0);
     });
 }
 
-/// A thread cancels what is done, and so gathers, while another takes back what it has pushed: workers do not go on looking for it.
+/// A thread cancels what is done, and so gathers, while another takes back what it has pushed:
+/// workers do not go on looking for it.
 #[test]
 fn what_is_taken_back_leaves_nothing_to_look_for() {
     model_static::<2>(|pool| {
@@ -408,7 +442,8 @@ fn what_is_taken_back_leaves_nothing_to_look_for() {
 fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
     model_static::<2>(|pool| {
         let (promise, handle) = pool.promise::<u32>().unwrap();
-        let other = thread::spawn(move || pool.submit(move || promise.set_result(1).is_ok()).unwrap());
+        let other =
+            thread::spawn(move || pool.submit(move || promise.set_result(1).is_ok()).unwrap());
         assert_eq!(handle.result().unwrap(), 1);
         other.join().unwrap().detach();
     });
@@ -438,8 +473,8 @@ impl Spawn<Modelled> for Keep {
     }
 }
 
-/// One task waits for a second, and a third for the second too, which one of the two runs in place; and the second waits for the first. If that is a
-/// circle, somebody is told.
+/// One task waits for a second, and a third for the second too, which one of the two runs in place;
+/// and the second waits for the first. If that is a circle, somebody is told.
 #[test]
 fn circle_through_a_task_that_is_run_in_place_is_found() {
     /// What the tasks need of each other. Not loom's: set before it is read.

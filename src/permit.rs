@@ -10,7 +10,8 @@ use crate::job::Plain;
 use crate::registry::Registry;
 use crate::slot::Claim;
 
-/// Holds one slot, so that a submit through it cannot fail for lack of room. Dropping it gives the slot back.
+/// Holds one slot, so that a submit through it cannot fail for lack of room. Dropping it gives the
+/// slot back.
 ///
 /// ```
 /// use slotted::{Executor, Refusal};
@@ -29,12 +30,17 @@ pub struct Permit<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
     pub(crate) fn new(registry: Registry<'e, H>, claim: Claim<'e, SLOT_BYTES>) -> Self {
-        Self { registry, claim: Some(claim) }
+        Self {
+            registry,
+            claim: Some(claim),
+        }
     }
 
     /// The executor and the slot, for code that submits in its own way.
     pub(crate) fn into_parts(mut self) -> (Registry<'e, H>, Claim<'e, SLOT_BYTES>) {
-        let Some(claim) = self.claim.take() else { unreachable!("a permit holds its slot until it is consumed") };
+        let Some(claim) = self.claim.take() else {
+            unreachable!("a permit holds its slot until it is consumed")
+        };
         (self.registry, claim)
     }
 
@@ -53,7 +59,10 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
             Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
             Err((claim, task, reason)) => {
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(reason) })
+                Err(SubmitError {
+                    task,
+                    reason: registry.refuse(reason),
+                })
             }
         }
     }

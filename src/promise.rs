@@ -13,8 +13,8 @@ use crate::sync::Ordering;
 
 /// The giving end of a task that no worker runs: for interrupts, drivers and tests.
 ///
-/// Dropped without a value, it completes its handle with [`TaskError::Broken`]. It holds its slot as the handle does: the
-/// slot is free when both are gone.
+/// Dropped without a value, it completes its handle with [`TaskError::Broken`]. It holds its slot
+/// as the handle does: the slot is free when both are gone.
 ///
 /// ```
 /// use slotted::Executor;
@@ -37,11 +37,16 @@ pub struct Promise<'e, T: Send, H: Park = DefaultHost> {
 
 impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     pub(crate) fn new(registry: Registry<'e, H>, promised: Promised<'e, T>) -> Self {
-        Self { registry, promised: Some(promised) }
+        Self {
+            registry,
+            promised: Some(promised),
+        }
     }
 
     fn promised(&self) -> &Promised<'e, T> {
-        let Some(promised) = &self.promised else { unreachable!("only drop takes it") };
+        let Some(promised) = &self.promised else {
+            unreachable!("only drop takes it")
+        };
         promised
     }
 
@@ -85,7 +90,11 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     fn complete(&self, outcome: Result<T, TaskError>) -> Result<(), Result<T, TaskError>> {
         let shared = self.registry.shared();
         let (cancelled, panicked, broken) = match &outcome {
-            Err(error) => (error.is_cancelled(), error.is_panicked(), matches!(error, TaskError::Broken)),
+            Err(error) => (
+                error.is_cancelled(),
+                error.is_panicked(),
+                matches!(error, TaskError::Broken),
+            ),
             Ok(_) => (false, false, false),
         };
         let ending = self.promised().complete(outcome)?;
@@ -101,7 +110,8 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
         Ok(())
     }
 
-    /// Marks the task as running, so that it can no longer be cancelled. `Ok(false)`: it is cancelled, there is nothing to do.
+    /// Marks the task as running, so that it can no longer be cancelled. `Ok(false)`: it is
+    /// cancelled, there is nothing to do.
     ///
     /// # Context
     ///
@@ -125,7 +135,10 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
 
 impl<T: Send, H: Park> Drop for Promise<'_, T, H> {
     fn drop(&mut self) {
-        let open = matches!(self.promised().snapshot().phase(), Phase::Open | Phase::Running);
+        let open = matches!(
+            self.promised().snapshot().phase(),
+            Phase::Open | Phase::Running
+        );
         if open {
             // Cancelled in this very moment: then there is an outcome already.
             let _ = self.complete(Err(TaskError::Broken));

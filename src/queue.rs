@@ -1,7 +1,8 @@
 //! Lists of slots: the ready queue and the free list.
 //!
-//! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock, and every
-//! function here is called inside that lock, which is what orders the relaxed accesses to the links.
+//! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock,
+//! and every function here is called inside that lock, which is what orders the relaxed accesses to
+//! the links.
 //!
 //! Invariants:
 //!
@@ -43,7 +44,8 @@ pub(crate) struct Link {
     next: AtomicU16,
     /// Meaningless for the first of a list.
     previous: AtomicU16,
-    /// The `TAG` of the list it is in; or the worker that took it out of the ready queue to run it; or 0.
+    /// The `TAG` of the list it is in; or the worker that took it out of the ready queue to run
+    /// it; or 0.
     place: AtomicU16,
 }
 
@@ -74,8 +76,8 @@ pub(crate) trait Links {
     fn link(&self, index: Index) -> &Link;
 }
 
-/// A doubly linked list of slots. `TAG` tells the lists a slot may be in apart, so that `unlink` cannot take a slot out of
-/// a list it is not in.
+/// A doubly linked list of slots. `TAG` tells the lists a slot may be in apart, so that `unlink`
+/// cannot take a slot out of a list it is not in.
 pub(crate) struct List<const TAG: u16> {
     first: Cell<u16>,
     last: Cell<u16>,
@@ -83,7 +85,10 @@ pub(crate) struct List<const TAG: u16> {
 
 impl<const TAG: u16> List<TAG> {
     pub(crate) const fn new() -> Self {
-        Self { first: Cell::new(NONE), last: Cell::new(NONE) }
+        Self {
+            first: Cell::new(NONE),
+            last: Cell::new(NONE),
+        }
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -101,7 +106,10 @@ impl<const TAG: u16> List<TAG> {
         if last == NONE {
             self.first.set(index + 1);
         } else {
-            links.link(last - 1).next.store(index + 1, Ordering::Relaxed);
+            links
+                .link(last - 1)
+                .next
+                .store(index + 1, Ordering::Relaxed);
         }
         last == NONE
     }
@@ -115,7 +123,11 @@ impl<const TAG: u16> List<TAG> {
             let link = links.link(at - 1);
             let older = link.next.load(Ordering::Relaxed);
             link.next.store(newer, Ordering::Relaxed);
-            let previous = if older == NONE { self.last.get() } else { older };
+            let previous = if older == NONE {
+                self.last.get()
+            } else {
+                older
+            };
             link.previous.store(previous, Ordering::Relaxed);
             link.place.store(TAG, Ordering::Relaxed);
             (newer, at) = (at, older);
@@ -124,7 +136,10 @@ impl<const TAG: u16> List<TAG> {
         if self.is_empty() {
             self.first.set(newer);
         } else {
-            links.link(self.last.get() - 1).next.store(newer, Ordering::Relaxed);
+            links
+                .link(self.last.get() - 1)
+                .next
+                .store(newer, Ordering::Relaxed);
         }
         self.last.set(top);
     }
@@ -158,17 +173,22 @@ impl<const TAG: u16> List<TAG> {
         if next == NONE {
             self.last.set(previous);
         } else {
-            links.link(next - 1).previous.store(previous, Ordering::Relaxed);
+            links
+                .link(next - 1)
+                .previous
+                .store(previous, Ordering::Relaxed);
         }
         link.place.store(0, Ordering::Relaxed);
         true
     }
 }
 
-/// The slots nobody uses: a stack, so that the slot used last, whose lines are in the cache, is used next.
+/// The slots nobody uses: a stack, so that the slot used last, whose lines are in the cache, is
+/// used next.
 ///
-/// Slots above `fresh` were never used and are not linked: an executor starts as all zeroes. One of them is taken only if there is no
-/// other, so their number is also the most that were ever in use at once.
+/// Slots above `fresh` were never used and are not linked: an executor starts as all zeroes. One of
+/// them is taken only if there is no other, so their number is also the most that were ever in use
+/// at once.
 pub(crate) struct Stack {
     top: Cell<u16>,
     fresh: Cell<u16>,
@@ -176,12 +196,20 @@ pub(crate) struct Stack {
 
 impl Stack {
     pub(crate) const fn new() -> Self {
-        Self { top: Cell::new(NONE), fresh: Cell::new(0) }
+        Self {
+            top: Cell::new(NONE),
+            fresh: Cell::new(0),
+        }
     }
 
     /// Takes a slot, if one of `capacity` is there or has been returned.
     #[inline]
-    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), returned: &Pile, capacity: u16) -> Option<Index> {
+    pub(crate) fn pop(
+        &self,
+        links: &(impl Links + ?Sized),
+        returned: &Pile,
+        capacity: u16,
+    ) -> Option<Index> {
         let mut top = self.top.get();
         if top == NONE {
             top = returned.take_all();
@@ -252,7 +280,8 @@ mod tests {
             assert!(list.unlink(&slots, gone));
             assert!(!list.unlink(&slots, gone));
             list.push(&slots, slots.link(gone), gone);
-            let mut expected: std::vec::Vec<Index> = (0..4).filter(|&index| index != gone).collect();
+            let mut expected: std::vec::Vec<Index> =
+                (0..4).filter(|&index| index != gone).collect();
             expected.push(gone);
             assert_eq!(drain(&list, &slots), expected);
         }
@@ -285,7 +314,10 @@ mod tests {
         assert!(come_back(2), "still");
         returned.await_none();
         assert!(!come_back(1), "no more");
-        assert_eq!((pop(), pop(), pop(), stack.high_water()), (Some(1), Some(2), None, 3));
+        assert_eq!(
+            (pop(), pop(), pop(), stack.high_water()),
+            (Some(1), Some(2), None, 3)
+        );
     }
 }
 
@@ -297,7 +329,8 @@ mod models {
     use super::*;
     use crate::sync::Lock;
 
-    /// Two threads take from one list, one by popping, one by unlinking: each slot goes to one of them.
+    /// Two threads take from one list, one by popping, one by unlinking: each slot goes to one of
+    /// them.
     #[test]
     fn inside_its_lock_a_list_gives_each_slot_to_one_thread() {
         loom::model(|| {

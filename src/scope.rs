@@ -1,9 +1,11 @@
 //! Tasks that borrow from the caller's stack.
 //!
-//! Invariant **Outlived**: [`Executor::scope`](crate::Executor::scope) returns, or unwinds, only after the tally of its tasks is zero. The wait is in a function's
-//! frame, not in a value that could be forgotten.
+//! Invariant **Outlived**: [`Executor::scope`](crate::Executor::scope) returns, or unwinds, only
+//! after the tally of its tasks is zero. The wait is in a function's frame, not in a value that
+//! could be forgotten.
 //!
-//! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies, and the borrow of the tally.
+//! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies, and the
+//! borrow of the tally.
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -25,7 +27,13 @@ use crate::unwind;
 use crate::waiter::Waiter;
 
 /// Submits tasks that borrow. See [`Executor::scope`](crate::Executor::scope).
-pub struct Scope<'scope, 'env: 'scope, const QUEUE: usize, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
+pub struct Scope<
+    'scope,
+    'env: 'scope,
+    const QUEUE: usize,
+    const SLOT_BYTES: usize = 64,
+    H: Park = DefaultHost,
+> {
     intake: Intake<'env, SLOT_BYTES, H>,
     tally: Tally<H>,
     /// Not zero: the thread that waits runs unstarted tasks even if it is no worker.
@@ -63,10 +71,14 @@ pub(crate) fn scope<'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park, 
     result
 }
 
-impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'scope, 'env, QUEUE, SLOT_BYTES, H> {
-    /// Submits a closure that may borrow whatever outlives the scope. See [`Executor::submit`](crate::Executor::submit).
+impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
+    Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>
+{
+    /// Submits a closure that may borrow whatever outlives the scope. See
+    /// [`Executor::submit`](crate::Executor::submit).
     ///
-    /// If the task panics, whoever takes its result is told; if nobody does, the scope panics when it ends.
+    /// If the task panics, whoever takes its result is told; if nobody does, the scope panics when
+    /// it ends.
     ///
     /// # Errors
     ///
@@ -93,11 +105,15 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
     {
         let registry: Registry<'scope, H> = self.intake.registry();
         self.tally.add();
-        // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does not end before the tally is
-        // zero; the tally counts this task from above until nothing of it is left but a result in the hands of a handle, which
+        // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does
+        // not end before the tally is zero; the tally counts this task from above until
+        // nothing of it is left but a result in the hands of a handle, which
         // `'scope` bounds.
-        let submitted =
-            unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task, |filled| registry.enqueue(filled)) };
+        let submitted = unsafe {
+            claim.borrowing_closure::<F, T, Plain>(self.key(), task, |filled| {
+                registry.enqueue(filled)
+            })
+        };
         match submitted {
             Ok(receiver) => {
                 self.tell_owner();
@@ -109,12 +125,16 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
                     H::unpark(owner);
                 }
                 registry.release(claim.retire());
-                Err(SubmitError { task, reason: registry.refuse(reason) })
+                Err(SubmitError {
+                    task,
+                    reason: registry.refuse(reason),
+                })
             }
         }
     }
 
-    /// The results of `function` over `items`, which may borrow. See [`Executor::map`](crate::Executor::map).
+    /// The results of `function` over `items`, which may borrow. See
+    /// [`Executor::map`](crate::Executor::map).
     pub fn map<I, F, T>(
         &'scope self,
         items: I,
@@ -128,21 +148,29 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
         Map::new(self, items.into_iter(), Each(function), self.help())
     }
 
-    /// Calls `function` with each chunk of `size` elements, the last one perhaps shorter, in tasks of the scope. They have all ended when the scope does.
+    /// Calls `function` with each chunk of `size` elements, the last one perhaps shorter, in tasks
+    /// of the scope. They have all ended when the scope does.
     ///
     /// # Blocking
     ///
-    /// Waits for slots, if there are fewer free ones than chunks; a worker works on chunks itself instead.
+    /// Waits for slots, if there are fewer free ones than chunks; a worker works on chunks itself
+    /// instead.
     ///
     /// # Errors
     ///
-    /// If the executor is or becomes shut down or broken: the chunks that are left were not touched.
+    /// If the executor is or becomes shut down or broken: the chunks that are left were not
+    /// touched.
     ///
     /// # Panics
     ///
     /// If `size` is 0.
     #[track_caller]
-    pub fn for_each_chunk<T, F>(&'scope self, slice: &'scope mut [T], size: usize, function: F) -> Result<(), Refusal>
+    pub fn for_each_chunk<T, F>(
+        &'scope self,
+        slice: &'scope mut [T],
+        size: usize,
+        function: F,
+    ) -> Result<(), Refusal>
     where
         T: Send,
         F: Fn(&mut [T]) + Clone + Send + 'scope,
@@ -168,18 +196,24 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
         Ok(())
     }
 
-    /// From now on the thread that waits for the scope's tasks runs those that nobody has started, even if it is no worker. See
-    /// [`result_inline`](JoinHandle::result_inline).
+    /// From now on the thread that waits for the scope's tasks runs those that nobody has started,
+    /// even if it is no worker. See [`result_inline`](JoinHandle::result_inline).
     pub fn inline(&self) -> &Self {
         self.inline.store(1, Ordering::Relaxed); // a wish, not a signal
         self
     }
 
-    /// A task submitted by another thread than the owner's, which may be asleep and the only one that could run it.
+    /// A task submitted by another thread than the owner's, which may be asleep and the only one
+    /// that could run it.
     fn tell_owner(&self) {
-        let Some(owner) = self.tally.tell_owner() else { return };
+        let Some(owner) = self.tally.tell_owner() else {
+            return;
+        };
         if let Some(worker) = self.tally.worker() {
-            self.intake.registry().waits().with(|waits| waits.unstick(worker));
+            self.intake
+                .registry()
+                .waits()
+                .with(|waits| waits.unstick(worker));
         } else if self.help() == Help::Workers {
             return;
         }
@@ -187,7 +221,11 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
     }
 
     fn help(&self) -> Help {
-        if self.inline.load(Ordering::Relaxed) == 0 { Help::Workers } else { Help::Inline }
+        if self.inline.load(Ordering::Relaxed) == 0 {
+            Help::Workers
+        } else {
+            Help::Inline
+        }
     }
 
     fn is_worker(&self) -> bool {
@@ -201,19 +239,25 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Scope<'
 
     /// Waits until the tally is zero, and does not come back before.
     fn wait(&self) {
-        // A host that panics here, or a task where panics are not caught, would end the borrow too early: a panic while
-        // panicking aborts.
+        // A host that panics here, or a task where panics are not caught, would end the borrow too
+        // early: a panic while panicking aborts.
         let abort = unwind::Bomb::new(|| panic!("a scope cannot be left while its tasks run"));
-        // Endless for a reason: the tasks decide. One round, unless a wait is interrupted, which this one never is.
+        // Endless for a reason: the tasks decide. One round, unless a wait is interrupted, which
+        // this one never is.
         while !self.tally.is_zero() {
-            let _ = block(self.intake.registry(), &Ended { scope: self }, &Endless::<H>::new(), self.help());
+            let _ = block(
+                self.intake.registry(),
+                &Ended { scope: self },
+                &Endless::<H>::new(),
+                self.help(),
+            );
         }
         abort.defuse();
     }
 }
 
-impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, W, A, H> Gate<'scope, SLOT_BYTES, W, A, H>
-    for &'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>
+impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, W, A, H>
+    Gate<'scope, SLOT_BYTES, W, A, H> for &'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>
 where
     W: Work<A, Output: 'scope> + 'scope,
     A: Send + 'scope,
@@ -229,13 +273,18 @@ where
         work: W,
         item: A,
     ) -> Result<JoinHandle<'scope, W::Output, H>, Refusal> {
-        self.submit_into(permit.into_parts().1, move || work.work(item)).map_err(|refused| refused.reason())
+        self.submit_into(permit.into_parts().1, move || work.work(item))
+            .map_err(|refused| refused.reason())
     }
 }
 
-impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> fmt::Debug for Scope<'_, '_, QUEUE, SLOT_BYTES, H> {
+impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> fmt::Debug
+    for Scope<'_, '_, QUEUE, SLOT_BYTES, H>
+{
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Scope").field("ended", &self.tally.is_zero()).finish_non_exhaustive()
+        f.debug_struct("Scope")
+            .field("ended", &self.tally.is_zero())
+            .finish_non_exhaustive()
     }
 }
 
@@ -244,7 +293,9 @@ struct Ended<'s, 'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: P
     scope: &'s Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>,
 }
 
-impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<'_, '_, '_, QUEUE, SLOT_BYTES, H> {
+impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H>
+    for Ended<'_, '_, '_, QUEUE, SLOT_BYTES, H>
+{
     fn is_ready(&self) -> bool {
         self.scope.tally.is_zero()
     }
@@ -267,13 +318,18 @@ impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H> for Ended<
     /// Bound: the number of slots.
     fn is_stuck(&self, on: Option<u16>) -> bool {
         let (registry, key) = (self.scope.intake.registry(), self.scope.key());
-        let mut ours = (0..registry.capacity()).map(|index| registry.slot(index)).filter(|slot| slot.scope() == key);
+        let mut ours = (0..registry.capacity())
+            .map(|index| registry.slot(index))
+            .filter(|slot| slot.scope() == key);
         ours.all(|slot| {
             // A slot keeps its mark until it is filled again.
             let seen = slot.snapshot();
             let ended = seen.is_done() || seen.is_free();
             let runner = slot.worker();
-            ended || runner.is_some_and(|runner| on.is_none_or(|worker| registry.share_a_thread(worker, runner)))
+            ended
+                || runner.is_some_and(|runner| {
+                    on.is_none_or(|worker| registry.share_a_thread(worker, runner))
+                })
         })
     }
 

@@ -6,19 +6,22 @@
 //! - **R2** `Open`, `Pending`, `Scheduled`, `Suspended`: nobody.
 //! - **R3** `Running`: the holder of the [`Running`] ticket. A promise that runs has none: nobody.
 //! - **R4** `Completing`: the promise, inside [`Promised::complete`].
-//! - **R5** `Settling`: the holder of the [`Cancelled`] or [`Ending`] ticket, which lends the outcome for reading to
-//!   the callbacks it calls.
-//! - **R6** `Done`: the holder of the [`Receiver`]; once handle and promise are gone, the holder of [`Last`].
+//! - **R5** `Settling`: the holder of the [`Cancelled`] or [`Ending`] ticket, which lends the
+//!   outcome for reading to the callbacks it calls.
+//! - **R6** `Done`: the holder of the [`Receiver`]; once handle and promise are gone, the holder of
+//!   [`Last`].
 //!
 //! Invariants:
 //!
-//! - **Typed Ticket.** A ticket exists only because the transition that grants it succeeded (*One Winner* in `state`), is
-//!   neither `Copy` nor `Clone`, and is consumed by the transition that ends it. What the rest of the
-//!   crate does with indices and lists can therefore lose or delay a task, never give two threads the same bytes.
-//! - **Same Type.** The table in the slot and the `T` of its `Receiver` and `Promised` are set together, and the handle or
-//!   promise pins the slot until it is gone.
+//! - **Typed Ticket.** A ticket exists only because the transition that grants it succeeded (*One
+//!   Winner* in `state`), is neither `Copy` nor `Clone`, and is consumed by the transition that
+//!   ends it. What the rest of the crate does with indices and lists can therefore lose or delay a
+//!   task, never give two threads the same bytes.
+//! - **Same Type.** The table in the slot and the `T` of its `Receiver` and `Promised` are set
+//!   together, and the handle or promise pins the slot until it is gone.
 //! - **Retire Once.** `Last` is unique: `state` gives `Rest::Yours` to exactly one caller per life.
-//! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone, and with it the access.
+//! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone,
+//!   and with it the access.
 
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
@@ -43,7 +46,8 @@ pub(crate) struct Slot {
     state: State,
     link: Link,
     index: AtomicU16,
-    /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set with the table.
+    /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set
+    /// with the table.
     scope: AtomicPtr<()>,
     /// How to treat the bytes. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
@@ -54,7 +58,8 @@ pub(crate) struct Slot {
 /// A slot and its bytes: the job, then the outcome.
 #[repr(C)]
 pub(crate) struct Room<const BYTES: usize> {
-    /// What is touched together lies together: on a desktop, the slot and the first half of a line of bytes.
+    /// What is touched together lies together: on a desktop, the slot and the first half of a line
+    /// of bytes.
     start: [LineStart; 0],
     slot: Slot,
     bytes: core::cell::UnsafeCell<Aligned<[MaybeUninit<u8>; BYTES]>>,
@@ -63,10 +68,11 @@ pub(crate) struct Room<const BYTES: usize> {
 /// Where the bytes lie, seen from the slot: the same for every size.
 const BYTES_AT: usize = offset_of!(Room<0>, bytes);
 
-// SAFETY: `bytes` and `table` are touched under R1 to R6 only, which name one thread at a time, or several that only
-// read (R5, R6) and then only where the `T` they read is `Sync` (`Receiver`'s auto traits) or they are the same thread;
-// the transitions of `state` order one holder before the next (*Publish*). What is put into `bytes` is `Send`:
-// every constructor of `Filled` and `Promised` asks for it.
+// SAFETY: `bytes` and `table` are touched under R1 to R6 only, which name one thread at a time, or
+// several that only read (R5, R6) and then only where the `T` they read is `Sync` (`Receiver`'s
+// auto traits) or they are the same thread; the transitions of `state` order one holder before the
+// next (*Publish*). What is put into `bytes` is `Send`: every constructor of `Filled` and
+// `Promised` asks for it.
 unsafe impl Sync for Slot {}
 // SAFETY: as above: the bytes belong to the slot.
 unsafe impl<const BYTES: usize> Sync for Room<BYTES> {}
@@ -117,7 +123,8 @@ impl Slot {
         self.scope.load(Ordering::Relaxed) // set before the task was published
     }
 
-    /// Notes that somebody waits in the slot's wait cell. `false`: the outcome can be taken, do not wait.
+    /// Notes that somebody waits in the slot's wait cell. `false`: the outcome can be taken, do not
+    /// wait.
     pub(crate) fn listen(&self) -> bool {
         self.state.listen()
     }
@@ -151,7 +158,8 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// - The caller holds a ticket that R3 to R6 name, and the slot was filled since it was claimed.
+    /// - The caller holds a ticket that R3 to R6 name, and the slot was filled since it was
+    ///   claimed.
     #[inline]
     unsafe fn table(&self) -> &'static Table {
         // SAFETY: R3 to R6: nobody writes it now.
@@ -166,8 +174,8 @@ impl Slot {
 
 /// A slot of whatever size, found by its first half.
 ///
-/// Invariant **Whole**: the pointer is that of a [`Room`] which is there, shared, for `'e`, and may be used for the bytes too, and for
-/// whatever else is in the memory it was found in.
+/// Invariant **Whole**: the pointer is that of a [`Room`] which is there, shared, for `'e`, and may
+/// be used for the bytes too, and for whatever else is in the memory it was found in.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotRef<'e> {
     slot: NonNull<Slot>,
@@ -191,10 +199,14 @@ impl Deref for SlotRef<'_> {
 impl<'e> SlotRef<'e> {
     /// # Safety
     ///
-    /// - `slot` is the start of a `Room` that is there, shared, for `'e`, and was derived from a pointer to all of its executor (*Whole*).
+    /// - `slot` is the start of a `Room` that is there, shared, for `'e`, and was derived from a
+    ///   pointer to all of its executor (*Whole*).
     #[inline(always)]
     pub(crate) unsafe fn new(slot: NonNull<Slot>) -> Self {
-        Self { slot, room: PhantomData }
+        Self {
+            slot,
+            room: PhantomData,
+        }
     }
 
     /// What is known of the slot whatever its size, for as long as it is there.
@@ -212,13 +224,15 @@ impl<'e> SlotRef<'e> {
     /// Lends the bytes for reading.
     #[inline(always)]
     fn with<R>(self, read: impl FnOnce(*const u8) -> R) -> R {
-        self.access.with(|_| read(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
+        self.access
+            .with(|_| read(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
     }
 
     /// Lends the bytes for writing.
     #[inline(always)]
     fn with_mut<R>(self, write: impl FnOnce(*mut u8) -> R) -> R {
-        self.access.with_mut(|_| write(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
+        self.access
+            .with_mut(|_| write(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
     }
 
     /// Takes a task that left the queue to run it, on the stack that its link says.
@@ -231,8 +245,14 @@ impl<'e> SlotRef<'e> {
     }
 
     /// Cancels the task if that is where it is and its generation, if given, the one meant.
-    pub(crate) fn cancel(self, generation: Option<usize>, from: CancelFrom) -> Option<Cancelled<'e>> {
-        self.state.cancel(generation, from).then_some(Cancelled { slot: self })
+    pub(crate) fn cancel(
+        self,
+        generation: Option<usize>,
+        from: CancelFrom,
+    ) -> Option<Cancelled<'e>> {
+        self.state
+            .cancel(generation, from)
+            .then_some(Cancelled { slot: self })
     }
 }
 
@@ -245,7 +265,10 @@ pub(crate) struct Running<'e> {
 /// What one go at a task led to.
 pub(crate) enum Advanced<'e> {
     /// It ended; in a panic or not.
-    Ended { ending: Ending<'e>, panicked: Option<Caught> },
+    Ended {
+        ending: Ending<'e>,
+        panicked: Option<Caught>,
+    },
     /// A future that is not ready.
     Rests(Running<'e>),
 }
@@ -255,30 +278,50 @@ impl<'e> Running<'e> {
         self.slot
     }
 
-    /// Runs the closure, or polls the future once. If that unwinds (no `std`), `unwound` gets the broken task.
+    /// Runs the closure, or polls the future once. If that unwinds (no `std`), `unwound` gets the
+    /// broken task.
     #[inline]
     pub(crate) fn advance(self, unwound: impl FnOnce(Ending<'e>)) -> Advanced<'e> {
         let slot = self.slot;
         // SAFETY: we hold `Running`.
         let table = unsafe { slot.table() };
         // Callbacks are started by `call` alone, and promises are never queued.
-        let Entry::Run(run) = table.entry else { unreachable!("only closures and futures are queued") };
+        let Entry::Run(run) = table.entry else {
+            unreachable!("only closures and futures are queued")
+        };
         let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
-        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job; its types were checked to fit; a future never
-        // moves, since only a `'static` executor takes one.
+        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job; its types were
+        // checked to fit; a future never moves, since only a `'static` executor takes one.
         let ended = slot.with_mut(|bytes| unsafe { run(bytes) });
         bomb.defuse();
         match ended {
             Ended::Rests => Advanced::Rests(self),
-            Ended::Value => Advanced::Ended { ending: Ending { slot, kind: Kind::Value }, panicked: None },
-            Ended::Failed => Advanced::Ended { ending: Ending { slot, kind: Kind::Failed }, panicked: None },
-            Ended::Panicked(caught) => {
-                Advanced::Ended { ending: Ending { slot, kind: Kind::Error }, panicked: Some(caught) }
-            }
+            Ended::Value => Advanced::Ended {
+                ending: Ending {
+                    slot,
+                    kind: Kind::Value,
+                },
+                panicked: None,
+            },
+            Ended::Failed => Advanced::Ended {
+                ending: Ending {
+                    slot,
+                    kind: Kind::Failed,
+                },
+                panicked: None,
+            },
+            Ended::Panicked(caught) => Advanced::Ended {
+                ending: Ending {
+                    slot,
+                    kind: Kind::Error,
+                },
+                panicked: Some(caught),
+            },
         }
     }
 
-    /// Running → Suspended; or → Scheduled and `true`, if it was woken meanwhile and must be queued.
+    /// Running → Suspended; or → Scheduled and `true`, if it was woken meanwhile and must be
+    /// queued.
     pub(crate) fn suspend(self) -> bool {
         self.slot.state.suspend()
     }
@@ -292,23 +335,33 @@ impl<'e> Running<'e> {
     /// Drops the future between two polls: it ends as cancelled.
     pub(crate) fn cancel(self) -> Ending<'e> {
         self.slot.discard_job();
-        Ending { slot: self.slot, kind: Kind::Cancelled }
+        Ending {
+            slot: self.slot,
+            kind: Kind::Cancelled,
+        }
     }
 
-    /// Calls the callback that lies in this slot with an outcome, and frees the slot. Says whether it returned.
+    /// Calls the callback that lies in this slot with an outcome, and frees the slot. Says whether
+    /// it returned.
     ///
     /// # Safety
     ///
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
     pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (SlotRef<'e>, bool) {
-        assert!(self.slot.scope() == ending.slot.mark(), "a callback meets its own task");
+        assert!(
+            self.slot.scope() == ending.slot.mark(),
+            "a callback meets its own task"
+        );
         // SAFETY: we hold `Running`.
         let table = unsafe { self.slot.table() };
-        let Entry::Call(call) = table.entry else { unreachable!("only callbacks are called") };
+        let Entry::Call(call) = table.entry else {
+            unreachable!("only callbacks are called")
+        };
         let returned = ending.slot.with(|outcome| {
             self.slot.with_mut(|bytes| {
-                // SAFETY: Bytes by R3; *Typed Bytes* for the callback; by this function's contract the outcome is of
-                // the callback's `T`, and by R5 it stays as it is while we hold `ending`.
+                // SAFETY: Bytes by R3; *Typed Bytes* for the callback; by this function's contract
+                // the outcome is of the callback's `T`, and by R5 it stays as it is
+                // while we hold `ending`.
                 unsafe { call(bytes, outcome, ending.kind) }
             })
         });
@@ -318,12 +371,14 @@ impl<'e> Running<'e> {
 }
 
 impl SlotRef<'_> {
-    /// Drops the job. For the holders of `Running` and `Cancelled`, who say so by calling it at all: private to this file.
+    /// Drops the job. For the holders of `Running` and `Cancelled`, who say so by calling it at
+    /// all: private to this file.
     fn discard_job(self) {
         // SAFETY: our callers hold a ticket of R3 or R5.
         let table = unsafe { self.table() };
         self.with_mut(|bytes| {
-            // SAFETY: Bytes by R3 or R5; *Typed Bytes*: a job that has not run, or a future between polls.
+            // SAFETY: Bytes by R3 or R5; *Typed Bytes*: a job that has not run, or a future between
+            // polls.
             unsafe { (table.discard)(bytes) }
         });
     }
@@ -339,7 +394,10 @@ impl<'e> Cancelled<'e> {
     /// Drops the closure or the future.
     pub(crate) fn discard(self) -> Ending<'e> {
         self.slot.discard_job();
-        Ending { slot: self.slot, kind: Kind::Cancelled }
+        Ending {
+            slot: self.slot,
+            kind: Kind::Cancelled,
+        }
     }
 }
 
@@ -354,11 +412,14 @@ impl<'e> Ending<'e> {
     /// Ends a task whose bytes hold nothing as broken. Only for owners of the bytes.
     fn broken(slot: SlotRef<'e>) -> Self {
         slot.with_mut(|bytes| {
-            // SAFETY: Bytes: our callers own them and have moved out or dropped what was there; `Room::new`
-            // checks that a `TaskError` fits.
+            // SAFETY: Bytes: our callers own them and have moved out or dropped what was there;
+            // `Room::new` checks that a `TaskError` fits.
             unsafe { job::write(bytes, TaskError::Broken) }
         });
-        Self { slot, kind: Kind::Error }
+        Self {
+            slot,
+            kind: Kind::Error,
+        }
     }
 
     pub(crate) fn slot(&self) -> SlotRef<'e> {
@@ -375,21 +436,27 @@ impl<'e> Ending<'e> {
         self.slot.snapshot().is_future()
     }
 
-    /// → Done, unless somebody listens: then → Settling, done as the user sees it while callbacks look at the outcome.
-    /// What the word said is told as well.
+    /// → Done, unless somebody listens: then → Settling, done as the user sees it while callbacks
+    /// look at the outcome. What the word said is told as well.
     #[inline]
     pub(crate) fn finish(self) -> Result<(Option<Last<'e>>, Snapshot), Self> {
         let seen = self.slot.state.finish(self.kind);
-        if seen.has_listener() { Err(self) } else { Ok((Last::of(seen.rest(), self.slot, self.kind), seen)) }
+        if seen.has_listener() {
+            Err(self)
+        } else {
+            Ok((Last::of(seen.rest(), self.slot, self.kind), seen))
+        }
     }
 
-    /// Settling → Done, after [`finish`](Self::finish) found a listener. For callers inside the lock of the wait cells.
+    /// Settling → Done, after [`finish`](Self::finish) found a listener. For callers inside the
+    /// lock of the wait cells.
     pub(crate) fn finish_heard(self) -> Option<Last<'e>> {
         Last::of(self.slot.state.finish_heard(), self.slot, self.kind)
     }
 }
 
-/// A done task that neither handle nor promise refers to any more (R6): only its outcome is left to drop.
+/// A done task that neither handle nor promise refers to any more (R6): only its outcome is left to
+/// drop.
 #[must_use]
 pub(crate) struct Last<'e> {
     slot: SlotRef<'e>,
@@ -418,7 +485,8 @@ impl<'e> Last<'e> {
     pub(crate) fn take_error(&mut self) -> Option<TaskError> {
         self.is_error().then(|| {
             self.kind = Kind::Empty;
-            // SAFETY: Bytes by R6; the kind said that a live `TaskError` lies there; now it says that nothing does.
+            // SAFETY: Bytes by R6; the kind said that a live `TaskError` lies there; now it says
+            // that nothing does.
             self.slot.with(|bytes| unsafe { job::read(bytes) })
         })
     }
@@ -435,15 +503,20 @@ impl<'e> Last<'e> {
         // SAFETY: we hold `Last`.
         let table = unsafe { self.slot.table() };
         self.slot.with_mut(|bytes| {
-            // SAFETY: Bytes by R6; *Typed Bytes*: the outcome of this kind, which is `Empty` from now on.
+            // SAFETY: Bytes by R6; *Typed Bytes*: the outcome of this kind, which is `Empty` from
+            // now on.
             unsafe { (table.drop_outcome)(bytes, kind) }
         });
     }
 
-    /// Makes the slot free for the next claim: it goes to the free list. An outcome that was not dropped is leaked.
+    /// Makes the slot free for the next claim: it goes to the free list. An outcome that was not
+    /// dropped is leaked.
     #[inline]
     pub(crate) fn retire(self) -> SlotRef<'e> {
-        debug_assert!(self.is_empty(), "the outcome is dropped before its slot is freed");
+        debug_assert!(
+            self.is_empty(),
+            "the outcome is dropped before its slot is freed"
+        );
         self.slot.state.retire();
         self.slot
     }

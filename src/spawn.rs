@@ -32,8 +32,9 @@ use crate::worker::Worker;
 /// # EXECUTOR.shutdown(slotted::Pending::Run).unwrap();
 /// ```
 ///
-/// A wrong one calls `worker.run()` itself: `start` then never returns. One that drops the worker has an executor with a
-/// worker less; one that forgets it has an executor that never finishes shutting down. Neither corrupts anything.
+/// A wrong one calls `worker.run()` itself: `start` then never returns. One that drops the worker
+/// has an executor with a worker less; one that forgets it has an executor that never finishes
+/// shutting down. Neither corrupts anything.
 pub trait Spawn<H: Park> {
     /// Why a worker could not be started.
     type Error;
@@ -42,6 +43,7 @@ pub trait Spawn<H: Park> {
     ///
     /// # Errors
     ///
-    /// If the host has no thread for it. `start` then stops the workers that started and gives the error to its caller.
+    /// If the host has no thread for it. `start` then stops the workers that started and gives the
+    /// error to its caller.
     fn spawn(&self, worker: Worker<H>) -> Result<(), Self::Error>;
 }

@@ -1,8 +1,8 @@
 //! Starting and lending: how an executor gets its workers.
 //!
-//! Invariant **Lent**: a `Worker` refers to its executor as if that lived for ever. Either it does ([`start`]), or [`lend`]
-//! returns, or unwinds, only when no `Worker` exists any more. The wait is in a function's frame, not in a value that could be
-//! forgotten.
+//! Invariant **Lent**: a `Worker` refers to its executor as if that lived for ever. Either it does
+//! ([`start`]), or [`lend`] returns, or unwinds, only when no `Worker` exists any more. The wait is
+//! in a function's frame, not in a value that could be forgotten.
 //!
 //! `unsafe` here: the lifetime in *Lent*.
 
@@ -38,8 +38,13 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     // SAFETY: the caller promises it.
     let registry = unsafe { registry.stretch() };
     let workers = registry.workers();
-    // All bits are set first, so that a worker that is quick to leave does not look like the last one.
-    let all = if workers.is_empty() { 0 } else { usize::MAX >> (usize::BITS as usize - workers.len()) };
+    // All bits are set first, so that a worker that is quick to leave does not look like the last
+    // one.
+    let all = if workers.is_empty() {
+        0
+    } else {
+        usize::MAX >> (usize::BITS as usize - workers.len())
+    };
     let epoch = registry.shared().ready.with(|ready| {
         let stopped = ready.issued.get() == 0 && ready.attached.get() == 0 && !ready.lent.get();
         let over = ready.mode.get() == Mode::Open || registry.is_drained(ready);
@@ -54,7 +59,9 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
             epoch
         })
     });
-    let Some(epoch) = epoch else { return Err(StartError::AlreadyStarted) };
+    let Some(epoch) = epoch else {
+        return Err(StartError::AlreadyStarted);
+    };
     drop(registry.shared().owner.with(|place| place.replace(owner)));
     // A host that panics has refused, too.
     let abandoned = unwind::Bomb::new(|| stop(registry));
@@ -71,7 +78,8 @@ unsafe fn issue<H: Park, S: Spawn<H>>(
     Ok(())
 }
 
-/// Stops the workers that started although the tasks go on waiting: those that run leave, those that do not are stale.
+/// Stops the workers that started although the tasks go on waiting: those that run leave, those
+/// that do not are stale.
 fn stop<H: Park>(registry: Registry<'_, H>) {
     registry.set_mode(|ready| {
         // A shutdown that has begun meanwhile stays.
@@ -83,7 +91,12 @@ fn stop<H: Park>(registry: Registry<'_, H>) {
     });
     registry.wake_all();
     // It cannot be interrupted: the wait is endless, and the caller is no worker that is stuck.
-    let _ = block(registry, &Detached(Closed { registry }), &Endless::<H>::new(), Help::Workers);
+    let _ = block(
+        registry,
+        &Detached(Closed { registry }),
+        &Endless::<H>::new(),
+        Help::Workers,
+    );
     registry.set_mode(|ready| {
         if ready.mode.get() == Mode::Stop {
             ready.mode.set(Mode::Open);
@@ -96,7 +109,11 @@ struct Detached<'e, H: Park>(Closed<'e, H>);
 
 impl<H: Park> Awaited<H> for Detached<'_, H> {
     fn is_ready(&self) -> bool {
-        self.0.registry.shared().ready.with(|ready| ready.attached.get() == 0)
+        self.0
+            .registry
+            .shared()
+            .ready
+            .with(|ready| ready.attached.get() == 0)
     }
 
     fn drives(&self, _registry: Registry<'_, H>) -> bool {
@@ -121,8 +138,8 @@ pub(crate) fn start<H: Park, S: Spawn<H>>(
     unsafe { issue(registry, spawn, None) }
 }
 
-/// Starts an executor, runs `body`, and returns only when no `Worker` of it exists any more, also when `body` panics.
-/// `close` must make the workers leave.
+/// Starts an executor, runs `body`, and returns only when no `Worker` of it exists any more, also
+/// when `body` panics. `close` must make the workers leave.
 pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
     registry: Registry<'_, H>,
     spawn: &S,
@@ -130,21 +147,24 @@ pub(crate) fn lend<H: Park, S: Spawn<H>, R>(
     close: impl FnOnce(),
 ) -> Result<R, StartError<S::Error>> {
     let shared = registry.shared();
-    // Both run on every path out of here, unwinding included: this frame is what the workers depend on. The one made
-    // first runs last, whatever the other does.
+    // Both run on every path out of here, unwinding included: this frame is what the workers depend
+    // on. The one made first runs last, whatever the other does.
     let wait = unwind::Bomb::new(|| {
         // Endless for a reason: a host that keeps a worker for ever keeps us (*Harmless Host*).
         // Acquire: sees all that the workers did.
         while shared.alive.load(Ordering::Acquire) != 0 {
-            // A host that panics here would end the borrow too early: a panic while panicking aborts.
-            let abort = unwind::Bomb::new(|| panic!("an executor cannot be left while its workers run"));
+            // A host that panics here would end the borrow too early: a panic while panicking
+            // aborts.
+            let abort =
+                unwind::Bomb::new(|| panic!("an executor cannot be left while its workers run"));
             H::park();
             abort.defuse();
         }
         drop(shared.owner.with(Cell::take));
         registry.set_mode(|ready| ready.lent.set(false));
     });
-    // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one without a `Worker`.
+    // SAFETY: `wait` is dropped before the borrow of the executor ends, on every path but the one
+    // without a `Worker`.
     match unsafe { issue(registry, spawn, Some(H::current())) } {
         Ok(()) => {
             let close = unwind::Bomb::new(close);

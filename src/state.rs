@@ -32,22 +32,25 @@
 //! | `LISTENER` | `listen` | `finish_heard` | what is `Done` |
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //!
-//! The bits are laid out so that what every task goes through, `claim`, `start` and `finish`, is one unconditional
-//! read-modify-write, which does nothing where it is not due. [`Phase`] is what the bits mean together.
+//! The bits are laid out so that what every task goes through, `claim`, `start` and `finish`, is
+//! one unconditional read-modify-write, which does nothing where it is not due. [`Phase`] is what
+//! the bits mean together.
 //!
 //! Invariants:
 //!
 //! - **One Winner.** Of all that want to start, cancel or complete a task exactly one sees its
-//!   transition succeed, because each takes away, in one step, the bit it needs (`QUEUED`, `RESTING`), or sets one that was not there.
-//! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`; only `retire` leads back, and it
-//!   raises the generation.
-//! - **Publish.** Each transition releases what its thread wrote before and acquires what the thread
-//!   of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them but `claim`, which has nothing to release. One that
-//!   is declined orders nothing.
+//!   transition succeed, because each takes away, in one step, the bit it needs (`QUEUED`,
+//!   `RESTING`), or sets one that was not there.
+//! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`; only `retire` leads back, and
+//!   it raises the generation.
+//! - **Publish.** Each transition releases what its thread wrote before and acquires what the
+//!   thread of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them but
+//!   `claim`, which has nothing to release. One that is declined orders nothing.
 //!
-//! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory safety does
-//! not rest on them: handles, promises and permits pin their slot, and only `Canceller`s look at the generation. One that
-//! is kept while its slot serves exactly a multiple of that many tasks would mistake the newcomer for its own.
+//! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory
+//! safety does not rest on them: handles, promises and permits pin their slot, and only
+//! `Canceller`s look at the generation. One that is kept while its slot serves exactly a multiple
+//! of that many tasks would mistake the newcomer for its own.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -99,7 +102,8 @@ pub(crate) enum Phase {
     Running,
     /// A promise whose value is being written.
     Completing,
-    /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it yet.
+    /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it
+    /// yet.
     Settling,
     /// The outcome can be taken.
     Done,
@@ -194,9 +198,17 @@ impl Snapshot {
         } else if self.has(ENDED) {
             Phase::Settling
         } else if self.has(QUEUED) {
-            if self.has(FUTURE | POLLED) { Phase::Scheduled } else { Phase::Pending }
+            if self.has(FUTURE | POLLED) {
+                Phase::Scheduled
+            } else {
+                Phase::Pending
+            }
         } else if self.has(RESTING) {
-            if self.has_promise() { Phase::Open } else { Phase::Suspended }
+            if self.has_promise() {
+                Phase::Open
+            } else {
+                Phase::Suspended
+            }
         } else if self.has_promise() && self.has(COMPLETING) {
             Phase::Completing
         } else {
@@ -251,7 +263,8 @@ impl Snapshot {
         self.has_none(TASK)
     }
 
-    /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at once.
+    /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at
+    /// once.
     pub(crate) fn is_settled(self) -> bool {
         self.has(ENDED)
     }
@@ -262,7 +275,10 @@ impl Snapshot {
 
     /// Whether the task has started and not ended, as the user sees it.
     pub(crate) fn is_running(self) -> bool {
-        matches!(self.phase(), Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled)
+        matches!(
+            self.phase(),
+            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled
+        )
     }
 
     /// Whether the task is on some thread's stack now.
@@ -311,7 +327,11 @@ impl Snapshot {
     /// Who is left to free a slot whose task has ended.
     #[inline]
     pub(crate) fn rest(self) -> Rest {
-        if self.is_abandoned() { Rest::Yours } else { Rest::Needed }
+        if self.is_abandoned() {
+            Rest::Yours
+        } else {
+            Rest::Needed
+        }
     }
 }
 
@@ -325,7 +345,14 @@ impl fmt::Debug for Snapshot {
             (HANDLE, "handle"),
             (LISTENER, "listener"),
             (FUTURE, "future"),
-            (NOTIFIED, if self.has_promise() { "completing" } else { "notified" }),
+            (
+                NOTIFIED,
+                if self.has_promise() {
+                    "completing"
+                } else {
+                    "notified"
+                },
+            ),
         ] {
             if self.0 & bit != 0 {
                 write!(f, " {name}")?;
@@ -349,17 +376,27 @@ impl State {
         Snapshot(self.0.load(SEE))
     }
 
-    /// The one loop. `step` says where to go from what is there, or declines; the result is what was there.
+    /// The one loop. `step` says where to go from what is there, or declines; the result is what
+    /// was there.
     ///
     /// Declined, it orders nothing.
     ///
-    /// Bound: each further round means that another thread's transition succeeded, and a task has a dozen of them.
+    /// Bound: each further round means that another thread's transition succeeded, and a task has a
+    /// dozen of them.
     #[inline]
-    fn transition(&self, step: impl Fn(Snapshot) -> Option<Snapshot>) -> Result<Snapshot, Snapshot> {
+    fn transition(
+        &self,
+        step: impl Fn(Snapshot) -> Option<Snapshot>,
+    ) -> Result<Snapshot, Snapshot> {
         let mut seen = Snapshot(self.0.load(Ordering::Relaxed));
         loop {
-            let Some(next) = step(seen) else { return Err(seen) };
-            match self.0.compare_exchange_weak(seen.0, next.0, BOTH, Ordering::Relaxed) {
+            let Some(next) = step(seen) else {
+                return Err(seen);
+            };
+            match self
+                .0
+                .compare_exchange_weak(seen.0, next.0, BOTH, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(seen),
                 Err(now) => seen = Snapshot(now),
             }
@@ -372,53 +409,68 @@ impl State {
         self.0.fetch_or(BUSY, SEE) & BUSY == 0
     }
 
-    /// Reserved → Pending with a handle. The caller owns the slot, so nobody else writes the word: stale
-    /// cancellers and wakers leave a reserved slot alone.
+    /// Reserved → Pending with a handle. The caller owns the slot, so nobody else writes the word:
+    /// stale cancellers and wakers leave a reserved slot alone.
     #[inline]
     pub(crate) fn publish_pending(&self, sort: Sort) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(seen | TASK | QUEUED | HANDLE | sort as usize, Ordering::Release); // publishes the task
+        self.0.store(
+            seen | TASK | QUEUED | HANDLE | sort as usize,
+            Ordering::Release,
+        ); // publishes the task
     }
 
-    /// Pending → Reserved: takes back what [`publish_pending`](Self::publish_pending) did, for who knows that nobody got to know of the task.
-    /// `false` if somebody did.
+    /// Pending → Reserved: takes back what [`publish_pending`](Self::publish_pending) did, for who
+    /// knows that nobody got to know of the task. `false` if somebody did.
     pub(crate) fn withdraw(&self) -> bool {
-        self.transition(|seen| (seen.phase() == Phase::Pending).then(|| seen.without(TASK | QUEUED | HANDLE | SORT)))
-            .is_ok()
+        self.transition(|seen| {
+            (seen.phase() == Phase::Pending).then(|| seen.without(TASK | QUEUED | HANDLE | SORT))
+        })
+        .is_ok()
     }
 
     /// Reserved → Open with a handle and a promise. As [`publish_pending`](Self::publish_pending).
     pub(crate) fn publish_open(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(seen | TASK | RESTING | HANDLE | BY_HAND, Ordering::Release); // publishes the table
+        self.0
+            .store(seen | TASK | RESTING | HANDLE | BY_HAND, Ordering::Release); // publishes the table
     }
 
-    /// Reserved → Pending without a handle: a callback, which only the completer of its task starts. As above.
+    /// Reserved → Pending without a handle: a callback, which only the completer of its task
+    /// starts. As above.
     pub(crate) fn publish_callback(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0.store(seen | TASK | QUEUED | BY_HAND, Ordering::Release); // publishes the callback
+        self.0
+            .store(seen | TASK | QUEUED | BY_HAND, Ordering::Release); // publishes the callback
     }
 
     /// Pending or Scheduled → Running.
     #[inline]
     pub(crate) fn start(&self) -> Start {
-        if self.0.fetch_and(!QUEUED, BOTH) & QUEUED != 0 { Start::Yours } else { Start::Lost }
+        if self.0.fetch_and(!QUEUED, BOTH) & QUEUED != 0 {
+            Start::Yours
+        } else {
+            Start::Lost
+        }
     }
 
     /// Open → Running: a promise that can no longer be cancelled. What was there, if it could not.
     pub(crate) fn open_to_running(&self) -> Result<(), Snapshot> {
-        self.transition(|seen| (seen.phase() == Phase::Open).then(|| seen.without(RESTING))).map(drop)
+        self.transition(|seen| (seen.phase() == Phase::Open).then(|| seen.without(RESTING)))
+            .map(drop)
     }
 
     /// Open or Running → Completing, by the promise. Fails if it is completed or cancelled.
     pub(crate) fn complete_promise(&self) -> bool {
         self.transition(|seen| {
-            matches!(seen.phase(), Phase::Open | Phase::Running).then(|| seen.without(RESTING).with(COMPLETING))
+            matches!(seen.phase(), Phase::Open | Phase::Running)
+                .then(|| seen.without(RESTING).with(COMPLETING))
         })
         .is_ok()
     }
 
-    /// Running → Suspended, or → Scheduled if it was woken meanwhile (`true`: it must be queued). The caller owns the slot.
+    /// Running → Suspended, or → Scheduled if it was woken meanwhile (`true`: it must be queued).
+    /// The caller owns the slot.
     pub(crate) fn suspend(&self) -> bool {
         let was = self.transition(|seen| {
             let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
@@ -429,13 +481,16 @@ impl State {
 
     /// Suspended → Scheduled. `false` if it does not rest any more.
     pub(crate) fn schedule(&self) -> bool {
-        self.transition(|seen| (seen.phase() == Phase::Suspended).then(|| seen.without(RESTING).with(QUEUED))).is_ok()
+        self.transition(|seen| {
+            (seen.phase() == Phase::Suspended).then(|| seen.without(RESTING).with(QUEUED))
+        })
+        .is_ok()
     }
 
     /// Notes a wake-up of a future that is being polled; says what else must be done.
     ///
-    /// A future that is queued already is written to as well, with what was there: a plain load could be old, and the poll
-    /// to come must see what happened before this wake.
+    /// A future that is queued already is written to as well, with what was there: a plain load
+    /// could be old, and the poll to come must see what happened before this wake.
     pub(crate) fn wake(&self) -> Wake {
         let noted = self.transition(|seen| match seen.phase() {
             // A waker that is older than the task may meet anything.
@@ -451,37 +506,47 @@ impl State {
         }
     }
 
-    /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still the one meant and that is
-    /// where the task is.
+    /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still
+    /// the one meant and that is where the task is.
     pub(crate) fn cancel(&self, generation: Option<usize>, from: CancelFrom) -> bool {
         let place = from as usize;
         self.transition(|seen| {
             let there = seen.has(place) && seen.has_none(ENDED);
-            (there && generation.is_none_or(|meant| meant == seen.generation()))
-                .then(|| seen.without(place).with(ENDED | (Kind::Cancelled as usize) << KIND_SHIFT))
+            (there && generation.is_none_or(|meant| meant == seen.generation())).then(|| {
+                seen.without(place)
+                    .with(ENDED | (Kind::Cancelled as usize) << KIND_SHIFT)
+            })
         })
         .is_ok()
     }
 
-    /// → Done; or, if somebody listens, → Settling, and the outcome may be looked at but not taken. What was there.
+    /// → Done; or, if somebody listens, → Settling, and the outcome may be looked at but not taken.
+    /// What was there.
     ///
     /// The caller owns the slot, and still does if there was a listener.
     #[inline]
     pub(crate) fn finish(&self, kind: Kind) -> Snapshot {
-        Snapshot(self.0.fetch_or(ENDED | OVER | (kind as usize) << KIND_SHIFT, BOTH))
+        Snapshot(
+            self.0
+                .fetch_or(ENDED | OVER | (kind as usize) << KIND_SHIFT, BOTH),
+        )
     }
 
-    /// Settling → Done: nobody listens any more. For callers inside the lock that guards the slot's wait cell.
+    /// Settling → Done: nobody listens any more. For callers inside the lock that guards the slot's
+    /// wait cell.
     pub(crate) fn finish_heard(&self) -> Rest {
         Snapshot(self.0.fetch_and(!LISTENER, BOTH)).rest()
     }
 
-    /// Notes that the wait cell is in use, for whoever completes the task. `false`: too late, the outcome can be taken.
+    /// Notes that the wait cell is in use, for whoever completes the task. `false`: too late, the
+    /// outcome can be taken.
     pub(crate) fn listen(&self) -> bool {
-        self.transition(|seen| (!seen.is_done()).then(|| seen.with(LISTENER))).is_ok()
+        self.transition(|seen| (!seen.is_done()).then(|| seen.with(LISTENER)))
+            .is_ok()
     }
 
-    /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays to be seen.
+    /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays
+    /// to be seen.
     pub(crate) fn take(&self) -> Rest {
         match self.transition(|seen| Some(seen.with(TAKEN).without(HANDLE))) {
             Ok(seen) | Err(seen) => Self::rest_after(seen, HANDLE),
@@ -499,10 +564,15 @@ impl State {
     }
 
     fn rest_after(seen: Snapshot, gone: usize) -> Rest {
-        if seen.is_done() { seen.without(gone).rest() } else { Rest::Needed }
+        if seen.is_done() {
+            seen.without(gone).rest()
+        } else {
+            Rest::Needed
+        }
     }
 
-    /// Done or Reserved → Free, one generation on. The caller owns the slot and nobody pins it, so nobody else writes the word.
+    /// Done or Reserved → Free, one generation on. The caller owns the slot and nobody pins it, so
+    /// nobody else writes the word.
     #[inline]
     pub(crate) fn retire(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own transition wrote it

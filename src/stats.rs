@@ -8,14 +8,15 @@ use crate::registry::{Counters, Registry};
 use crate::state::Phase;
 use crate::sync::Ordering;
 
-/// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at the width of a word.
+/// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at
+/// the width of a word.
 ///
 /// Each figure is right for its own moment; together they are exact only while nothing runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Slots that hold a task, a result, a callback, a permit or a promise. (One that was given up counts as free a moment before it can be
-    /// taken again.)
+    /// Slots that hold a task, a result, a callback, a permit or a promise. (One that was given up
+    /// counts as free a moment before it can be taken again.)
     pub slots_in_use: usize,
     /// The most there ever were. (A submit that a shutdown refuses holds one for a moment.)
     pub slots_high_water: usize,
@@ -41,13 +42,26 @@ impl Stats {
         let high_water = registry.high_water();
         // Bound: the slots that were ever in use.
         let slots = || (0..high_water).map(|index| registry.slot(index));
-        let counters = || registry.workers().iter().map(|worker| &worker.counters).chain([&shared.outside]);
-        let sum = |figure: fn(&Counters) -> usize| counters().map(figure).fold(0, usize::wrapping_add);
+        let counters = || {
+            registry
+                .workers()
+                .iter()
+                .map(|worker| &worker.counters)
+                .chain([&shared.outside])
+        };
+        let sum =
+            |figure: fn(&Counters) -> usize| counters().map(figure).fold(0, usize::wrapping_add);
         Self {
-            slots_in_use: slots().filter(|slot| slot.snapshot().phase() != Phase::Free).count(),
+            slots_in_use: slots()
+                .filter(|slot| slot.snapshot().phase() != Phase::Free)
+                .count(),
             slots_high_water: high_water.into(),
-            queued: slots().filter(|slot| slot.snapshot().is_a_queued_task()).count(),
-            running: slots().filter(|slot| slot.snapshot().is_on_a_stack()).count(),
+            queued: slots()
+                .filter(|slot| slot.snapshot().is_a_queued_task())
+                .count(),
+            running: slots()
+                .filter(|slot| slot.snapshot().is_on_a_stack())
+                .count(),
             completed: sum(|counters| counters.completed.load(Ordering::Relaxed)),
             cancelled: shared.cancelled.load(Ordering::Relaxed),
             panicked: sum(|counters| counters.panicked.load(Ordering::Relaxed)),

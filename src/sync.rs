@@ -13,12 +13,12 @@
 //!
 //! - **Sole Namer.** No other file names `portable_atomic`, `critical_section`,
 //!   `core::sync::atomic`, `std::sync` or `loom` (`tests/tidy.rs` checks it).
-//! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps,
-//!   takes no other lock, and calls nothing a user or a host wrote, with one exception: the
-//!   clone and the move of a host's thread token ([`Park::Thread`](crate::Park::Thread)),
-//!   which its documentation asks to be bounded.
-//! - **Shared Inside.** `Lock::with` lends a shared reference; what is locked is
-//!   made of `Cell`s. A lock entered twice by one thread can therefore never alias.
+//! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps, takes no other
+//!   lock, and calls nothing a user or a host wrote, with one exception: the clone and the move of
+//!   a host's thread token ([`Park::Thread`](crate::Park::Thread)), which its documentation asks to
+//!   be bounded.
+//! - **Shared Inside.** `Lock::with` lends a shared reference; what is locked is made of `Cell`s. A
+//!   lock entered twice by one thread can therefore never alias.
 
 #[cfg(loom)]
 #[path = "sync/loom.rs"]
@@ -38,7 +38,9 @@ mod plain;
 
 #[cfg(not(loom))]
 pub(crate) use plain::{UnsafeCell, array, const_fn};
-pub(crate) use world::{Apart, AtomicPtr, AtomicU16, AtomicUsize, LOCKLESS_WAYS, LineStart, Lock, Ordering};
+pub(crate) use world::{
+    Apart, AtomicPtr, AtomicU16, AtomicUsize, LOCKLESS_WAYS, LineStart, Lock, Ordering,
+};
 #[cfg(loom)]
 pub(crate) use world::{UnsafeCell, array, const_fn};
 

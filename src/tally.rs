@@ -2,9 +2,11 @@
 //!
 //! Invariants:
 //!
-//! - **Counted First.** A task is counted before anybody can run it, and the count falls only when nothing will touch what it
-//!   borrowed any more: its closure is gone, and its outcome is dropped or in the hands of a handle inside the scope.
-//! - **Last Touch.** Lowering the count to zero is the last access to the tally; whom to wake was cloned before.
+//! - **Counted First.** A task is counted before anybody can run it, and the count falls only when
+//!   nothing will touch what it borrowed any more: its closure is gone, and its outcome is dropped
+//!   or in the hands of a handle inside the scope.
+//! - **Last Touch.** Lowering the count to zero is the last access to the tally; whom to wake was
+//!   cloned before.
 //!
 //! `unsafe` here: lowering the count through a pointer, because of *Last Touch*.
 
@@ -65,7 +67,8 @@ impl<H: Park> Tally<H> {
     #[must_use = "the owner must be unparked"]
     pub(crate) unsafe fn end(this: *const Self) -> Option<H::Thread> {
         // By pointer: a reference in the signature would promise that the tally outlives the call.
-        // SAFETY: alive as long as the task is counted; an atomic may be freed by others while a reference to it is about.
+        // SAFETY: alive as long as the task is counted; an atomic may be freed by others while a
+        // reference to it is about.
         let unfinished = unsafe { &(*this).unfinished };
         // Bound: each further round means that another task of the scope came or went.
         let mut seen = unfinished.load(Ordering::Relaxed);
@@ -73,14 +76,20 @@ impl<H: Park> Tally<H> {
             // SAFETY: alive as long as the task is counted.
             let owner = (seen == 1).then(|| unsafe { &(*this).owner }.clone());
             // Release: the owner sees what the task wrote.
-            match unfinished.compare_exchange_weak(seen, seen - 1, Ordering::AcqRel, Ordering::Relaxed) {
+            match unfinished.compare_exchange_weak(
+                seen,
+                seen - 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
                 Ok(_) => return owner,
                 Err(now) => seen = now,
             }
         }
     }
 
-    /// Takes back [`add`](Self::add): the task was refused. For those who know that the tally stays.
+    /// Takes back [`add`](Self::add): the task was refused. For those who know that the tally
+    /// stays.
     pub(crate) fn take_back(&self) -> Option<&H::Thread> {
         // Release: as above, for what ended before.
         (self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1).then_some(&self.owner)

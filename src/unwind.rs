@@ -1,8 +1,8 @@
 //! The panic boundary: what a task, a callback or a destructor does when it panics.
 //!
 //! Invariant **Contained**: nothing unwinds across an erased call. With `std` a panic is caught and
-//! becomes a value. Without `std` a panic normally never returns (boards abort, reset or loop); where it does
-//! unwind, a [`Bomb`] ends the task as broken on the way out.
+//! becomes a value. Without `std` a panic normally never returns (boards abort, reset or loop);
+//! where it does unwind, a [`Bomb`] ends the task as broken on the way out.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "std")]
@@ -29,7 +29,8 @@ mod imp {
             self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
         }
 
-        /// Goes on panicking with the payload in the calling thread, without running the panic hook again.
+        /// Goes on panicking with the payload in the calling thread, without running the panic hook
+        /// again.
         pub fn resume(self) -> ! {
             std::panic::resume_unwind(self.into_payload())
         }
@@ -38,10 +39,11 @@ mod imp {
         #[must_use]
         pub fn with_message<R>(&self, read: impl FnOnce(Option<&str>) -> R) -> R {
             let payload = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let message = payload
-                .downcast_ref::<&'static str>()
-                .copied()
-                .or_else(|| payload.downcast_ref::<std::string::String>().map(|message| &**message));
+            let message = payload.downcast_ref::<&'static str>().copied().or_else(|| {
+                payload
+                    .downcast_ref::<std::string::String>()
+                    .map(|message| &**message)
+            });
             read(message)
         }
     }
@@ -59,11 +61,13 @@ mod imp {
 
     /// Calls `work`; a panic in it becomes an error.
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
-        // Asserted: whatever `work` borrowed is dropped or overwritten by the caller, never looked at.
+        // Asserted: whatever `work` borrowed is dropped or overwritten by the caller, never looked
+        // at.
         catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 
-    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Says whether all went well.
+    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Says whether
+    /// all went well.
     pub(crate) fn contain(work: impl FnOnce()) -> bool {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(()) => true,
@@ -74,7 +78,8 @@ mod imp {
         }
     }
 
-    /// Drops a payload whose destructor may panic in turn; a second payload is leaked rather than chased.
+    /// Drops a payload whose destructor may panic in turn; a second payload is leaked rather than
+    /// chased.
     fn discard_payload(payload: Box<dyn Any + Send>) {
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             core::mem::forget(second);
@@ -84,7 +89,8 @@ mod imp {
 
 #[cfg(not(feature = "std"))]
 mod imp {
-    /// What a panicking task threw: nothing that can be had without `std`, where a panic is never caught.
+    /// What a panicking task threw: nothing that can be had without `std`, where a panic is never
+    /// caught.
     ///
     /// No value of this type exists on such targets.
     pub struct Panic(core::convert::Infallible);
@@ -132,7 +138,11 @@ pub(crate) use imp::{Caught, catch, contain};
 
 impl core::fmt::Debug for Panic {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.with_message(|message| f.debug_tuple("Panic").field(&message.unwrap_or("..")).finish())
+        self.with_message(|message| {
+            f.debug_tuple("Panic")
+                .field(&message.unwrap_or(".."))
+                .finish()
+        })
     }
 }
 

@@ -19,7 +19,8 @@ use crate::waiter::WakeOn;
 pub enum ReturnWhen {
     /// When a task has ended or was cancelled.
     FirstCompleted,
-    /// When a task has panicked, was abandoned, or, submitted by [`submit_fallible`](crate::Executor::submit_fallible), has returned `Err`; or
+    /// When a task has panicked, was abandoned, or, submitted by
+    /// [`submit_fallible`](crate::Executor::submit_fallible), has returned `Err`; or
     /// all are done. A cancelled task is done, not failed.
     #[doc(alias = "FIRST_EXCEPTION")]
     FirstError,
@@ -38,7 +39,10 @@ pub struct Waited<'h, 'e, T, H: Park> {
 
 impl<T, H: Park> fmt::Debug for Waited<'_, '_, T, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Waited").field("done", &self.done.len()).field("not_done", &self.not_done.len()).finish()
+        f.debug_struct("Waited")
+            .field("done", &self.done.len())
+            .field("not_done", &self.not_done.len())
+            .finish()
     }
 }
 
@@ -48,8 +52,8 @@ impl<T, H: Park> fmt::Debug for Waited<'_, '_, T, H> {
 ///
 /// # Blocking
 ///
-/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where a worker's wait could never end it
-/// returns what is done by then.
+/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where a worker's
+/// wait could never end it returns what is done by then.
 ///
 /// # Cost
 ///
@@ -75,7 +79,8 @@ pub fn wait<'h, 'e, T, H: Park>(
     wait_with(handles, &Endless::<H>::new(), return_when)
 }
 
-/// As [`wait`], but at most `timeout`; zero polls. Never an error: what is not done by then is in `not_done`.
+/// As [`wait`], but at most `timeout`; zero polls. Never an error: what is not done by then is in
+/// `not_done`.
 ///
 /// # Python
 ///
@@ -118,13 +123,23 @@ fn wait_with<'h, 'e, T, H: Park>(
             watch(members, place, 0..place, wake_on);
         }
         // Interrupted or not: the state of each handle tells.
-        let _ = block_on_group(members, 0, is_mixed(members), wake_on, patience, Help::Workers);
+        let _ = block_on_group(
+            members,
+            0,
+            is_mixed(members),
+            wake_on,
+            patience,
+            Help::Workers,
+        );
         drop(watching);
     }
     let mut done = 0;
     for place in 0..handles.len() {
         // Not `done`, which is true while callbacks still look at the value.
-        if handles[place].receiver().is_none_or(|receiver| receiver.snapshot().is_done()) {
+        if handles[place]
+            .receiver()
+            .is_none_or(|receiver| receiver.snapshot().is_done())
+        {
             handles.swap(place, done);
             done += 1;
         }

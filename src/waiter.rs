@@ -1,16 +1,17 @@
 //! Who sleeps for what: one wait cell per slot, all behind one lock.
 //!
-//! A cell has three kinds of listeners: at most one waiter (a thread, a worker or a `Waker`), a list of callbacks, and the
-//! group of handles that `wait` or `as_completed` watches. Whoever completes a task looks at its cell only if the
-//! state word says that there is something in it.
+//! A cell has three kinds of listeners: at most one waiter (a thread, a worker or a `Waker`), a
+//! list of callbacks, and the group of handles that `wait` or `as_completed` watches. Whoever
+//! completes a task looks at its cell only if the state word says that there is something in it.
 //!
 //! Invariants:
 //!
-//! - **Register, Then Recheck.** A waiter stands in the cell, and the state word says so, before its thread looks at the
-//!   task a last time and sleeps.
+//! - **Register, Then Recheck.** A waiter stands in the cell, and the state word says so, before
+//!   its thread looks at the task a last time and sleeps.
 //! - **Notify Outside.** What must be woken leaves the lock by value and is woken after it.
-//! - **Baton.** A waiter that finds the place taken puts itself in, keeps the one it displaced, and wakes it
-//!   when it leaves. Every sleeper is therefore either in a place or in the hands of one that will wake it.
+//! - **Baton.** A waiter that finds the place taken puts itself in, keeps the one it displaced, and
+//!   wakes it when it leaves. Every sleeper is therefore either in a place or in the hands of one
+//!   that will wake it.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -26,7 +27,8 @@ use crate::queue::{CALLBACKS, COMPLETED, Index, List};
 #[repr(u8)]
 pub(crate) enum Waiter<H: Park> {
     None = 0,
-    /// A thread of the host that waits, with the number that tells it from others, and that of the worker it is, plus one.
+    /// A thread of the host that waits, with the number that tells it from others, and that of the
+    /// worker it is, plus one.
     // The smallest field first: the tag leaves room beside it.
     Thread {
         worker: u16,
@@ -74,7 +76,8 @@ impl<H: Park> Place<H> {
         self.put(Waiter::None)
     }
 
-    /// Takes `waiter` out again, if it is still there. The old one leaves the lock before it is dropped.
+    /// Takes `waiter` out again, if it is still there. The old one leaves the lock before it is
+    /// dropped.
     pub(crate) fn remove(&self, waiter: &Waiter<H>) -> Waiter<H> {
         let there = self.take();
         if there.is(waiter) {
@@ -88,7 +91,11 @@ impl<H: Park> Place<H> {
     /// The worker that waits here, if it is one.
     pub(crate) fn worker(&self) -> Option<u16> {
         let there = self.take();
-        let worker = if let Waiter::Thread { worker, .. } = there { worker.checked_sub(1) } else { None };
+        let worker = if let Waiter::Thread { worker, .. } = there {
+            worker.checked_sub(1)
+        } else {
+            None
+        };
         // The place was empty while we looked.
         mem::forget(self.put(there));
         worker
@@ -108,8 +115,8 @@ pub(crate) enum WakeOn {
 
 /// Many handles watched at once: the members that are done, in the order in which they became so.
 ///
-/// A group lives in the cell of some slot, not always a member's: it needs room for as long as it has a member, a
-/// member pins a slot, and so there are never more groups than slots.
+/// A group lives in the cell of some slot, not always a member's: it needs room for as long as it
+/// has a member, a member pins a slot, and so there are never more groups than slots.
 pub(crate) struct Group<H: Park> {
     used: Cell<bool>,
     pub(crate) wake_on: Cell<WakeOn>,
@@ -198,7 +205,8 @@ impl<H: Park> Waits<H> {
 
     /// Finds room for a group, preferably in the cell of its first member.
     ///
-    /// Bound: the number of slots, and one step as long as no watched slot was reused under another group.
+    /// Bound: the number of slots, and one step as long as no watched slot was reused under another
+    /// group.
     pub(crate) fn new_group(&self, first: Index, wake_on: WakeOn) -> Index {
         let (before, after) = self.cells.split_at(usize::from(first));
         let places = (usize::from(first)..).zip(after).chain((0..).zip(before));
@@ -211,7 +219,8 @@ impl<H: Park> Waits<H> {
                 return place as Index;
             }
         }
-        // Each group has a member, each member its own slot, and the first member is in no group yet.
+        // Each group has a member, each member its own slot, and the first member is in no group
+        // yet.
         unreachable!("more groups than slots")
     }
 
@@ -236,7 +245,8 @@ impl<H: Park> Waits<H> {
         self.doomed.set(self.doomed.get() & !(1 << worker));
     }
 
-    /// Notes that a worker cannot go on before others do, unless what it waits for has moved since it began to stick.
+    /// Notes that a worker cannot go on before others do, unless what it waits for has moved since
+    /// it began to stick.
     pub(crate) fn stick(&self, worker: u16) {
         let bit = 1 << worker;
         self.stuck.set(self.stuck.get() | self.sticking.get() & bit);

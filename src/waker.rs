@@ -2,12 +2,13 @@
 //!
 //! Invariants:
 //!
-//! - **Static Home.** A waker is only made from a `&'static` core, so the slot and the core it points to
-//!   never move and never go away, however long the waker is kept.
-//! - **One Pointer.** A waker points to its slot, with the provenance of the whole core; the core is found from there by the slot's
-//!   number, which never changes.
+//! - **Static Home.** A waker is only made from a `&'static` core, so the slot and the core it
+//!   points to never move and never go away, however long the waker is kept.
+//! - **One Pointer.** A waker points to its slot, with the provenance of the whole core; the core
+//!   is found from there by the slot's number, which never changes.
 //!
-//! A waker that outlives its task may cause one spurious poll of a later task in the same slot, never more.
+//! A waker that outlives its task may cause one spurious poll of a later task in the same slot,
+//! never more.
 
 use core::ptr::NonNull;
 use core::task::{RawWaker, RawWakerVTable, Waker};
@@ -21,15 +22,26 @@ pub(crate) fn waker<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: 
     _core: &'static Core<WORKERS, QUEUE, SLOT_BYTES, H>,
     slot: SlotRef<'static>,
 ) -> Waker {
-    // SAFETY: the functions of the table may be called from any thread, on a pointer made here (*One Pointer*): `Core` is
-    // `Sync` and, by *Static Home*, always there. Cloning copies the pointer and dropping does nothing.
-    unsafe { Waker::from_raw(RawWaker::new(slot.as_ptr(), &Table::<WORKERS, QUEUE, SLOT_BYTES, H>::WAKER)) }
+    // SAFETY: the functions of the table may be called from any thread, on a pointer made here
+    // (*One Pointer*): `Core` is `Sync` and, by *Static Home*, always there. Cloning copies the
+    // pointer and dropping does nothing.
+    unsafe {
+        Waker::from_raw(RawWaker::new(
+            slot.as_ptr(),
+            &Table::<WORKERS, QUEUE, SLOT_BYTES, H>::WAKER,
+        ))
+    }
 }
 
-struct Table<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H>(core::marker::PhantomData<H>);
+struct Table<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H>(
+    core::marker::PhantomData<H>,
+);
 
-impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Table<WORKERS, QUEUE, SLOT_BYTES, H> {
-    const WAKER: RawWakerVTable = RawWakerVTable::new(Self::clone, Self::wake, Self::wake, Self::drop);
+impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
+    Table<WORKERS, QUEUE, SLOT_BYTES, H>
+{
+    const WAKER: RawWakerVTable =
+        RawWakerVTable::new(Self::clone, Self::wake, Self::wake, Self::drop);
 
     /// # Safety
     ///

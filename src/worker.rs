@@ -2,10 +2,10 @@
 //!
 //! Invariants:
 //!
-//! - **One Attached.** At most one thread at a time runs the worker of a given number: attaching checks and sets its bit in
-//!   one section.
-//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. `start` makes that true; here, dropping a `Worker`
-//!   touches the executor last by lowering `alive`.
+//! - **One Attached.** At most one thread at a time runs the worker of a given number: attaching
+//!   checks and sets its bit in one section.
+//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. `start` makes that
+//!   true; here, dropping a `Worker` touches the executor last by lowering `alive`.
 //!
 //! `unsafe` here: the pointer to the worker's cell, and the raw one for C entry points.
 
@@ -25,12 +25,14 @@ pub(crate) const STALE: u32 = 0;
 
 /// One thread's worth of an executor: what a host runs.
 ///
-/// [`start`](crate::Executor::start) gives one to the host for each worker; the host calls [`run`](Self::run) on a thread of its
-/// own, or [`run_one`](Self::run_one) from a loop of its own. Dropping it makes the worker leave.
+/// [`start`](crate::Executor::start) gives one to the host for each worker; the host calls
+/// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own.
+/// Dropping it makes the worker leave.
 #[must_use = "a worker that is dropped leaves its executor at once"]
 pub struct Worker<H: Park> {
-    /// Not a reference: one that came into a function with its argument would have to stay good until that returns, and the executor may be gone as soon
-    /// as the worker is dropped in there.
+    /// Not a reference: one that came into a function with its argument would have to stay good
+    /// until that returns, and the executor may be gone as soon as the worker is dropped in
+    /// there.
     cell: NonNull<WorkerCell<H>>,
     epoch: u32,
     /// Whether this value set the worker's bit in `attached`.
@@ -45,7 +47,11 @@ unsafe impl<H: Park> Sync for Worker<H> {}
 impl<H: Park> Worker<H> {
     /// The worker of a cell that knows its executor, which counts it in `alive`.
     pub(crate) fn new(cell: &'static WorkerCell<H>, epoch: u32) -> Self {
-        Self { cell: NonNull::from(cell), epoch, attached: false }
+        Self {
+            cell: NonNull::from(cell),
+            epoch,
+            attached: false,
+        }
     }
 
     fn cell(&self) -> &WorkerCell<H> {
@@ -56,7 +62,8 @@ impl<H: Park> Worker<H> {
         shared(unsafe { self.cell.as_ref() })
     }
 
-    /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there is nothing to do.
+    /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there
+    /// is nothing to do.
     ///
     /// # Blocking
     ///
@@ -66,7 +73,9 @@ impl<H: Park> Worker<H> {
     ///
     /// Any thread that may call [`Park::park`].
     pub fn run(mut self) {
-        let Some((registry, worker)) = self.attach() else { return };
+        let Some((registry, worker)) = self.attach() else {
+            return;
+        };
         let (searching, mut tired) = (Cell::new(false), false);
         let mut round = 0;
         let broken_off = unwind::Bomb::new(|| registry.lose(worker, searching.get()));
@@ -80,7 +89,8 @@ impl<H: Park> Worker<H> {
                 Look::Nothing => {
                     searching.set(true);
                     tired = true;
-                    // Goes on where it was when the last look found that somebody else had been faster.
+                    // Goes on where it was when the last look found that somebody else had been
+                    // faster.
                     while H::relax(round) {
                         round = round.saturating_add(1);
                         if registry.shared().is_worth_a_look() {
@@ -105,16 +115,20 @@ impl<H: Park> Worker<H> {
         broken_off.defuse();
     }
 
-    /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in an interrupt handler.
+    /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in
+    /// an interrupt handler.
     ///
-    /// Nobody unparks a worker that is driven this way: whoever finds [`Ran::Nothing`] looks again when its loop, or the interrupt it lives
-    /// in, comes round. A thread that wants to sleep until there is a task calls [`run`](Self::run).
+    /// Nobody unparks a worker that is driven this way: whoever finds [`Ran::Nothing`] looks again
+    /// when its loop, or the interrupt it lives in, comes round. A thread that wants to sleep
+    /// until there is a task calls [`run`](Self::run).
     ///
     /// # Blocking
     ///
     /// As long as the task takes.
     pub fn run_one(&mut self) -> Ran {
-        let Some((registry, worker)) = self.attach() else { return Ran::Left };
+        let Some((registry, worker)) = self.attach() else {
+            return Ran::Left;
+        };
         match registry.look_once(worker) {
             Look::Task(running) => {
                 execute(registry, running, Some(worker));
@@ -135,7 +149,8 @@ impl<H: Park> Worker<H> {
         self.home().map_or(0, |(_, worker)| usize::from(worker))
     }
 
-    /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with [`from_raw`](Self::from_raw).
+    /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with
+    /// [`from_raw`](Self::from_raw).
     #[must_use = "a worker that is never run keeps its executor from shutting down"]
     pub fn into_raw(self) -> *mut () {
         self.cell().desk.with(|desk| {
@@ -153,22 +168,36 @@ impl<H: Park> Worker<H> {
     ///
     /// - `pointer` comes from `Worker::<H>::into_raw`, for the same `H`, and is used at most once.
     pub unsafe fn from_raw(pointer: *mut ()) -> Self {
-        // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the worker is.
+        // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the
+        // worker is.
         let cell = unsafe { &*pointer.cast_const().cast::<WorkerCell<H>>() };
-        // Of several pointers to one cell, left over from starts that were refused, one finds the note.
-        let (epoch, attached) =
-            cell.desk.with(|desk| (desk.raw_epoch.replace(STALE), desk.raw_attached.replace(false)));
-        Self { cell: NonNull::from(cell), epoch, attached }
+        // Of several pointers to one cell, left over from starts that were refused, one finds the
+        // note.
+        let (epoch, attached) = cell.desk.with(|desk| {
+            (
+                desk.raw_epoch.replace(STALE),
+                desk.raw_attached.replace(false),
+            )
+        });
+        Self {
+            cell: NonNull::from(cell),
+            epoch,
+            attached,
+        }
     }
 
     /// The executor and our number in it. Told by the address of our cell.
     fn home(&self) -> Option<(Registry<'static, H>, u16)> {
         let registry = self.cell().desk.with(|desk| desk.home.get())?;
-        let place = registry.workers().iter().position(|cell| core::ptr::eq(cell, self.cell.as_ptr()))?;
+        let place = registry
+            .workers()
+            .iter()
+            .position(|cell| core::ptr::eq(cell, self.cell.as_ptr()))?;
         Some((registry, place as u16)) // at most as many workers as bits in a word
     }
 
-    /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or its hook failed.
+    /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or its
+    /// hook failed.
     fn attach(&mut self) -> Option<(Registry<'static, H>, u16)> {
         let (registry, worker) = self.home()?;
         if self.attached {
@@ -177,8 +206,9 @@ impl<H: Park> Worker<H> {
         }
         let bit = 1_usize << worker;
         self.attached = registry.shared().ready.with(|ready| {
-            let ours =
-                ready.epoch.get() == self.epoch && ready.issued.get() & bit != 0 && ready.attached.get() & bit == 0;
+            let ours = ready.epoch.get() == self.epoch
+                && ready.issued.get() & bit != 0
+                && ready.attached.get() & bit == 0;
             if ours {
                 ready.attached.set(ready.attached.get() | bit);
             }
@@ -206,14 +236,20 @@ impl<H: Park> Worker<H> {
         // Relaxed: other threads only compare it with their own numbers.
         if self.cell().id.load(Ordering::Relaxed) != id {
             let thread = H::current();
-            drop(self.cell().desk.with(|desk| desk.thread.replace(Some(thread))));
+            drop(
+                self.cell()
+                    .desk
+                    .with(|desk| desk.thread.replace(Some(thread))),
+            );
             self.cell().id.store(id, Ordering::Relaxed); // as above
         }
     }
 
     /// Unbinds the worker and takes it off the executor's books. Does nothing the second time.
     fn leave(&mut self) {
-        let Some((registry, worker)) = self.home() else { return };
+        let Some((registry, worker)) = self.home() else {
+            return;
+        };
         let bit = 1_usize << worker;
         let attached = core::mem::replace(&mut self.attached, false);
         if attached {
@@ -230,7 +266,11 @@ impl<H: Park> Worker<H> {
             if ready.epoch.get() == self.epoch && ready.attached.get() & bit == 0 {
                 ready.issued.set(ready.issued.get() & !bit);
             }
-            if ready.issued.get() == 0 || ready.attached.get() == 0 { ready.closer.take() } else { Waiter::None }
+            if ready.issued.get() == 0 || ready.attached.get() == 0 {
+                ready.closer.take()
+            } else {
+                Waiter::None
+            }
         });
         registry.notify(closer);
     }
@@ -238,7 +278,9 @@ impl<H: Park> Worker<H> {
 
 impl<H: Park> Drop for Worker<H> {
     fn drop(&mut self) {
-        let Some((registry, _)) = self.home() else { return };
+        let Some((registry, _)) = self.home() else {
+            return;
+        };
         self.leave();
         let shared = registry.shared();
         let owner = shared.owner.with(|owner| {
@@ -246,7 +288,8 @@ impl<H: Park> Drop for Worker<H> {
             owner.set(thread.clone());
             thread
         });
-        // Release: the owner sees all that this worker did. The last touch (*Lent*): `owner` is ours.
+        // Release: the owner sees all that this worker did. The last touch (*Lent*): `owner` is
+        // ours.
         shared.alive.fetch_sub(1, Ordering::Release);
         if let Some(owner) = owner {
             H::unpark(&owner);
@@ -256,7 +299,9 @@ impl<H: Park> Drop for Worker<H> {
 
 impl<H: Park> fmt::Debug for Worker<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Worker").field("index", &self.index()).finish_non_exhaustive()
+        f.debug_struct("Worker")
+            .field("index", &self.index())
+            .finish_non_exhaustive()
     }
 }
 

@@ -1,4 +1,5 @@
-//! An executor in a `static` costs no flash: it is zero at the start, so it lies in `.bss`, not in `.data`.
+//! An executor in a `static` costs no flash: it is zero at the start, so it lies in `.bss`, not in
+//! `.data`.
 #![cfg(all(target_os = "linux", not(miri), not(loom)))]
 
 use object::{File, Object, ObjectSection, ObjectSymbol, SectionKind};
@@ -12,23 +13,41 @@ static EXECUTOR_WITHOUT_THREADS: Executor<0, 64, 128, SpinHost> = Executor::new(
 #[used]
 static NOT_ZERO: [u8; 3] = [0, 7, 0];
 
-/// Where a static of this program lies, and the offsets of its bytes that are not zero in the image.
+/// Where a static of this program lies, and the offsets of its bytes that are not zero in the
+/// image.
 fn placement(symbol: &str) -> (SectionKind, Vec<usize>) {
-    let bytes = std::fs::read(std::env::current_exe().expect("a test knows its executable")).expect("it can be read");
+    let bytes = std::fs::read(std::env::current_exe().expect("a test knows its executable"))
+        .expect("it can be read");
     let file = File::parse(&*bytes).expect("it is an object file");
-    let found = file.symbols().find(|candidate| candidate.name().is_ok_and(|name| name.contains(symbol)));
+    let found = file
+        .symbols()
+        .find(|candidate| candidate.name().is_ok_and(|name| name.contains(symbol)));
     let found = found.unwrap_or_else(|| panic!("{symbol} is in the symbol table"));
-    let section = file.section_by_index(found.section_index().expect("it is defined")).expect("its section exists");
+    let section = file
+        .section_by_index(found.section_index().expect("it is defined"))
+        .expect("its section exists");
     // A section without an image has no data.
-    let image =
-        section.data_range(found.address(), found.size()).expect("it lies inside its section").unwrap_or_default();
-    let not_zero = image.iter().enumerate().filter(|(_, byte)| **byte != 0).map(|(offset, _)| offset);
+    let image = section
+        .data_range(found.address(), found.size())
+        .expect("it lies inside its section")
+        .unwrap_or_default();
+    let not_zero = image
+        .iter()
+        .enumerate()
+        .filter(|(_, byte)| **byte != 0)
+        .map(|(offset, _)| offset);
     (section.kind(), not_zero.collect())
 }
 
 #[test]
 fn a_static_executor_adds_nothing_to_the_image() {
-    assert_eq!(placement("EXECUTOR_OF_THE_DEFAULT_HOST"), (SectionKind::UninitializedData, vec![]));
-    assert_eq!(placement("EXECUTOR_WITHOUT_THREADS"), (SectionKind::UninitializedData, vec![]));
+    assert_eq!(
+        placement("EXECUTOR_OF_THE_DEFAULT_HOST"),
+        (SectionKind::UninitializedData, vec![])
+    );
+    assert_eq!(
+        placement("EXECUTOR_WITHOUT_THREADS"),
+        (SectionKind::UninitializedData, vec![])
+    );
     assert_eq!(placement("NOT_ZERO").1, [1]);
 }

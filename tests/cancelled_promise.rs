@@ -1,5 +1,6 @@
-//! A cancelled promise says so to its giver for as long as the giver holds it, whatever became of the handle.
-//! Python: `Future.set_running_or_notify_cancel` returns `False` on a cancelled future, however often its result was asked for.
+//! A cancelled promise says so to its giver for as long as the giver holds it, whatever became of
+//! the handle. Python: `Future.set_running_or_notify_cancel` returns `False` on a cancelled future,
+//! however often its result was asked for.
 #![cfg(feature = "std")]
 
 use slotted::{Executor, TaskError};
@@ -30,5 +31,10 @@ fn the_giver_learns_of_the_cancel_after_the_handle_took_the_outcome() {
     assert!(handle.cancel());
     assert!(matches!(handle.result(), Err(TaskError::Cancelled)));
     assert_eq!(promise.set_running_or_notify_cancel().ok(), Some(false));
-    assert_eq!(promise.set_result(7).map_err(|refused| refused.into_inner()), Err(7));
+    assert_eq!(
+        promise
+            .set_result(7)
+            .map_err(|refused| refused.into_inner()),
+        Err(7)
+    );
 }

@@ -1,9 +1,11 @@
 //! Programs that must not compile, and why.
 //!
-//! Each file in `compile_fail/` has one fault. Its first lines state what the compiler must say, `//~ error-contains: …`. With
-//! `--cfg control` the same program has no fault and must compile, so that no case passes for a reason of its own.
+//! Each file in `compile_fail/` has one fault. Its first lines state what the compiler must say,
+//! `//~ error-contains: …`. With `--cfg control` the same program has no fault and must compile, so
+//! that no case passes for a reason of its own.
 //!
-//! Programs are compiled to the end, not only checked: what does not fit a slot shows only when code is made for it.
+//! Programs are compiled to the end, not only checked: what does not fit a slot shows only when
+//! code is made for it.
 #![cfg(all(feature = "std", not(miri), not(loom)))]
 
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +15,8 @@ use std::{env, fs, thread};
 
 const EXPECTATION: &str = "//~ error-contains: ";
 
-/// The crate as it is tested here, built by Cargo with the flags of this run, in a folder of its own.
+/// The crate as it is tested here, built by Cargo with the flags of this run, in a folder of its
+/// own.
 struct Library {
     file: PathBuf,
     dependencies: PathBuf,
@@ -22,18 +25,31 @@ struct Library {
 impl Library {
     fn build(folder: &Path) -> Self {
         let build = Command::new(env!("CARGO"))
-            .args(["build", "--lib", "--quiet", "--message-format=json-render-diagnostics", "--manifest-path"])
+            .args([
+                "build",
+                "--lib",
+                "--quiet",
+                "--message-format=json-render-diagnostics",
+                "--manifest-path",
+            ])
             .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
             .arg("--target-dir")
             .arg(folder)
             .output()
             .expect("Cargo can be run");
-        assert!(build.status.success(), "{}", String::from_utf8_lossy(&build.stderr));
+        assert!(
+            build.status.success(),
+            "{}",
+            String::from_utf8_lossy(&build.stderr)
+        );
         let messages = String::from_utf8(build.stdout).expect("Cargo speaks UTF-8");
-        // The file name is the only thing wanted of all the JSON: a quoted path to libslotted-….rlib.
+        // The file name is the only thing wanted of all the JSON: a quoted path to
+        // libslotted-….rlib.
         let mut quoted = messages.split('"').filter(|text| text.ends_with(".rlib"));
-        let file =
-            quoted.find(|text| text.contains("libslotted")).map(PathBuf::from).expect("Cargo names what it built");
+        let file = quoted
+            .find(|text| text.contains("libslotted"))
+            .map(PathBuf::from)
+            .expect("Cargo names what it built");
         let dependencies = file.parent().expect("it lies in a folder").join("deps");
         Self { file, dependencies }
     }
@@ -41,7 +57,13 @@ impl Library {
     /// Makes object code of a program.
     fn compile(&self, program: &Path, object: &Path, options: &[&str]) -> Output {
         Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
-            .args(["--edition=2024", "--crate-type=bin", "--emit=obj", "--cap-lints=allow", "--color=never"])
+            .args([
+                "--edition=2024",
+                "--crate-type=bin",
+                "--emit=obj",
+                "--cap-lints=allow",
+                "--color=never",
+            ])
             .args(options)
             .arg("-L")
             .arg(format!("dependency={}", self.dependencies.display()))
@@ -57,13 +79,19 @@ impl Library {
     /// What is wrong with a case, if anything is.
     fn judge(&self, program: &Path, object: &Path) -> Result<(), String> {
         let text = fs::read_to_string(program).expect("the case can be read");
-        let expected: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(EXPECTATION)).collect();
+        let expected: Vec<&str> = text
+            .lines()
+            .filter_map(|line| line.strip_prefix(EXPECTATION))
+            .collect();
         if expected.is_empty() {
             return Err(format!("states no `{EXPECTATION}`"));
         }
         let control = self.compile(program, object, &["--cfg=control"]);
         if !control.status.success() {
-            return Err(format!("without its fault, does not compile:\n{}", String::from_utf8_lossy(&control.stderr)));
+            return Err(format!(
+                "without its fault, does not compile:\n{}",
+                String::from_utf8_lossy(&control.stderr)
+            ));
         }
         let faulty = self.compile(program, object, &[]);
         let said = String::from_utf8_lossy(&faulty.stderr);
@@ -93,7 +121,10 @@ fn faulty_programs_do_not_compile_and_say_why() {
     let work = || {
         let mut wrong = Vec::new();
         while let Some(program) = programs.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let name = program.file_stem().expect("a case has a name").to_string_lossy();
+            let name = program
+                .file_stem()
+                .expect("a case has a name")
+                .to_string_lossy();
             if let Err(fault) = library.judge(program, &folder.join(format!("{name}.o"))) {
                 wrong.push(format!("{name} {fault}"));
             }
@@ -103,7 +134,10 @@ fn faulty_programs_do_not_compile_and_say_why() {
     let wrong: Vec<String> = thread::scope(|scope| {
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        workers.into_iter().flat_map(|worker| worker.join().expect("a case is judged without a panic")).collect()
+        workers
+            .into_iter()
+            .flat_map(|worker| worker.join().expect("a case is judged without a panic"))
+            .collect()
     });
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }

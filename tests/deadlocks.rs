@@ -1,7 +1,8 @@
-//! Waits inside workers: they end if they can, and are told [`TaskError::WouldDeadlock`] only if they cannot.
+//! Waits inside workers: they end if they can, and are told [`TaskError::WouldDeadlock`] only if
+//! they cannot.
 //!
-//! Each case is played in rounds: once with the order that makes it hard, decided by who is seen asleep, and once with
-//! whatever order threads come in. What is asserted holds in both.
+//! Each case is played in rounds: once with the order that makes it hard, decided by who is seen
+//! asleep, and once with whatever order threads come in. What is asserted holds in both.
 #![cfg(feature = "std")]
 
 #[expect(dead_code, reason = "each file of tests uses a part of it")]
@@ -52,9 +53,11 @@ fn resting<const WORKERS: usize>(pool: &'static Pool<WORKERS>) -> (Handle<u8>, W
     (handle, told.recv().unwrap())
 }
 
-// ---- who sleeps is told of what it could run ------------------------------------------------------------------------
+// ---- who sleeps is told of what it could run
+// ------------------------------------------------------------------------
 
-/// The other worker is kept busy by what ends only after the scope has: only the scope's owner can run the task.
+/// The other worker is kept busy by what ends only after the scope has: only the scope's owner can
+/// run the task.
 #[test]
 fn owner_of_a_scope_is_told_of_a_task_that_comes_while_it_sleeps() {
     static POOL: Pool<2> = Executor::new();
@@ -87,7 +90,8 @@ fn owner_of_a_scope_is_told_of_a_task_that_comes_while_it_sleeps() {
     });
 }
 
-/// The only worker waits for futures of its own executor, wherever a handle of another one stands among them.
+/// The only worker waits for futures of its own executor, wherever a handle of another one stands
+/// among them.
 #[test]
 fn worker_is_told_of_a_future_among_handles_of_several_executors() {
     static POOL: Pool<1> = Executor::new();
@@ -97,7 +101,8 @@ fn worker_is_told_of_a_future_among_handles_of_several_executors() {
             for woken in [[true, false], [false, true], [true, true]] {
                 for through in [Through::Wait, Through::AsCompleted] {
                     let (promise, other) = OTHER.promise::<u8>().unwrap();
-                    let ((first, wake_first), (second, wake_second)) = (resting(&POOL), resting(&POOL));
+                    let ((first, wake_first), (second, wake_second)) =
+                        (resting(&POOL), resting(&POOL));
                     let wakers = [wake_first, wake_second];
                     let (tell, told) = channel();
                     let waiting = move || {
@@ -108,7 +113,11 @@ fn worker_is_told_of_a_future_among_handles_of_several_executors() {
                     };
                     let waiting = POOL.submit(waiting).unwrap();
                     pace.until_asleep(&told.recv().unwrap());
-                    wakers.iter().zip(woken).filter(|(_, woken)| *woken).for_each(|(waker, _)| waker.wake_by_ref());
+                    wakers
+                        .iter()
+                        .zip(woken)
+                        .filter(|(_, woken)| *woken)
+                        .for_each(|(waker, _)| waker.wake_by_ref());
                     assert!(waiting.result().unwrap());
                     promise.set_result(0).unwrap();
                     wakers.into_iter().for_each(Waker::wake);
@@ -118,7 +127,8 @@ fn worker_is_told_of_a_future_among_handles_of_several_executors() {
     });
 }
 
-// ---- no false alarm -------------------------------------------------------------------------------------------------
+// ---- no false alarm
+// -------------------------------------------------------------------------------------------------
 
 /// The promise lives in a slot whose last task ran on the worker that now waits for it.
 #[test]
@@ -140,7 +150,8 @@ fn worker_that_waits_for_a_promise_is_not_stuck_on_what_ran_in_its_slot_before()
     });
 }
 
-/// A worker waits for a future, which then rests; another worker waits for the first. Nobody is stuck: any interrupt may wake the future.
+/// A worker waits for a future, which then rests; another worker waits for the first. Nobody is
+/// stuck: any interrupt may wake the future.
 #[test]
 fn worker_that_waits_for_a_future_is_not_stuck_once_that_rests() {
     static POOL: Pool<2> = Executor::new();
@@ -177,8 +188,9 @@ fn worker_that_waits_for_a_future_is_not_stuck_once_that_rests() {
     });
 }
 
-/// Two workers wait for one task through one handle; it ends, and the one that was displaced comes to run late. Meanwhile two others
-/// wait for it, one behind the other: they only have to be patient.
+/// Two workers wait for one task through one handle; it ends, and the one that was displaced comes
+/// to run late. Meanwhile two others wait for it, one behind the other: they only have to be
+/// patient.
 #[test]
 fn displaced_waiter_is_not_stuck_once_the_task_has_ended() {
     static POOL: Pool<3> = Executor::new();
@@ -235,7 +247,8 @@ fn displaced_waiter_is_not_stuck_once_the_task_has_ended() {
     });
 }
 
-// ---- circles --------------------------------------------------------------------------------------------------------
+// ---- circles
+// --------------------------------------------------------------------------------------------------------
 
 /// Each of `members` tasks waits for the next one, and the last for the first.
 fn close_circle<const WORKERS: usize>(pool: &'static Pool<WORKERS>, members: usize, pace: Pace) {
@@ -264,9 +277,21 @@ fn close_circle<const WORKERS: usize>(pool: &'static Pool<WORKERS>, members: usi
     }
     let outcomes: Vec<Result<(), TaskError>> = told.iter().take(members).collect();
     assert!(outcomes.iter().any(would_deadlock), "{outcomes:?}");
-    assert!(outcomes.iter().all(|outcome| outcome.is_ok() || would_deadlock(outcome)), "{outcomes:?}");
+    assert!(
+        outcomes
+            .iter()
+            .all(|outcome| outcome.is_ok() || would_deadlock(outcome)),
+        "{outcomes:?}"
+    );
     if pace == Pace::Staged {
-        assert_eq!(outcomes.iter().filter(|outcome| would_deadlock(outcome)).count(), 1, "only who closes the circle");
+        assert_eq!(
+            outcomes
+                .iter()
+                .filter(|outcome| would_deadlock(outcome))
+                .count(),
+            1,
+            "only who closes the circle"
+        );
     }
 }
 
@@ -295,7 +320,8 @@ fn circle_of_one_is_found_while_a_worker_is_idle() {
     play(&POOL, |pace| close_circle(&POOL, 1, pace));
 }
 
-// ---- the same through every kind of wait ----------------------------------------------------------------------------
+// ---- the same through every kind of wait
+// ----------------------------------------------------------------------------
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Through {
@@ -305,18 +331,30 @@ enum Through {
     AsCompleted,
 }
 
-const ALL: [Through; 4] = [Through::Result, Through::Error, Through::Wait, Through::AsCompleted];
+const ALL: [Through; 4] = [
+    Through::Result,
+    Through::Error,
+    Through::Wait,
+    Through::AsCompleted,
+];
 
 impl Through {
     /// Waits for all, and says how many of them were not done when the wait was given up.
     fn unfinished(self, mut handles: [Handle<()>; 2]) -> usize {
         match self {
-            Self::Result => handles.into_iter().map(Handle::result).filter(would_deadlock).count(),
-            Self::Error => {
-                handles.iter().filter(|handle| matches!(handle.error(), Some(TaskError::WouldDeadlock))).count()
-            }
+            Self::Result => handles
+                .into_iter()
+                .map(Handle::result)
+                .filter(would_deadlock)
+                .count(),
+            Self::Error => handles
+                .iter()
+                .filter(|handle| matches!(handle.error(), Some(TaskError::WouldDeadlock)))
+                .count(),
             Self::Wait => wait(&mut handles, ReturnWhen::AllCompleted).not_done.len(),
-            Self::AsCompleted => as_completed(handles).filter(|handle| !handle.done()).count(),
+            Self::AsCompleted => as_completed(handles)
+                .filter(|handle| !handle.done())
+                .count(),
         }
     }
 
@@ -324,8 +362,12 @@ impl Through {
     fn first_is_done(self, mut handles: [Handle<u8>; 3]) -> bool {
         match self {
             Self::Result | Self::Error => unreachable!("these wait for one"),
-            Self::Wait => !wait(&mut handles, ReturnWhen::FirstCompleted).done.is_empty(),
-            Self::AsCompleted => as_completed(handles).next().is_some_and(|handle| handle.done()),
+            Self::Wait => !wait(&mut handles, ReturnWhen::FirstCompleted)
+                .done
+                .is_empty(),
+            Self::AsCompleted => as_completed(handles)
+                .next()
+                .is_some_and(|handle| handle.done()),
         }
     }
 }
@@ -346,10 +388,16 @@ fn waiting<const WORKERS: usize>(pool: &'static Pool<WORKERS>, through: Through)
     let (tell, unfinished) = channel();
     let task = move || {
         tell_actor.send(Stage::current()).unwrap();
-        tell.send(through.unfinished([ended, given.recv().unwrap()])).unwrap();
+        tell.send(through.unfinished([ended, given.recv().unwrap()]))
+            .unwrap();
     };
     let handle = pool.submit(task).unwrap();
-    Waiting { handle, actor: told_actor.recv().unwrap(), give, unfinished }
+    Waiting {
+        handle,
+        actor: told_actor.recv().unwrap(),
+        give,
+        unfinished,
+    }
 }
 
 #[test]
@@ -362,9 +410,16 @@ fn two_workers_that_wait_for_each_other() {
                 left.give.send(right.handle).unwrap();
                 pace.until_asleep(&left.actor);
                 right.give.send(left.handle).unwrap();
-                let unfinished = (left.unfinished.recv().unwrap(), right.unfinished.recv().unwrap());
+                let unfinished = (
+                    left.unfinished.recv().unwrap(),
+                    right.unfinished.recv().unwrap(),
+                );
                 match pace {
-                    Pace::Staged => assert_eq!(unfinished, (0, 1), "{first:?}, {second:?}: who comes last gives up"),
+                    Pace::Staged => assert_eq!(
+                        unfinished,
+                        (0, 1),
+                        "{first:?}, {second:?}: who comes last gives up"
+                    ),
                     Pace::Racing => assert_ne!(unfinished, (0, 0), "{first:?}, {second:?}"),
                 }
             }
@@ -384,7 +439,8 @@ fn task_that_waits_for_itself() {
     });
 }
 
-/// The inner task is run in place, on the stack of the outer one, which cannot go on before it has ended.
+/// The inner task is run in place, on the stack of the outer one, which cannot go on before it has
+/// ended.
 #[test]
 fn task_that_waits_for_what_lies_beneath_it() {
     static POOL: Pool<2> = Executor::new();
@@ -409,14 +465,21 @@ fn task_that_waits_for_what_lies_beneath_it() {
                 let outer_task = move || {
                     let tell_inner = tell.clone();
                     let inner_task = move || {
-                        tell_inner.send(inner.unfinished([one, given.recv().unwrap()])).unwrap();
+                        tell_inner
+                            .send(inner.unfinished([one, given.recv().unwrap()]))
+                            .unwrap();
                     };
                     let inner_handle = POOL.submit(inner_task).unwrap();
-                    tell.send(outer.unfinished([another, inner_handle])).unwrap();
+                    tell.send(outer.unfinished([another, inner_handle]))
+                        .unwrap();
                 };
                 give.send(POOL.submit(outer_task).unwrap()).unwrap();
                 let told = (unfinished.recv().unwrap(), unfinished.recv().unwrap());
-                assert_eq!(told, (1, 0), "{outer:?}, {inner:?}: only the inner one cannot wait");
+                assert_eq!(
+                    told,
+                    (1, 0),
+                    "{outer:?}, {inner:?}: only the inner one cannot wait"
+                );
             }
         }
         end.send(()).unwrap();
@@ -424,10 +487,11 @@ fn task_that_waits_for_what_lies_beneath_it() {
     });
 }
 
-// ---- scopes in workers ----------------------------------------------------------------------------------------------
+// ---- scopes in workers
+// ----------------------------------------------------------------------------------------------
 
-/// A scope cannot give up: what its tasks borrow is on its stack. So the task that waits for the scope's owner does, whoever comes last,
-/// and whatever the scope has done before.
+/// A scope cannot give up: what its tasks borrow is on its stack. So the task that waits for the
+/// scope's owner does, whoever comes last, and whatever the scope has done before.
 #[test]
 fn task_of_a_scope_that_waits_for_the_owner() {
     static POOL: Pool<2> = Executor::new();
@@ -438,7 +502,9 @@ fn task_of_a_scope_that_waits_for_the_owner() {
             let owner = move || {
                 let permit = POOL.scope(|s| {
                     let handles: Vec<_> = (0..earlier).map(|_| s.submit(|| ()).unwrap()).collect();
-                    handles.into_iter().for_each(|handle| handle.result().unwrap());
+                    handles
+                        .into_iter()
+                        .for_each(|handle| handle.result().unwrap());
                     // One of their slots is about to be used for something else, another is free.
                     let permit = POOL.reserve().unwrap();
                     let owner = Stage::current();
@@ -492,7 +558,11 @@ fn scopes_that_wait_for_each_other() {
             let owner = move || {
                 tell_started.send(()).unwrap();
                 let other = given.recv().unwrap();
-                POOL.scope(|s| s.submit(move || tell.send(other.result()).unwrap()).unwrap().detach());
+                POOL.scope(|s| {
+                    s.submit(move || tell.send(other.result()).unwrap())
+                        .unwrap()
+                        .detach()
+                });
             };
             (POOL.submit(owner).unwrap(), give)
         };
@@ -503,7 +573,12 @@ fn scopes_that_wait_for_each_other() {
         give_right.send(left).unwrap();
         let outcomes = [told.recv().unwrap(), told.recv().unwrap()];
         assert!(outcomes.iter().any(would_deadlock), "{outcomes:?}");
-        assert!(outcomes.iter().all(|outcome| outcome.is_ok() || would_deadlock(outcome)), "{outcomes:?}");
+        assert!(
+            outcomes
+                .iter()
+                .all(|outcome| outcome.is_ok() || would_deadlock(outcome)),
+            "{outcomes:?}"
+        );
     });
 }
 
@@ -544,14 +619,21 @@ fn scopes_within_scopes_end_with_any_number_of_workers() {
     add_up(&FOUR);
 }
 
-// ---- executors without workers --------------------------------------------------------------------------------------
+// ---- executors without workers
+// --------------------------------------------------------------------------------------
 
 /// Nobody but the thread that waits runs the tasks of either executor.
 #[test]
 fn handles_of_two_executors_without_workers() {
     within_limit(|| {
         let (small, large): (Executor<0, 2>, Executor<0, 4>) = (Executor::new(), Executor::new());
-        let submit = || [small.submit(|| 1).unwrap(), large.submit(|| 2).unwrap(), large.submit(|| 3).unwrap()];
+        let submit = || {
+            [
+                small.submit(|| 1).unwrap(),
+                large.submit(|| 2).unwrap(),
+                large.submit(|| 3).unwrap(),
+            ]
+        };
 
         let mut handles = submit();
         let waited = wait(&mut handles, ReturnWhen::AllCompleted);
@@ -563,7 +645,9 @@ fn handles_of_two_executors_without_workers() {
         drop(handles);
         assert_eq!(small.run_until_idle() + large.run_until_idle(), 2);
 
-        let mut values: Vec<i32> = as_completed(submit()).map(|handle| handle.result().unwrap()).collect();
+        let mut values: Vec<i32> = as_completed(submit())
+            .map(|handle| handle.result().unwrap())
+            .collect();
         values.sort_unstable();
         assert_eq!(values, [1, 2, 3]);
     });
@@ -597,7 +681,8 @@ fn executor_with_workers_and_one_without() {
     });
 }
 
-/// A thread that drives two executors sleeps; a task comes into either of them that keeps the promise it waits for.
+/// A thread that drives two executors sleeps; a task comes into either of them that keeps the
+/// promise it waits for.
 #[test]
 fn driver_of_two_executors_is_told_of_a_task_in_either() {
     within_limit(|| {
@@ -614,7 +699,10 @@ fn driver_of_two_executors_is_told_of_a_task_in_either() {
                         threads.spawn(move || {
                             pace.until_asleep(&driver);
                             let target = executors[usize::from(!into_first)];
-                            target.submit(move || tell.send(()).unwrap()).unwrap().detach();
+                            target
+                                .submit(move || tell.send(()).unwrap())
+                                .unwrap()
+                                .detach();
                             // Only the driver can have run it.
                             told.recv().unwrap();
                             kept.set_result(()).unwrap();
@@ -622,7 +710,9 @@ fn driver_of_two_executors_is_told_of_a_task_in_either() {
                         });
                         let mut handles = [one, another];
                         let done = match through {
-                            Through::AsCompleted => as_completed(handles).filter(|handle| handle.done()).count(),
+                            Through::AsCompleted => {
+                                as_completed(handles).filter(|handle| handle.done()).count()
+                            }
                             _ => wait(&mut handles, ReturnWhen::AllCompleted).done.len(),
                         };
                         assert_eq!(done, 2);

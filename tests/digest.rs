@@ -1,4 +1,5 @@
-//! The `digest` example, as somebody at a shell sees it: what it prints, where, and with which exit status.
+//! The `digest` example, as somebody at a shell sees it: what it prints, where, and with which exit
+//! status.
 #![cfg(feature = "std")]
 #![cfg(all(feature = "std", not(miri)))] // Miri starts no processes
 
@@ -12,12 +13,27 @@ use tempfile::TempDir;
 
 /// From the published BLAKE3 test vectors, whose input is the bytes 0 to 250 over and over.
 const VECTORS: [(usize, &str); 5] = [
-    (0, "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262"),
-    (1, "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213"),
-    (1024, "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7"),
-    (1025, "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444"),
+    (
+        0,
+        "af1349b9f5f9a1a6a0404dea36dcc9499bcb25c9adc112b7cc9a93cae41f3262",
+    ),
+    (
+        1,
+        "2d3adedff11b61f14c886e35afa036736dcd87a74d27b5c1510225d0f592e213",
+    ),
+    (
+        1024,
+        "42214739f095a406f3fc83deb889744ac00df831c10daa55189b5d121c855af7",
+    ),
+    (
+        1025,
+        "d00278ae47eb27b34faecf67b4fe263f82d5412916c1ffd97c8cb7fb814b8444",
+    ),
     // More than one chunk of the example's reader.
-    (102_400, "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085"),
+    (
+        102_400,
+        "bc3e3d41a1146b069abffad3c0d44860cf664390afce4d9661f7902e7943e085",
+    ),
 ];
 
 fn vector(length: usize) -> Vec<u8> {
@@ -31,13 +47,18 @@ fn newlines(bytes: &[u8]) -> usize {
 
 fn digest() -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.args(["run", "--quiet", "--example", "digest", "--"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+        .args(["run", "--quiet", "--example", "digest", "--"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"));
     command.stdin(Stdio::null());
     command
 }
 
 fn run(arguments: impl IntoIterator<Item = impl Into<OsString>>) -> Output {
-    digest().args(arguments.into_iter().map(Into::into)).output().expect("cargo runs")
+    digest()
+        .args(arguments.into_iter().map(Into::into))
+        .output()
+        .expect("cargo runs")
 }
 
 /// One line of output for a file: bytes, newlines, digest, path.
@@ -50,12 +71,24 @@ fn rows(output: &Output) -> (Vec<Row>, String) {
     let mut lines: Vec<&str> = text.lines().collect();
     let total = lines.pop().expect("there is always a total");
     let rows = lines.into_iter().map(|line| {
-        let (bytes, rest) = line.trim_start().split_once(char::is_whitespace).expect("bytes");
-        let (newlines, rest) = rest.trim_start().split_once(char::is_whitespace).expect("newlines");
-        let (digest, path) = rest.trim_start().split_once("  ").expect("a digest and a path");
+        let (bytes, rest) = line
+            .trim_start()
+            .split_once(char::is_whitespace)
+            .expect("bytes");
+        let (newlines, rest) = rest
+            .trim_start()
+            .split_once(char::is_whitespace)
+            .expect("newlines");
+        let (digest, path) = rest
+            .trim_start()
+            .split_once("  ")
+            .expect("a digest and a path");
         Row(bytes.into(), newlines.into(), digest.into(), path.into())
     });
-    (rows.collect(), total.split_whitespace().collect::<Vec<_>>().join(" "))
+    (
+        rows.collect(),
+        total.split_whitespace().collect::<Vec<_>>().join(" "),
+    )
 }
 
 fn paths(rows: &[Row]) -> Vec<PathBuf> {
@@ -93,8 +126,9 @@ fn prints_size_newlines_and_the_published_digest_of_each_file() {
     printed.sort();
     expected.sort();
     assert_eq!(printed, expected);
-    let (bytes, lines) =
-        VECTORS.iter().fold((0, 0), |(bytes, lines), &(length, _)| (bytes + length, lines + newlines(&vector(length))));
+    let (bytes, lines) = VECTORS.iter().fold((0, 0), |(bytes, lines), &(length, _)| {
+        (bytes + length, lines + newlines(&vector(length)))
+    });
     assert_eq!(total, format!("{bytes} {lines} total of 5 files"));
 }
 
@@ -103,16 +137,29 @@ fn counts_newlines_not_lines() {
     let folder = TempDir::new().unwrap();
     write(folder.path(), "ended", b"one\ntwo\n");
     write(folder.path(), "open", b"one\ntwo");
-    let (printed, _) = rows(&run(["--ordered".into(), folder.path().as_os_str().to_owned()]));
-    assert_eq!(printed.iter().map(|row| &*row.1).collect::<Vec<_>>(), ["2", "1"]);
+    let (printed, _) = rows(&run([
+        "--ordered".into(),
+        folder.path().as_os_str().to_owned(),
+    ]));
+    assert_eq!(
+        printed.iter().map(|row| &*row.1).collect::<Vec<_>>(),
+        ["2", "1"]
+    );
 }
 
 #[test]
 fn ordered_prints_many_more_files_than_slots_in_the_order_of_the_walk() {
     let folder = TempDir::new().unwrap();
     // Large ones first: in the order of completion they would not stay there.
-    let files: Vec<PathBuf> =
-        (0..300).map(|n| write(folder.path(), &format!("{}/{n:03}", n / 100), &vector((300 - n) * 100))).collect();
+    let files: Vec<PathBuf> = (0..300)
+        .map(|n| {
+            write(
+                folder.path(),
+                &format!("{}/{n:03}", n / 100),
+                &vector((300 - n) * 100),
+            )
+        })
+        .collect();
     let output = run(["--ordered".into(), folder.path().as_os_str().to_owned()]);
     assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
     assert_eq!(paths(&rows(&output).0), files);
@@ -121,8 +168,9 @@ fn ordered_prints_many_more_files_than_slots_in_the_order_of_the_walk() {
 #[test]
 fn prints_each_of_many_files_once() {
     let folder = TempDir::new().unwrap();
-    let files: Vec<PathBuf> =
-        (0..300).map(|n| write(folder.path(), &format!("{n:03}"), &vector(n % 7 * 1000))).collect();
+    let files: Vec<PathBuf> = (0..300)
+        .map(|n| write(folder.path(), &format!("{n:03}"), &vector(n % 7 * 1000)))
+        .collect();
     let output = run([folder.path()]);
     assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
     let mut printed = paths(&rows(&output).0);
@@ -141,7 +189,10 @@ fn what_cannot_be_read_is_reported_and_counted_and_the_rest_is_printed() {
     assert_eq!(paths(&printed), [there]);
     assert_eq!(total, "0 0 total of 1 file, 1 more could not be read");
     let complaints = complaints(&output);
-    assert!(complaints.contains(&format!("digest: {}: ", missing.display())), "{complaints}");
+    assert!(
+        complaints.contains(&format!("digest: {}: ", missing.display())),
+        "{complaints}"
+    );
 }
 
 #[test]
@@ -151,14 +202,19 @@ fn says_at_the_end_what_the_executor_did() {
     let complaints = complaints(&run([there]));
     assert!(complaints.contains("4 workers, 64 slots"), "{complaints}");
     assert!(complaints.contains("0 slots in use"), "{complaints}");
-    assert!(!complaints.contains('\r'), "a progress line, and no terminal: {complaints:?}");
+    assert!(
+        !complaints.contains('\r'),
+        "a progress line, and no terminal: {complaints:?}"
+    );
 }
 
 #[test]
 fn without_a_path_it_reads_the_sources_of_the_crate() {
     let output = run([] as [&str; 0]);
     assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src").join("lib.rs");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("src")
+        .join("lib.rs");
     assert!(paths(&rows(&output).0).contains(&source));
 }
 
@@ -177,22 +233,41 @@ fn help_and_version_are_for_stdout() {
     assert!(String::from_utf8_lossy(&help.stdout).contains("Usage: digest [OPTIONS]"));
     let version = run(["-V"]);
     assert_eq!(version.status.code(), Some(0));
-    assert_eq!(String::from_utf8_lossy(&version.stdout), concat!("digest (slotted ", env!("CARGO_PKG_VERSION"), ")\n"));
+    assert_eq!(
+        String::from_utf8_lossy(&version.stdout),
+        concat!("digest (slotted ", env!("CARGO_PKG_VERSION"), ")\n")
+    );
 }
 
 #[test]
 fn a_reader_that_has_had_enough_ends_it_quietly() {
     let folder = TempDir::new().unwrap();
     // More output than a pipe holds: it is certain to meet the closed end.
-    let files: Vec<PathBuf> = (0..2000).map(|n| write(folder.path(), &format!("{n:0200}"), b"")).collect();
-    let mut child =
-        digest().arg(folder.path()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("cargo runs");
+    let files: Vec<PathBuf> = (0..2000)
+        .map(|n| write(folder.path(), &format!("{n:0200}"), b""))
+        .collect();
+    let mut child = digest()
+        .arg(folder.path())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cargo runs");
     let mut first = String::new();
-    BufReader::with_capacity(1, child.stdout.take().expect("piped")).read_line(&mut first).expect("a line");
-    assert!(files.iter().any(|path| first.trim_end().ends_with(path.to_str().unwrap())), "{first}");
+    BufReader::with_capacity(1, child.stdout.take().expect("piped"))
+        .read_line(&mut first)
+        .expect("a line");
+    assert!(
+        files
+            .iter()
+            .any(|path| first.trim_end().ends_with(path.to_str().unwrap())),
+        "{first}"
+    );
     let output = child.wait_with_output().expect("it ends");
     let complaints = complaints(&output);
-    assert!(!complaints.contains("digest: ") && !complaints.contains("panicked"), "{complaints}");
+    assert!(
+        !complaints.contains("digest: ") && !complaints.contains("panicked"),
+        "{complaints}"
+    );
     assert_eq!(output.status.code(), Some(0));
 }
 
@@ -212,7 +287,12 @@ mod unix {
         fs::write(folder.path().join("a\nb"), b"").unwrap();
         let output = run([folder.path()]);
         assert_eq!(output.status.code(), Some(0), "{}", complaints(&output));
-        let ends_a_line = |end: &[u8]| output.stdout.split(|&byte| byte == b'\n').any(|line| line.ends_with(end));
+        let ends_a_line = |end: &[u8]| {
+            output
+                .stdout
+                .split(|&byte| byte == b'\n')
+                .any(|line| line.ends_with(end))
+        };
         assert!(ends_a_line(b"/caf\xe9"));
         assert!(ends_a_line(b"/a\\x0ab"));
     }

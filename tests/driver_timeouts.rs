@@ -1,5 +1,5 @@
-//! A thread that runs ready tasks while it waits, because there are no workers, still heeds its timeout: it looks at the clock between
-//! two tasks, and zero only looks.
+//! A thread that runs ready tasks while it waits, because there are no workers, still heeds its
+//! timeout: it looks at the clock between two tasks, and zero only looks.
 #![cfg(feature = "std")]
 
 use core::future::{Future, poll_fn};
@@ -58,8 +58,14 @@ fn restless<const TEST: usize>(polls: u64) -> impl Future<Output = ()> + Send {
 fn a_timeout_ends_the_wait_although_there_is_always_something_to_run() {
     static EXECUTOR: Executor<0, 4, 64, Stepped<0>> = Executor::new();
     let (_promise, mut handle) = EXECUTOR.promise::<()>().unwrap();
-    EXECUTOR.submit_future(restless::<0>(1000)).unwrap().detach();
-    assert!(matches!(handle.result_timeout(Duration::from_secs(10)), Err(TaskError::TimedOut)));
+    EXECUTOR
+        .submit_future(restless::<0>(1000))
+        .unwrap()
+        .detach();
+    assert!(matches!(
+        handle.result_timeout(Duration::from_secs(10)),
+        Err(TaskError::TimedOut)
+    ));
     assert_eq!(NOW[0].load(Ordering::Relaxed), 10, "in time");
 }
 
@@ -67,9 +73,18 @@ fn a_timeout_ends_the_wait_although_there_is_always_something_to_run() {
 fn a_timeout_of_zero_runs_nothing() {
     let executor: Executor<0, 4, 64, Stepped<1>> = Executor::new();
     let mut handle = executor.submit(|| 1).unwrap();
-    assert!(matches!(handle.result_timeout(Duration::ZERO), Err(TaskError::TimedOut)));
-    assert!(matches!(handle.error_timeout(Duration::ZERO), Some(TaskError::TimedOut)));
-    let timeout = as_completed_timeout([handle], Duration::ZERO).next().unwrap().expect_err("nothing is done");
+    assert!(matches!(
+        handle.result_timeout(Duration::ZERO),
+        Err(TaskError::TimedOut)
+    ));
+    assert!(matches!(
+        handle.error_timeout(Duration::ZERO),
+        Some(TaskError::TimedOut)
+    ));
+    let timeout = as_completed_timeout([handle], Duration::ZERO)
+        .next()
+        .unwrap()
+        .expect_err("nothing is done");
     assert_eq!((timeout.unfinished(), timeout.total()), (1, 1));
     assert_eq!(executor.stats().queued, 1);
 }

@@ -1,4 +1,5 @@
-//! Hosts that are unusual, and hosts that are wrong: they may cost time or a worker, and nothing else.
+//! Hosts that are unusual, and hosts that are wrong: they may cost time or a worker, and nothing
+//! else.
 #![cfg(feature = "std")]
 
 #[expect(dead_code, reason = "each file of tests uses a part of it")]
@@ -19,8 +20,9 @@ use std::thread;
 
 use futures_core::Stream;
 use slotted::{
-    Clock, Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, ShutdownError, Spawn, StartError, StdHost,
-    StdThreads, TaskError, Worker, as_completed, as_completed_timeout, wait, wait_timeout,
+    Clock, Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, ShutdownError, Spawn,
+    StartError, StdHost, StdThreads, TaskError, Worker, as_completed, as_completed_timeout, wait,
+    wait_timeout,
 };
 
 use crate::stage::{Actor, Crew, Pace, Stage, rounds, within_limit};
@@ -51,9 +53,11 @@ fn keep<H: Park>(to: &Sender<Worker<H>>) -> By<impl Fn(Worker<H>) -> Result<(), 
 /// How many executors a test that cannot use one twice goes through.
 const POOLS: usize = if cfg!(miri) { 2 } else { 64 };
 
-// ---- Spawn: refusals ------------------------------------------------------------------------------------------------
+// ---- Spawn: refusals
+// ------------------------------------------------------------------------------------------------
 
-/// What was submitted survives the refusal, and the next start runs it, whatever the first workers were just doing.
+/// What was submitted survives the refusal, and the next start runs it, whatever the first workers
+/// were just doing.
 #[test]
 fn refused_start_can_be_tried_again() {
     static POOLED: [Executor<2, 8>; POOLS] = [const { Executor::new() }; POOLS];
@@ -63,9 +67,19 @@ fn refused_start_can_be_tried_again() {
             let task = pool.submit(|| 1).unwrap();
             let crew = Crew::default();
             let refused = pool.start(&By(|worker: Worker<StdHost>| {
-                if worker.index() == refused_at { Err(NoThread) } else { crew.spawn(worker).map_err(|_| NoThread) }
+                if worker.index() == refused_at {
+                    Err(NoThread)
+                } else {
+                    crew.spawn(worker).map_err(|_| NoThread)
+                }
             }));
-            let Err(StartError::Refused { started, reason: NoThread }) = refused else { panic!("{refused:?}") };
+            let Err(StartError::Refused {
+                started,
+                reason: NoThread,
+            }) = refused
+            else {
+                panic!("{refused:?}")
+            };
             assert_eq!(started, refused_at);
             crew.join();
 
@@ -91,14 +105,21 @@ fn refused_run_can_be_tried_again() {
                 let refused = pool.run(
                     &By(|worker: Worker<StdHost>| {
                         let refuse = worker.index() == refused_at;
-                        if refuse { Err(NoThread) } else { StdThreads::new().spawn(worker).map_err(|_| NoThread) }
+                        if refuse {
+                            Err(NoThread)
+                        } else {
+                            StdThreads::new().spawn(worker).map_err(|_| NoThread)
+                        }
                     }),
                     |_| panic!("the body is not run"),
                 );
-                assert!(matches!(refused, Err(StartError::Refused { started, .. }) if started == refused_at));
+                assert!(
+                    matches!(refused, Err(StartError::Refused { started, .. }) if started == refused_at)
+                );
             }
-            let sum = pool
-                .run(&StdThreads::new(), |pool| task.result().unwrap() + pool.submit(|| 2).unwrap().result().unwrap());
+            let sum = pool.run(&StdThreads::new(), |pool| {
+                task.result().unwrap() + pool.submit(|| 2).unwrap().result().unwrap()
+            });
             assert_eq!(sum.unwrap(), 3);
         });
     });
@@ -111,7 +132,8 @@ fn shutdown_during_a_refused_start_stays() {
     within_limit(|| {
         for (round, pool) in POOLED.iter().enumerate() {
             let task = pool.submit(|| 1).unwrap();
-            // With the first worker about to run the task; or with none, so that it can only be cancelled.
+            // With the first worker about to run the task; or with none, so that it can only be
+            // cancelled.
             let (refused_at, pending) = [(1, Pending::Run), (0, Pending::Cancel)][round % 2];
             let crew = Crew::default();
             let refused = pool.start(&By(|worker: Worker<StdHost>| {
@@ -121,7 +143,9 @@ fn shutdown_during_a_refused_start_stays() {
                 pool.begin_shutdown(pending);
                 Err(NoThread)
             }));
-            assert!(matches!(refused, Err(StartError::Refused { started, .. }) if started == refused_at));
+            assert!(
+                matches!(refused, Err(StartError::Refused { started, .. }) if started == refused_at)
+            );
             assert_eq!(pool.submit(|| 2).unwrap_err().reason(), Refusal::ShutDown);
             pool.shutdown(pending).unwrap();
             crew.join();
@@ -139,17 +163,21 @@ fn shutdown_during_a_refused_start_stays() {
     });
 }
 
-// ---- Spawn: what becomes of a worker --------------------------------------------------------------------------------
+// ---- Spawn: what becomes of a worker
+// --------------------------------------------------------------------------------
 
-/// A start that was refused leaves a pointer to its first worker behind; the next start gives out the same one. Whichever is
-/// used first is the worker; the other value is stale, and dropping it changes nothing.
+/// A start that was refused leaves a pointer to its first worker behind; the next start gives out
+/// the same one. Whichever is used first is the worker; the other value is stale, and dropping it
+/// changes nothing.
 #[test]
 fn of_several_pointers_to_one_worker_one_runs_it() {
     static POOLED: [Executor<2, 4>; 2] = [const { Executor::new() }; 2];
     within_limit(|| {
         for (pool, dropped_at_once) in POOLED.iter().zip([true, false]) {
             let kept: Mutex<Vec<AtomicPtr<()>>> = Mutex::default();
-            let keep = |worker: Worker<StdHost>| kept.lock().unwrap().push(AtomicPtr::new(worker.into_raw()));
+            let keep = |worker: Worker<StdHost>| {
+                kept.lock().unwrap().push(AtomicPtr::new(worker.into_raw()))
+            };
             let refused = pool.start(&By(|worker: Worker<StdHost>| {
                 if worker.index() == 1 {
                     return Err(NoThread);
@@ -157,7 +185,10 @@ fn of_several_pointers_to_one_worker_one_runs_it() {
                 keep(worker);
                 Ok(())
             }));
-            assert!(matches!(refused, Err(StartError::Refused { started: 1, .. })));
+            assert!(matches!(
+                refused,
+                Err(StartError::Refused { started: 1, .. })
+            ));
             pool.start(&By(|worker| {
                 keep(worker);
                 Ok(())
@@ -182,7 +213,10 @@ fn of_several_pointers_to_one_worker_one_runs_it() {
             let task = pool.submit(|| 1).unwrap();
             assert_eq!(first.run_one(), Ran::Task);
             assert_eq!(task.result().unwrap(), 1);
-            assert!(matches!(pool.shutdown_timeout(Pending::Run, Duration::ZERO), Err(ShutdownError::WouldDeadlock)));
+            assert!(matches!(
+                pool.shutdown_timeout(Pending::Run, Duration::ZERO),
+                Err(ShutdownError::WouldDeadlock)
+            ));
             assert_eq!([first.run_one(), other.run_one()], [Ran::Left, Ran::Left]);
             pool.shutdown(Pending::Run).unwrap();
         }
@@ -197,7 +231,11 @@ fn host_that_drops_a_worker_has_one_less() {
                 let pool: Executor<2, 8> = Executor::new();
                 let host = By(|worker: Worker<StdHost>| {
                     let drops = worker.index() == dropped;
-                    if drops { Ok(()) } else { StdThreads::new().spawn(worker).map_err(|_| NoThread) }
+                    if drops {
+                        Ok(())
+                    } else {
+                        StdThreads::new().spawn(worker).map_err(|_| NoThread)
+                    }
                 });
                 let sum = pool.run(&host, |pool| {
                     let [left, right] = [1, 2].map(|n| pool.submit(move || n).unwrap());
@@ -220,7 +258,8 @@ fn host_that_drops_every_worker() {
         });
         for _ in 0..3 {
             POOL.start(&drops).unwrap();
-            let [by_hand, by_shutdown] = [0; 2].map(|_| POOL.submit(|| thread::current().id()).unwrap());
+            let [by_hand, by_shutdown] =
+                [0; 2].map(|_| POOL.submit(|| thread::current().id()).unwrap());
             assert!(POOL.run_one());
             assert!(by_hand.done() && !by_shutdown.done());
             POOL.shutdown(Pending::Run).unwrap();
@@ -230,7 +269,8 @@ fn host_that_drops_every_worker() {
     });
 }
 
-/// An executor with a worker that nobody runs cannot finish shutting down; and one on the stack cannot be left.
+/// An executor with a worker that nobody runs cannot finish shutting down; and one on the stack
+/// cannot be left.
 #[test]
 fn host_that_keeps_a_worker_without_running_it() {
     static POOL: Executor<1, 8> = Executor::new();
@@ -239,9 +279,15 @@ fn host_that_keeps_a_worker_without_running_it() {
         POOL.start(&keep(&to)).unwrap();
         let worker: Worker<StdHost> = kept.recv().unwrap();
         let task = POOL.submit(|| 1).unwrap();
-        assert!(matches!(POOL.shutdown_timeout(Pending::Run, Duration::ZERO), Err(ShutdownError::TimedOut)));
+        assert!(matches!(
+            POOL.shutdown_timeout(Pending::Run, Duration::ZERO),
+            Err(ShutdownError::TimedOut)
+        ));
         assert!(!task.done());
-        assert!(matches!(POOL.start(&StdThreads::new()), Err(StartError::AlreadyStarted)));
+        assert!(matches!(
+            POOL.start(&StdThreads::new()),
+            Err(StartError::AlreadyStarted)
+        ));
         drop(worker);
         POOL.shutdown(Pending::Run).unwrap();
         assert_eq!(task.result().unwrap(), 1);
@@ -256,7 +302,10 @@ fn host_that_keeps_a_worker_without_running_it() {
                 drop(worker);
             });
             pool.run(&keep(&to), |_| ()).unwrap();
-            assert!(dropped.load(Ordering::Relaxed), "the executor outlives its worker");
+            assert!(
+                dropped.load(Ordering::Relaxed),
+                "the executor outlives its worker"
+            );
         });
     });
 }
@@ -278,7 +327,10 @@ fn worker_that_is_run_late_runs_what_waits() {
             for task in tasks {
                 assert_eq!(task.result().unwrap(), id);
             }
-            assert!(matches!(POOL.shutdown_timeout(Pending::Run, Duration::ZERO), Err(ShutdownError::TimedOut)));
+            assert!(matches!(
+                POOL.shutdown_timeout(Pending::Run, Duration::ZERO),
+                Err(ShutdownError::TimedOut)
+            ));
             thread::spawn(|| second.run()).join().unwrap();
             POOL.shutdown(Pending::Run).unwrap();
         }
@@ -298,9 +350,16 @@ fn worker_of_a_refused_start_that_is_run_after_the_next_start_is_stale() {
             to.send(worker).unwrap();
             Ok(())
         }));
-        assert!(matches!(refused, Err(StartError::Refused { started: 1, .. })));
+        assert!(matches!(
+            refused,
+            Err(StartError::Refused { started: 1, .. })
+        ));
         POOL.start(&keep(&to)).unwrap();
-        let (stale, mut first, mut second) = (kept.recv().unwrap(), kept.recv().unwrap(), kept.recv().unwrap());
+        let (stale, mut first, mut second) = (
+            kept.recv().unwrap(),
+            kept.recv().unwrap(),
+            kept.recv().unwrap(),
+        );
         let task = POOL.submit(|| thread::current().id()).unwrap();
         // In a thread of its own: were it not stale, it would not come back.
         thread::spawn(|| stale.run()).join().unwrap();
@@ -313,7 +372,8 @@ fn worker_of_a_refused_start_that_is_run_after_the_next_start_is_stale() {
     });
 }
 
-/// A thread is the worker as long as it is the last that ran it; threads that come after it are not taken for it.
+/// A thread is the worker as long as it is the last that ran it; threads that come after it are not
+/// taken for it.
 #[test]
 fn worker_that_moves_between_threads() {
     static POOL: Executor<1, 8, 64, Stage> = Executor::new();
@@ -323,7 +383,13 @@ fn worker_that_moves_between_threads() {
         let mut worker: Worker<Stage> = kept.recv().unwrap();
         for _ in 0..8 {
             // A worker that waits for an unstarted task runs it in place.
-            let nests = || POOL.submit(|| thread::current().id()).unwrap().result().unwrap() == thread::current().id();
+            let nests = || {
+                POOL.submit(|| thread::current().id())
+                    .unwrap()
+                    .result()
+                    .unwrap()
+                    == thread::current().id()
+            };
             let nested = POOL.submit(nests).unwrap();
             let run = move || {
                 assert_eq!(worker.run_one(), Ran::Task);
@@ -335,7 +401,10 @@ fn worker_that_moves_between_threads() {
             let (tell, told) = channel::<Actor>();
             let alien = thread::spawn(move || {
                 tell.send(Stage::current()).unwrap();
-                POOL.submit(|| thread::current().id()).unwrap().result().unwrap()
+                POOL.submit(|| thread::current().id())
+                    .unwrap()
+                    .result()
+                    .unwrap()
             });
             told.recv().unwrap().until_asleep();
             assert_eq!(worker.run_one(), Ran::Task);
@@ -346,7 +415,8 @@ fn worker_that_moves_between_threads() {
     });
 }
 
-// ---- several runs of one executor -----------------------------------------------------------------------------------
+// ---- several runs of one executor
+// -----------------------------------------------------------------------------------
 
 /// A run is over only when the last of its workers is gone.
 #[test]
@@ -358,7 +428,10 @@ fn second_run_is_refused_until_the_first_is_over() {
         thread::scope(|threads| {
             let first = threads.spawn(|| {
                 let first = pool.run(&keep(&to), |_| {
-                    assert!(matches!(second(), Err(StartError::AlreadyStarted)), "in the body");
+                    assert!(
+                        matches!(second(), Err(StartError::AlreadyStarted)),
+                        "in the body"
+                    );
                 });
                 first.unwrap();
             });
@@ -366,12 +439,23 @@ fn second_run_is_refused_until_the_first_is_over() {
             while worker.run_one() != Ran::Left {
                 thread::yield_now();
             }
-            assert!(matches!(second(), Err(StartError::AlreadyStarted)), "its worker has left, but is there");
+            assert!(
+                matches!(second(), Err(StartError::AlreadyStarted)),
+                "its worker has left, but is there"
+            );
             assert!(!first.is_finished());
             drop(worker);
             first.join().unwrap();
         });
-        assert_eq!(pool.run(&StdThreads::new(), |pool| pool.submit(|| 1).unwrap().result().unwrap()).unwrap(), 1);
+        assert_eq!(
+            pool.run(&StdThreads::new(), |pool| pool
+                .submit(|| 1)
+                .unwrap()
+                .result()
+                .unwrap())
+                .unwrap(),
+            1
+        );
     });
 }
 
@@ -382,7 +466,9 @@ fn two_threads_run_one_executor_in_turn() {
         let turns = || {
             rounds(|_| {
                 loop {
-                    match pool.run(&StdThreads::new(), |pool| pool.submit(|| 1).unwrap().result().unwrap()) {
+                    match pool.run(&StdThreads::new(), |pool| {
+                        pool.submit(|| 1).unwrap().result().unwrap()
+                    }) {
                         Ok(value) => break assert_eq!(value, 1),
                         Err(StartError::AlreadyStarted) => thread::yield_now(),
                         Err(error) => panic!("{error}"),
@@ -398,7 +484,8 @@ fn two_threads_run_one_executor_in_turn() {
     });
 }
 
-/// A worker that looks for a task in a loop of its own does not keep others from being woken: it may be doing something else.
+/// A worker that looks for a task in a loop of its own does not keep others from being woken: it
+/// may be doing something else.
 #[test]
 fn super_loop_next_to_a_parked_worker() {
     static POOL: Executor<2, 8, 64, Stage> = Executor::new();
@@ -449,7 +536,8 @@ fn super_loop_next_to_a_parked_worker() {
     });
 }
 
-/// One task at a time never finds sixteen slots full, whenever an executor is stopped and started: it is shut down or it is not.
+/// One task at a time never finds sixteen slots full, whenever an executor is stopped and started:
+/// it is shut down or it is not.
 #[test]
 fn restart_never_looks_full() {
     static POOL: Executor<1, 16> = Executor::new();
@@ -460,7 +548,8 @@ fn restart_never_looks_full() {
             while !OVER.load(Ordering::Relaxed) {
                 let submitted = POOL.submit(|| ()).map_err(|refused| refused.reason());
                 let reserved = POOL.reserve().map_err(|refused| refused.reason());
-                let permitted = reserved.and_then(|permit| permit.submit(|| ()).map_err(|refused| refused.reason()));
+                let permitted = reserved
+                    .and_then(|permit| permit.submit(|| ()).map_err(|refused| refused.reason()));
                 for handle in [submitted, permitted] {
                     match handle {
                         Ok(handle) => {
@@ -486,7 +575,8 @@ fn restart_never_looks_full() {
 
 // ---- Park -----------------------------------------------------------------------------------------------------------
 
-/// Never sleeps: `park` returns at once, whoever calls, and with it a millisecond of its time has passed. Nobody is ever woken.
+/// Never sleeps: `park` returns at once, whoever calls, and with it a millisecond of its time has
+/// passed. Nobody is ever woken.
 #[derive(Debug)]
 struct Restless;
 
@@ -521,17 +611,24 @@ impl Clock for Restless {
     }
 }
 
-/// Everything an executor does for its callers, once; a wait that is told that it would deadlock is none of it.
+/// Everything an executor does for its callers, once; a wait that is told that it would deadlock is
+/// none of it.
 fn use_everything<H: Park>(pool: &Executor<2, 8, 64, H>) {
     let three = || [1, 2, 3].map(|n| pool.submit(move || n).unwrap());
     assert_eq!(three().map(|handle| handle.result().unwrap()), [1, 2, 3]);
     let mut handles = three();
     assert_eq!(wait(&mut handles, ReturnWhen::AllCompleted).done.len(), 3);
     drop(handles);
-    assert_eq!(as_completed(three()).map(|handle| handle.result().unwrap()).sum::<i32>(), 6);
+    assert_eq!(
+        as_completed(three())
+            .map(|handle| handle.result().unwrap())
+            .sum::<i32>(),
+        6
+    );
     assert_eq!(pool.map(0..20, |n| n).map(Result::unwrap).sum::<i32>(), 190);
     let mut numbers = [1; 20];
-    pool.scope(|s| s.for_each_chunk(&mut numbers, 3, |chunk| chunk.fill(2))).unwrap();
+    pool.scope(|s| s.for_each_chunk(&mut numbers, 3, |chunk| chunk.fill(2)))
+        .unwrap();
     assert_eq!(numbers, [2; 20]);
     // More than there are slots.
     for _ in 0..20 {
@@ -550,8 +647,8 @@ fn park_that_always_returns_early() {
     });
 }
 
-/// Keeps no permit: who is woken before it sleeps is not woken. It looks again after a millisecond, so that what would be a system
-/// that stands still is one that is slow.
+/// Keeps no permit: who is woken before it sleeps is not woken. It looks again after a millisecond,
+/// so that what would be a system that stands still is one that is slow.
 #[derive(Debug)]
 struct Forgetful;
 
@@ -584,7 +681,10 @@ impl Park for Forgetful {
         let mut asleep = bed.asleep.lock().unwrap();
         *asleep = true;
         // Bound: a millisecond, because of the permits that are lost.
-        let (mut asleep, _) = bed.woken.wait_timeout_while(asleep, Duration::from_millis(1), |asleep| *asleep).unwrap();
+        let (mut asleep, _) = bed
+            .woken
+            .wait_timeout_while(asleep, Duration::from_millis(1), |asleep| *asleep)
+            .unwrap();
         *asleep = false;
     }
 
@@ -617,7 +717,12 @@ fn park_that_always_returns_early_does_not_shorten_a_timeout() {
     let pool: Executor<0, 2, 64, Restless> = Executor::new();
     let (promise, mut handle) = pool.promise::<u8>().unwrap();
     let deadline = Restless::now() + 50;
-    assert!(handle.result_timeout(Duration::from_millis(50)).unwrap_err().is_timed_out());
+    assert!(
+        handle
+            .result_timeout(Duration::from_millis(50))
+            .unwrap_err()
+            .is_timed_out()
+    );
     assert_eq!(Restless::now(), deadline);
     promise.set_result(1).unwrap();
     assert_eq!(handle.result().unwrap(), 1);
@@ -648,21 +753,28 @@ fn park_that_always_returns_early_does_not_hide_a_circle() {
             give_left.send(right).unwrap();
             give_right.send(left).unwrap();
             let outcomes = [told.recv().unwrap(), told.recv().unwrap()];
-            assert!(outcomes.iter().any(|outcome| matches!(outcome, Err(TaskError::WouldDeadlock))), "{outcomes:?}");
+            assert!(
+                outcomes
+                    .iter()
+                    .any(|outcome| matches!(outcome, Err(TaskError::WouldDeadlock))),
+                "{outcomes:?}"
+            );
         });
         POOL.shutdown(Pending::Run).unwrap();
         crew.join();
     });
 }
 
-// ---- Clock ----------------------------------------------------------------------------------------------------------
+// ---- Clock
+// ----------------------------------------------------------------------------------------------------------
 
 std::thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
     static JUMPS: Cell<u32> = const { Cell::new(0) };
 }
 
-/// One thread, whose clock is set back in its sleep as often as the test says; then it sleeps to the deadline.
+/// One thread, whose clock is set back in its sleep as often as the test says; then it sleeps to
+/// the deadline.
 #[derive(Debug)]
 struct SetBack;
 
@@ -711,13 +823,29 @@ fn clock_that_jumps_back() {
         NOW.set(1000);
         JUMPS.set(3);
         assert!(wait());
-        assert_eq!((NOW.get(), JUMPS.get()), (1010, 0), "it ends at the deadline of the call");
+        assert_eq!(
+            (NOW.get(), JUMPS.get()),
+            (1010, 0),
+            "it ends at the deadline of the call"
+        );
     };
     times_out(&mut || handle.result_timeout(timeout).unwrap_err().is_timed_out());
-    times_out(&mut || handle.error_timeout(timeout).is_some_and(TaskError::is_timed_out));
-    times_out(&mut || pool.submit_timeout(|| (), timeout).is_err_and(|error| error.reason() == Refusal::Full));
+    times_out(&mut || {
+        handle
+            .error_timeout(timeout)
+            .is_some_and(TaskError::is_timed_out)
+    });
+    times_out(&mut || {
+        pool.submit_timeout(|| (), timeout)
+            .is_err_and(|error| error.reason() == Refusal::Full)
+    });
     let mut handles = [handle, another];
-    times_out(&mut || wait_timeout(&mut handles, timeout, ReturnWhen::FirstCompleted).not_done.len() == 2);
+    times_out(&mut || {
+        wait_timeout(&mut handles, timeout, ReturnWhen::FirstCompleted)
+            .not_done
+            .len()
+            == 2
+    });
     // The deadline is of the call; before it, three jumps back.
     NOW.set(1000);
     JUMPS.set(3);
@@ -727,7 +855,12 @@ fn clock_that_jumps_back() {
 
     promise.set_result(1).unwrap();
     also.set_result(2).unwrap();
-    assert_eq!(late.into_handles().map(|handle| handle.result().unwrap()).collect::<Vec<_>>(), [1, 2]);
+    assert_eq!(
+        late.into_handles()
+            .map(|handle| handle.result().unwrap())
+            .collect::<Vec<_>>(),
+        [1, 2]
+    );
 }
 
 #[test]
@@ -735,14 +868,26 @@ fn clock_near_the_end_of_time() {
     let pool: Executor<0, 1, 64, SetBack> = Executor::new();
     let (_promise, mut handle) = pool.promise::<u8>().unwrap();
     NOW.set(u64::MAX - 5);
-    assert!(handle.result_timeout(Duration::from_secs(1)).unwrap_err().is_timed_out());
+    assert!(
+        handle
+            .result_timeout(Duration::from_secs(1))
+            .unwrap_err()
+            .is_timed_out()
+    );
     assert_eq!(NOW.get(), u64::MAX);
-    assert!(handle.result_timeout(Duration::MAX).unwrap_err().is_timed_out());
+    assert!(
+        handle
+            .result_timeout(Duration::MAX)
+            .unwrap_err()
+            .is_timed_out()
+    );
 }
 
-// ---- current_id -----------------------------------------------------------------------------------------------------
+// ---- current_id
+// -----------------------------------------------------------------------------------------------------
 
-/// One number for whoever asks: right for a host with one thread, wrong for any other. Never sleeps.
+/// One number for whoever asks: right for a host with one thread, wrong for any other. Never
+/// sleeps.
 #[derive(Debug)]
 struct Nameless;
 
@@ -762,7 +907,8 @@ impl Park for Nameless {
     fn unpark((): &()) {}
 }
 
-/// The thread that steps the worker is the worker, also between two steps: it runs in place what it waits for.
+/// The thread that steps the worker is the worker, also between two steps: it runs in place what it
+/// waits for.
 #[test]
 fn constant_id_of_a_host_with_one_thread() {
     static POOL: Executor<1, 8, 64, Nameless> = Executor::new();
@@ -772,22 +918,29 @@ fn constant_id_of_a_host_with_one_thread() {
         let mut worker: Worker<Nameless> = kept.recv().unwrap();
         assert_eq!(worker.run_one(), Ran::Nothing);
         let first = POOL.submit(|| 1).unwrap();
-        let nested = POOL.submit(|| POOL.submit(|| 2).unwrap().result().unwrap()).unwrap();
+        let nested = POOL
+            .submit(|| POOL.submit(|| 2).unwrap().result().unwrap())
+            .unwrap();
         assert_eq!(nested.result().unwrap(), 2);
         assert!(!first.done(), "nobody has asked for it");
         assert_eq!(worker.run_one(), Ran::Task);
         assert_eq!(first.result().unwrap(), 1);
         assert_eq!(worker.run_one(), Ran::Nothing);
         let mut numbers = [1; 9];
-        POOL.scope(|s| s.for_each_chunk(&mut numbers, 2, |chunk| chunk.fill(2))).unwrap();
+        POOL.scope(|s| s.for_each_chunk(&mut numbers, 2, |chunk| chunk.fill(2)))
+            .unwrap();
         assert_eq!(numbers, [2; 9]);
-        assert!(matches!(POOL.shutdown(Pending::Run), Err(ShutdownError::WouldDeadlock)));
+        assert!(matches!(
+            POOL.shutdown(Pending::Run),
+            Err(ShutdownError::WouldDeadlock)
+        ));
         assert_eq!(worker.run_one(), Ran::Left);
         POOL.shutdown(Pending::Run).unwrap();
     });
 }
 
-/// Every thread takes itself for the first worker. Waits may be given up for no reason then; values stay whole, and every slot comes back.
+/// Every thread takes itself for the first worker. Waits may be given up for no reason then; values
+/// stay whole, and every slot comes back.
 #[test]
 fn constant_id_of_a_host_with_several_threads() {
     within_limit(|| {
@@ -796,7 +949,9 @@ fn constant_id_of_a_host_with_several_threads() {
             let ask = |pool: &Executor<2, 8, 64, Nameless>| {
                 for n in 0..8_u64 {
                     // Refused only for lack of slots: there are two of us.
-                    let Ok(handle) = pool.submit(move || Box::new(n)) else { continue };
+                    let Ok(handle) = pool.submit(move || Box::new(n)) else {
+                        continue;
+                    };
                     match handle.result() {
                         Ok(value) => assert_eq!(*value, n),
                         Err(error) => assert!(matches!(error, TaskError::WouldDeadlock), "{error}"),
@@ -806,7 +961,9 @@ fn constant_id_of_a_host_with_several_threads() {
                         let mut halves = numbers.chunks_mut(2);
                         [(); 2].map(|()| {
                             let half = halves.next().unwrap();
-                            s.submit(move || half.fill(n)).map(JoinHandle::detach).is_err()
+                            s.submit(move || half.fill(n))
+                                .map(JoinHandle::detach)
+                                .is_err()
                         })
                     });
                     let expected = refused.map(|refused| if refused { [0; 2] } else { [n; 2] });
@@ -825,7 +982,8 @@ fn constant_id_of_a_host_with_several_threads() {
     });
 }
 
-// ---- Waker ----------------------------------------------------------------------------------------------------------
+// ---- Waker
+// ----------------------------------------------------------------------------------------------------------
 
 struct PanicsAtWake;
 
@@ -854,7 +1012,10 @@ fn waker_that_panics() {
     within_limit(|| {
         let crew = Crew::default();
         POOL.start(&crew).unwrap();
-        let wakers: [fn() -> Waker; 2] = [|| Arc::new(PanicsAtWake).into(), || Arc::new(PanicsAtDrop).into()];
+        let wakers: [fn() -> Waker; 2] = [
+            || Arc::new(PanicsAtWake).into(),
+            || Arc::new(PanicsAtDrop).into(),
+        ];
         rounds(|_| {
             for waker in wakers {
                 let held = || {
@@ -863,7 +1024,11 @@ fn waker_that_panics() {
                 };
                 let (mut handle, go) = held();
                 let own = waker();
-                assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&own)).is_pending());
+                assert!(
+                    Pin::new(&mut handle)
+                        .poll(&mut Context::from_waker(&own))
+                        .is_pending()
+                );
                 drop(own); // not the last one: the handle's task has another
                 go.send(()).unwrap();
                 assert_eq!(POOL.submit(|| 1).unwrap().result().unwrap(), 1);
@@ -872,7 +1037,12 @@ fn waker_that_panics() {
                 let (handle, go) = held();
                 let mut completed = pin!(as_completed([handle]));
                 let own = waker();
-                assert!(completed.as_mut().poll_next(&mut Context::from_waker(&own)).is_pending());
+                assert!(
+                    completed
+                        .as_mut()
+                        .poll_next(&mut Context::from_waker(&own))
+                        .is_pending()
+                );
                 drop(own); // as above
                 go.send(()).unwrap();
                 assert_eq!(POOL.submit(|| 2).unwrap().result().unwrap(), 2);
@@ -892,7 +1062,11 @@ fn waker_that_panics_as_its_handle_is_dropped() {
     let pool: Executor<0, 1> = Executor::new();
     let mut handle = pool.submit(|| 1).unwrap();
     let own = Arc::new(PanicsAtDrop).into();
-    assert!(Pin::new(&mut handle).poll(&mut Context::from_waker(&own)).is_pending());
+    assert!(
+        Pin::new(&mut handle)
+            .poll(&mut Context::from_waker(&own))
+            .is_pending()
+    );
     drop(own); // not the last one
     drop(handle);
     assert_eq!(pool.run_until_idle(), 1);
@@ -937,7 +1111,8 @@ impl Park for Counting {
     }
 }
 
-/// A worker with nothing to do costs what its host lets it, and then nothing: it sleeps until it is woken.
+/// A worker with nothing to do costs what its host lets it, and then nothing: it sleeps until it is
+/// woken.
 #[test]
 fn idle_worker_looks_as_often_as_its_host_lets_it_and_sleeps() {
     static POOL: Executor<1, 8, 64, Counting> = Executor::new();
@@ -1006,7 +1181,10 @@ std::thread_local! {
 }
 
 fn breaks(fault: &AtomicBool) {
-    assert!(!(BREAKS.get() && fault.swap(false, Ordering::SeqCst)), "the host breaks");
+    assert!(
+        !(BREAKS.get() && fault.swap(false, Ordering::SeqCst)),
+        "the host breaks"
+    );
 }
 
 /// The [`Stage`], with workers that are relied on, and a fault.
@@ -1041,10 +1219,15 @@ impl Park for Fragile {
     }
 }
 
-/// A worker that its host breaks off, idle, woken or searching, is counted on no more: the other one runs what comes.
+/// A worker that its host breaks off, idle, woken or searching, is counted on no more: the other
+/// one runs what comes.
 #[test]
 fn host_that_panics_in_park_or_relax_has_one_worker_less() {
-    for (fault, is_awake) in [(&PARK_BREAKS, true), (&PARK_BREAKS, false), (&RELAX_BREAKS, false)] {
+    for (fault, is_awake) in [
+        (&PARK_BREAKS, true),
+        (&PARK_BREAKS, false),
+        (&RELAX_BREAKS, false),
+    ] {
         within_limit(move || {
             let pool: &Executor<2, 8, 64, Fragile> = Box::leak(Box::default());
             let actors: Mutex<Vec<Actor>> = Mutex::default();
@@ -1076,7 +1259,10 @@ fn host_that_panics_in_park_or_relax_has_one_worker_less() {
             let whole = 1 - broken;
             for number in 0..5 {
                 actors[whole].until_asleep();
-                assert_eq!(pool.submit(move || number).unwrap().result().unwrap(), number);
+                assert_eq!(
+                    pool.submit(move || number).unwrap().result().unwrap(),
+                    number
+                );
             }
             pool.shutdown(Pending::Run).unwrap();
             assert_eq!(is_over.recv().unwrap(), (whole, false));

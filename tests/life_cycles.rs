@@ -1,14 +1,16 @@
 //! Every way a task can live, once each.
 //!
-//! A [`Case`] fixes what the task would do if left alone, when it is cancelled and through what, when its handle goes and how,
-//! who waits for it in which way, and whose destructor panics. All combinations that mean something are played, with no thread but
-//! the ones that wait: on `WORKERS = 0` by stepping the executor, on `WORKERS = 1` by stepping a worker that the test holds.
+//! A [`Case`] fixes what the task would do if left alone, when it is cancelled and through what,
+//! when its handle goes and how, who waits for it in which way, and whose destructor panics. All
+//! combinations that mean something are played, with no thread but the ones that wait: on `WORKERS
+//! = 0` by stepping the executor, on `WORKERS = 1` by stepping a worker that the test holds.
 //!
-//! "Cancelled while pending" is any [`Body`] cancelled before its start; "cancelled between polls" is a body that rests,
-//! cancelled while running.
+//! "Cancelled while pending" is any [`Body`] cancelled before its start; "cancelled between polls"
+//! is a body that rests, cancelled while running.
 //!
-//! Each case counts what was made and dropped: the task's capture (its closure or future), its value, its callback, its panic payload.
-//! Each goes exactly once. Only a forgotten handle leaks: its slot, and the value or the error (with the payload) that lies in it.
+//! Each case counts what was made and dropped: the task's capture (its closure or future), its
+//! value, its callback, its panic payload. Each goes exactly once. Only a forgotten handle leaks:
+//! its slot, and the value or the error (with the payload) that lies in it.
 #![cfg(feature = "std")]
 
 use core::future::Future;
@@ -23,8 +25,8 @@ use std::task::Wake;
 use std::thread;
 
 use slotted::{
-    CancelOnDrop, Canceller, Executor, JoinHandle, Pending, Ran, Spawn, Stats, StdHost, TaskError, TaskState, Worker,
-    WorkerStartError,
+    CancelOnDrop, Canceller, Executor, JoinHandle, Pending, Ran, Spawn, Stats, StdHost, TaskError,
+    TaskState, Worker, WorkerStartError,
 };
 
 /// One for the task, one for a callback, and two to see that no more are used.
@@ -33,12 +35,14 @@ const SLOTS: usize = 4;
 type Pool<const WORKERS: usize> = Executor<WORKERS, SLOTS, 96>;
 type Handle = JoinHandle<'static, Tracked>;
 
-// ---- the dimensions -------------------------------------------------------------------------------------------------
+// ---- the dimensions
+// -------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum When {
     BeforeStart,
-    /// Inside the closure or the poll; for a body that rests, between two polls; for a promise, after it was marked as running.
+    /// Inside the closure or the poll; for a body that rests, between two polls; for a promise,
+    /// after it was marked as running.
     Running,
     Ended,
 }
@@ -83,17 +87,29 @@ const BODIES: [Body; 13] = [
 
 impl Body {
     fn is_promise(self) -> bool {
-        matches!(self, Self::PromiseKept | Self::PromiseDropped | Self::PromiseError)
+        matches!(
+            self,
+            Self::PromiseKept | Self::PromiseDropped | Self::PromiseError
+        )
     }
 
     /// Whether it is a future that is not ready at its first poll.
     fn rests(self) -> bool {
-        matches!(self, Self::AsyncAfterWake | Self::AsyncPanicsAfterWake | Self::AsyncShutDown | Self::AsyncBroken)
+        matches!(
+            self,
+            Self::AsyncAfterWake
+                | Self::AsyncPanicsAfterWake
+                | Self::AsyncShutDown
+                | Self::AsyncBroken
+        )
     }
 
     /// Whether it ends by being run, with no help from outside.
     fn ends_by_itself(self) -> bool {
-        matches!(self, Self::Returns | Self::Panics | Self::AsyncReady | Self::AsyncPanics)
+        matches!(
+            self,
+            Self::Returns | Self::Panics | Self::AsyncReady | Self::AsyncPanics
+        )
     }
 
     fn starts(self) -> bool {
@@ -127,7 +143,10 @@ impl Cancel {
     }
 
     fn needs_handle(self) -> bool {
-        matches!(self, Self::Once(_, Through::Handle) | Self::Twice(_, Through::Handle))
+        matches!(
+            self,
+            Self::Once(_, Through::Handle) | Self::Twice(_, Through::Handle)
+        )
     }
 }
 
@@ -135,9 +154,11 @@ fn cancels() -> impl Iterator<Item = Cancel> {
     let places = [When::BeforeStart, When::Running, When::Ended]
         .into_iter()
         .flat_map(|when| [Through::Handle, Through::Canceller].map(|through| (when, through)));
-    [Cancel::Never]
-        .into_iter()
-        .chain(places.flat_map(|(when, through)| [Cancel::Once(when, through), Cancel::Twice(when, through)]))
+    [Cancel::Never].into_iter().chain(
+        places.flat_map(|(when, through)| {
+            [Cancel::Once(when, through), Cancel::Twice(when, through)]
+        }),
+    )
 }
 
 /// How and when the handle goes.
@@ -192,8 +213,15 @@ enum Wait {
     Error,
 }
 
-const WAITS: [Wait; 7] =
-    [Wait::Nobody, Wait::TryResult, Wait::Result, Wait::Await, Wait::Callback, Wait::LateCallback, Wait::Error];
+const WAITS: [Wait; 7] = [
+    Wait::Nobody,
+    Wait::TryResult,
+    Wait::Result,
+    Wait::Await,
+    Wait::Callback,
+    Wait::LateCallback,
+    Wait::Error,
+];
 
 impl Wait {
     fn blocks(self) -> bool {
@@ -214,8 +242,13 @@ enum Item {
     Payload,
 }
 
-const DROP_PANICS: [Option<Item>; 5] =
-    [None, Some(Item::Capture), Some(Item::Value), Some(Item::Callback), Some(Item::Payload)];
+const DROP_PANICS: [Option<Item>; 5] = [
+    None,
+    Some(Item::Capture),
+    Some(Item::Value),
+    Some(Item::Callback),
+    Some(Item::Payload),
+];
 
 #[derive(Clone, Copy, Debug)]
 struct Case {
@@ -251,7 +284,8 @@ impl Outcome {
 }
 
 impl Case {
-    /// Whether something cancels the task at this stage: somebody, or the drop of a handle that does so.
+    /// Whether something cancels the task at this stage: somebody, or the drop of a handle that
+    /// does so.
     fn cancelled_at(&self, when: When) -> bool {
         self.cancel.when() == Some(when) || self.fate == Fate::CancelOnDrop(when)
     }
@@ -262,12 +296,16 @@ impl Case {
 
     /// How the task ends.
     fn outcome(&self) -> Outcome {
-        if self.cancelled_at(When::BeforeStart) || (self.body.rests() && self.cancelled_at(When::Running)) {
+        if self.cancelled_at(When::BeforeStart)
+            || (self.body.rests() && self.cancelled_at(When::Running))
+        {
             return Outcome::Cancelled;
         }
         match self.body {
             Body::Returns if self.drop_panics == Some(Item::Capture) => Outcome::Panicked,
-            Body::Returns | Body::PromiseKept | Body::AsyncReady | Body::AsyncAfterWake => Outcome::Value,
+            Body::Returns | Body::PromiseKept | Body::AsyncReady | Body::AsyncAfterWake => {
+                Outcome::Value
+            }
             Body::Panics | Body::AsyncPanics | Body::AsyncPanicsAfterWake => Outcome::Panicked,
             Body::ShutDown | Body::AsyncShutDown => Outcome::Cancelled,
             Body::Broken | Body::AsyncBroken | Body::PromiseDropped => Outcome::Broken,
@@ -288,24 +326,35 @@ impl Case {
     fn end(&self) -> When {
         [When::BeforeStart, When::Running]
             .into_iter()
-            .find(|when| (*when == When::BeforeStart || self.reaches_running()) && self.ended_by(*when))
+            .find(|when| {
+                (*when == When::BeforeStart || self.reaches_running()) && self.ended_by(*when)
+            })
             .unwrap_or(When::Ended)
     }
 
-    /// Whether the handle was still there when the task ended. (At one stage the cancel comes before the handle goes, and so does
-    /// that of a handle which cancels; what a body does by itself comes before `Ended`.)
+    /// Whether the handle was still there when the task ended. (At one stage the cancel comes
+    /// before the handle goes, and so does that of a handle which cancels; what a body does by
+    /// itself comes before `Ended`.)
     fn heard_the_end(&self) -> bool {
         self.fate == Fate::Forgotten || self.fate.when() >= self.end()
     }
 
     /// Whether the combination means anything.
     fn is_possible(&self) -> bool {
-        let Self { workers, body, cancel, fate, wait, drop_panics } = *self;
+        let Self {
+            workers,
+            body,
+            cancel,
+            fate,
+            wait,
+            drop_panics,
+        } = *self;
         // Only a worker's hook can break an executor.
         if body.breaks_the_executor() && workers == 0 {
             return false;
         }
-        let happens_while_running = cancel.when() == Some(When::Running) || fate.when() == When::Running;
+        let happens_while_running =
+            cancel.when() == Some(When::Running) || fate.when() == When::Running;
         if happens_while_running && !self.reaches_running() {
             return false;
         }
@@ -318,7 +367,9 @@ impl Case {
             }
         }
         // The blocked thread has the handle until the end.
-        if wait == Wait::Result && fate != Fate::Result || wait == Wait::Error && fate.when() != When::Ended {
+        if wait == Wait::Result && fate != Fate::Result
+            || wait == Wait::Error && fate.when() != When::Ended
+        {
             return false;
         }
         // Where there are no workers a blocked thread runs what is ready, at a moment of its own.
@@ -331,7 +382,9 @@ impl Case {
         match drop_panics {
             None => true,
             // A destructor that panics while a closure unwinds aborts the program, as everywhere.
-            Some(Item::Capture) => !(body.is_promise() || body == Body::Panics && self.reaches_running()),
+            Some(Item::Capture) => {
+                !(body.is_promise() || body == Body::Panics && self.reaches_running())
+            }
             Some(Item::Value) => self.outcome() == Outcome::Value,
             Some(Item::Callback) => wait.calls_back(),
             Some(Item::Payload) => self.outcome() == Outcome::Panicked,
@@ -339,7 +392,8 @@ impl Case {
     }
 }
 
-// ---- what is counted ------------------------------------------------------------------------------------------------
+// ---- what is counted
+// ------------------------------------------------------------------------------------------------
 
 /// How many of each item were made and dropped.
 #[derive(Debug, Default)]
@@ -410,7 +464,8 @@ impl Wake for CountWakes {
     }
 }
 
-// ---- the play -------------------------------------------------------------------------------------------------------
+// ---- the play
+// -------------------------------------------------------------------------------------------------------
 
 enum Held {
     Plain(Handle),
@@ -466,7 +521,11 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Script {
     fn track(&self, item: Item) -> Tracked {
         self.ledger.made[item as usize].fetch_add(1, Ordering::SeqCst);
-        Tracked { ledger: Arc::clone(&self.ledger), item, drop_panics: self.case.drop_panics == Some(item) }
+        Tracked {
+            ledger: Arc::clone(&self.ledger),
+            item,
+            drop_panics: self.case.drop_panics == Some(item),
+        }
     }
 
     fn throw(&self) -> ! {
@@ -488,7 +547,8 @@ impl Script {
         self.check(
             outside,
             when,
-            self.case.ended_by(when) && self.case.cancel.when() == Some(when) || when == When::Ended,
+            self.case.ended_by(when) && self.case.cancel.when() == Some(when)
+                || when == When::Ended,
         );
         if self.case.fate.when() == when {
             self.let_go(outside);
@@ -524,19 +584,35 @@ impl Script {
         }
         let pinned = self.is_pinned(outside);
         let gone = ended && !pinned;
-        let Some(canceller) = outside.canceller else { return };
-        assert_eq!(canceller.state(), if gone { TaskState::Gone } else { expected }, "at {when:?}");
+        let Some(canceller) = outside.canceller else {
+            return;
+        };
+        assert_eq!(
+            canceller.state(),
+            if gone { TaskState::Gone } else { expected },
+            "at {when:?}"
+        );
         let waiting_callback = self.case.wait == Wait::Callback && !ended;
         let slots = usize::from(!gone) + usize::from(waiting_callback);
-        assert_eq!((self.stats)().slots_in_use, slots, "slots in use at {when:?}");
+        assert_eq!(
+            (self.stats)().slots_in_use,
+            slots,
+            "slots in use at {when:?}"
+        );
         if ended {
-            assert_eq!(self.ledger.alive(Item::Capture), 0, "an ended task has no closure");
+            assert_eq!(
+                self.ledger.alive(Item::Capture),
+                0,
+                "an ended task has no closure"
+            );
         }
     }
 
     /// Looks, without waiting, in the way of the case.
     fn wait(self: &Arc<Self>, outside: &mut Outside, when: When) {
-        let Some(handle) = &mut outside.handle else { return };
+        let Some(handle) = &mut outside.handle else {
+            return;
+        };
         match self.case.wait {
             Wait::TryResult if when != When::Ended => {
                 assert_eq!(
@@ -560,12 +636,24 @@ impl Script {
     }
 
     fn add_callback(self: &Arc<Self>, handle: &Handle) {
-        let (script, capture, canceller) = (Arc::clone(self), self.track(Item::Callback), handle.canceller());
+        let (script, capture, canceller) = (
+            Arc::clone(self),
+            self.track(Item::Callback),
+            handle.canceller(),
+        );
         let added = handle.add_done_callback(move |outcome| {
             script.hear(Outcome::of(outcome));
             let cancelled = script.case.outcome() == Outcome::Cancelled;
-            let done = if cancelled { TaskState::Cancelled } else { TaskState::Finished };
-            assert_eq!(canceller.state(), done, "while its callbacks run the task is done");
+            let done = if cancelled {
+                TaskState::Cancelled
+            } else {
+                TaskState::Finished
+            };
+            assert_eq!(
+                canceller.state(),
+                done,
+                "while its callbacks run the task is done"
+            );
             drop(capture);
         });
         added.expect("there is room for a callback");
@@ -584,13 +672,16 @@ impl Script {
                 Through::Canceller => outside.canceller.expect("always there").cancel(),
             };
             let was_gone = !pinned && (time == 2 || when == When::Ended);
-            let expected = !was_gone && self.case.ended_by(when) && self.case.outcome() == Outcome::Cancelled;
+            let expected =
+                !was_gone && self.case.ended_by(when) && self.case.outcome() == Outcome::Cancelled;
             assert_eq!(cancelled, expected, "cancel number {time} at {when:?}");
         }
     }
 
     fn let_go(&self, outside: &mut Outside) {
-        let Some(mut handle) = outside.handle.take() else { return };
+        let Some(mut handle) = outside.handle.take() else {
+            return;
+        };
         match self.case.fate {
             Fate::Result if self.case.wait == Wait::Await => {
                 let waker = Waker::from(Arc::clone(&self.wakes));
@@ -605,7 +696,10 @@ impl Script {
             },
             Fate::TryResult => {
                 self.take(handle.try_result().expect("the task has ended"));
-                assert!(matches!(handle.try_result(), Some(Err(TaskError::AlreadyTaken))));
+                assert!(matches!(
+                    handle.try_result(),
+                    Some(Err(TaskError::AlreadyTaken))
+                ));
             }
             Fate::Dropped(_) | Fate::CancelOnDrop(_) => drop(handle),
             Fate::Detached => match handle {
@@ -676,7 +770,10 @@ fn block(script: &Arc<Script>) -> Option<Blocked> {
     if !script.case.wait.blocks() {
         return None;
     }
-    let handle = lock(&script.outside).handle.take().expect("nobody took it yet");
+    let handle = lock(&script.outside)
+        .handle
+        .take()
+        .expect("nobody took it yet");
     let script = Arc::clone(script);
     Some(thread::spawn(move || match (script.case.wait, handle) {
         (Wait::Result, Held::Plain(handle)) => {
@@ -693,7 +790,11 @@ fn block(script: &Arc<Script>) -> Option<Blocked> {
 
 fn play<const WORKERS: usize>(case: Case) {
     let executor = Pool::<WORKERS>::new();
-    let executor = if case.body.breaks_the_executor() { executor.on_worker_start(refuse_to_start) } else { executor };
+    let executor = if case.body.breaks_the_executor() {
+        executor.on_worker_start(refuse_to_start)
+    } else {
+        executor
+    };
     // Wakers may be kept for ever, so it has to be there for ever.
     let executor: &'static Pool<WORKERS> = Box::leak(Box::new(executor));
     let in_hand = InHand::default();
@@ -716,7 +817,10 @@ fn play<const WORKERS: usize>(case: Case) {
         let (giving, handle) = executor.promise().expect("there is room");
         promise = Some(giving);
         handle
-    } else if matches!(case.body, Body::Returns | Body::Panics | Body::ShutDown | Body::Broken) {
+    } else if matches!(
+        case.body,
+        Body::Returns | Body::Panics | Body::ShutDown | Body::Broken
+    ) {
         let (script, capture) = (Arc::clone(&script), script.track(Item::Capture));
         let task = move || {
             script.act(When::Running);
@@ -729,17 +833,27 @@ fn play<const WORKERS: usize>(case: Case) {
         executor.submit(task).expect("there is room")
     } else {
         let (_capture, script) = (script.track(Item::Capture), Arc::clone(&script));
-        executor.submit_future(Task { script, _capture, polled: false }).expect("there is room")
+        executor
+            .submit_future(Task {
+                script,
+                _capture,
+                polled: false,
+            })
+            .expect("there is room")
     };
     let canceller = handle.canceller();
     let held = match case.fate {
         Fate::CancelOnDrop(_) => Held::Cancelling(handle.cancel_on_drop()),
         _ => Held::Plain(handle),
     };
-    *lock(&script.outside) =
-        Outside { handle: Some(held), canceller: Some(canceller), promise_is_there: promise.is_some() };
+    *lock(&script.outside) = Outside {
+        handle: Some(held),
+        canceller: Some(canceller),
+        promise_is_there: promise.is_some(),
+    };
 
-    // Before the start. Where there is a worker, who blocks does so from the beginning; where there is none, who blocks runs the task.
+    // Before the start. Where there is a worker, who blocks does so from the beginning; where there
+    // is none, who blocks runs the task.
     let blocked;
     if WORKERS > 0 {
         blocked = block(&script);
@@ -764,7 +878,10 @@ fn play<const WORKERS: usize>(case: Case) {
         }
         Body::ShutDown => executor.begin_shutdown(Pending::Cancel),
         Body::Broken => assert!(!step(), "the worker leaves"),
-        Body::AsyncAfterWake | Body::AsyncPanicsAfterWake | Body::AsyncShutDown | Body::AsyncBroken => {
+        Body::AsyncAfterWake
+        | Body::AsyncPanicsAfterWake
+        | Body::AsyncShutDown
+        | Body::AsyncBroken => {
             if case.body == Body::AsyncBroken {
                 // The worker would break before it polls.
                 assert_eq!(executor.run_one(), starts);
@@ -781,20 +898,31 @@ fn play<const WORKERS: usize>(case: Case) {
                     let waker = lock(&script.waker).clone();
                     assert_eq!(waker.is_some(), starts);
                     waker.inspect(Waker::wake_by_ref);
-                    assert_eq!(step(), starts && !case.ended_by(When::Running), "polled again unless cancelled");
+                    assert_eq!(
+                        step(),
+                        starts && !case.ended_by(When::Running),
+                        "polled again unless cancelled"
+                    );
                 }
             }
         }
         Body::PromiseKept | Body::PromiseDropped | Body::PromiseError => {
             let given = promise.as_ref().expect("not dropped yet");
-            assert_eq!(given.set_running_or_notify_cancel().expect("first time"), starts);
+            assert_eq!(
+                given.set_running_or_notify_cancel().expect("first time"),
+                starts
+            );
             if starts {
                 act_unless_blocked(&script, blocked.as_ref(), When::Running);
             }
             match case.body {
                 Body::PromiseKept => {
                     let kept = given.set_result(script.track(Item::Value));
-                    assert_eq!(kept.is_ok(), starts, "a cancelled promise gives the value back");
+                    assert_eq!(
+                        kept.is_ok(),
+                        starts,
+                        "a cancelled promise gives the value back"
+                    );
                     drop_ours(kept);
                 }
                 Body::PromiseError => {
@@ -819,7 +947,11 @@ fn play<const WORKERS: usize>(case: Case) {
     drop(promise);
     if let Some(waker) = lock(&script.waker).take() {
         waker.wake();
-        assert_eq!(executor.stats().queued, 0, "a waker of an ended task wakes nothing");
+        assert_eq!(
+            executor.stats().queued,
+            0,
+            "a waker of an ended task wakes nothing"
+        );
     }
     executor.begin_shutdown(Pending::Run);
     if let Some(mut worker) = worker {
@@ -828,7 +960,8 @@ fn play<const WORKERS: usize>(case: Case) {
     check_books(&script);
 }
 
-/// A blocked thread has the handle and the outside world only the canceller; the figures are still right but for what that thread does.
+/// A blocked thread has the handle and the outside world only the canceller; the figures are still
+/// right but for what that thread does.
 fn act_unless_blocked(script: &Arc<Script>, blocked: Option<&Blocked>, when: When) {
     match blocked {
         None => script.act(when),
@@ -838,7 +971,9 @@ fn act_unless_blocked(script: &Arc<Script>, blocked: Option<&Blocked>, when: Whe
 
 impl Script {
     fn cancel_blocked(&self, when: When) {
-        let (Cancel::Once(at, _) | Cancel::Twice(at, _)) = self.case.cancel else { return };
+        let (Cancel::Once(at, _) | Cancel::Twice(at, _)) = self.case.cancel else {
+            return;
+        };
         if at == when {
             let canceller = lock(&self.outside).canceller.expect("always there");
             assert_eq!(canceller.cancel(), self.case.ended_by(when), "at {when:?}");
@@ -854,38 +989,83 @@ fn check_books(script: &Script) {
     let forgotten = case.fate == Fate::Forgotten;
 
     let given_back = case.body == Body::PromiseKept && outcome == Outcome::Cancelled;
-    let throws = matches!(case.body, Body::Panics | Body::AsyncPanics | Body::AsyncPanicsAfterWake);
+    let throws = matches!(
+        case.body,
+        Body::Panics | Body::AsyncPanics | Body::AsyncPanicsAfterWake
+    );
     assert_eq!(made(Item::Capture), usize::from(!case.body.is_promise()));
-    assert_eq!(made(Item::Value), usize::from(outcome == Outcome::Value || given_back));
+    assert_eq!(
+        made(Item::Value),
+        usize::from(outcome == Outcome::Value || given_back)
+    );
     assert_eq!(made(Item::Callback), usize::from(case.wait.calls_back()));
-    assert_eq!(made(Item::Payload), usize::from(outcome == Outcome::Panicked && throws));
+    assert_eq!(
+        made(Item::Payload),
+        usize::from(outcome == Outcome::Panicked && throws)
+    );
 
     assert_eq!(script.ledger.alive(Item::Capture), 0, "captures alive");
     assert_eq!(script.ledger.alive(Item::Callback), 0, "callbacks alive");
     // Forgotten: what lies in the slot is leaked with it.
-    assert_eq!(script.ledger.alive(Item::Value), usize::from(forgotten && outcome == Outcome::Value), "values alive");
+    assert_eq!(
+        script.ledger.alive(Item::Value),
+        usize::from(forgotten && outcome == Outcome::Value),
+        "values alive"
+    );
     let payloads = usize::from(forgotten && outcome == Outcome::Panicked && throws);
-    assert_eq!(script.ledger.alive(Item::Payload), payloads, "payloads alive");
+    assert_eq!(
+        script.ledger.alive(Item::Payload),
+        payloads,
+        "payloads alive"
+    );
 
     let taken = matches!(case.fate, Fate::Result | Fate::TryResult);
     let listened = case.wait.calls_back() || case.wait == Wait::Error;
-    assert_eq!(lock(&script.heard).len(), usize::from(taken) + usize::from(listened), "each hears the outcome once");
+    assert_eq!(
+        lock(&script.heard).len(),
+        usize::from(taken) + usize::from(listened),
+        "each hears the outcome once"
+    );
 
     let polled = case.wait == Wait::Await;
     let wakes = script.wakes.0.load(Ordering::SeqCst);
-    assert_eq!(wakes, usize::from(polled && case.heard_the_end()), "who awaits is woken once");
-    assert_eq!(Arc::strong_count(&script.wakes), 1, "no waker is left behind");
+    assert_eq!(
+        wakes,
+        usize::from(polled && case.heard_the_end()),
+        "who awaits is woken once"
+    );
+    assert_eq!(
+        Arc::strong_count(&script.wakes),
+        1,
+        "no waker is left behind"
+    );
 
     let stats = (script.stats)();
     let ran = matches!(outcome, Outcome::Value | Outcome::Panicked)
         || (case.body == Body::PromiseError && case.reaches_running());
     assert_eq!(stats.slots_in_use, usize::from(forgotten), "slots in use");
-    assert_eq!(stats.slots_high_water, 1 + usize::from(case.wait == Wait::Callback), "slots in use at most");
+    assert_eq!(
+        stats.slots_high_water,
+        1 + usize::from(case.wait == Wait::Callback),
+        "slots in use at most"
+    );
     assert_eq!((stats.queued, stats.running, stats.refused), (0, 0, 0));
     assert_eq!(stats.completed, usize::from(ran), "completed");
-    assert_eq!(stats.cancelled, usize::from(outcome == Outcome::Cancelled), "cancelled");
-    assert_eq!(stats.panicked, usize::from(outcome == Outcome::Panicked), "panicked");
-    assert_eq!(stats.callbacks_panicked, usize::from(case.drop_panics == Some(Item::Callback)), "callbacks panicked");
+    assert_eq!(
+        stats.cancelled,
+        usize::from(outcome == Outcome::Cancelled),
+        "cancelled"
+    );
+    assert_eq!(
+        stats.panicked,
+        usize::from(outcome == Outcome::Panicked),
+        "panicked"
+    );
+    assert_eq!(
+        stats.callbacks_panicked,
+        usize::from(case.drop_panics == Some(Item::Callback)),
+        "callbacks panicked"
+    );
 }
 
 fn play_all<const WORKERS: usize>() -> usize {
@@ -896,9 +1076,18 @@ fn play_all<const WORKERS: usize>() -> usize {
             for fate in FATES {
                 for wait in WAITS {
                     for drop_panics in DROP_PANICS {
-                        let case = Case { workers: WORKERS, body, cancel, fate, wait, drop_panics };
+                        let case = Case {
+                            workers: WORKERS,
+                            body,
+                            cancel,
+                            fate,
+                            wait,
+                            drop_panics,
+                        };
                         if case.is_possible() {
-                            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| play::<WORKERS>(case))) {
+                            if let Err(panic) =
+                                catch_unwind(AssertUnwindSafe(|| play::<WORKERS>(case)))
+                            {
                                 eprintln!("failed: {case:?}");
                                 panic::resume_unwind(panic);
                             }

@@ -1,4 +1,5 @@
-//! From the end of `start` to the end of `shutdown` nobody allocates: not the callers, not the workers, not the crate.
+//! From the end of `start` to the end of `shutdown` nobody allocates: not the callers, not the
+//! workers, not the crate.
 //!
 //! The test is a program of its own: the harness's threads would be counted too.
 
@@ -17,8 +18,8 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 
 use slotted::{
-    Executor, JoinHandle, Pending, ReturnWhen, StdThreads, TaskState, as_completed, as_completed_timeout, wait,
-    wait_timeout,
+    Executor, JoinHandle, Pending, ReturnWhen, StdThreads, TaskState, as_completed,
+    as_completed_timeout, wait, wait_timeout,
 };
 
 /// The system's allocator, with a count.
@@ -92,10 +93,16 @@ fn closures() {
     assert_eq!(handle.result_inline().expect("a value"), 1);
     let mut handle = EXECUTOR.submit_timeout(|| 2, LONG).expect("there is room");
     assert_eq!(handle.result_timeout(LONG).expect("a value"), 2);
-    let handle = EXECUTOR.reserve().expect("there is room").submit(|| 3).expect("open");
+    let handle = EXECUTOR
+        .reserve()
+        .expect("there is room")
+        .submit(|| 3)
+        .expect("open");
     assert!(handle.error().is_none());
     handle.detach();
-    let handle = EXECUTOR.submit_fallible(|| Err::<(), u8>(4)).expect("there is room");
+    let handle = EXECUTOR
+        .submit_fallible(|| Err::<(), u8>(4))
+        .expect("there is room");
     assert_eq!(handle.result().expect("a value"), Err(4));
 }
 
@@ -109,7 +116,9 @@ fn promises_and_callbacks() {
         });
         added.expect("there is room");
     }
-    let keeper = EXECUTOR.submit(move || promise.set_result(10).is_ok()).expect("there is room");
+    let keeper = EXECUTOR
+        .submit(move || promise.set_result(10).is_ok())
+        .expect("there is room");
     assert_eq!(handle.result().expect("kept"), 10);
     assert!(keeper.result().expect("a value"));
     assert_eq!(CALLED.load(Ordering::SeqCst), 20);
@@ -119,7 +128,8 @@ fn promises_and_callbacks() {
 }
 
 fn cancels() {
-    let gates: [_; WORKERS] = core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("there is room"));
+    let gates: [_; WORKERS] =
+        core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("there is room"));
     let waiting = gates.map(|(gate, opened)| {
         let (up, arrived) = EXECUTOR.promise::<()>().expect("there is room");
         let busy = EXECUTOR.submit(move || {
@@ -145,20 +155,49 @@ fn cancels() {
 
 fn nested_waits() {
     let outer = EXECUTOR.submit(|| {
-        let inner = EXECUTOR.submit(|| EXECUTOR.submit(|| 1).expect("there is room").result().expect("a value") + 1);
+        let inner = EXECUTOR.submit(|| {
+            EXECUTOR
+                .submit(|| 1)
+                .expect("there is room")
+                .result()
+                .expect("a value")
+                + 1
+        });
         inner.expect("there is room").result().expect("a value") + 1
     });
     assert_eq!(outer.expect("there is room").result().expect("a value"), 3);
 }
 
 fn many_handles() {
-    assert_eq!(as_completed(three()).map(|handle| handle.result().expect("a value")).sum::<u32>(), 6);
+    assert_eq!(
+        as_completed(three())
+            .map(|handle| handle.result().expect("a value"))
+            .sum::<u32>(),
+        6
+    );
     let completed = as_completed_timeout(three(), LONG);
-    assert_eq!(completed.map(|next| next.expect("in time").result().expect("a value")).sum::<u32>(), 6);
+    assert_eq!(
+        completed
+            .map(|next| next.expect("in time").result().expect("a value"))
+            .sum::<u32>(),
+        6
+    );
     let mut handles = three();
-    assert!(!wait(&mut handles, ReturnWhen::FirstCompleted).done.is_empty());
-    assert!(!wait_timeout(&mut handles, LONG, ReturnWhen::FirstError).done.is_empty());
-    assert!(wait(&mut handles, ReturnWhen::AllCompleted).not_done.is_empty());
+    assert!(
+        !wait(&mut handles, ReturnWhen::FirstCompleted)
+            .done
+            .is_empty()
+    );
+    assert!(
+        !wait_timeout(&mut handles, LONG, ReturnWhen::FirstError)
+            .done
+            .is_empty()
+    );
+    assert!(
+        wait(&mut handles, ReturnWhen::AllCompleted)
+            .not_done
+            .is_empty()
+    );
 }
 
 fn maps() {
@@ -167,8 +206,14 @@ fn maps() {
         results.map(|result| result.expect("a value")).sum::<u32>()
     };
     assert_eq!(sum(&mut EXECUTOR.map(0..100, double)), 9900);
-    assert_eq!(sum(&mut EXECUTOR.map(0..100, double).buffersize(3).unordered()), 9900);
-    assert_eq!(sum(&mut EXECUTOR.map(0..100, double).timeout(LONG).inline()), 9900);
+    assert_eq!(
+        sum(&mut EXECUTOR.map(0..100, double).buffersize(3).unordered()),
+        9900
+    );
+    assert_eq!(
+        sum(&mut EXECUTOR.map(0..100, double).timeout(LONG).inline()),
+        9900
+    );
     assert_eq!(sum(&mut EXECUTOR.map(0..10, double).chunksize::<2>()), 90);
     let mut endless = EXECUTOR.map(0.., double);
     assert_eq!(endless.next().expect("endless").expect("a value"), 0);
@@ -180,11 +225,20 @@ fn maps() {
 
 fn scopes() {
     let mut numbers = [1_u32; 100];
-    EXECUTOR.scope(|scope| scope.for_each_chunk(&mut numbers, 7, |chunk| chunk.fill(2)).expect("open"));
+    EXECUTOR.scope(|scope| {
+        scope
+            .for_each_chunk(&mut numbers, 7, |chunk| chunk.fill(2))
+            .expect("open")
+    });
     let total = EXECUTOR.scope(|scope| {
         let (left, right) = numbers.split_at(50);
-        let left = scope.submit(|| left.iter().sum::<u32>()).expect("there is room");
-        let right: u32 = scope.map(right, |number| *number).map(|result| result.expect("a value")).sum();
+        let left = scope
+            .submit(|| left.iter().sum::<u32>())
+            .expect("there is room");
+        let right: u32 = scope
+            .map(right, |number| *number)
+            .map(|result| result.expect("a value"))
+            .sum();
         left.result().expect("a value") + right
     });
     assert_eq!(total, 200);
@@ -205,10 +259,17 @@ fn futures(waker: &Waker) {
         .await;
         handle.await.expect("kept") + 1
     });
-    let keeper = EXECUTOR.submit(move || promise.set_result(41).is_ok()).expect("there is room");
-    assert_eq!(block_on(waker, task.expect("there is room")).expect("a value"), 42);
+    let keeper = EXECUTOR
+        .submit(move || promise.set_result(41).is_ok())
+        .expect("there is room");
+    assert_eq!(
+        block_on(waker, task.expect("there is room")).expect("a value"),
+        42
+    );
     assert!(block_on(waker, keeper).expect("a value"));
-    let asleep = EXECUTOR.submit_future(core::future::pending::<()>()).expect("there is room");
+    let asleep = EXECUTOR
+        .submit_future(core::future::pending::<()>())
+        .expect("there is room");
     // It rests as soon as it was polled once; while it is being polled it cannot be cancelled.
     while !asleep.cancel() {
         thread::yield_now();
@@ -232,7 +293,8 @@ fn everything(waker: &Waker) {
 /// Returns when every worker has run a task: std has set up its thread by then.
 fn meet_every_worker() {
     let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(WORKERS + 1)));
-    let meetings: [_; WORKERS] = core::array::from_fn(|_| EXECUTOR.submit(|| barrier.wait().is_leader()));
+    let meetings: [_; WORKERS] =
+        core::array::from_fn(|_| EXECUTOR.submit(|| barrier.wait().is_leader()));
     barrier.wait();
     for meeting in meetings {
         meeting.expect("there is room").result().expect("a value");
@@ -244,21 +306,30 @@ fn nothing_is_allocated() -> Result<(), String> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     // Twice: a restart must not allocate either.
     for life in 1..=2 {
-        EXECUTOR.start(&StdThreads::new()).map_err(|error| error.to_string())?;
+        EXECUTOR
+            .start(&StdThreads::new())
+            .map_err(|error| error.to_string())?;
         meet_every_worker();
 
         let boxes = allocations_of(|| {
-            let task = EXECUTOR.submit(|| drop(black_box(Box::new(1)))).expect("there is room");
+            let task = EXECUTOR
+                .submit(|| drop(black_box(Box::new(1))))
+                .expect("there is room");
             task.result().expect("a value");
         });
         if boxes != 1 {
-            return Err(format!("life {life}: one box in a worker was counted as {boxes} allocations"));
+            return Err(format!(
+                "life {life}: one box in a worker was counted as {boxes} allocations"
+            ));
         }
 
         let allocations = allocations_of(|| {
             everything(&waker);
             for number in 0..8 {
-                EXECUTOR.submit(move || number).expect("there is room").detach();
+                EXECUTOR
+                    .submit(move || number)
+                    .expect("there is room")
+                    .detach();
             }
             EXECUTOR.shutdown(Pending::Run).expect("not a worker");
         });
@@ -286,7 +357,9 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            println!("test nothing_is_allocated ... FAILED\n\n{failure}\n\ntest result: FAILED. 0 passed; 1 failed\n");
+            println!(
+                "test nothing_is_allocated ... FAILED\n\n{failure}\n\ntest result: FAILED. 0 passed; 1 failed\n"
+            );
             ExitCode::FAILURE
         }
     }

@@ -1,7 +1,9 @@
-//! Random programs over the whole API, on an executor without workers, against a slow and obvious model of it.
+//! Random programs over the whole API, on an executor without workers, against a slow and obvious
+//! model of it.
 //!
-//! Whatever can be seen must agree after each step: what calls return, in which order tasks, callbacks and destructors run, the
-//! figures of `stats`, and what each handle and each canceller say, also of tasks that are long gone.
+//! Whatever can be seen must agree after each step: what calls return, in which order tasks,
+//! callbacks and destructors run, the figures of `stats`, and what each handle and each canceller
+//! say, also of tasks that are long gone.
 //!
 //! A step that would wait for ever, because nothing that is ready would end the wait, is left out.
 #![cfg(feature = "std")]
@@ -17,8 +19,9 @@ use std::sync::{Arc, Mutex, MutexGuard, Once, PoisonError};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 use slotted::{
-    CallbackRefusal, Canceller, Executor, JoinHandle, Pending, Permit, Promise, Refusal, ReturnWhen, StdThreads,
-    TaskError, TaskState, as_completed, as_completed_timeout, wait, wait_timeout,
+    CallbackRefusal, Canceller, Executor, JoinHandle, Pending, Permit, Promise, Refusal,
+    ReturnWhen, StdThreads, TaskError, TaskState, as_completed, as_completed_timeout, wait,
+    wait_timeout,
 };
 
 const SLOTS: usize = 5;
@@ -30,7 +33,8 @@ type Pool = Executor<0, SLOTS, 96>;
 type Value = Result<(usize, u8), (usize, u8)>;
 type Handle = JoinHandle<'static, Value>;
 
-// ---- programs -------------------------------------------------------------------------------------------------------
+// ---- programs
+// -------------------------------------------------------------------------------------------------------
 
 /// What a task does.
 #[derive(Clone, Copy, Debug)]
@@ -86,7 +90,13 @@ enum Step {
     Wake(u8),
     Wait(u8, ReturnWhen, Patience),
     AsCompleted(u8, u8, Patience),
-    Map { items: u8, size: u8, unordered: bool, take: u8, detach: bool },
+    Map {
+        items: u8,
+        size: u8,
+        unordered: bool,
+        take: u8,
+        detach: bool,
+    },
     BeginShutdown(Pending),
     Shutdown(Pending),
     Start,
@@ -112,11 +122,24 @@ fn pending() -> impl Strategy<Value = Pending> + Clone {
 
 fn step() -> impl Strategy<Value = Step> {
     let which = any::<u8>();
-    let when =
-        prop_oneof![Just(ReturnWhen::FirstCompleted), Just(ReturnWhen::FirstError), Just(ReturnWhen::AllCompleted)];
-    let rests = (0..3_u8, any::<bool>()).prop_map(|(times, wakes_itself)| Rests { times, wakes_itself });
-    let map = (0..8_u8, 1..7_u8, any::<bool>(), 0..9_u8, any::<bool>())
-        .prop_map(|(items, size, unordered, take, detach)| Step::Map { items, size, unordered, take, detach });
+    let when = prop_oneof![
+        Just(ReturnWhen::FirstCompleted),
+        Just(ReturnWhen::FirstError),
+        Just(ReturnWhen::AllCompleted)
+    ];
+    let rests = (0..3_u8, any::<bool>()).prop_map(|(times, wakes_itself)| Rests {
+        times,
+        wakes_itself,
+    });
+    let map = (0..8_u8, 1..7_u8, any::<bool>(), 0..9_u8, any::<bool>()).prop_map(
+        |(items, size, unordered, take, detach)| Step::Map {
+            items,
+            size,
+            unordered,
+            take,
+            detach,
+        },
+    );
     let tasks = prop_oneof![
         8 => body().prop_map(Step::Submit),
         4 => body().prop_map(Step::SubmitFallible),
@@ -156,7 +179,8 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![12 => tasks, 10 => handles, 1 => life]
 }
 
-// ---- what can be seen -----------------------------------------------------------------------------------------------
+// ---- what can be seen
+// -----------------------------------------------------------------------------------------------
 
 /// What somebody is told of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -176,9 +200,14 @@ impl Told {
             Ok(Ok((task, value))) => Self::Value(*task, *value),
             Ok(Err((task, value))) => Self::Failure(*task, *value),
             Err(TaskError::Panicked(panic)) => panic.with_message(|message| {
-                let message = message.and_then(|message| message.strip_prefix(EXPECTED)).expect("an expected panic");
+                let message = message
+                    .and_then(|message| message.strip_prefix(EXPECTED))
+                    .expect("an expected panic");
                 let (task, value) = message.split_once(' ').expect("two numbers");
-                Self::Panicked(task.parse().expect("a number"), value.parse().expect("a number"))
+                Self::Panicked(
+                    task.parse().expect("a number"),
+                    value.parse().expect("a number"),
+                )
             }),
             Err(TaskError::Cancelled) => Self::Cancelled,
             Err(TaskError::Broken) => Self::Broken,
@@ -225,7 +254,8 @@ enum Seen {
     Yielded(Vec<Told>, Option<(usize, usize)>),
 }
 
-// ---- the oracle -----------------------------------------------------------------------------------------------------
+// ---- the oracle
+// -----------------------------------------------------------------------------------------------------
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
@@ -276,7 +306,11 @@ struct Oracle {
 impl Oracle {
     fn claim(&mut self) -> Result<(), Refusal> {
         if self.figures.in_use == SLOTS {
-            return Err(if self.closed { Refusal::ShutDown } else { Refusal::Full });
+            return Err(if self.closed {
+                Refusal::ShutDown
+            } else {
+                Refusal::Full
+            });
         }
         self.figures.in_use += 1;
         self.figures.high_water = self.figures.high_water.max(self.figures.in_use);
@@ -297,7 +331,12 @@ impl Oracle {
         self.submit_claimed(body, rests, fallible)
     }
 
-    fn submit_claimed(&mut self, body: Body, rests: Option<Rests>, fallible: bool) -> Result<(), Refusal> {
+    fn submit_claimed(
+        &mut self,
+        body: Body,
+        rests: Option<Rests>,
+        fallible: bool,
+    ) -> Result<(), Refusal> {
         if self.closed {
             self.figures.in_use -= 1;
             self.log.push(Event::Gone(self.tasks.len()));
@@ -311,13 +350,27 @@ impl Oracle {
     fn add(&mut self, phase: Phase, body: Body, rests: Option<Rests>, fallible: bool) {
         let promise = phase == Phase::Open;
         let (callbacks, place) = (Vec::new(), 0);
-        let task =
-            Task { phase, body, rests, polled: 0, fallible, mapped: false, handle: true, promise, callbacks, place };
+        let task = Task {
+            phase,
+            body,
+            rests,
+            polled: 0,
+            fallible,
+            mapped: false,
+            handle: true,
+            promise,
+            callbacks,
+            place,
+        };
         self.tasks.push(task);
     }
 
     fn reserve(&mut self) -> Result<(), Refusal> {
-        let reserved = if self.closed { Err(Refusal::ShutDown) } else { self.claim() };
+        let reserved = if self.closed {
+            Err(Refusal::ShutDown)
+        } else {
+            self.claim()
+        };
         reserved.or_else(|reason| self.refuse(reason))
     }
 
@@ -390,9 +443,16 @@ impl Oracle {
     }
 
     fn run_one(&mut self) -> bool {
-        let Some(id) = self.ready.pop_front() else { return false };
+        let Some(id) = self.ready.pop_front() else {
+            return false;
+        };
         self.log.push(Event::Ran(id));
-        let Task { body, rests, polled, .. } = self.tasks[id];
+        let Task {
+            body,
+            rests,
+            polled,
+            ..
+        } = self.tasks[id];
         if let Some(rests) = rests.filter(|rests| polled < rests.times) {
             self.tasks[id].polled += 1;
             self.tasks[id].phase = Phase::Rests;
@@ -464,7 +524,9 @@ impl Oracle {
 
     /// Whether nothing that was accepted still needs somebody to run it.
     fn is_drained(&self) -> bool {
-        self.tasks.iter().all(|task| !matches!(task.phase, Phase::Ready | Phase::Rests))
+        self.tasks
+            .iter()
+            .all(|task| !matches!(task.phase, Phase::Ready | Phase::Rests))
     }
 
     fn complete(&mut self, id: usize, told: Told) -> bool {
@@ -496,7 +558,14 @@ impl Oracle {
     }
 
     /// A map, from its making until it is dropped. `None`: it would wait for ever.
-    fn map(&mut self, mut items: u8, size: u8, unordered: bool, take: u8, detach: bool) -> Option<Seen> {
+    fn map(
+        &mut self,
+        mut items: u8,
+        size: u8,
+        unordered: bool,
+        take: u8,
+        detach: bool,
+    ) -> Option<Seen> {
         let size = usize::from(size).min(SLOTS);
         let (mut flight, mut yielded): (Vec<usize>, Vec<Option<Told>>) = (Vec::new(), Vec::new());
         let (mut refused, mut over) = (false, false);
@@ -510,7 +579,9 @@ impl Oracle {
                 items -= 1;
                 flight.push(oracle.tasks.len());
                 let body = map_body(oracle.tasks.len());
-                oracle.submit_claimed(body, None, false).expect("it is open");
+                oracle
+                    .submit_claimed(body, None, false)
+                    .expect("it is open");
                 oracle.tasks.last_mut().expect("just added").mapped = true;
                 true
             };
@@ -529,10 +600,16 @@ impl Oracle {
                 admit(self, &mut flight);
             }
             let next = if unordered {
-                if !flight.is_empty() && !self.drive(|oracle| flight.iter().any(|&id| oracle.is_done(id))) {
+                if !flight.is_empty()
+                    && !self.drive(|oracle| flight.iter().any(|&id| oracle.is_done(id)))
+                {
                     return None;
                 }
-                flight.iter().copied().filter(|&id| self.is_done(id)).min_by_key(|&id| self.tasks[id].place)
+                flight
+                    .iter()
+                    .copied()
+                    .filter(|&id| self.is_done(id))
+                    .min_by_key(|&id| self.tasks[id].place)
             } else {
                 flight.first().copied()
             };
@@ -575,10 +652,15 @@ impl Oracle {
 
 /// Some items of a map panic.
 fn map_body(id: usize) -> Body {
-    if id % 4 == 3 { Body::Panics(0) } else { Body::Returns(0) }
+    if id % 4 == 3 {
+        Body::Panics(0)
+    } else {
+        Body::Returns(0)
+    }
 }
 
-// ---- the real thing -------------------------------------------------------------------------------------------------
+// ---- the real thing
+// -------------------------------------------------------------------------------------------------
 
 /// What the tasks of one program share.
 struct Shared {
@@ -611,7 +693,9 @@ impl Shared {
             Body::Fails(value) => Err((id, value)),
             Body::Panics(value) => panic!("{EXPECTED}{id} {value}"),
             Body::Submits => {
-                let submitted = self.executor.submit(Mission::new(self, Body::Returns(0)).closure());
+                let submitted = self
+                    .executor
+                    .submit(Mission::new(self, Body::Returns(0)).closure());
                 let submitted = submitted.map_err(|refused| refused.reason());
                 let submitted = submitted.map(|handle| self.register(Some(handle.canceller())));
                 self.log(Event::Did(submitted.is_ok()));
@@ -621,7 +705,9 @@ impl Shared {
                 let cancellers = lock(&self.cancellers);
                 let canceller = cancellers[usize::from(which) % cancellers.len()];
                 drop(cancellers);
-                self.log(Event::Did(canceller.is_some_and(|canceller| canceller.cancel())));
+                self.log(Event::Did(
+                    canceller.is_some_and(|canceller| canceller.cancel()),
+                ));
                 Ok((id, 0))
             }
         }
@@ -639,7 +725,15 @@ struct Mission {
 impl Mission {
     fn new(shared: &Arc<Shared>, body: Body) -> Self {
         let id = lock(&shared.cancellers).len();
-        Self { shared: Arc::clone(shared), id, body, rests: Rests { times: 0, wakes_itself: false } }
+        Self {
+            shared: Arc::clone(shared),
+            id,
+            body,
+            rests: Rests {
+                times: 0,
+                wakes_itself: false,
+            },
+        }
     }
 
     fn perform(&self) -> Value {
@@ -701,7 +795,12 @@ impl Pair {
     fn new() -> Self {
         // Wakers may be kept for ever, so it has to be there for ever.
         let executor: &'static Pool = Box::leak(Box::new(Pool::new()));
-        let shared = Shared { executor, log: Mutex::default(), cancellers: Mutex::default(), wakers: Mutex::default() };
+        let shared = Shared {
+            executor,
+            log: Mutex::default(),
+            cancellers: Mutex::default(),
+            wakers: Mutex::default(),
+        };
         Self {
             shared: Arc::new(shared),
             oracle: Oracle::default(),
@@ -726,7 +825,8 @@ impl Pair {
         self.taken.push(false);
     }
 
-    /// What the oracle says of the handle at `at`, whose task is done or not. A taken handle belongs to no task any more.
+    /// What the oracle says of the handle at `at`, whose task is done or not. A taken handle
+    /// belongs to no task any more.
     fn tell(&mut self, at: usize) -> Option<Told> {
         let id = self.handles[at].0;
         if self.taken[at] {
@@ -738,55 +838,89 @@ impl Pair {
         Some(told)
     }
 
-    /// Takes a step on both sides: what the oracle expects, and what was seen. `None`: there is nothing to do it with.
+    /// Takes a step on both sides: what the oracle expects, and what was seen. `None`: there is
+    /// nothing to do it with.
     fn step(&mut self, step: &Step) -> Option<(Seen, Seen)> {
         let executor = self.shared.executor;
         Some(match *step {
             Step::Submit(body) => {
                 let expected = refused(self.oracle.submit(body, None, false));
                 let seen = executor.submit(Mission::new(&self.shared, body).closure());
-                (expected, refused(seen.map(|handle| self.keep(handle)).map_err(|refused| refused.reason())))
+                (
+                    expected,
+                    refused(
+                        seen.map(|handle| self.keep(handle))
+                            .map_err(|refused| refused.reason()),
+                    ),
+                )
             }
             Step::SubmitFallible(body) => {
                 let expected = refused(self.oracle.submit(body, None, true));
                 let seen = executor.submit_fallible(Mission::new(&self.shared, body).closure());
-                (expected, refused(seen.map(|handle| self.keep(handle)).map_err(|refused| refused.reason())))
+                (
+                    expected,
+                    refused(
+                        seen.map(|handle| self.keep(handle))
+                            .map_err(|refused| refused.reason()),
+                    ),
+                )
             }
             Step::SubmitFuture(rests, body) => {
                 let expected = refused(self.oracle.submit(body, Some(rests), false));
                 let mut mission = Mission::new(&self.shared, body);
                 mission.rests = rests;
                 let seen = executor.submit_future(mission);
-                (expected, refused(seen.map(|handle| self.keep(handle)).map_err(|refused| refused.reason())))
+                (
+                    expected,
+                    refused(
+                        seen.map(|handle| self.keep(handle))
+                            .map_err(|refused| refused.reason()),
+                    ),
+                )
             }
             Step::Promise => {
                 let expected = self.oracle.reserve();
                 if expected.is_ok() {
                     self.oracle.add(Phase::Open, Body::Returns(0), None, false);
                 }
-                let seen = executor.promise().map_err(|refused| refused.reason()).map(|(promise, handle)| {
-                    self.keep(handle);
-                    self.promises.push((self.handles[self.handles.len() - 1].0, promise));
-                });
+                let seen = executor.promise().map_err(|refused| refused.reason()).map(
+                    |(promise, handle)| {
+                        self.keep(handle);
+                        self.promises
+                            .push((self.handles[self.handles.len() - 1].0, promise));
+                    },
+                );
                 (refused(expected), refused(seen))
             }
             Step::Reserve => {
                 let expected = refused(self.oracle.reserve());
                 let seen = executor.reserve().map_err(|refused| refused.reason());
-                (expected, refused(seen.map(|permit| self.permits.push(permit))))
+                (
+                    expected,
+                    refused(seen.map(|permit| self.permits.push(permit))),
+                )
             }
             Step::SubmitPermit(body) => {
                 let permit = self.permits.pop()?;
                 let expected = refused(self.oracle.submit_claimed(body, None, false));
                 let seen = permit.submit(Mission::new(&self.shared, body).closure());
-                (expected, refused(seen.map(|handle| self.keep(handle)).map_err(|refused| refused.reason())))
+                (
+                    expected,
+                    refused(
+                        seen.map(|handle| self.keep(handle))
+                            .map_err(|refused| refused.reason()),
+                    ),
+                )
             }
             Step::DropPermit => {
                 drop(self.permits.pop()?);
                 self.oracle.figures.in_use -= 1;
                 (Seen::Nothing, Seen::Nothing)
             }
-            Step::RunOne => (Seen::Yes(self.oracle.run_one()), Seen::Yes(executor.run_one())),
+            Step::RunOne => (
+                Seen::Yes(self.oracle.run_one()),
+                Seen::Yes(executor.run_one()),
+            ),
             Step::RunUntilIdle => {
                 let mut ran = 0;
                 while self.oracle.run_one() {
@@ -817,12 +951,20 @@ impl Pair {
                     Phase::Done(Told::Cancelled) => Seen::Yes(false),
                     _ => Seen::Nothing,
                 };
-                (expected, promise.set_running_or_notify_cancel().map_or(Seen::Nothing, Seen::Yes))
+                (
+                    expected,
+                    promise
+                        .set_running_or_notify_cancel()
+                        .map_or(Seen::Nothing, Seen::Yes),
+                )
             }
             Step::Keep(which, value) => {
                 let (id, promise) = &self.promises[choose(which, self.promises.len())?];
                 let expected = self.oracle.complete(*id, Told::Value(*id, value));
-                (Seen::Yes(expected), Seen::Yes(promise.set_result(Ok((*id, value))).is_ok()))
+                (
+                    Seen::Yes(expected),
+                    Seen::Yes(promise.set_result(Ok((*id, value))).is_ok()),
+                )
             }
             Step::Break(which, cancelled) => {
                 let (id, promise) = &self.promises[choose(which, self.promises.len())?];
@@ -831,7 +973,10 @@ impl Pair {
                     false => (Told::TimedOut, TaskError::TimedOut),
                 };
                 let expected = self.oracle.complete(*id, told);
-                (Seen::Yes(expected), Seen::Yes(promise.set_error(error).is_ok()))
+                (
+                    Seen::Yes(expected),
+                    Seen::Yes(promise.set_error(error).is_ok()),
+                )
             }
             Step::DropPromise(which) => {
                 let (id, promise) = self.promises.remove(choose(which, self.promises.len())?);
@@ -843,7 +988,10 @@ impl Pair {
                 let cancellers = lock(&self.shared.cancellers).clone();
                 let id = choose(which, cancellers.len())?;
                 let expected = self.oracle.cancel_through(id);
-                (Seen::Yes(expected), Seen::Yes(cancellers[id].is_some_and(|canceller| canceller.cancel())))
+                (
+                    Seen::Yes(expected),
+                    Seen::Yes(cancellers[id].is_some_and(|canceller| canceller.cancel())),
+                )
             }
             Step::Cancel(which) => {
                 let at = choose(which, self.handles.len())?;
@@ -874,13 +1022,18 @@ impl Pair {
             Step::TryResult(which) => {
                 let at = choose(which, self.handles.len())?;
                 let expected = self.tell(at);
-                let seen = self.handles[at].1.try_result().map(|outcome| Told::of(outcome.as_ref()));
+                let seen = self.handles[at]
+                    .1
+                    .try_result()
+                    .map(|outcome| Told::of(outcome.as_ref()));
                 (Seen::Told(vec![expected]), Seen::Told(vec![seen]))
             }
             Step::Await(which) => {
                 let at = choose(which, self.handles.len())?;
                 let expected = self.tell(at);
-                let seen = match Pin::new(&mut self.handles[at].1).poll(&mut Context::from_waker(Waker::noop())) {
+                let seen = match Pin::new(&mut self.handles[at].1)
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                {
                     Poll::Ready(outcome) => Some(Told::of(outcome.as_ref())),
                     Poll::Pending => None,
                 };
@@ -889,18 +1042,24 @@ impl Pair {
             Step::Result(which, patience) => {
                 let at = choose(which, self.handles.len())?;
                 let (id, taken) = (self.handles[at].0, self.taken[at]);
-                self.oracle.wait(patience, |oracle| taken || oracle.is_done(id))?;
+                self.oracle
+                    .wait(patience, |oracle| taken || oracle.is_done(id))?;
                 let expected = self.tell(at).unwrap_or(Told::TimedOut);
                 let outcome = match patience {
                     Patience::Zero => self.handles[at].1.result_timeout(Duration::ZERO),
                     Patience::Endless => self.remove(at).1.result(),
                 };
-                (Seen::Told(vec![Some(expected)]), Seen::Told(vec![Some(Told::of(outcome.as_ref()))]))
+                (
+                    Seen::Told(vec![Some(expected)]),
+                    Seen::Told(vec![Some(Told::of(outcome.as_ref()))]),
+                )
             }
             Step::Error(which, patience) => {
                 let at = choose(which, self.handles.len())?;
                 let (id, taken) = (self.handles[at].0, self.taken[at]);
-                let done = self.oracle.wait(patience, |oracle| taken || oracle.is_done(id))?;
+                let done = self
+                    .oracle
+                    .wait(patience, |oracle| taken || oracle.is_done(id))?;
                 let expected = match self.oracle.told(id) {
                     _ if taken => Some(Told::AlreadyTaken),
                     _ if !done => Some(Told::TimedOut),
@@ -911,7 +1070,10 @@ impl Pair {
                     Patience::Zero => self.handles[at].1.error_timeout(Duration::ZERO),
                     Patience::Endless => self.handles[at].1.error(),
                 };
-                (Seen::Told(vec![expected]), Seen::Told(vec![error.map(|error| Told::of(Err(error)))]))
+                (
+                    Seen::Told(vec![expected]),
+                    Seen::Told(vec![error.map(|error| Told::of(Err(error)))]),
+                )
             }
             Step::Callback(which, panics) => {
                 let at = choose(which, self.handles.len())?;
@@ -923,7 +1085,9 @@ impl Pair {
                         self.oracle.call(callback, panics, told);
                         Seen::Nothing
                     }
-                    None if self.oracle.claim().is_err() => Seen::CallbackRefused(CallbackRefusal::Full),
+                    None if self.oracle.claim().is_err() => {
+                        Seen::CallbackRefused(CallbackRefusal::Full)
+                    }
                     None => {
                         self.oracle.tasks[id].callbacks.push((callback, panics));
                         Seen::Nothing
@@ -934,17 +1098,28 @@ impl Pair {
                     shared.log(Event::Called(callback, Told::of(outcome)));
                     assert!(!panics, "{EXPECTED} a callback panics");
                 });
-                (expected, added.map_or_else(|refused| Seen::CallbackRefused(refused.reason()), |()| Seen::Nothing))
+                (
+                    expected,
+                    added.map_or_else(
+                        |refused| Seen::CallbackRefused(refused.reason()),
+                        |()| Seen::Nothing,
+                    ),
+                )
             }
             Step::Wait(count, when, patience) => {
                 let count = choose(count, self.handles.len() + 1)?;
                 let ids: Vec<usize> = self.handles.iter().take(count).map(|(id, _)| *id).collect();
                 let taken: Vec<bool> = self.taken[..count].to_vec();
-                self.oracle.wait(patience, |oracle| oracle.is_waited(&ids, when, &taken))?;
+                self.oracle
+                    .wait(patience, |oracle| oracle.is_waited(&ids, when, &taken))?;
                 let mut handles: Vec<Handle> = (0..count).map(|_| self.remove(0).1).collect();
                 let mut expected: Vec<Told> = Vec::new();
                 for (&id, &taken) in ids.iter().zip(&taken) {
-                    let told = if taken { Some(Told::AlreadyTaken) } else { self.oracle.told(id) };
+                    let told = if taken {
+                        Some(Told::AlreadyTaken)
+                    } else {
+                        self.oracle.told(id)
+                    };
                     expected.extend(told);
                     self.oracle.drop_handle(id);
                 }
@@ -956,16 +1131,29 @@ impl Pair {
                 let not_done = waited.not_done.len();
                 let mut told: Vec<Told> = Vec::new();
                 for handle in waited.done {
-                    told.extend(handle.try_result().map(|outcome| Told::of(outcome.as_ref())));
+                    told.extend(
+                        handle
+                            .try_result()
+                            .map(|outcome| Told::of(outcome.as_ref())),
+                    );
                 }
                 told.sort_unstable();
-                (Seen::Waited(expected.clone(), count - expected.len()), Seen::Waited(told, not_done))
+                (
+                    Seen::Waited(expected.clone(), count - expected.len()),
+                    Seen::Waited(told, not_done),
+                )
             }
             Step::AsCompleted(count, take, patience) => {
                 let count = choose(count, self.handles.len() + 1)?;
                 self.as_completed(count, choose(take, count + 1)?, patience)?
             }
-            Step::Map { items, size, unordered, take, detach } => {
+            Step::Map {
+                items,
+                size,
+                unordered,
+                take,
+                detach,
+            } => {
                 let expected = self.oracle.map(items, size, unordered, take, detach)?;
                 let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
                 let numbers = (0..items).map(|_| shared.register(None));
@@ -994,38 +1182,56 @@ impl Pair {
                 if !self.oracle.drive(Oracle::is_drained) {
                     return None;
                 }
-                (Seen::Yes(true), Seen::Yes(executor.shutdown(pending).is_ok()))
+                (
+                    Seen::Yes(true),
+                    Seen::Yes(executor.shutdown(pending).is_ok()),
+                )
             }
             Step::Start => {
                 let expected = !self.oracle.closed || self.oracle.is_drained();
                 self.oracle.closed &= !expected;
-                (Seen::Yes(expected), Seen::Yes(executor.start(&StdThreads::new()).is_ok()))
+                (
+                    Seen::Yes(expected),
+                    Seen::Yes(executor.start(&StdThreads::new()).is_ok()),
+                )
             }
         })
     }
 
     /// Yields `take` of `count` handles. Those that are left come back.
-    fn as_completed(&mut self, count: usize, take: usize, patience: Patience) -> Option<(Seen, Seen)> {
-        // Those that were taken come first, then those that are done, then in the order of completion.
+    fn as_completed(
+        &mut self,
+        count: usize,
+        take: usize,
+        patience: Patience,
+    ) -> Option<(Seen, Seen)> {
+        // Those that were taken come first, then those that are done, then in the order of
+        // completion.
         let mut left: Vec<usize> = (0..count).collect();
         let rank = |oracle: &Oracle, at: usize| match oracle.told(self.handles[at].0) {
             _ if self.taken[at] => Some((0, at)),
             Some(_) => Some((1, at)),
             None => None,
         };
-        let done_before: Vec<Option<(usize, usize)>> = (0..count).map(|at| rank(&self.oracle, at)).collect();
+        let done_before: Vec<Option<(usize, usize)>> =
+            (0..count).map(|at| rank(&self.oracle, at)).collect();
         let rank = |oracle: &Oracle, at: usize| {
             let id = self.handles[at].0;
             done_before[at].or_else(|| oracle.is_done(id).then(|| (2, oracle.tasks[id].place)))
         };
         let (mut expected, mut timeout) = (Vec::new(), None);
         for _ in 0..take {
-            let found = self.oracle.wait(patience, |oracle| left.iter().any(|&at| rank(oracle, at).is_some()))?;
+            let found = self.oracle.wait(patience, |oracle| {
+                left.iter().any(|&at| rank(oracle, at).is_some())
+            })?;
             if !found {
                 timeout = Some((left.len(), count));
                 break;
             }
-            let ready = left.iter().copied().filter_map(|at| Some((rank(&self.oracle, at)?, at)));
+            let ready = left
+                .iter()
+                .copied()
+                .filter_map(|at| Some((rank(&self.oracle, at)?, at)));
             let (_, at) = ready.min().expect("one was found");
             left.retain(|other| *other != at);
             if self.taken[at] {
@@ -1043,7 +1249,12 @@ impl Pair {
         let rest: Vec<Handle> = match patience {
             Patience::Endless => {
                 let mut completed = as_completed(handles);
-                seen.extend(completed.by_ref().take(take).map(|handle| Told::of(handle.result().as_ref())));
+                seen.extend(
+                    completed
+                        .by_ref()
+                        .take(take)
+                        .map(|handle| Told::of(handle.result().as_ref())),
+                );
                 completed.into_handles().collect()
             }
             Patience::Zero => {
@@ -1065,20 +1276,26 @@ impl Pair {
             }
         };
         if rest.is_empty() {
-            left.drain(..).for_each(|at| self.oracle.drop_handle(names[at].0));
+            left.drain(..)
+                .for_each(|at| self.oracle.drop_handle(names[at].0));
         }
         assert_eq!(rest.len(), left.len(), "those that are left come back");
         for (handle, at) in rest.into_iter().zip(left) {
             self.handles.push((names[at].0, handle));
             self.taken.push(names[at].1);
         }
-        Some((Seen::Yielded(expected, timeout), Seen::Yielded(seen, timed_out)))
+        Some((
+            Seen::Yielded(expected, timeout),
+            Seen::Yielded(seen, timed_out),
+        ))
     }
 
     /// Compares everything that can be seen.
     fn compare(&mut self, cancels_all: bool) -> Result<(), TestCaseError> {
-        let (mut expected, mut seen) =
-            (core::mem::take(&mut self.oracle.log), core::mem::take(&mut *lock(&self.shared.log)));
+        let (mut expected, mut seen) = (
+            core::mem::take(&mut self.oracle.log),
+            core::mem::take(&mut *lock(&self.shared.log)),
+        );
         if cancels_all {
             // In which order a shutdown cancels is nobody's business.
             (expected, seen) = (sort_groups(expected), sort_groups(seen));
@@ -1098,18 +1315,32 @@ impl Pair {
         prop_assert_eq!((stats.queued, stats.running), (self.oracle.ready.len(), 0));
         for (id, canceller) in lock(&self.shared.cancellers).iter().enumerate() {
             if let Some(canceller) = canceller {
-                prop_assert_eq!(canceller.state(), self.oracle.state(id), "canceller of task {}", id);
+                prop_assert_eq!(
+                    canceller.state(),
+                    self.oracle.state(id),
+                    "canceller of task {}",
+                    id
+                );
             }
         }
         for ((id, handle), taken) in self.handles.iter().zip(&self.taken) {
-            let state = if *taken { TaskState::Finished } else { self.oracle.state(*id) };
+            let state = if *taken {
+                TaskState::Finished
+            } else {
+                self.oracle.state(*id)
+            };
             let expected = match state {
                 TaskState::Cancelled => (true, false, true),
                 TaskState::Finished => (false, false, true),
                 TaskState::Running => (false, true, false),
                 _ => (false, false, false),
             };
-            prop_assert_eq!((handle.cancelled(), handle.running(), handle.done()), expected, "task {}", id);
+            prop_assert_eq!(
+                (handle.cancelled(), handle.running(), handle.done()),
+                expected,
+                "task {}",
+                id
+            );
         }
         Ok(())
     }
@@ -1122,7 +1353,10 @@ impl Pair {
             // Left out: as if it had not been.
             None => (self.oracle, self.taken) = (before, taken),
         }
-        self.compare(matches!(step, Step::BeginShutdown(Pending::Cancel) | Step::Shutdown(Pending::Cancel)))
+        self.compare(matches!(
+            step,
+            Step::BeginShutdown(Pending::Cancel) | Step::Shutdown(Pending::Cancel)
+        ))
     }
 
     /// Lets go of everything. Only what was forgotten still costs a slot.
@@ -1172,8 +1406,13 @@ fn quiet_expected_panics() {
 #[test]
 fn random_programs_do_what_the_oracle_says() {
     quiet_expected_panics();
-    let config = Config { cases: 2_000, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let config = Config {
+        cases: 2_000,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut runner =
+        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let programs = proptest::collection::vec(step(), 1..80);
     let result = runner.run(&programs, |program| {
         let mut pair = Pair::new();

@@ -1,5 +1,6 @@
-//! Panics of everything foreign: tasks, hosts, hooks, wakers, iterators, destructors. Each reaches whoever asked for it or nobody; the
-//! executor and its workers live on, no slot is lost, nothing is dropped twice.
+//! Panics of everything foreign: tasks, hosts, hooks, wakers, iterators, destructors. Each reaches
+//! whoever asked for it or nobody; the executor and its workers live on, no slot is lost, nothing
+//! is dropped twice.
 #![cfg(feature = "std")]
 
 #[expect(dead_code, reason = "each file of tests uses a part of it")]
@@ -20,8 +21,8 @@ use std::thread::{self, ThreadId};
 
 use futures_core::Stream;
 use slotted::{
-    Executor, JoinHandle, Pending, Refusal, ReturnWhen, Spawn, Stats, StdHost, StdThreads, TaskError, Worker,
-    WorkerStartError, as_completed, wait,
+    Executor, JoinHandle, Pending, Refusal, ReturnWhen, Spawn, Stats, StdHost, StdThreads,
+    TaskError, Worker, WorkerStartError, as_completed, wait,
 };
 
 use crate::stage::{Crew, within_limit};
@@ -39,7 +40,9 @@ fn caught<R>(work: impl FnOnce() -> R) -> Result<R, Box<dyn Any + Send>> {
 /// The message `work` panics with.
 #[track_caller]
 fn message_of<R>(work: impl FnOnce() -> R) -> &'static str {
-    let Err(payload) = caught(work) else { panic!("it did not panic") };
+    let Err(payload) = caught(work) else {
+        panic!("it did not panic")
+    };
     *payload.downcast::<&'static str>().expect("a message")
 }
 
@@ -47,7 +50,9 @@ fn message_of<R>(work: impl FnOnce() -> R) -> &'static str {
 #[track_caller]
 fn panic_of<T>(outcome: Result<T, TaskError>) -> String {
     match outcome {
-        Err(TaskError::Panicked(panic)) => panic.with_message(|message| message.expect("a message").to_owned()),
+        Err(TaskError::Panicked(panic)) => {
+            panic.with_message(|message| message.expect("a message").to_owned())
+        }
         Err(other) => panic!("not a panic: {other}"),
         Ok(_) => panic!("not an error"),
     }
@@ -55,7 +60,12 @@ fn panic_of<T>(outcome: Result<T, TaskError>) -> String {
 
 /// The figures that count panics and what they must not cost.
 fn panics_and_slots(stats: Stats) -> [usize; 4] {
-    [stats.panicked, stats.callbacks_panicked, stats.slots_in_use, stats.running]
+    [
+        stats.panicked,
+        stats.callbacks_panicked,
+        stats.slots_in_use,
+        stats.running,
+    ]
 }
 
 /// Panics when it is dropped, and counts how often that was.
@@ -93,7 +103,8 @@ impl Drop for Chain {
     }
 }
 
-// ---- hosts ----------------------------------------------------------------------------------------------------------
+// ---- hosts
+// ----------------------------------------------------------------------------------------------------------
 
 /// Gives threads to the first workers, and panics at the one that has this place.
 struct PanicsAt {
@@ -104,7 +115,11 @@ struct PanicsAt {
 
 impl PanicsAt {
     fn new(place: usize) -> Self {
-        Self { place, asked: AtomicUsize::new(0), crew: Crew::default() }
+        Self {
+            place,
+            asked: AtomicUsize::new(0),
+            crew: Crew::default(),
+        }
     }
 }
 
@@ -126,7 +141,10 @@ fn host_that_panics_in_run_ends_the_loan_without_running_the_body() {
             let executor: Executor<3, 4> = Executor::new();
             let waiting = executor.submit(|| 1).unwrap();
             let host = PanicsAt::new(place);
-            assert_eq!(message_of(|| executor.run(&host, |_| panic!("the body has run")).is_ok()), "spawn");
+            assert_eq!(
+                message_of(|| executor.run(&host, |_| panic!("the body has run")).is_ok()),
+                "spawn"
+            );
             assert_eq!(host.asked.into_inner(), place + 1);
             host.crew.join();
 
@@ -152,7 +170,10 @@ fn host_that_panics_in_start_leaves_an_executor_that_can_be_started() {
             let waiting = POOL.submit(|| 1).unwrap();
             let crew = Crew::default();
             POOL.start(&crew).unwrap();
-            assert_eq!(waiting.result().unwrap() + POOL.submit(|| 2).unwrap().result().unwrap(), 3);
+            assert_eq!(
+                waiting.result().unwrap() + POOL.submit(|| 2).unwrap().result().unwrap(),
+                3
+            );
             POOL.shutdown(Pending::Run).unwrap();
             crew.join();
             assert_eq!(panics_and_slots(POOL.stats()), [0; 4]);
@@ -174,13 +195,18 @@ fn executor_that_a_panicking_host_left_can_be_shut_down() {
     });
 }
 
-// ---- hooks ----------------------------------------------------------------------------------------------------------
+// ---- hooks
+// ----------------------------------------------------------------------------------------------------------
 
 #[test]
 fn worker_whose_start_hook_panics_breaks_the_executor_until_it_is_started_again() {
     static FAULTY: AtomicBool = AtomicBool::new(true);
     fn hook(_worker: usize) -> Result<(), WorkerStartError> {
-        if FAULTY.load(Ordering::Relaxed) { resume_unwind(Box::new(Chain)) } else { Ok(()) }
+        if FAULTY.load(Ordering::Relaxed) {
+            resume_unwind(Box::new(Chain))
+        } else {
+            Ok(())
+        }
     }
     static POOL: Executor<2, 8, 128> = Executor::new().on_worker_start(hook);
     within_limit(|| {
@@ -226,7 +252,8 @@ fn panic_of_an_exit_hook_is_contained() {
     });
 }
 
-// ---- wakers ---------------------------------------------------------------------------------------------------------
+// ---- wakers
+// ---------------------------------------------------------------------------------------------------------
 
 std::thread_local! {
     static ARMED: Cell<bool> = const { Cell::new(false) };
@@ -246,21 +273,36 @@ fn explode_if_armed(_: *const ()) {
     }
 }
 
-static EXPLOSIVE: RawWakerVTable =
-    RawWakerVTable::new(|data| RawWaker::new(data, &EXPLOSIVE), explode_if_armed, explode_if_armed, explode_if_armed);
+static EXPLOSIVE: RawWakerVTable = RawWakerVTable::new(
+    |data| RawWaker::new(data, &EXPLOSIVE),
+    explode_if_armed,
+    explode_if_armed,
+    explode_if_armed,
+);
 
-/// A waker that is not the same as those of other numbers. Waking and dropping it panics while this thread is armed.
+/// A waker that is not the same as those of other numbers. Waking and dropping it panics while this
+/// thread is armed.
 fn explosive_waker(number: usize) -> Waker {
-    // SAFETY: the functions may be called from any thread with any data; there is nothing to release.
-    unsafe { Waker::from_raw(RawWaker::new(core::ptr::without_provenance(number), &EXPLOSIVE)) }
+    // SAFETY: the functions may be called from any thread with any data; there is nothing to
+    // release.
+    unsafe {
+        Waker::from_raw(RawWaker::new(
+            core::ptr::without_provenance(number),
+            &EXPLOSIVE,
+        ))
+    }
 }
 
 fn poll_handle<T>(handle: &mut JoinHandle<'_, T>, waker: &Waker) -> bool {
-    pin!(handle).poll(&mut Context::from_waker(waker)).is_ready()
+    pin!(handle)
+        .poll(&mut Context::from_waker(waker))
+        .is_ready()
 }
 
 fn poll_stream(stream: &mut (impl Stream + Unpin), waker: &Waker) -> bool {
-    pin!(stream).poll_next(&mut Context::from_waker(waker)).is_ready()
+    pin!(stream)
+        .poll_next(&mut Context::from_waker(waker))
+        .is_ready()
 }
 
 /// All four slots can be used, waited for, and used again.
@@ -280,18 +322,27 @@ fn waker_of_a_handle_may_panic_when_it_is_dropped_replaced_or_woken() {
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
         let (first, second) = (explosive_waker(1), explosive_waker(2));
-        let (mut dropped, mut replaced, mut woken) =
-            (executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap(), executor.submit(|| 3).unwrap());
+        let (mut dropped, mut replaced, mut woken) = (
+            executor.submit(|| 1).unwrap(),
+            executor.submit(|| 2).unwrap(),
+            executor.submit(|| 3).unwrap(),
+        );
         for handle in [&mut dropped, &mut replaced, &mut woken] {
             assert!(!poll_handle(handle, &first));
         }
         assert!(while_wakers_panic(|| drop(dropped)));
         // The poller itself may hear of the waker it left earlier; nothing is lost by that.
-        assert!(while_wakers_panic(|| assert!(!poll_handle(&mut replaced, &second))));
+        assert!(while_wakers_panic(|| assert!(!poll_handle(
+            &mut replaced,
+            &second
+        ))));
         let mut told = 0;
         assert!(while_wakers_panic(|| told = executor.run_until_idle()));
         assert_eq!(told, 3);
-        assert_eq!((replaced.result().unwrap(), woken.result().unwrap()), (2, 3));
+        assert_eq!(
+            (replaced.result().unwrap(), woken.result().unwrap()),
+            (2, 3)
+        );
         assert_sound(&executor);
     });
 }
@@ -302,7 +353,8 @@ fn waker_of_a_stream_may_panic_whichever_executors_it_was_left_in() {
         let (left, right): (Executor<0, 4>, Executor<0, 4>) = (Executor::new(), Executor::new());
         let (first, second) = (explosive_waker(1), explosive_waker(2));
         let stream = || {
-            let mut stream = as_completed([left.submit(|| 1).unwrap(), right.submit(|| 2).unwrap()]);
+            let mut stream =
+                as_completed([left.submit(|| 1).unwrap(), right.submit(|| 2).unwrap()]);
             assert!(!poll_stream(&mut stream, &first));
             stream
         };
@@ -313,7 +365,10 @@ fn waker_of_a_stream_may_panic_whichever_executors_it_was_left_in() {
         assert_sound(&right);
 
         let mut replaced = stream();
-        assert!(while_wakers_panic(|| assert!(!poll_stream(&mut replaced, &second))));
+        assert!(while_wakers_panic(|| assert!(!poll_stream(
+            &mut replaced,
+            &second
+        ))));
         drop(replaced);
         assert_sound(&left);
         assert_sound(&right);
@@ -328,14 +383,18 @@ fn waker_of_a_stream_may_panic_whichever_executors_it_was_left_in() {
         // Found done while the waker is still in the other executor.
         let mut popped = stream();
         assert!(left.run_one());
-        assert!(while_wakers_panic(|| assert!(poll_stream(&mut popped, &second))));
+        assert!(while_wakers_panic(|| assert!(poll_stream(
+            &mut popped,
+            &second
+        ))));
         drop(popped);
         assert_sound(&left);
         assert_sound(&right);
     });
 }
 
-// ---- scopes ---------------------------------------------------------------------------------------------------------
+// ---- scopes
+// ---------------------------------------------------------------------------------------------------------
 
 #[test]
 fn panic_of_the_body_goes_before_that_of_a_task_whose_payload_panics_in_turn() {
@@ -343,8 +402,12 @@ fn panic_of_the_body_goes_before_that_of_a_task_whose_payload_panics_in_turn() {
         let executor: Executor<0, 4> = Executor::new();
         let body = || {
             executor.scope(|s| {
-                s.submit(|| resume_unwind(Box::new(Chain))).unwrap().detach();
-                s.submit(|| resume_unwind(Box::new(Chain))).unwrap().detach();
+                s.submit(|| resume_unwind(Box::new(Chain)))
+                    .unwrap()
+                    .detach();
+                s.submit(|| resume_unwind(Box::new(Chain)))
+                    .unwrap()
+                    .detach();
                 raise("body")
             })
         };
@@ -360,7 +423,9 @@ fn first_panic_of_a_task_leaves_the_scope_and_the_others_are_dropped() {
         let body = || {
             executor.scope(|s| {
                 s.submit(|| raise("task")).unwrap().detach();
-                s.submit(|| resume_unwind(Box::new(Chain))).unwrap().detach();
+                s.submit(|| resume_unwind(Box::new(Chain)))
+                    .unwrap()
+                    .detach();
             });
         };
         assert_eq!(message_of(body), "task");
@@ -384,7 +449,10 @@ fn panic_of_the_input_reaches_the_consumer_who_may_go_on() {
             let mut map = if unordered { map.unordered() } else { map };
             assert_eq!(message_of(|| map.next()), "input");
             assert_eq!(executor.stats().slots_in_use, 3);
-            assert_eq!(map.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 2, 4, 5]);
+            assert_eq!(
+                map.by_ref().map(Result::unwrap).collect::<Vec<_>>(),
+                [0, 1, 2, 4, 5]
+            );
             drop(map);
             assert_eq!(executor.stats().slots_in_use, 0);
         }
@@ -419,7 +487,10 @@ fn panic_of_the_functions_clone_loses_one_item() {
         });
         assert_eq!(message_of(|| map.next()), "clone");
         assert_eq!(executor.stats().slots_in_use, 2);
-        assert_eq!(map.by_ref().map(Result::unwrap).collect::<Vec<_>>(), [0, 1, 3, 4, 5]);
+        assert_eq!(
+            map.by_ref().map(Result::unwrap).collect::<Vec<_>>(),
+            [0, 1, 3, 4, 5]
+        );
         drop(map);
         assert_eq!(executor.stats().slots_in_use, 0);
         assert_eq!(Arc::strong_count(&counted), 1);
@@ -433,7 +504,10 @@ fn item_that_panics_when_it_is_dropped_is_an_error_of_its_own() {
         let armoury = Armoury::default();
         let items = (0..5).map(|item| (item, (item == 2).then(|| armoury.grenade())));
         let mut map = executor.map(items, |(item, _grenade): (i32, Option<Grenade>)| item);
-        assert_eq!(map.by_ref().take(2).map(Result::unwrap).collect::<Vec<_>>(), [0, 1]);
+        assert_eq!(
+            map.by_ref().take(2).map(Result::unwrap).collect::<Vec<_>>(),
+            [0, 1]
+        );
         assert_eq!(panic_of(map.next().unwrap()), "dropped");
         assert_eq!(map.map(Result::unwrap).collect::<Vec<_>>(), [3, 4]);
         assert_eq!(armoury.exploded(), 1);
@@ -455,15 +529,23 @@ fn items_that_panic_when_they_are_cancelled_harm_nobody() {
     });
 }
 
-// ---- destructors ----------------------------------------------------------------------------------------------------
+// ---- destructors
+// ----------------------------------------------------------------------------------------------------
 
 /// The pool's only worker is still the thread that it was.
 #[track_caller]
 fn lives_on(pool: &'static Executor<1, 8, 128>, worker: ThreadId) {
-    assert_eq!(pool.submit(|| thread::current().id()).unwrap().result().unwrap(), worker);
+    assert_eq!(
+        pool.submit(|| thread::current().id())
+            .unwrap()
+            .result()
+            .unwrap(),
+        worker
+    );
 }
 
-/// Starts the pool, lets `test` have its armoury and its worker's thread, and sees that nothing is left.
+/// Starts the pool, lets `test` have its armoury and its worker's thread, and sees that nothing is
+/// left.
 fn with_worker(
     pool: &'static Executor<1, 8, 128>,
     [panicked, callbacks_panicked]: [usize; 2],
@@ -472,12 +554,19 @@ fn with_worker(
     within_limit(move || {
         let crew = Crew::default();
         pool.start(&crew).unwrap();
-        let worker = pool.submit(|| thread::current().id()).unwrap().result().unwrap();
+        let worker = pool
+            .submit(|| thread::current().id())
+            .unwrap()
+            .result()
+            .unwrap();
         test(&Armoury::default(), worker);
         lives_on(pool, worker);
         pool.shutdown(Pending::Run).unwrap();
         crew.join();
-        assert_eq!(panics_and_slots(pool.stats()), [panicked, callbacks_panicked, 0, 0]);
+        assert_eq!(
+            panics_and_slots(pool.stats()),
+            [panicked, callbacks_panicked, 0, 0]
+        );
     });
 }
 
@@ -573,7 +662,9 @@ fn payloads_that_panic_when_they_are_dropped_harm_neither_worker_nor_caller() {
 
         // Taken, it is the caller's own.
         let handle: JoinHandle<'_, ()> = POOL.submit(|| resume_unwind(Box::new(Chain))).unwrap();
-        let Err(TaskError::Panicked(panic)) = handle.result() else { panic!("the task has not panicked") };
+        let Err(TaskError::Panicked(panic)) = handle.result() else {
+            panic!("the task has not panicked")
+        };
         let payload = panic.into_payload();
         assert!(payload.is::<Chain>());
         core::mem::forget(payload);
@@ -595,19 +686,34 @@ fn callbacks_that_panic_or_whose_captures_do_are_counted_and_the_others_called()
                 drop_at_end(&grenade);
             })
             .unwrap();
-        handle.add_done_callback(|_| resume_unwind(Box::new(Chain))).unwrap();
+        handle
+            .add_done_callback(|_| resume_unwind(Box::new(Chain)))
+            .unwrap();
         handle.add_done_callback(|_| raise("callback")).unwrap();
         let last = tell.clone();
-        handle.add_done_callback(move |_| last.send((2, thread::current().id())).unwrap()).unwrap();
+        handle
+            .add_done_callback(move |_| last.send((2, thread::current().id())).unwrap())
+            .unwrap();
         release.send(()).unwrap();
         assert!(handle.error().is_none());
-        assert_eq!([told.recv().unwrap(), told.recv().unwrap()], [(1, worker), (2, worker)]);
-        assert_eq!((armoury.exploded(), POOL.stats().callbacks_panicked), (1, 3));
+        assert_eq!(
+            [told.recv().unwrap(), told.recv().unwrap()],
+            [(1, worker), (2, worker)]
+        );
+        assert_eq!(
+            (armoury.exploded(), POOL.stats().callbacks_panicked),
+            (1, 3)
+        );
 
         // To a task that is done they are called by whoever adds them.
         let grenade = armoury.grenade();
         assert!(caught(|| handle.add_done_callback(move |_| drop(grenade)).is_ok()).unwrap());
-        assert!(caught(|| handle.add_done_callback(|_| resume_unwind(Box::new(Chain))).is_ok()).unwrap());
+        assert!(
+            caught(|| handle
+                .add_done_callback(|_| resume_unwind(Box::new(Chain)))
+                .is_ok())
+            .unwrap()
+        );
         assert_eq!(armoury.exploded(), 1);
         handle.result().unwrap();
     });
@@ -617,13 +723,17 @@ fn callbacks_that_panic_or_whose_captures_do_are_counted_and_the_others_called()
 fn futures_that_panic_in_poll_or_when_they_are_dropped_harm_nobody() {
     static POOL: Executor<1, 8, 128> = Executor::new();
     with_worker(&POOL, [1, 0], |armoury, worker| {
-        let polled = POOL.submit_future(poll_fn(|_| -> Poll<()> { raise("poll") })).unwrap();
+        let polled = POOL
+            .submit_future(poll_fn(|_| -> Poll<()> { raise("poll") }))
+            .unwrap();
         assert_eq!(panic_of(polled.result()), "poll");
         lives_on(&POOL, worker);
 
         // It is dropped when its output is there already.
         let grenade = armoury.grenade();
-        let ended = POOL.submit_future(poll_fn(move |_| Poll::Ready(drop_at_end(&grenade)))).unwrap();
+        let ended = POOL
+            .submit_future(poll_fn(move |_| Poll::Ready(drop_at_end(&grenade))))
+            .unwrap();
         assert_eq!(ended.result().unwrap(), 0);
         assert_eq!(armoury.exploded(), 1);
         lives_on(&POOL, worker);

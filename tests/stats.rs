@@ -1,4 +1,5 @@
-//! What the figures say at each step of a life. They are counted when they are asked for, from the slots themselves.
+//! What the figures say at each step of a life. They are counted when they are asked for, from the
+//! slots themselves.
 
 use slotted::{Executor, Pending, SpinHost, Stats};
 
@@ -6,7 +7,12 @@ type Pool = Executor<0, 4, 64, SpinHost>;
 
 /// In use, at most, queued, running.
 fn slots(stats: Stats) -> [usize; 4] {
-    [stats.slots_in_use, stats.slots_high_water, stats.queued, stats.running]
+    [
+        stats.slots_in_use,
+        stats.slots_high_water,
+        stats.queued,
+        stats.running,
+    ]
 }
 
 /// Completed, cancelled, refused.
@@ -28,10 +34,18 @@ fn a_task_is_queued_then_running_then_neither() {
     let cancelled = POOL.submit(|| ()).unwrap();
     assert_eq!(slots(POOL.stats()), [2, 2, 2, 0]);
     assert!(cancelled.cancel());
-    assert_eq!(slots(POOL.stats()), [2, 2, 1, 0], "out of the queue, its handle is there");
+    assert_eq!(
+        slots(POOL.stats()),
+        [2, 2, 1, 0],
+        "out of the queue, its handle is there"
+    );
     drop(cancelled);
     assert!(POOL.run_one());
-    assert_eq!(slots(POOL.stats()), [1, 2, 0, 0], "the result waits in its slot");
+    assert_eq!(
+        slots(POOL.stats()),
+        [1, 2, 0, 0],
+        "the result waits in its slot"
+    );
     assert_eq!(
         outer.result().unwrap(),
         ([1, 2, 0, 1], [2, 2, 0, 2]),
@@ -51,16 +65,25 @@ fn a_promise_in_somebodys_hands_is_not_running() {
     assert_eq!(slots(POOL.stats()), [1, 1, 0, 0], "but on nobody's stack");
     promise.set_result(1).unwrap();
     assert_eq!(handle.result().unwrap(), 1);
-    assert_eq!(slots(POOL.stats()), [1, 1, 0, 0], "the promise holds the slot");
+    assert_eq!(
+        slots(POOL.stats()),
+        [1, 1, 0, 0],
+        "the promise holds the slot"
+    );
     drop(promise);
-    assert_eq!((slots(POOL.stats()), ends(POOL.stats())), ([0, 1, 0, 0], [1, 0, 0]));
+    assert_eq!(
+        (slots(POOL.stats()), ends(POOL.stats())),
+        ([0, 1, 0, 0], [1, 0, 0])
+    );
 }
 
 #[test]
 fn a_callback_and_a_permit_hold_slots_and_neither_waits_nor_runs() {
     static POOL: Pool = Executor::new();
     let handle = POOL.submit(|| ()).unwrap();
-    handle.add_done_callback(|_| assert_eq!(slots(POOL.stats()), [3, 3, 0, 0], "the task has ended")).unwrap();
+    handle
+        .add_done_callback(|_| assert_eq!(slots(POOL.stats()), [3, 3, 0, 0], "the task has ended"))
+        .unwrap();
     let permit = POOL.reserve().unwrap();
     assert_eq!(slots(POOL.stats()), [3, 3, 1, 0]);
     assert!(POOL.run_one());
@@ -76,13 +99,22 @@ fn what_was_returned_is_used_again_before_what_was_never_used() {
     for _ in 0..10 {
         POOL.submit(|| ()).unwrap().result().unwrap();
     }
-    assert_eq!((slots(POOL.stats()), ends(POOL.stats())), ([0, 1, 0, 0], [10, 0, 0]));
+    assert_eq!(
+        (slots(POOL.stats()), ends(POOL.stats())),
+        ([0, 1, 0, 0], [10, 0, 0])
+    );
     let handles = [(); 4].map(|()| POOL.submit(|| ()).unwrap());
     assert!(POOL.submit(|| ()).is_err());
-    assert_eq!((slots(POOL.stats()), ends(POOL.stats())), ([4, 4, 4, 0], [10, 0, 1]));
+    assert_eq!(
+        (slots(POOL.stats()), ends(POOL.stats())),
+        ([4, 4, 4, 0], [10, 0, 1])
+    );
     POOL.shutdown(Pending::Cancel).unwrap();
     drop(handles);
-    assert_eq!((slots(POOL.stats()), ends(POOL.stats())), ([0, 4, 0, 0], [10, 4, 1]));
+    assert_eq!(
+        (slots(POOL.stats()), ends(POOL.stats())),
+        ([0, 4, 0, 0], [10, 4, 1])
+    );
 }
 
 #[test]

@@ -1,5 +1,5 @@
-//! The laws of the house, checked against the sources: who may use whom, where `unsafe` and the names of atomics and locks may stand,
-//! how long a file may be.
+//! The laws of the house, checked against the sources: who may use whom, where `unsafe` and the
+//! names of atomics and locks may stand, how long a file may be.
 //!
 //! A new edge is a design change: alter [`ROOMS`] in a commit of its own and argue for it there.
 #![cfg(not(miri))]
@@ -18,7 +18,11 @@ struct Room {
 }
 
 const fn room(name: &'static str, uses: &'static [&'static str]) -> Room {
-    Room { name, uses, unsafe_in: &[] }
+    Room {
+        name,
+        uses,
+        unsafe_in: &[],
+    }
 }
 
 const fn room_with_unsafe(
@@ -26,7 +30,11 @@ const fn room_with_unsafe(
     unsafe_in: &'static [&'static str],
     uses: &'static [&'static str],
 ) -> Room {
-    Room { name, uses, unsafe_in }
+    Room {
+        name,
+        uses,
+        unsafe_in,
+    }
 }
 
 /// Every room, in the order of `lib.rs`: a room uses only rooms above it.
@@ -75,16 +83,38 @@ const ROOMS: &[Room] = &[
 
 /// What only `sync` may name, in any of its worlds.
 const SOLE_NAMER: &str = "sync";
-const SYNC_NAMES: &[&str] = &["portable_atomic", "critical_section::", "core::sync::", "std::sync::", "loom::"];
+const SYNC_NAMES: &[&str] = &[
+    "portable_atomic",
+    "critical_section::",
+    "core::sync::",
+    "std::sync::",
+    "loom::",
+];
 
 /// File, name, and why it may stand there nevertheless.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("unwind.rs", "std::sync::", "a panic payload is only `Send`: a mutex nobody waits for makes its owner `Sync`"),
-    ("host/std.rs", "std::sync::", "the first reading of the clock is kept in a `OnceLock`; it synchronizes no task"),
+    (
+        "unwind.rs",
+        "std::sync::",
+        "a panic payload is only `Send`: a mutex nobody waits for makes its owner `Sync`",
+    ),
+    (
+        "host/std.rs",
+        "std::sync::",
+        "the first reading of the clock is kept in a `OnceLock`; it synchronizes no task",
+    ),
 ];
 
 /// What never stands in a library's code.
-const NEVER: &[&str] = &["println!", "eprintln!", "print!", "eprint!", "dbg!", "todo!", "unimplemented!"];
+const NEVER: &[&str] = &[
+    "println!",
+    "eprintln!",
+    "print!",
+    "eprint!",
+    "dbg!",
+    "todo!",
+    "unimplemented!",
+];
 
 const LONGEST_FILE: usize = 600;
 
@@ -103,7 +133,10 @@ struct Source {
 impl Source {
     fn new(file: &str, text: String) -> Self {
         let code = code(&text);
-        let tests = ["\n#[cfg(test)]\n", "\n#[cfg(all(test, "].iter().filter_map(|start| code.find(start)).min();
+        let tests = ["\n#[cfg(test)]\n", "\n#[cfg(all(test, "]
+            .iter()
+            .filter_map(|start| code.find(start))
+            .min();
         let foot = match tests {
             _ if is_test(file) => 0,
             // lib.rs has none, it only lists them.
@@ -137,7 +170,11 @@ fn lib_lists_the_rooms(sources: &Sources) -> Vec<String> {
     let lib = &sources["lib.rs"].code;
     let listed: Vec<&str> = lib
         .lines()
-        .filter_map(|line| line.trim_start_matches("pub(crate) ").trim_start_matches("pub ").strip_prefix("mod "))
+        .filter_map(|line| {
+            line.trim_start_matches("pub(crate) ")
+                .trim_start_matches("pub ")
+                .strip_prefix("mod ")
+        })
         .filter_map(|rest| rest.strip_suffix(';'))
         .filter(|name| !is_test(name))
         .collect();
@@ -146,7 +183,10 @@ fn lib_lists_the_rooms(sources: &Sources) -> Vec<String> {
     if listed != rooms {
         faults.push(format!("lib.rs lists {listed:?}, the table {rooms:?}"));
     }
-    for file in sources.keys().filter(|file| *file != "lib.rs" && !is_test(file)) {
+    for file in sources
+        .keys()
+        .filter(|file| *file != "lib.rs" && !is_test(file))
+    {
         if !rooms.contains(&room_of(file)) {
             faults.push(format!("{file} belongs to no room of the table"));
         }
@@ -156,39 +196,69 @@ fn lib_lists_the_rooms(sources: &Sources) -> Vec<String> {
 
 fn lib_has_no_logic(sources: &Sources) -> Vec<String> {
     let lib = &sources["lib.rs"].code;
-    ["fn", "impl", "struct", "enum", "trait", "static", "const", "macro_rules"]
-        .iter()
-        .filter(|word| has_word(lib, word))
-        .map(|word| format!("lib.rs has a `{word}`: it only lists and re-exports"))
-        .collect()
+    [
+        "fn",
+        "impl",
+        "struct",
+        "enum",
+        "trait",
+        "static",
+        "const",
+        "macro_rules",
+    ]
+    .iter()
+    .filter(|word| has_word(lib, word))
+    .map(|word| format!("lib.rs has a `{word}`: it only lists and re-exports"))
+    .collect()
 }
 
 fn rooms_use_what_the_table_says(sources: &Sources) -> Vec<String> {
     let mut faults = Vec::new();
     let mut used: BTreeMap<&str, BTreeSet<String>> = BTreeMap::new();
-    for (file, Source { code, .. }) in sources.iter().filter(|(file, _)| *file != "lib.rs" && !is_test(file)) {
+    for (file, Source { code, .. }) in sources
+        .iter()
+        .filter(|(file, _)| *file != "lib.rs" && !is_test(file))
+    {
         let named = code.split("crate::").skip(1).map(first_word);
-        used.entry(room_of(file)).or_default().extend(named.filter(|name| *name != room_of(file)).map(String::from));
+        used.entry(room_of(file)).or_default().extend(
+            named
+                .filter(|name| *name != room_of(file))
+                .map(String::from),
+        );
         for grouped in ["crate::{", "core::{", "std::{"] {
             if code.contains(grouped) {
-                faults.push(format!("{file} has `{grouped}`: one `use` for each module, so that edges can be read"));
+                faults.push(format!(
+                    "{file} has `{grouped}`: one `use` for each module, so that edges can be read"
+                ));
             }
         }
-        let climbs = if file.contains('/') { "super::super::" } else { "\nuse super::" };
+        let climbs = if file.contains('/') {
+            "super::super::"
+        } else {
+            "\nuse super::"
+        };
         if code.contains(climbs) {
-            faults.push(format!("{file} climbs to the crate root by `super`: say `crate::`"));
+            faults.push(format!(
+                "{file} climbs to the crate root by `super`: say `crate::`"
+            ));
         }
     }
     for room in ROOMS {
         let used = used.remove(room.name).unwrap_or_default();
         for name in &used {
             if !room.uses.contains(&name.as_str()) {
-                faults.push(format!("{} uses `{name}`, which the table does not allow", room.name));
+                faults.push(format!(
+                    "{} uses `{name}`, which the table does not allow",
+                    room.name
+                ));
             }
         }
         for name in room.uses {
             if !used.contains(*name) {
-                faults.push(format!("{} does not use `{name}`: strike it from the table", room.name));
+                faults.push(format!(
+                    "{} does not use `{name}`: strike it from the table",
+                    room.name
+                ));
             }
         }
     }
@@ -200,7 +270,10 @@ fn the_table_goes_one_way(_: &Sources) -> Vec<String> {
     for (place, room) in ROOMS.iter().enumerate() {
         for name in room.uses {
             if !ROOMS[..place].iter().any(|above| above.name == *name) {
-                faults.push(format!("{} may use `{name}`, which does not stand above it", room.name));
+                faults.push(format!(
+                    "{} may use `{name}`, which does not stand above it",
+                    room.name
+                ));
             }
         }
     }
@@ -213,18 +286,32 @@ fn unsafe_stands_where_the_table_says(sources: &Sources) -> Vec<String> {
         let room = ROOMS.iter().find(|room| room.name == room_of(file));
         let allowed = room.is_some_and(|room| room.unsafe_in.contains(&file.as_str()));
         match (has_word(code, "unsafe"), allowed) {
-            (true, false) => faults.push(format!("{file} has `unsafe`, which the table does not allow")),
-            (false, true) => faults.push(format!("{file} has no `unsafe` any more: strike it from the table")),
+            (true, false) => faults.push(format!(
+                "{file} has `unsafe`, which the table does not allow"
+            )),
+            (false, true) => faults.push(format!(
+                "{file} has no `unsafe` any more: strike it from the table"
+            )),
             _ => {}
         }
-        // The attribute reaches a module's child files: lib.rs and the parent of a file with `unsafe` cannot have it.
+        // The attribute reaches a module's child files: lib.rs and the parent of a file with
+        // `unsafe` cannot have it.
         let parent = format!("{}.rs", room_of(file));
-        let reaches_unsafe = file == "lib.rs" || *file == parent && room.is_some_and(|room| !room.unsafe_in.is_empty());
-        if !allowed && !reaches_unsafe && ![file, &parent].iter().any(|file| forbids_unsafe(sources, file)) {
+        let reaches_unsafe = file == "lib.rs"
+            || *file == parent && room.is_some_and(|room| !room.unsafe_in.is_empty());
+        if !allowed
+            && !reaches_unsafe
+            && ![file, &parent]
+                .iter()
+                .any(|file| forbids_unsafe(sources, file))
+        {
             faults.push(format!("{file} does not forbid `unsafe`"));
         }
     }
-    for (room, file) in ROOMS.iter().flat_map(|room| room.unsafe_in.iter().map(move |file| (room, *file))) {
+    for (room, file) in ROOMS
+        .iter()
+        .flat_map(|room| room.unsafe_in.iter().map(move |file| (room, *file)))
+    {
         if !sources.contains_key(file) || room_of(file) != room.name {
             faults.push(format!("{} has no file {file}", room.name));
         }
@@ -233,18 +320,29 @@ fn unsafe_stands_where_the_table_says(sources: &Sources) -> Vec<String> {
 }
 
 fn forbids_unsafe(sources: &Sources, file: &str) -> bool {
-    sources.get(file).is_some_and(|source| source.code.contains("#![forbid(unsafe_code)]"))
+    sources
+        .get(file)
+        .is_some_and(|source| source.code.contains("#![forbid(unsafe_code)]"))
 }
 
 fn only_sync_names_atomics_and_locks(sources: &Sources) -> Vec<String> {
     let mut faults = Vec::new();
-    for (file, source) in sources.iter().filter(|(file, _)| room_of(file) != SOLE_NAMER) {
+    for (file, source) in sources
+        .iter()
+        .filter(|(file, _)| room_of(file) != SOLE_NAMER)
+    {
         let shipped = source.shipped();
         for name in SYNC_NAMES {
-            let excepted = EXCEPTIONS.iter().any(|(place, what, _)| place == file && what == name);
+            let excepted = EXCEPTIONS
+                .iter()
+                .any(|(place, what, _)| place == file && what == name);
             match (shipped.contains(name), excepted) {
-                (true, false) => faults.push(format!("{file} names `{name}`, which only `{SOLE_NAMER}` may")),
-                (false, true) => faults.push(format!("{file} no longer names `{name}`: strike the exception")),
+                (true, false) => faults.push(format!(
+                    "{file} names `{name}`, which only `{SOLE_NAMER}` may"
+                )),
+                (false, true) => faults.push(format!(
+                    "{file} no longer names `{name}`: strike the exception"
+                )),
                 _ => {}
             }
         }
@@ -253,7 +351,9 @@ fn only_sync_names_atomics_and_locks(sources: &Sources) -> Vec<String> {
 }
 
 fn only_sync_defines_macros(sources: &Sources) -> Vec<String> {
-    let elsewhere = sources.iter().filter(|(file, _)| room_of(file) != SOLE_NAMER);
+    let elsewhere = sources
+        .iter()
+        .filter(|(file, _)| room_of(file) != SOLE_NAMER);
     elsewhere
         .filter(|(_, source)| has_word(&source.code, "macro_rules"))
         .map(|(file, _)| format!("{file} defines a macro, which only `{SOLE_NAMER}` may"))
@@ -276,12 +376,17 @@ fn tests_stand_at_the_foot(sources: &Sources) -> Vec<String> {
     for (file, source) in sources {
         let starts_an_item = |line: &&str| !line.is_empty() && !line.starts_with([' ', '}']);
         let mut tests = source.code[source.foot..].lines().filter(starts_an_item);
-        if !is_test(file) && tests.any(|line| !line.starts_with("#[cfg(") && !line.starts_with("mod ")) {
+        if !is_test(file)
+            && tests.any(|line| !line.starts_with("#[cfg(") && !line.starts_with("mod "))
+        {
             faults.push(format!("{file} goes on after its tests"));
         }
         let mut before = "";
         for line in source.code.lines() {
-            let module = line.trim_start_matches("pub(crate) ").strip_prefix("mod ").unwrap_or_default();
+            let module = line
+                .trim_start_matches("pub(crate) ")
+                .strip_prefix("mod ")
+                .unwrap_or_default();
             if is_test(first_word(module))
                 && !before.starts_with("#[cfg(test)]")
                 && !before.starts_with("#[cfg(all(test, ")
@@ -299,18 +404,25 @@ fn files_are_short(sources: &Sources) -> Vec<String> {
         .iter()
         .map(|(file, source)| (file, source.text.lines().count()))
         .filter(|(_, lines)| *lines > LONGEST_FILE)
-        .map(|(file, lines)| format!("{file} has {lines} lines, more than {LONGEST_FILE}: look for the second noun"))
+        .map(|(file, lines)| {
+            format!("{file} has {lines} lines, more than {LONGEST_FILE}: look for the second noun")
+        })
         .collect()
 }
 
 /// `slot` of `slot.rs` and of `slot/claim.rs`.
 fn room_of(file: &str) -> &str {
-    file.split_once('/').map_or(file.trim_end_matches(".rs"), |(room, _)| room)
+    file.split_once('/')
+        .map_or(file.trim_end_matches(".rs"), |(room, _)| room)
 }
 
 /// A module of its own that is only compiled for tests.
 fn is_test(file: &str) -> bool {
-    let name = file.trim_end_matches(".rs").rsplit('/').next().unwrap_or_default();
+    let name = file
+        .trim_end_matches(".rs")
+        .rsplit('/')
+        .next()
+        .unwrap_or_default();
     name == "tests" || name == "models"
 }
 
@@ -319,7 +431,9 @@ fn is_word(character: char) -> bool {
 }
 
 fn first_word(text: &str) -> &str {
-    text.split(|character| !is_word(character)).next().unwrap_or_default()
+    text.split(|character| !is_word(character))
+        .next()
+        .unwrap_or_default()
 }
 
 fn has_word(code: &str, word: &str) -> bool {
@@ -329,7 +443,8 @@ fn has_word(code: &str, word: &str) -> bool {
     })
 }
 
-/// The text without comments and without what stands in string and character literals; the lines stay.
+/// The text without comments and without what stands in string and character literals; the lines
+/// stay.
 fn code(text: &str) -> String {
     let mut code = String::with_capacity(text.len());
     let mut rest = text;
@@ -341,7 +456,9 @@ fn code(text: &str) -> String {
         } else if rest.starts_with("r\"") || rest.starts_with("r#\"") {
             let end = if rest.starts_with("r\"") { "\"" } else { "\"#" };
             let start = rest.find('"').map_or(rest.len(), |quote| quote + 1);
-            rest[start..].find(end).map_or(rest.len(), |at| start + at + end.len())
+            rest[start..]
+                .find(end)
+                .map_or(rest.len(), |at| start + at + end.len())
         } else if next == '"' || is_character(rest) {
             literal(rest, next)
         } else {
@@ -359,7 +476,8 @@ fn code(text: &str) -> String {
 /// Tells `'a'` from the lifetime `'a`.
 fn is_character(rest: &str) -> bool {
     let mut characters = rest.chars();
-    characters.next() == Some('\'') && (characters.next() == Some('\\') || characters.next() == Some('\''))
+    characters.next() == Some('\'')
+        && (characters.next() == Some('\\') || characters.next() == Some('\''))
 }
 
 /// The length of the literal that `rest` starts with, its quotes included.
@@ -379,19 +497,29 @@ fn literal(rest: &str, quote: char) -> usize {
 fn read(folder: &Path, prefix: &str, into: &mut Sources) {
     for entry in fs::read_dir(folder).expect("the sources are there") {
         let entry = entry.expect("the folder can be read");
-        let name = entry.file_name().into_string().expect("file names are ASCII");
+        let name = entry
+            .file_name()
+            .into_string()
+            .expect("file names are ASCII");
         if entry.path().is_dir() {
             read(&entry.path(), &format!("{prefix}{name}/"), into);
         } else if name.ends_with(".rs") {
             let text = fs::read_to_string(entry.path()).expect("sources are text");
-            into.insert(format!("{prefix}{name}"), Source::new(&format!("{prefix}{name}"), text));
+            into.insert(
+                format!("{prefix}{name}"),
+                Source::new(&format!("{prefix}{name}"), text),
+            );
         }
     }
 }
 
 fn sources() -> Sources {
     let mut sources = Sources::new();
-    read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), "", &mut sources);
+    read(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        "",
+        &mut sources,
+    );
     sources
 }
 
@@ -405,36 +533,149 @@ fn the_house_is_tidy() {
 /// Puts the sources out of order in every way the rules know of: each must be seen, and by name.
 #[test]
 fn each_fault_is_found() {
-    /// File, what is put before its first line, what is put after its last, a sentence that must then be among the faults.
+    /// File, what is put before its first line, what is put after its last, a sentence that must
+    /// then be among the faults.
     const FAULTS: &[(&str, &str, &str, &str)] = &[
         ("lib.rs", "", "mod cellar;\n", "\"cellar\"], the table"),
         ("lib.rs", "", "fn helper() {}\n", "lib.rs has a `fn`"),
-        ("cellar.rs", "#![forbid(unsafe_code)]\n", "", "cellar.rs belongs to no room"),
-        ("cellar/deep.rs", "#![forbid(unsafe_code)]\n", "", "cellar/deep.rs belongs to no room"),
-        ("queue.rs", "use crate::registry::Registry;\n", "", "queue uses `registry`"),
-        ("queue.rs", "fn f() { crate::handle::g(); }\n", "", "queue uses `handle`"),
-        ("slot/claim.rs", "use crate::worker;\n", "", "slot uses `worker`"),
-        ("queue.rs", "use crate::{registry::Registry};\n", "", "queue.rs has `crate::{`"),
-        ("queue.rs", "\nuse super::registry::Registry;\n", "", "queue.rs climbs"),
-        ("slot/claim.rs", "use super::super::registry::Registry;\n", "", "slot/claim.rs climbs"),
-        ("queue.rs", "", "unsafe impl Sync for X {}\n", "queue.rs has `unsafe`"),
-        ("sync/std.rs", "", "fn f() { unsafe { g() } }\n", "sync/std.rs has `unsafe`"),
-        ("slot/other.rs", "", "fn f() {}\n", "slot/other.rs does not forbid"),
-        ("queue.rs", "use portable_atomic::AtomicBool;\n", "", "queue.rs names `portable_atomic`"),
-        ("registry.rs", "fn f() { critical_section::with(g); }\n", "", "registry.rs names `critical_section::`"),
-        ("state.rs", "use core::sync::atomic::AtomicBool;\n", "", "state.rs names `core::sync::`"),
-        ("worker.rs", "use std::sync::Mutex;\n", "", "worker.rs names `std::sync::`"),
-        ("state.rs", "use loom::thread;\n", "", "state.rs names `loom::`"),
-        ("state.rs", "macro_rules! m { () => {} }\n", "", "state.rs defines a macro"),
-        ("worker.rs", "fn f() { println!(\"x\"); }\n", "", "worker.rs has a `println!`"),
-        ("worker.rs", "fn f() { dbg!(1); }\n", "", "worker.rs has a `dbg!`"),
-        ("worker.rs", "fn f() { todo!() }\n", "", "worker.rs has a `todo!`"),
-        ("worker.rs", "fn f() { unimplemented!() }\n", "", "worker.rs has a `unimplemented!`"),
+        (
+            "cellar.rs",
+            "#![forbid(unsafe_code)]\n",
+            "",
+            "cellar.rs belongs to no room",
+        ),
+        (
+            "cellar/deep.rs",
+            "#![forbid(unsafe_code)]\n",
+            "",
+            "cellar/deep.rs belongs to no room",
+        ),
+        (
+            "queue.rs",
+            "use crate::registry::Registry;\n",
+            "",
+            "queue uses `registry`",
+        ),
+        (
+            "queue.rs",
+            "fn f() { crate::handle::g(); }\n",
+            "",
+            "queue uses `handle`",
+        ),
+        (
+            "slot/claim.rs",
+            "use crate::worker;\n",
+            "",
+            "slot uses `worker`",
+        ),
+        (
+            "queue.rs",
+            "use crate::{registry::Registry};\n",
+            "",
+            "queue.rs has `crate::{`",
+        ),
+        (
+            "queue.rs",
+            "\nuse super::registry::Registry;\n",
+            "",
+            "queue.rs climbs",
+        ),
+        (
+            "slot/claim.rs",
+            "use super::super::registry::Registry;\n",
+            "",
+            "slot/claim.rs climbs",
+        ),
+        (
+            "queue.rs",
+            "",
+            "unsafe impl Sync for X {}\n",
+            "queue.rs has `unsafe`",
+        ),
+        (
+            "sync/std.rs",
+            "",
+            "fn f() { unsafe { g() } }\n",
+            "sync/std.rs has `unsafe`",
+        ),
+        (
+            "slot/other.rs",
+            "",
+            "fn f() {}\n",
+            "slot/other.rs does not forbid",
+        ),
+        (
+            "queue.rs",
+            "use portable_atomic::AtomicBool;\n",
+            "",
+            "queue.rs names `portable_atomic`",
+        ),
+        (
+            "registry.rs",
+            "fn f() { critical_section::with(g); }\n",
+            "",
+            "registry.rs names `critical_section::`",
+        ),
+        (
+            "state.rs",
+            "use core::sync::atomic::AtomicBool;\n",
+            "",
+            "state.rs names `core::sync::`",
+        ),
+        (
+            "worker.rs",
+            "use std::sync::Mutex;\n",
+            "",
+            "worker.rs names `std::sync::`",
+        ),
+        (
+            "state.rs",
+            "use loom::thread;\n",
+            "",
+            "state.rs names `loom::`",
+        ),
+        (
+            "state.rs",
+            "macro_rules! m { () => {} }\n",
+            "",
+            "state.rs defines a macro",
+        ),
+        (
+            "worker.rs",
+            "fn f() { println!(\"x\"); }\n",
+            "",
+            "worker.rs has a `println!`",
+        ),
+        (
+            "worker.rs",
+            "fn f() { dbg!(1); }\n",
+            "",
+            "worker.rs has a `dbg!`",
+        ),
+        (
+            "worker.rs",
+            "fn f() { todo!() }\n",
+            "",
+            "worker.rs has a `todo!`",
+        ),
+        (
+            "worker.rs",
+            "fn f() { unimplemented!() }\n",
+            "",
+            "worker.rs has a `unimplemented!`",
+        ),
         ("state.rs", "", "mod models;\n", "state.rs ships its tests"),
-        ("stats.rs", "", "\n#[cfg(test)]\nmod tests {}\nfn f() {}\n", "stats.rs goes on after its tests"),
+        (
+            "stats.rs",
+            "",
+            "\n#[cfg(test)]\nmod tests {}\nfn f() {}\n",
+            "stats.rs goes on after its tests",
+        ),
     ];
     let tidy = sources();
-    let faults_of = |sources: &Sources| -> Vec<String> { RULES.iter().flat_map(|rule| rule(sources)).collect() };
+    let faults_of = |sources: &Sources| -> Vec<String> {
+        RULES.iter().flat_map(|rule| rule(sources)).collect()
+    };
     let surrounded = |file: &str, before: &str, after: &str| {
         let text = tidy.get(file).map_or("", |source| &source.text);
         replaced(&tidy, file, format!("{before}{text}{after}"))
@@ -449,11 +690,22 @@ fn each_fault_is_found() {
 
     // And the opposite: what is only said, in a comment or a string, is no fault.
     let said = "// unsafe crate::registry todo!()\n/* loom:: */ const F: &str = \"unsafe \\\" std::sync::\";\n";
-    assert_eq!(faults_of(&surrounded("queue.rs", "", said)), faults_of(&tidy));
+    assert_eq!(
+        faults_of(&surrounded("queue.rs", "", said)),
+        faults_of(&tidy)
+    );
 
     // Length, and what the table says in vain.
-    let long = replaced(&tidy, "stats.rs", "#![forbid(unsafe_code)]\n".repeat(LONGEST_FILE + 1));
-    let bare = replaced(&replaced(&long, "job.rs", String::new()), "unwind.rs", String::new());
+    let long = replaced(
+        &tidy,
+        "stats.rs",
+        "#![forbid(unsafe_code)]\n".repeat(LONGEST_FILE + 1),
+    );
+    let bare = replaced(
+        &replaced(&long, "job.rs", String::new()),
+        "unwind.rs",
+        String::new(),
+    );
     let faults = faults_of(&bare);
     for expected in [
         "stats.rs has 601 lines",
@@ -462,7 +714,10 @@ fn each_fault_is_found() {
         "unwind.rs does not forbid",
         "unwind.rs no longer names `std::sync::`",
     ] {
-        assert!(faults.iter().any(|fault| fault.contains(expected)), "not found: {expected}; found: {faults:?}");
+        assert!(
+            faults.iter().any(|fault| fault.contains(expected)),
+            "not found: {expected}; found: {faults:?}"
+        );
     }
 }
 

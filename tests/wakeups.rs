@@ -1,5 +1,5 @@
-//! Nobody sleeps for ever: who waits is found wherever the executor, the worker or the waiter's place has gone meanwhile, and is told of every
-//! end, once, by whoever brings it about.
+//! Nobody sleeps for ever: who waits is found wherever the executor, the worker or the waiter's
+//! place has gone meanwhile, and is told of every end, once, by whoever brings it about.
 //!
 //! Where an order makes a case hard, it is decided by who is seen asleep.
 #![cfg(feature = "std")]
@@ -14,7 +14,9 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 
-use slotted::{Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, Spawn, TaskError, Worker, wait};
+use slotted::{
+    Executor, JoinHandle, Park, Pending, Ran, Refusal, ReturnWhen, Spawn, TaskError, Worker, wait,
+};
 
 use crate::stage::{Actor, Crew, Pace, Stage, rounds, within_limit};
 
@@ -30,7 +32,15 @@ fn play<const WORKERS: usize>(pool: &'static Pool<WORKERS>, round: impl Fn(Pace)
         pool.shutdown(Pending::Run).unwrap();
         crew.join();
         let stats = pool.stats();
-        assert_eq!((stats.slots_in_use, stats.running, stats.queued, stats.panicked), (0, 0, 0, 0));
+        assert_eq!(
+            (
+                stats.slots_in_use,
+                stats.running,
+                stats.queued,
+                stats.panicked
+            ),
+            (0, 0, 0, 0)
+        );
     });
 }
 
@@ -57,19 +67,23 @@ impl Spawn<Stage> for Keep {
     }
 }
 
-// ---- what moves -----------------------------------------------------------------------------------------------------
+// ---- what moves
+// -----------------------------------------------------------------------------------------------------
 
 /// An executor with a pending task and a callback on it that tells how the task ended.
 fn listened_to() -> (Executor<0, 4>, Receiver<Option<i32>>) {
     let (tell, told) = channel();
     let executor: Executor<0, 4> = Executor::new();
     let handle = executor.submit(|| 1).unwrap();
-    handle.add_done_callback(move |outcome| tell.send(outcome.ok().copied()).unwrap()).unwrap();
+    handle
+        .add_done_callback(move |outcome| tell.send(outcome.ok().copied()).unwrap())
+        .unwrap();
     drop(handle);
     (executor, told)
 }
 
-/// A worker that was woken and is kept from running, by more urgent threads say, is not relied on: the next task wakes another.
+/// A worker that was woken and is kept from running, by more urgent threads say, is not relied on:
+/// the next task wakes another.
 #[test]
 fn worker_that_comes_late_keeps_no_other_asleep() {
     static POOL: Pool<2> = Executor::new();
@@ -81,7 +95,11 @@ fn worker_that_comes_late_keeps_no_other_asleep() {
             actors.iter().for_each(Actor::until_asleep);
             actors[0].hold();
             let tasks = [POOL.submit(|| 1).unwrap(), POOL.submit(|| 2).unwrap()];
-            assert_eq!(tasks.map(|task| task.result().unwrap()), [1, 2], "while the first worker does not run");
+            assert_eq!(
+                tasks.map(|task| task.result().unwrap()),
+                [1, 2],
+                "while the first worker does not run"
+            );
             actors[0].release();
         });
         POOL.shutdown(Pending::Run).unwrap();
@@ -114,7 +132,8 @@ impl Park for Fair {
     }
 }
 
-/// Where a worker that was woken is relied on, it wakes the next itself, if there is more to do when it comes.
+/// Where a worker that was woken is relied on, it wakes the next itself, if there is more to do
+/// when it comes.
 #[test]
 fn worker_that_is_relied_on_keeps_the_others_asleep_until_it_comes() {
     static POOL: Executor<2, 8, 128, Fair> = Executor::new();
@@ -149,7 +168,14 @@ fn all_workers_wake<H: Park<Thread = Actor>>(pool: &'static Executor<4, 8, 64, H
                 let together = together.clone();
                 pool.submit(move || together.wait().is_leader()).unwrap()
             });
-            assert_eq!(tasks.map(|task| task.result().unwrap()).iter().filter(|&&leads| leads).count(), 1);
+            assert_eq!(
+                tasks
+                    .map(|task| task.result().unwrap())
+                    .iter()
+                    .filter(|&&leads| leads)
+                    .count(),
+                1
+            );
         });
         pool.shutdown(Pending::Run).unwrap();
         crew.join();
@@ -194,7 +220,10 @@ fn future_that_is_woken_starts_after_the_tasks_that_were_submitted_before() {
     let ready = POOL.submit_future(core::future::ready(())).unwrap();
     let last = POOL.submit(note("last")).unwrap();
     assert_eq!(POOL.run_until_idle(), 5);
-    assert_eq!(*order.lock().unwrap(), ["before", "future", "after", "last"]);
+    assert_eq!(
+        *order.lock().unwrap(),
+        ["before", "future", "after", "last"]
+    );
     let _ = (future, before, after, ready, last);
 }
 
@@ -204,7 +233,13 @@ fn callback_finds_its_task_in_an_executor_that_was_moved() {
     let executor = Box::new(executor);
     assert_eq!(executor.run_until_idle(), 1);
     assert_eq!(told.iter().collect::<Vec<_>>(), [Some(1)]);
-    assert_eq!((executor.stats().slots_in_use, executor.stats().callbacks_panicked), (0, 0));
+    assert_eq!(
+        (
+            executor.stats().slots_in_use,
+            executor.stats().callbacks_panicked
+        ),
+        (0, 0)
+    );
 }
 
 #[test]
@@ -266,7 +301,8 @@ fn worker_stays_through_a_shutdown_until_a_future_that_rests_is_done() {
     });
 }
 
-// ---- what displaces -------------------------------------------------------------------------------------------------
+// ---- what displaces
+// -------------------------------------------------------------------------------------------------
 
 /// A future that rests at least once, is ready when the promise is kept, and what wakes it.
 fn resting<const WORKERS: usize>(pool: &'static Pool<WORKERS>) -> (Handle<u32>, Waker) {
@@ -323,13 +359,18 @@ fn threads_that_wait_for_one_shared_handle_all_go_on() {
                         })
                     })
                     .collect();
-                told.iter().take(waiting.len()).for_each(|waiter| pace.until_asleep(&waiter));
+                told.iter()
+                    .take(waiting.len())
+                    .for_each(|waiter| pace.until_asleep(&waiter));
                 match end {
                     End::Kept => promise.set_result(1).unwrap(),
                     End::Cancelled => assert!(handle.cancel()),
                     End::Abandoned => drop(promise),
                 }
-                waiting.into_iter().map(|thread| thread.join().unwrap()).collect()
+                waiting
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap())
+                    .collect()
             });
             assert_eq!(outcomes, [end; 6]);
         }
@@ -370,10 +411,14 @@ fn threads_that_wait_for_a_slot_get_it_one_by_one() {
                 let (tell, admit) = (tell.clone(), admit.clone());
                 thread::spawn(move || {
                     tell.send(Stage::current()).unwrap();
-                    admit.send(POOL.submit_blocking(move || number).unwrap()).unwrap();
+                    admit
+                        .send(POOL.submit_blocking(move || number).unwrap())
+                        .unwrap();
                 })
             });
-            told.iter().take(threads.len()).for_each(|waiter| pace.until_asleep(&waiter));
+            told.iter()
+                .take(threads.len())
+                .for_each(|waiter| pace.until_asleep(&waiter));
             drop(taken);
             let mut numbers = [0; 4].map(|_| {
                 let handle: Handle<i32> = admitted.recv().unwrap();
@@ -390,7 +435,10 @@ fn threads_that_wait_for_a_slot_get_it_one_by_one() {
         });
         POOL.shutdown(Pending::Run).unwrap();
         crew.join();
-        assert_eq!((POOL.stats().slots_in_use, POOL.stats().slots_high_water), (0, 1));
+        assert_eq!(
+            (POOL.stats().slots_in_use, POOL.stats().slots_high_water),
+            (0, 1)
+        );
     });
 }
 
@@ -407,12 +455,19 @@ fn threads_that_wait_for_a_slot_are_all_refused_by_a_shutdown() {
                 let tell = tell.clone();
                 thread::spawn(move || {
                     tell.send(Stage::current()).unwrap();
-                    POOL.submit_blocking(move || number).map(drop).map_err(|refused| refused.reason())
+                    POOL.submit_blocking(move || number)
+                        .map(drop)
+                        .map_err(|refused| refused.reason())
                 })
             });
-            told.iter().take(threads.len()).for_each(|waiter| pace.until_asleep(&waiter));
+            told.iter()
+                .take(threads.len())
+                .for_each(|waiter| pace.until_asleep(&waiter));
             POOL.begin_shutdown(Pending::Run);
-            assert_eq!(threads.map(|thread| thread.join().unwrap()), [Err(Refusal::ShutDown); 4]);
+            assert_eq!(
+                threads.map(|thread| thread.join().unwrap()),
+                [Err(Refusal::ShutDown); 4]
+            );
             drop(taken);
             POOL.shutdown(Pending::Run).unwrap();
             crew.join();
@@ -420,7 +475,8 @@ fn threads_that_wait_for_a_slot_are_all_refused_by_a_shutdown() {
     });
 }
 
-/// Its slots come and go: a task in a place below those that the map looked at last is found as well.
+/// Its slots come and go: a task in a place below those that the map looked at last is found as
+/// well.
 #[test]
 fn unordered_map_that_had_to_leave_a_place_empty_finds_what_it_fills_it_with_later() {
     static POOL: Executor<0, 3, 64, Stage> = Executor::new();
@@ -434,7 +490,8 @@ fn unordered_map_that_had_to_leave_a_place_empty_finds_what_it_fills_it_with_lat
     });
 }
 
-// ---- circles --------------------------------------------------------------------------------------------------------
+// ---- circles
+// --------------------------------------------------------------------------------------------------------
 
 /// The owner of a scope waits for a task that waits for the owner.
 #[test]
@@ -453,7 +510,9 @@ fn task_of_a_scope_that_waits_for_the_scopes_owner_is_told_so() {
                     let (start, started) = channel();
                     let inner = move || {
                         start.send(()).unwrap();
-                        answer.send(would_deadlock(&given.recv().unwrap().result())).unwrap();
+                        answer
+                            .send(would_deadlock(&given.recv().unwrap().result()))
+                            .unwrap();
                     };
                     s.submit(inner).unwrap().detach();
                     // It runs on the other worker.
@@ -487,7 +546,9 @@ fn callback_that_waits_for_who_waits_for_its_task_is_told_so() {
         let (answer, answered) = channel();
         let callback = move |_: Result<&(), &TaskError>| {
             let outcome = second.result();
-            answer.send((would_deadlock(&outcome), outcome.unwrap_or(false))).unwrap();
+            answer
+                .send((would_deadlock(&outcome), outcome.unwrap_or(false)))
+                .unwrap();
         };
         first.add_done_callback(callback).unwrap();
         give.send(first).unwrap();
@@ -513,7 +574,11 @@ fn wait_for_a_task_beneath_on_the_stack_is_seen_through_two_workers_of_one_threa
         for worker in &mut workers {
             let (give, given) = channel::<Handle<()>>();
             let (answer, answered) = channel();
-            let task = move || answer.send(would_deadlock(&given.recv().unwrap().result())).unwrap();
+            let task = move || {
+                answer
+                    .send(would_deadlock(&given.recv().unwrap().result()))
+                    .unwrap()
+            };
             give.send(POOL.submit(task).unwrap()).unwrap();
             assert_eq!(worker.run_one(), Ran::Task);
             assert!(answered.recv().unwrap());
@@ -541,7 +606,9 @@ fn wait_for_ones_own_task_and_a_done_one_elsewhere_gives_up() {
                 let mut handles = [given.recv().unwrap(), done];
                 handles[..].rotate_right(own_place);
                 let waited = wait(&mut handles, ReturnWhen::AllCompleted);
-                answer.send((waited.done.len(), waited.not_done.len())).unwrap();
+                answer
+                    .send((waited.done.len(), waited.not_done.len()))
+                    .unwrap();
             };
             give.send(POOL.submit(task).unwrap()).unwrap();
             assert_eq!(answered.recv().unwrap(), (1, 1));
@@ -549,7 +616,8 @@ fn wait_for_ones_own_task_and_a_done_one_elsewhere_gives_up() {
     });
 }
 
-// ---- futures --------------------------------------------------------------------------------------------------------
+// ---- futures
+// --------------------------------------------------------------------------------------------------------
 
 #[test]
 fn future_that_is_woken_from_many_threads_at_once_misses_no_wake() {
@@ -566,7 +634,11 @@ fn future_that_is_woken_from_many_threads_at_once_misses_no_wake() {
                 tell.send(context.waker().clone()).unwrap();
                 return Poll::Pending;
             }
-            if signals.load(Ordering::Relaxed) == THREADS * WAKES { Poll::Ready(()) } else { Poll::Pending }
+            if signals.load(Ordering::Relaxed) == THREADS * WAKES {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         });
         let handle = POOL.submit_future(future).unwrap();
         let waker = told.recv().unwrap();
@@ -604,9 +676,18 @@ fn counted(pool: &'static Executor<0, 1, 128, Stage>) -> Counted {
     let future = poll_fn(move |context| {
         counter.fetch_add(1, Ordering::Relaxed);
         tell.send(context.waker().clone()).unwrap();
-        if is_ready.try_recv().is_ok() { Poll::Ready(()) } else { Poll::Pending }
+        if is_ready.try_recv().is_ok() {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
     });
-    Counted { handle: pool.submit_future(future).unwrap(), polls, ready, waker }
+    Counted {
+        handle: pool.submit_future(future).unwrap(),
+        polls,
+        ready,
+        waker,
+    }
 }
 
 /// The only worker is busy until the future is done.
@@ -626,9 +707,16 @@ fn future_that_is_awaited_inline_is_polled_again_by_who_waits() {
         let future = poll_fn(move |context| {
             polls += 1;
             context.waker().wake_by_ref();
-            if polls == 3 { Poll::Ready(polls) } else { Poll::Pending }
+            if polls == 3 {
+                Poll::Ready(polls)
+            } else {
+                Poll::Pending
+            }
         });
-        assert_eq!(POOL.submit_future(future).unwrap().result_inline().unwrap(), 3);
+        assert_eq!(
+            POOL.submit_future(future).unwrap().result_inline().unwrap(),
+            3
+        );
         drop(free);
         assert!(busy.result().unwrap());
     });
@@ -721,7 +809,8 @@ fn waker_that_outlives_its_task_keeps_no_running_promise_in_its_slot_from_being_
     });
 }
 
-/// Every future of many in one slot is completed by its own wake, however often those of earlier ones come.
+/// Every future of many in one slot is completed by its own wake, however often those of earlier
+/// ones come.
 #[test]
 fn wakers_of_earlier_tasks_disturb_no_later_one() {
     const FUTURES: usize = if cfg!(miri) { 5 } else { 300 };
@@ -760,6 +849,9 @@ fn wakers_of_earlier_tasks_disturb_no_later_one() {
         });
         POOL.shutdown(Pending::Run).unwrap();
         crew.join();
-        assert_eq!((POOL.stats().completed, POOL.stats().slots_in_use), (FUTURES, 0));
+        assert_eq!(
+            (POOL.stats().completed, POOL.stats().slots_in_use),
+            (FUTURES, 0)
+        );
     });
 }

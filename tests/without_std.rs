@@ -1,7 +1,8 @@
-//! Without the feature `std`: the critical section as the lock, `SpinHost` as the host, and no panic is caught.
+//! Without the feature `std`: the critical section as the lock, `SpinHost` as the host, and no
+//! panic is caught.
 //!
-//! `cargo test --no-default-features --test without_std`. (On the desktop panics unwind all the same: they go through the crate to the
-//! host, and must leave it whole.)
+//! `cargo test --no-default-features --test without_std`. (On the desktop panics unwind all the
+//! same: they go through the crate to the host, and must leave it whole.)
 #![cfg(not(feature = "std"))]
 
 use std::cell::RefCell;
@@ -11,7 +12,9 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use slotted::{DefaultHost, Executor, Pending, Ran, Refusal, Spawn, TaskError, Worker, as_completed};
+use slotted::{
+    DefaultHost, Executor, Pending, Ran, Refusal, Spawn, TaskError, Worker, as_completed,
+};
 
 thread_local! {
     static LOOP: RefCell<Vec<Worker<DefaultHost>>> = const { RefCell::new(Vec::new()) };
@@ -41,7 +44,9 @@ fn turn() -> Vec<Ran> {
 fn a_blocking_wait_drives_an_executor_without_workers() {
     let executor: Executor<0, 4> = Executor::new();
     let handles = [1, 2, 3].map(|n| executor.submit(move || n * n).unwrap());
-    let squares: Vec<i32> = as_completed(handles).map(|handle| handle.result().unwrap()).collect();
+    let squares: Vec<i32> = as_completed(handles)
+        .map(|handle| handle.result().unwrap())
+        .collect();
     assert_eq!(squares, [1, 4, 9]);
     assert_eq!(executor.stats().slots_in_use, 0);
 }
@@ -56,7 +61,10 @@ fn a_super_loop_runs_tasks_and_is_told_of_the_shutdown() {
     assert_eq!(turn(), [Ran::Task, Ran::Nothing]);
     assert_eq!(handle.try_result().unwrap().unwrap(), 42);
     EXECUTOR.begin_shutdown(Pending::Run);
-    assert_eq!(EXECUTOR.submit(|| ()).unwrap_err().reason(), Refusal::ShutDown);
+    assert_eq!(
+        EXECUTOR.submit(|| ()).unwrap_err().reason(),
+        Refusal::ShutDown
+    );
     assert_eq!(turn(), [Ran::Left, Ran::Left]);
     EXECUTOR.shutdown(Pending::Run).unwrap();
 }
@@ -82,10 +90,17 @@ fn a_panic_goes_to_the_host_and_the_task_is_broken() {
         })
         .unwrap();
     assert!(catch_unwind(AssertUnwindSafe(|| executor.run_one())).is_err());
-    assert!(witness.upgrade().is_none(), "what the closure captured is dropped");
+    assert!(
+        witness.upgrade().is_none(),
+        "what the closure captured is dropped"
+    );
     assert!(matches!(handle.try_result(), Some(Err(TaskError::Broken))));
     assert_eq!(executor.stats().slots_in_use, 0);
-    assert_eq!(executor.submit(|| 1).unwrap().result().unwrap(), 1, "the executor goes on");
+    assert_eq!(
+        executor.submit(|| 1).unwrap().result().unwrap(),
+        1,
+        "the executor goes on"
+    );
 }
 
 /// Panics when it is polled.

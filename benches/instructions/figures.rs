@@ -22,7 +22,9 @@ impl Figures {
         let compiler = lines.next().unwrap_or_default().to_owned();
         let counts = lines
             .map(|line| {
-                let (name, count) = line.split_once(' ').ok_or_else(|| format!("not `name count`: {line}"))?;
+                let (name, count) = line
+                    .split_once(' ')
+                    .ok_or_else(|| format!("not `name count`: {line}"))?;
                 Ok((name.to_owned(), count.trim().parse()?))
             })
             .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
@@ -34,13 +36,18 @@ impl Figures {
     }
 
     pub fn of(&self, name: &str) -> Option<f64> {
-        self.counts.iter().find(|(other, _)| other == name).map(|(_, count)| *count)
+        self.counts
+            .iter()
+            .find(|(other, _)| other == name)
+            .map(|(_, count)| *count)
     }
 }
 
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.compiler)?;
-        self.counts.iter().try_for_each(|(name, count)| writeln!(f, "{name:9} {count:.1}"))
+        self.counts
+            .iter()
+            .try_for_each(|(name, count)| writeln!(f, "{name:9} {count:.1}"))
     }
 }

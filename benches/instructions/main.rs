@@ -1,9 +1,10 @@
-//! How many instructions the operations of an executor take, counted by Valgrind: `cargo bench --bench instructions`, with `-- --bless` to keep what
-//! was counted.
+//! How many instructions the operations of an executor take, counted by Valgrind: `cargo bench
+//! --bench instructions`, with `-- --bless` to keep what was counted.
 //!
-//! Counts hardly depend on the machine and not at all on what else it does, so a change of a few percent shows. Each operation is counted twice, in two
-//! processes that do it a different number of times: the difference is what it takes, without whatever surrounds it.
-//! The figures in `figures.txt` belong to one version of the compiler; with another one they are not compared.
+//! Counts hardly depend on the machine and not at all on what else it does, so a change of a few
+//! percent shows. Each operation is counted twice, in two processes that do it a different number
+//! of times: the difference is what it takes, without whatever surrounds it. The figures in
+//! `figures.txt` belong to one version of the compiler; with another one they are not compared.
 
 mod figures;
 mod operation;
@@ -30,7 +31,10 @@ fn main() -> ExitCode {
     let done = match arguments[..] {
         [] => compare(),
         ["--bless"] => bless(),
-        ["--count", name, times] => times.parse().map_err(Into::into).and_then(|times| operation::run(name, times)),
+        ["--count", name, times] => times
+            .parse()
+            .map_err(Into::into)
+            .and_then(|times| operation::run(name, times)),
         _ => Err("cargo bench --bench instructions [-- --bless]".into()),
     };
     match done {
@@ -52,7 +56,10 @@ fn compare() -> Result<bool, Box<dyn Error>> {
     let figures = Figures::read()?;
     let compiler = compiler()?;
     if figures.compiler != compiler {
-        println!("skipped: instructions because the figures are those of {}, and this is {compiler}", figures.compiler);
+        println!(
+            "skipped: instructions because the figures are those of {}, and this is {compiler}",
+            figures.compiler
+        );
         return Ok(true);
     }
     let mut good = true;
@@ -64,9 +71,16 @@ fn compare() -> Result<bool, Box<dyn Error>> {
             continue;
         };
         let change = count / expected - 1.0;
-        let verdict = if change.abs() <= TOLERANCE { "ok" } else { "FAILED" };
+        let verdict = if change.abs() <= TOLERANCE {
+            "ok"
+        } else {
+            "FAILED"
+        };
         good &= change.abs() <= TOLERANCE;
-        println!("{verdict}: instructions of {name}: {count:.1}, expected {expected:.1} ({:+.1} %)", 100.0 * change);
+        println!(
+            "{verdict}: instructions of {name}: {count:.1}, expected {expected:.1} ({:+.1} %)",
+            100.0 * change
+        );
     }
     Ok(good)
 }
@@ -79,7 +93,10 @@ fn bless() -> Result<bool, Box<dyn Error>> {
         .iter()
         .map(|(name, _)| Ok(((*name).to_owned(), count(name)?)))
         .collect::<Result<Vec<_>, Box<dyn Error>>>()?;
-    let figures = Figures { compiler: compiler()?, counts };
+    let figures = Figures {
+        compiler: compiler()?,
+        counts,
+    };
     figures.write()?;
     print!("{figures}");
     Ok(true)
@@ -93,12 +110,17 @@ fn impossible() -> Option<String> {
     if cfg!(slotted_critical_section) {
         return Some("the figures are those of the desktop's locks".to_owned());
     }
-    let there = Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success());
+    let there = Command::new("valgrind")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
     (!there).then(|| "there is no valgrind".to_owned())
 }
 
 fn compiler() -> Result<String, Box<dyn Error>> {
-    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())).arg("--version").output()?;
+    let output = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()))
+        .arg("--version")
+        .output()?;
     Ok(String::from_utf8(output.stdout)?.trim().to_owned())
 }
 
@@ -122,5 +144,9 @@ fn instructions(name: &str, times: usize) -> Result<u64, Box<dyn Error>> {
     }
     // ==PID== Collected : 1234
     let collected = said.lines().find_map(|line| line.split_once("Collected :"));
-    Ok(collected.ok_or("valgrind did not say how many instructions it saw")?.1.trim().parse()?)
+    Ok(collected
+        .ok_or("valgrind did not say how many instructions it saw")?
+        .1
+        .trim()
+        .parse()?)
 }

@@ -1,4 +1,5 @@
-//! What is counted. Everything but the last loop of each function is the same for every number of times.
+//! What is counted. Everything but the last loop of each function is the same for every number of
+//! times.
 
 use core::future::poll_fn;
 use core::hint::black_box;
@@ -33,13 +34,18 @@ pub const OPERATIONS: &[Operation] = &[
 /// Does the operation of that name that many times.
 pub fn run(name: &str, times: usize) -> Result<bool, Box<dyn Error>> {
     assert!(times <= MANY);
-    let (_, operation) = OPERATIONS.iter().find(|(other, _)| *other == name).ok_or("no such operation")?;
+    let (_, operation) = OPERATIONS
+        .iter()
+        .find(|(other, _)| *other == name)
+        .ok_or("no such operation")?;
     operation(times);
     Ok(true)
 }
 
 fn handle(number: u64) -> JoinHandle<'static, u64> {
-    EXECUTOR.submit(move || black_box(number) + 1).expect("there is room")
+    EXECUTOR
+        .submit(move || black_box(number) + 1)
+        .expect("there is room")
 }
 
 fn handles() -> Vec<JoinHandle<'static, u64>> {
@@ -75,7 +81,9 @@ fn result(times: usize) {
 /// Of a task that has not started: drops the closure; the handle stays.
 fn cancel(times: usize) {
     let handles = handles();
-    handles[..times].iter().for_each(|handle| assert!(handle.cancel()));
+    handles[..times]
+        .iter()
+        .for_each(|handle| assert!(handle.cancel()));
     forget(handles);
 }
 
@@ -94,14 +102,20 @@ fn resting() -> Vec<Waker> {
         let mut left = Some(wakers);
         let future = poll_fn(move |context| {
             if let Some(wakers) = left.take() {
-                wakers.lock().expect("no panic").push(context.waker().clone());
+                wakers
+                    .lock()
+                    .expect("no panic")
+                    .push(context.waker().clone());
             }
             Poll::<()>::Pending
         });
         forget(EXECUTOR.submit_future(future).expect("there is room"));
     }
     EXECUTOR.run_until_idle();
-    Arc::into_inner(wakers).expect("all have left it").into_inner().expect("no panic")
+    Arc::into_inner(wakers)
+        .expect("all have left it")
+        .into_inner()
+        .expect("no panic")
 }
 
 /// From a waker's call to the queue.
@@ -124,18 +138,26 @@ fn poll(times: usize) {
 /// From submit to value by `as_completed`, so many handles at once.
 fn completed(times: usize) {
     let handles: Vec<_> = (0..times as u64).map(handle).collect();
-    let sum: u64 = as_completed(handles).map(|handle| handle.result().expect("a value")).sum();
+    let sum: u64 = as_completed(handles)
+        .map(|handle| handle.result().expect("a value"))
+        .sum();
     assert_eq!(sum, (1..=times as u64).sum());
 }
 
 /// An item of `map`, with so many in flight.
 fn map(times: usize) {
     let results = EXECUTOR.map(1..=times as u64, black_box);
-    assert_eq!(results.map(|result| result.expect("a value")).sum::<u64>(), (1..=times as u64).sum());
+    assert_eq!(
+        results.map(|result| result.expect("a value")).sum::<u64>(),
+        (1..=times as u64).sum()
+    );
 }
 
 /// As [`map`], in the order of completion.
 fn unordered(times: usize) {
     let results = EXECUTOR.map(1..=times as u64, black_box).unordered();
-    assert_eq!(results.map(|result| result.expect("a value")).sum::<u64>(), (1..=times as u64).sum());
+    assert_eq!(
+        results.map(|result| result.expect("a value")).sum::<u64>(),
+        (1..=times as u64).sum()
+    );
 }

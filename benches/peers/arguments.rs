@@ -64,7 +64,8 @@ impl Arguments {
     pub fn parse() -> Result<Self, Box<dyn Error>> {
         let mut only: Option<Vec<String>> = None;
         let (mut peers, mut rounds, mut effort) = (Vec::new(), None, Effort::Full);
-        let (mut json, mut charts, mut executable, mut sample, mut task) = (None, None, None, None, Task::Suite);
+        let (mut json, mut charts, mut executable, mut sample, mut task) =
+            (None, None, None, None, Task::Suite);
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -75,7 +76,9 @@ impl Arguments {
                 Long("json") => json = Some(PathBuf::from(parser.value()?)),
                 Long("charts") => charts = Some(PathBuf::from(parser.value()?)),
                 Long("executable") => executable = Some(PathBuf::from(parser.value()?)),
-                Long("sample") => sample = Some((parser.value()?.string()?, parser.value()?.string()?)),
+                Long("sample") => {
+                    sample = Some((parser.value()?.string()?, parser.value()?.string()?))
+                }
                 // What Cargo adds for every benchmark.
                 Long("bench") => {}
                 Short('h') | Long("help") => task = Task::Help,
@@ -89,31 +92,55 @@ impl Arguments {
         if let Some((workload, peer)) = sample {
             task = Task::Sample { workload, peer };
         }
-        if let Some(stranger) = peers.iter().find(|start| !PEERS.iter().any(|peer| peer.name.starts_with(*start))) {
+        if let Some(stranger) = peers
+            .iter()
+            .find(|start| !PEERS.iter().any(|peer| peer.name.starts_with(*start)))
+        {
             return Err(format!("no peer is called `{stranger}…`: see --list").into());
         }
-        let both_worlds = only.as_ref().map_or(effort == Effort::Full, |only| only.iter().any(|name| name == "W12"));
+        let both_worlds = only.as_ref().map_or(effort == Effort::Full, |only| {
+            only.iter().any(|name| name == "W12")
+        });
         let workloads = match only {
             None => WORKLOADS.to_vec(),
             Some(only) => chosen(&only)?,
         };
         let rounds = rounds.unwrap_or(if effort == Effort::Quick { 2 } else { 5 });
-        Ok(Self { task, workloads, peers, both_worlds, rounds, effort, json, charts, executable })
+        Ok(Self {
+            task,
+            workloads,
+            peers,
+            both_worlds,
+            rounds,
+            effort,
+            json,
+            charts,
+            executable,
+        })
     }
 }
 
 fn list(text: &str) -> Vec<String> {
-    text.split(',').map(|part| part.trim().to_owned()).filter(|part| !part.is_empty()).collect()
+    text.split(',')
+        .map(|part| part.trim().to_owned())
+        .filter(|part| !part.is_empty())
+        .collect()
 }
 
 fn chosen(only: &[String]) -> Result<Vec<Workload>, String> {
-    if let Some(stranger) = only.iter().find(|name| *name != "W12" && Workload::named(name).is_none()) {
+    if let Some(stranger) = only
+        .iter()
+        .find(|name| *name != "W12" && Workload::named(name).is_none())
+    {
         return Err(format!("there is no workload `{stranger}`"));
     }
     // W12 alone stands for the workloads that it repeats.
     let alone = only.iter().all(|name| name == "W12");
     Ok(WORKLOADS
         .into_iter()
-        .filter(|workload| only.iter().any(|name| name == workload.name()) || (alone && workload.is_in_both_worlds()))
+        .filter(|workload| {
+            only.iter().any(|name| name == workload.name())
+                || (alone && workload.is_in_both_worlds())
+        })
         .collect())
 }

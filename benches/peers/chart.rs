@@ -1,5 +1,5 @@
-//! A chart for each workload, for the documentation: a pale bar up to the median, and a strip from the smallest to the largest sample. The scale is
-//! logarithmic: where a bar begins means nothing.
+//! A chart for each workload, for the documentation: a pale bar up to the median, and a strip from
+//! the smallest to the largest sample. The scale is logarithmic: where a bar begins means nothing.
 
 use std::error::Error;
 use std::path::Path;
@@ -21,7 +21,11 @@ pub fn draw(sheet: &Sheet, folder: &Path) -> Result<(), Box<dyn Error>> {
     let file = folder.join(format!("{}.svg", sheet.workload.name().to_lowercase()));
     let columns = sheet.workload.columns();
     let panel = (sheet.rows.len() as u32 + 2) * ROW_HEIGHT;
-    let area = SVGBackend::new(&file, (WIDTH, panel * columns.len() as u32 + 2 * ROW_HEIGHT)).into_drawing_area();
+    let area = SVGBackend::new(
+        &file,
+        (WIDTH, panel * columns.len() as u32 + 2 * ROW_HEIGHT),
+    )
+    .into_drawing_area();
     area.fill(&WHITE)?;
     let title = format!("{}: {}", sheet.workload.name(), sheet.workload.title());
     area.draw_text(&title, &("sans-serif", 17).into_text_style(&area), (8, 8))?;
@@ -34,7 +38,11 @@ pub fn draw(sheet: &Sheet, folder: &Path) -> Result<(), Box<dyn Error>> {
 }
 
 /// One column: a logarithmic bar for each row.
-fn panel_of(sheet: &Sheet, column: usize, area: &DrawingArea<SVGBackend<'_>, Shift>) -> Result<(), Box<dyn Error>> {
+fn panel_of(
+    sheet: &Sheet,
+    column: usize,
+    area: &DrawingArea<SVGBackend<'_>, Shift>,
+) -> Result<(), Box<dyn Error>> {
     let text = ("sans-serif", 15).into_text_style(area);
     let Column { name, better } = sheet.workload.columns()[column];
     let better = match better {
@@ -42,12 +50,23 @@ fn panel_of(sheet: &Sheet, column: usize, area: &DrawingArea<SVGBackend<'_>, Shi
         Better::More => "more is better",
     };
     area.draw_text(&format!("{name} ({better})"), &text, (8, 4))?;
-    let rows: Vec<(&Row, Spread)> = sheet.rows.iter().filter_map(|row| Some((row, row.spread(column)?))).collect();
+    let rows: Vec<(&Row, Spread)> = sheet
+        .rows
+        .iter()
+        .filter_map(|row| Some((row, row.spread(column)?)))
+        .collect();
     // What is not positive has no place on a logarithmic scale, and is written only.
-    let positive =
-        || rows.iter().flat_map(|(_, spread)| [spread.smallest, spread.largest]).filter(|&figure| figure > 0.0);
+    let positive = || {
+        rows.iter()
+            .flat_map(|(_, spread)| [spread.smallest, spread.largest])
+            .filter(|&figure| figure > 0.0)
+    };
     let least = positive().fold(f64::INFINITY, f64::min).log10().floor();
-    let most = positive().fold(f64::NEG_INFINITY, f64::max).log10().ceil().max(least + 1.0);
+    let most = positive()
+        .fold(f64::NEG_INFINITY, f64::max)
+        .log10()
+        .ceil()
+        .max(least + 1.0);
     let right = WIDTH as i32 - FIGURES - 8;
     let across = |figure: f64| {
         let share = (figure.max(f64::MIN_POSITIVE).log10() - least) / (most - least);
@@ -57,18 +76,37 @@ fn panel_of(sheet: &Sheet, column: usize, area: &DrawingArea<SVGBackend<'_>, Shi
     if least.is_finite() {
         for power in least as i32..=most as i32 {
             let x = across(10_f64.powi(power));
-            area.draw(&PathElement::new([(x, ROW_HEIGHT as i32), (x, bottom)], RGBColor(220, 220, 220)))?;
-            area.draw_text(&tick(power), &("sans-serif", 12).into_text_style(area), (x + 2, ROW_HEIGHT as i32 - 12))?;
+            area.draw(&PathElement::new(
+                [(x, ROW_HEIGHT as i32), (x, bottom)],
+                RGBColor(220, 220, 220),
+            ))?;
+            area.draw_text(
+                &tick(power),
+                &("sans-serif", 12).into_text_style(area),
+                (x + 2, ROW_HEIGHT as i32 - 12),
+            )?;
         }
     }
     for (place, (row, spread)) in rows.iter().enumerate() {
         let y = (place as i32 + 1) * ROW_HEIGHT as i32;
-        let colour = if row.peer.starts_with(SLOTTED) { RGBColor(200, 80, 20) } else { RGBColor(90, 110, 140) };
+        let colour = if row.peer.starts_with(SLOTTED) {
+            RGBColor(200, 80, 20)
+        } else {
+            RGBColor(90, 110, 140)
+        };
         area.draw_text(&row.peer, &text, (8, y + 4))?;
         if spread.median > 0.0 {
-            let range =
-                [(across(spread.smallest), y + 7), (across(spread.largest).max(across(spread.smallest) + 1), y + 13)];
-            area.draw(&Rectangle::new([(NAMES, y + 4), (across(spread.median), y + 16)], colour.mix(0.35).filled()))?;
+            let range = [
+                (across(spread.smallest), y + 7),
+                (
+                    across(spread.largest).max(across(spread.smallest) + 1),
+                    y + 13,
+                ),
+            ];
+            area.draw(&Rectangle::new(
+                [(NAMES, y + 4), (across(spread.median), y + 16)],
+                colour.mix(0.35).filled(),
+            ))?;
             area.draw(&Rectangle::new(range, colour.filled()))?;
         }
         area.draw_text(&written(spread.median), &text, (right + 8, y + 4))?;
@@ -86,5 +124,9 @@ fn tick(power: i32) -> String {
 }
 
 fn written(figure: f64) -> String {
-    if figure.abs() < 10.0 { format!("{figure:.2}") } else { format!("{figure:.0}") }
+    if figure.abs() < 10.0 {
+        format!("{figure:.2}")
+    } else {
+        format!("{figure:.0}")
+    }
 }

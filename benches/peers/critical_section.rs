@@ -1,4 +1,5 @@
-//! This program again, with slotted in the world of boards: its locks are then critical sections, which on a desktop are one mutex for the process.
+//! This program again, with slotted in the world of boards: its locks are then critical sections,
+//! which on a desktop are one mutex for the process.
 //!
 //! The world is chosen at compile time, so it takes a second executable.
 
@@ -13,11 +14,22 @@ use serde_json::Value;
 pub fn build() -> Result<PathBuf, Box<dyn Error>> {
     // TARGET/release/deps/peers-…
     let executable = env::current_exe()?;
-    let target = executable.ancestors().nth(3).ok_or("this executable lies in no target folder")?;
+    let target = executable
+        .ancestors()
+        .nth(3)
+        .ok_or("this executable lies in no target folder")?;
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     eprintln!("building slotted with critical sections: once, a minute or two");
     let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-        .args(["bench", "--bench", "peers", "--no-run", "--locked", "--message-format=json", "--manifest-path"])
+        .args([
+            "bench",
+            "--bench",
+            "peers",
+            "--no-run",
+            "--locked",
+            "--message-format=json",
+            "--manifest-path",
+        ])
         .arg(manifest)
         .arg("--target-dir")
         .arg(target.join("critical-section"))

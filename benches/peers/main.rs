@@ -1,7 +1,8 @@
 //! `slotted` and what else one would take, side by side: `cargo bench --bench peers -- --help`.
 //!
-//! The program that is started decides and reports; each sample is taken by a process of its own (this executable again, with `--sample`), so that
-//! no peer's threads, memory or leftovers meet another's. Samples are interleaved: every peer once, then every peer again.
+//! The program that is started decides and reports; each sample is taken by a process of its own
+//! (this executable again, with `--sample`), so that no peer's threads, memory or leftovers meet
+//! another's. Samples are interleaved: every peer once, then every peer again.
 
 mod arguments;
 mod chart;
@@ -31,7 +32,10 @@ fn main() -> ExitCode {
             print!("{}", arguments::HELP);
             Ok(true)
         }
-        Task::Sample { ref workload, ref peer } => sample::take(workload, peer, arguments.effort).map(|()| true),
+        Task::Sample {
+            ref workload,
+            ref peer,
+        } => sample::take(workload, peer, arguments.effort).map(|()| true),
         Task::Suite => suite::run(&arguments),
     });
     match done {

@@ -51,6 +51,8 @@ pub fn allocations_of(body: impl FnOnce()) -> usize {
 /// The most memory this process ever had, in KiB, where the system says so.
 pub fn peak_kibibytes() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
     line.trim().strip_suffix("kB")?.trim().parse().ok()
 }

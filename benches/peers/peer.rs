@@ -1,4 +1,5 @@
-//! The peers: what somebody with the same problem would take, each written as its users would write it.
+//! The peers: what somebody with the same problem would take, each written as its users would write
+//! it.
 
 mod async_executor;
 mod channel;
@@ -28,7 +29,8 @@ pub enum Found {
     Here(Run),
     /// A program of another language measures it, with its executor of this kind.
     Python(&'static str),
-    /// Its workers would wait for tasks that nobody is left to run: known from how it is made, not tried.
+    /// Its workers would wait for tasks that nobody is left to run: known from how it is made, not
+    /// tried.
     Deadlock,
     /// It has no such operation.
     Missing,
@@ -41,30 +43,102 @@ pub struct Peer {
 
 /// In the order of the tables.
 pub const PEERS: &[Peer] = &[
-    Peer { name: SLOTTED, find: slotted::find },
-    Peer { name: "slotted, no spinning", find: slotted::find_park_at_once },
-    Peer { name: "slotted, pinned", find: slotted::find_pinned },
-    Peer { name: "slotted inline", find: slotted::find_inline },
-    Peer { name: "slotted map", find: slotted::find_map },
-    Peer { name: "slotted scope", find: slotted::find_scope },
-    Peer { name: "slotted, 1 worker", find: slotted::find_one_worker },
-    Peer { name: "slotted, 2 workers", find: slotted::find_two_workers },
-    Peer { name: "slotted, 4 workers", find: slotted::find_four_workers },
-    Peer { name: "slotted, 8 workers", find: slotted::find_eight_workers },
-    Peer { name: "rayon + oneshot", find: rayon::find_oneshot },
-    Peer { name: "rayon + crossbeam-channel", find: rayon::find_channel },
-    Peer { name: "threadpool", find: threadpool::find },
-    Peer { name: "tokio spawn", find: tokio::find },
-    Peer { name: "tokio spawn_blocking", find: tokio::find_blocking },
-    Peer { name: "futures ThreadPool", find: futures::find },
-    Peer { name: "async-executor", find: async_executor::find },
-    Peer { name: "own: channel + oneshot", find: channel::find_oneshot },
-    Peer { name: "own: channel + bounded(1)", find: channel::find_bounded },
-    Peer { name: "own: Mutex + Condvar", find: condvar::find },
-    Peer { name: "forte", find: forte::find },
-    Peer { name: "chili", find: chili::find },
-    Peer { name: "Python, threads", find: python::find_threads },
-    Peer { name: "Python, processes", find: python::find_processes },
+    Peer {
+        name: SLOTTED,
+        find: slotted::find,
+    },
+    Peer {
+        name: "slotted, no spinning",
+        find: slotted::find_park_at_once,
+    },
+    Peer {
+        name: "slotted, pinned",
+        find: slotted::find_pinned,
+    },
+    Peer {
+        name: "slotted inline",
+        find: slotted::find_inline,
+    },
+    Peer {
+        name: "slotted map",
+        find: slotted::find_map,
+    },
+    Peer {
+        name: "slotted scope",
+        find: slotted::find_scope,
+    },
+    Peer {
+        name: "slotted, 1 worker",
+        find: slotted::find_one_worker,
+    },
+    Peer {
+        name: "slotted, 2 workers",
+        find: slotted::find_two_workers,
+    },
+    Peer {
+        name: "slotted, 4 workers",
+        find: slotted::find_four_workers,
+    },
+    Peer {
+        name: "slotted, 8 workers",
+        find: slotted::find_eight_workers,
+    },
+    Peer {
+        name: "rayon + oneshot",
+        find: rayon::find_oneshot,
+    },
+    Peer {
+        name: "rayon + crossbeam-channel",
+        find: rayon::find_channel,
+    },
+    Peer {
+        name: "threadpool",
+        find: threadpool::find,
+    },
+    Peer {
+        name: "tokio spawn",
+        find: tokio::find,
+    },
+    Peer {
+        name: "tokio spawn_blocking",
+        find: tokio::find_blocking,
+    },
+    Peer {
+        name: "futures ThreadPool",
+        find: futures::find,
+    },
+    Peer {
+        name: "async-executor",
+        find: async_executor::find,
+    },
+    Peer {
+        name: "own: channel + oneshot",
+        find: channel::find_oneshot,
+    },
+    Peer {
+        name: "own: channel + bounded(1)",
+        find: channel::find_bounded,
+    },
+    Peer {
+        name: "own: Mutex + Condvar",
+        find: condvar::find,
+    },
+    Peer {
+        name: "forte",
+        find: forte::find,
+    },
+    Peer {
+        name: "chili",
+        find: chili::find,
+    },
+    Peer {
+        name: "Python, threads",
+        find: python::find_threads,
+    },
+    Peer {
+        name: "Python, processes",
+        find: python::find_processes,
+    },
 ];
 
 pub fn peer(name: &str) -> Option<&'static Peer> {

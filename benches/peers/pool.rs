@@ -31,7 +31,8 @@ pub trait Pool: Sized + Send + Sync + 'static {
     where
         F: FnOnce() -> u64 + Send + 'static;
 
-    /// `output[i] = work(input[i])`. A pool without borrowing tasks shares the input and returns chunks.
+    /// `output[i] = work(input[i])`. A pool without borrowing tasks shares the input and returns
+    /// chunks.
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
         let handles: Vec<_> = (0..input.len())
             .step_by(chunk)
@@ -39,7 +40,10 @@ pub trait Pool: Sized + Send + Sync + 'static {
                 let input = Arc::clone(input);
                 self.submit(move || {
                     let to = input.len().min(from + chunk);
-                    input[from..to].iter().map(|&item| work(item)).collect::<Vec<u64>>()
+                    input[from..to]
+                        .iter()
+                        .map(|&item| work(item))
+                        .collect::<Vec<u64>>()
                 })
             })
             .collect();

@@ -1,6 +1,8 @@
-//! How far apart the processors are at this moment: the round trip of a cache line between two threads.
+//! How far apart the processors are at this moment: the round trip of a cache line between two
+//! threads.
 //!
-//! Virtual machines move their processors, and other programs take them; a sample taken then says little about a peer.
+//! Virtual machines move their processors, and other programs take them; a sample taken then says
+//! little about a peer.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
@@ -11,7 +13,8 @@ use crate::work::{median, nanoseconds};
 
 const BATCHES: usize = 15;
 const TRIPS: usize = 64;
-/// Where somebody else has a processor there are fewer batches: a trip then takes as long as the system lets others run.
+/// Where somebody else has a processor there are fewer batches: a trip then takes as long as the
+/// system lets others run.
 const BOUND: Duration = Duration::from_millis(10);
 /// No number of a trip.
 const END: usize = usize::MAX;
@@ -23,7 +26,9 @@ pub fn round_trip() -> f64 {
         scope.spawn(|| {
             let mut last = 0;
             while last != END {
-                last = wait_for(&ball, |number| number != last && (number == END || number % 2 == 1));
+                last = wait_for(&ball, |number| {
+                    number != last && (number == END || number % 2 == 1)
+                });
                 // Not after the end, which is to be seen by nobody.
                 if last != END {
                     ball.store(last + 1, Ordering::Release);
@@ -59,6 +64,10 @@ fn wait_for(ball: &AtomicUsize, wanted: impl Fn(usize) -> bool) -> usize {
         }
         looks += 1;
         // Both threads on one processor: the other must be let in.
-        if looks.is_multiple_of(4096) { thread::yield_now() } else { core::hint::spin_loop() }
+        if looks.is_multiple_of(4096) {
+            thread::yield_now()
+        } else {
+            core::hint::spin_loop()
+        }
     }
 }

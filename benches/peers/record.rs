@@ -37,12 +37,20 @@ pub struct Spread {
 
 impl Spread {
     fn of(samples: &[f64]) -> Option<Self> {
-        let mut samples: Vec<f64> = samples.iter().copied().filter(|sample| sample.is_finite()).collect();
+        let mut samples: Vec<f64> = samples
+            .iter()
+            .copied()
+            .filter(|sample| sample.is_finite())
+            .collect();
         if samples.is_empty() {
             return None;
         }
         let median = median(&mut samples);
-        Some(Self { median, smallest: samples[0], largest: samples[samples.len() - 1] })
+        Some(Self {
+            median,
+            smallest: samples[0],
+            largest: samples[samples.len() - 1],
+        })
     }
 }
 
@@ -58,7 +66,11 @@ impl Row {
 impl Sheet {
     /// The best median of a column.
     pub fn best(&self, column: usize) -> Option<f64> {
-        let medians = self.rows.iter().filter_map(|row| row.spread(column)).map(|spread| spread.median);
+        let medians = self
+            .rows
+            .iter()
+            .filter_map(|row| row.spread(column))
+            .map(|spread| spread.median);
         match self.workload.columns()[column].better {
             Better::Less => medians.min_by(f64::total_cmp),
             Better::More => medians.max_by(f64::total_cmp),
@@ -70,7 +82,12 @@ impl Sheet {
     }
 
     pub fn to_json(&self) -> Value {
-        let columns: Vec<&str> = self.workload.columns().iter().map(|column| column.name).collect();
+        let columns: Vec<&str> = self
+            .workload
+            .columns()
+            .iter()
+            .map(|column| column.name)
+            .collect();
         let rows: Vec<Value> = self
             .rows
             .iter()

@@ -22,7 +22,9 @@ pub type Figures = Vec<f64>;
 pub fn take(workload: &str, name: &str, effort: Effort) -> Result<(), Box<dyn Error>> {
     let workload = Workload::named(workload).ok_or("no such workload")?;
     let peer = peer(name).ok_or("no such peer")?;
-    let Found::Here(run) = (peer.find)(workload) else { return Err("this peer cannot do this".into()) };
+    let Found::Here(run) = (peer.find)(workload) else {
+        return Err("this peer cannot do this".into());
+    };
     thread::spawn(|| {
         thread::sleep(BOUND);
         eprintln!("not done within {} s", BOUND.as_secs());
@@ -31,7 +33,10 @@ pub fn take(workload: &str, name: &str, effort: Effort) -> Result<(), Box<dyn Er
     let before = round_trip();
     let figures = run(effort);
     let after = round_trip();
-    println!("{}", json!({ "figures": figures, "round_trips": [before, after] }));
+    println!(
+        "{}",
+        json!({ "figures": figures, "round_trips": [before, after] })
+    );
     // Pools that cannot be stopped, and their threads, end with the process.
     process::exit(0);
 }

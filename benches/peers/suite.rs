@@ -31,9 +31,14 @@ pub fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut competitors = competitors(arguments)?;
     if !present("python3") {
         eprintln!("skipped: Python because there is no python3");
-        competitors.retain(|competitor| !matches!((competitor.peer.find)(Workload::One), Found::Python(_)));
+        competitors.retain(|competitor| {
+            !matches!((competitor.peer.find)(Workload::One), Found::Python(_))
+        });
     }
-    println!("{} workers, {} rounds; median (smallest–largest), ratio to the best", WORKERS, arguments.rounds);
+    println!(
+        "{} workers, {} rounds; median (smallest–largest), ratio to the best",
+        WORKERS, arguments.rounds
+    );
     let mut sheets = Vec::new();
     for &workload in &arguments.workloads {
         let sheet = measure(workload, &competitors, arguments);
@@ -51,20 +56,34 @@ pub fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
             chart::draw(sheet, folder)?;
         }
     }
-    Ok(!sheets.iter().flat_map(|sheet| &sheet.rows).any(|row| matches!(row.outcome, Outcome::Failed(_))))
+    Ok(!sheets
+        .iter()
+        .flat_map(|sheet| &sheet.rows)
+        .any(|row| matches!(row.outcome, Outcome::Failed(_))))
 }
 
 fn competitors(arguments: &Arguments) -> Result<Vec<Competitor>, Box<dyn Error>> {
     let here = env::current_exe()?;
     let wanted = |peer: &&Peer| {
-        arguments.peers.is_empty() || arguments.peers.iter().any(|start| peer.name.starts_with(start.as_str()))
+        arguments.peers.is_empty()
+            || arguments
+                .peers
+                .iter()
+                .any(|start| peer.name.starts_with(start.as_str()))
     };
     let mut competitors: Vec<Competitor> = PEERS
         .iter()
         .filter(wanted)
-        .map(|peer| Competitor { name: peer.name.to_owned(), peer, executable: here.clone(), other_world: false })
+        .map(|peer| Competitor {
+            name: peer.name.to_owned(),
+            peer,
+            executable: here.clone(),
+            other_world: false,
+        })
         .collect();
-    let after = competitors.iter().position(|competitor| competitor.name == SLOTTED);
+    let after = competitors
+        .iter()
+        .position(|competitor| competitor.name == SLOTTED);
     if let (true, Some(after)) = (arguments.both_worlds, after) {
         let executable = match &arguments.executable {
             Some(executable) => executable.clone(),
@@ -72,30 +91,61 @@ fn competitors(arguments: &Arguments) -> Result<Vec<Competitor>, Box<dyn Error>>
         };
         let peer = competitors[after].peer;
         let name = format!("{SLOTTED}, critical section");
-        competitors.insert(after + 1, Competitor { name, peer, executable, other_world: true });
+        competitors.insert(
+            after + 1,
+            Competitor {
+                name,
+                peer,
+                executable,
+                other_world: true,
+            },
+        );
     }
     Ok(competitors)
 }
 
 fn measure(workload: Workload, competitors: &[Competitor], arguments: &Arguments) -> Sheet {
-    let mut sheet = Sheet { workload, rows: Vec::new(), round_trips: Vec::new() };
+    let mut sheet = Sheet {
+        workload,
+        rows: Vec::new(),
+        round_trips: Vec::new(),
+    };
     let mut takes = Vec::new();
-    for competitor in competitors.iter().filter(|one| !one.other_world || workload.is_in_both_worlds()) {
+    for competitor in competitors
+        .iter()
+        .filter(|one| !one.other_world || workload.is_in_both_worlds())
+    {
         let outcome = match (competitor.peer.find)(workload) {
             Found::Missing => continue,
             Found::Deadlock => Outcome::Deadlock,
-            Found::Here(_) | Found::Python(_) => Outcome::Measured(vec![Vec::new(); workload.columns().len()]),
+            Found::Here(_) | Found::Python(_) => {
+                Outcome::Measured(vec![Vec::new(); workload.columns().len()])
+            }
         };
-        sheet.rows.push(Row { peer: competitor.name.clone(), outcome });
+        sheet.rows.push(Row {
+            peer: competitor.name.clone(),
+            outcome,
+        });
         takes.push(competitor);
     }
     for round in 0..arguments.rounds {
         for (row, competitor) in sheet.rows.iter_mut().zip(&takes) {
-            let Outcome::Measured(columns) = &mut row.outcome else { continue };
-            eprint!("\r\x1b[K{} {}/{}: {}", workload.name(), round + 1, arguments.rounds, competitor.name);
+            let Outcome::Measured(columns) = &mut row.outcome else {
+                continue;
+            };
+            eprint!(
+                "\r\x1b[K{} {}/{}: {}",
+                workload.name(),
+                round + 1,
+                arguments.rounds,
+                competitor.name
+            );
             match sample(workload, competitor, arguments.effort) {
                 Ok((figures, round_trips)) => {
-                    columns.iter_mut().zip(figures).for_each(|(column, figure)| column.push(figure));
+                    columns
+                        .iter_mut()
+                        .zip(figures)
+                        .for_each(|(column, figure)| column.push(figure));
                     sheet.round_trips.extend(round_trips);
                 }
                 Err(fault) => row.outcome = Outcome::Failed(fault.to_string()),
@@ -107,7 +157,11 @@ fn measure(workload: Workload, competitors: &[Competitor], arguments: &Arguments
 }
 
 /// The figures of one sample, and the round trips beside it.
-fn sample(workload: Workload, competitor: &Competitor, effort: Effort) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
+fn sample(
+    workload: Workload,
+    competitor: &Competitor,
+    effort: Effort,
+) -> Result<(Vec<f64>, Vec<f64>), Box<dyn Error>> {
     let mut command = match (competitor.peer.find)(workload) {
         Found::Python(kind) => measure_python(kind, workload, effort),
         _ => {
@@ -122,20 +176,35 @@ fn sample(workload: Workload, competitor: &Competitor, effort: Effort) -> Result
     let output = command.output()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rfind(|line| !line.trim().is_empty() && !line.contains("RUST_BACKTRACE"));
+        let last = said
+            .lines()
+            .rfind(|line| !line.trim().is_empty() && !line.contains("RUST_BACKTRACE"));
         return Err(format!("{}: {}", output.status, last.unwrap_or("without a word")).into());
     }
     let said: Value = serde_json::from_slice(&output.stdout)?;
     let numbers = |name: &str| -> Vec<f64> {
-        said[name].as_array().into_iter().flatten().map(|number| number.as_f64().unwrap_or(f64::NAN)).collect()
+        said[name]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .map(|number| number.as_f64().unwrap_or(f64::NAN))
+            .collect()
     };
     let figures = numbers("figures");
     if figures.len() != workload.columns().len() {
-        return Err(format!("{} figures instead of {}", figures.len(), workload.columns().len()).into());
+        return Err(format!(
+            "{} figures instead of {}",
+            figures.len(),
+            workload.columns().len()
+        )
+        .into());
     }
     Ok((figures, numbers("round_trips")))
 }
 
 fn present(program: &str) -> bool {
-    Command::new(program).arg("--version").output().is_ok_and(|output| output.status.success())
+    Command::new(program)
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
 }

@@ -53,5 +53,9 @@ pub fn quantile(samples: &mut [f64], share: f64) -> f64 {
 pub fn median(samples: &mut [f64]) -> f64 {
     samples.sort_by(f64::total_cmp);
     let half = samples.len() / 2;
-    if samples.len() % 2 == 1 { samples[half] } else { f64::midpoint(samples[half - 1], samples[half]) }
+    if samples.len() % 2 == 1 {
+        samples[half]
+    } else {
+        f64::midpoint(samples[half - 1], samples[half])
+    }
 }

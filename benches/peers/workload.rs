@@ -78,7 +78,9 @@ const fn more(name: &'static str) -> Column {
 
 impl Workload {
     pub fn named(name: &str) -> Option<Self> {
-        WORKLOADS.into_iter().find(|workload| workload.name() == name)
+        WORKLOADS
+            .into_iter()
+            .find(|workload| workload.name() == name)
     }
 
     pub const fn name(self) -> &'static str {

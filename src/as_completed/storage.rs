@@ -6,7 +6,8 @@ use super::AsCompleted;
 use crate::handle::JoinHandle;
 use crate::host::Park;
 
-/// Only the containers below: the lists of a group rest on a storage that always shows the same handles.
+/// Only the containers below: the lists of a group rest on a storage that always shows the same
+/// handles.
 mod sealed {
     pub trait Sealed {}
     impl<T, const N: usize> Sealed for [T; N] {}
@@ -15,18 +16,22 @@ mod sealed {
     impl<T> Sealed for std::vec::Vec<T> {}
 }
 
-/// Handles with fixed places, which are emptied one by one: an array, a [`heapless::Vec`], or (with `std`) a `Vec` of options. Sealed.
+/// Handles with fixed places, which are emptied one by one: an array, a [`heapless::Vec`], or (with
+/// `std`) a `Vec` of options. Sealed.
 pub trait Storage<'e, T, H: Park>:
     sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
 {
 }
 
 impl<'e, T, H: Park, S> Storage<'e, T, H> for S where
-    S: sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
+    S: sealed::Sealed
+        + AsRef<[Option<JoinHandle<'e, T, H>>]>
+        + AsMut<[Option<JoinHandle<'e, T, H>>]>
 {
 }
 
-/// Handles that [`as_completed`](crate::as_completed) takes: an array, a [`heapless::Vec`], or (with `std`) a `Vec`. Sealed.
+/// Handles that [`as_completed`](crate::as_completed) takes: an array, a [`heapless::Vec`], or
+/// (with `std`) a `Vec`. Sealed.
 pub trait IntoHandles<'e, T, H: Park>: sealed::Sealed {
     /// What the handles are kept in while they are waited for.
     type Storage: Storage<'e, T, H>;
@@ -43,7 +48,9 @@ impl<'e, T, H: Park, const N: usize> IntoHandles<'e, T, H> for [JoinHandle<'e, T
     }
 }
 
-impl<'e, T, H: Park, const N: usize> IntoHandles<'e, T, H> for heapless::Vec<JoinHandle<'e, T, H>, N> {
+impl<'e, T, H: Park, const N: usize> IntoHandles<'e, T, H>
+    for heapless::Vec<JoinHandle<'e, T, H>, N>
+{
     type Storage = heapless::Vec<Option<JoinHandle<'e, T, H>>, N>;
 
     fn into_storage(self) -> Self::Storage {
@@ -61,7 +68,8 @@ impl<'e, T, H: Park> IntoHandles<'e, T, H> for std::vec::Vec<JoinHandle<'e, T, H
     }
 }
 
-/// The handles that an [`as_completed`](crate::as_completed) had not yielded, in the order in which they came.
+/// The handles that an [`as_completed`](crate::as_completed) had not yielded, in the order in which
+/// they came.
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct UnfinishedHandles<'e, T, H: Park, S: Storage<'e, T, H>>(AsCompleted<'e, T, H, S>);
 
@@ -87,6 +95,8 @@ impl<'e, T, H: Park, S: Storage<'e, T, H>> ExactSizeIterator for UnfinishedHandl
 
 impl<'e, T, H: Park, S: Storage<'e, T, H>> fmt::Debug for UnfinishedHandles<'e, T, H, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("UnfinishedHandles").field("left", &self.0.unfinished()).finish_non_exhaustive()
+        f.debug_struct("UnfinishedHandles")
+            .field("left", &self.0.unfinished())
+            .finish_non_exhaustive()
     }
 }

@@ -37,14 +37,15 @@ impl<A, W: Work<A>, const N: usize> Work<heapless::Vec<A, N>> for EachOf<W, N> {
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
+    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
 where
     I: Iterator,
     W: Work<I::Item>,
     H: Park,
 {
-    /// Gives each task `N` items at a time. They lie in the task's slot together, and so do their results: raise `SLOT_BYTES` for it.
-    /// Each item still has an outcome of its own.
+    /// Gives each task `N` items at a time. They lie in the task's slot together, and so do their
+    /// results: raise `SLOT_BYTES` for it. Each item still has an outcome of its own.
     ///
     /// Call it last: the other settings are the map's.
     ///
@@ -56,16 +57,43 @@ where
     ///
     /// `map(chunksize=…)`, which only process pools heed.
     #[track_caller]
-    #[allow(clippy::type_complexity, reason = "an iterator's type is not written by hand")]
+    #[allow(
+        clippy::type_complexity,
+        reason = "an iterator's type is not written by hand"
+    )]
     pub fn chunksize<const N: usize>(
         self,
-    ) -> Chunked<Map<'e, QUEUE, SLOT_BYTES, G, Chunks<I, N>, EachOf<W, N>, H, P>, W::Output, N> {
-        const { assert!(N > 0, "slotted: a chunk needs at least one item: raise the chunk size") };
+    ) -> Chunked<Map<'e, QUEUE, SLOT_BYTES, G, Chunks<I, N>, EachOf<W, N>, H, P>, W::Output, N>
+    {
+        const {
+            assert!(
+                N > 0,
+                "slotted: a chunk needs at least one item: raise the chunk size"
+            )
+        };
         self.assert_unstarted();
-        let Self { gate, items, work, patience, size, help, state: _, flight } = self;
+        let Self {
+            gate,
+            items,
+            work,
+            patience,
+            size,
+            help,
+            state: _,
+            flight,
+        } = self;
         let order = flight.order;
-        let map = Map::with(gate, Chunks(items), EachOf(work), patience, (size, help, order));
-        Chunked { map, chunk: heapless::Vec::new().into_iter() }
+        let map = Map::with(
+            gate,
+            Chunks(items),
+            EachOf(work),
+            patience,
+            (size, help, order),
+        );
+        Chunked {
+            map,
+            chunk: heapless::Vec::new().into_iter(),
+        }
     }
 }
 
@@ -110,6 +138,8 @@ impl<M, T, const N: usize> FusedIterator for Chunked<M, T, N> where
 
 impl<M: fmt::Debug, T, const N: usize> fmt::Debug for Chunked<M, T, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Chunked").field("map", &self.map).finish_non_exhaustive()
+        f.debug_struct("Chunked")
+            .field("map", &self.map)
+            .finish_non_exhaustive()
     }
 }

@@ -4,10 +4,12 @@
 use super::{Index, Link, Links, List, NONE, Pile, Pushed, READY};
 use crate::sync::{LOCKLESS_WAYS, array, const_fn};
 
-/// The way into the ready queue beside its lock, where there is one: tasks that have come and are not yet in the list.
+/// The way into the ready queue beside its lock, where there is one: tasks that have come and are
+/// not yet in the list.
 ///
-/// On a desktop, where a lock that is contended costs more than the rest of a task, closures are pushed here, and whoever works on the list, in the
-/// lock, gathers them first: so all stay in the order in which they came. On boards the lock is the cheapest there is, and this is nothing.
+/// On a desktop, where a lock that is contended costs more than the rest of a task, closures are
+/// pushed here, and whoever works on the list, in the lock, gathers them first: so all stay in the
+/// order in which they came. On boards the lock is the cheapest there is, and this is nothing.
 pub(crate) struct Arrivals([Pile; LOCKLESS_WAYS]);
 
 impl Arrivals {
@@ -25,7 +27,9 @@ impl Arrivals {
     /// Adds a task.
     #[inline]
     pub(crate) fn push(&self, link: &Link, index: Index) -> Pushed {
-        self.0.first().map_or(Pushed::Refused, |pile| pile.push_if_open(link, index))
+        self.0
+            .first()
+            .map_or(Pushed::Refused, |pile| pile.push_if_open(link, index))
     }
 
     /// Whether there was nothing a moment ago.
@@ -46,15 +50,18 @@ impl Arrivals {
     /// Takes out the last that came, if it is this one. See [`Pile::take_back`].
     #[inline]
     pub(crate) fn take_back(&self, link: &Link, index: Index, worker: Option<u16>) -> bool {
-        let taken = self.0.first().is_some_and(|pile| pile.take_back(link, index));
+        let taken = self
+            .0
+            .first()
+            .is_some_and(|pile| pile.take_back(link, index));
         if taken {
             link.set_worker(worker);
         }
         taken
     }
 
-    /// From now on, or no more, whoever pushes is told that somebody waits. In the lock of those who wait. Says whether nothing has come that
-    /// those who wait were not told of.
+    /// From now on, or no more, whoever pushes is told that somebody waits. In the lock of those
+    /// who wait. Says whether nothing has come that those who wait were not told of.
     pub(crate) fn set_awaited(&self, awaited: bool) -> bool {
         match self.0.first() {
             Some(pile) if awaited => pile.await_one(),
@@ -84,7 +91,10 @@ mod tests {
     }
 
     fn come(arrivals: &Arrivals, slots: &Slots<4>, indices: &[Index]) -> std::vec::Vec<Pushed> {
-        indices.iter().map(|&index| arrivals.push(slots.link(index), index)).collect()
+        indices
+            .iter()
+            .map(|&index| arrivals.push(slots.link(index), index))
+            .collect()
     }
 
     #[test]
@@ -116,7 +126,10 @@ mod tests {
         let arrivals = Arrivals::new();
         let take_back = |index| arrivals.take_back(slots.link(index), index, Some(7));
         come(&arrivals, &slots, &[0, 1]);
-        assert_eq!([take_back(0), take_back(1), take_back(1)], [false, true, false]);
+        assert_eq!(
+            [take_back(0), take_back(1), take_back(1)],
+            [false, true, false]
+        );
         assert_eq!(slots.link(1).worker(), Some(7));
         come(&arrivals, &slots, &[2]);
         arrivals.gather(&list, &slots);
@@ -154,7 +167,8 @@ mod models {
     use crate::queue::stand_ins::Slots;
     use crate::sync::Lock;
 
-    /// A task is pushed and taken back by one thread while another gathers, and pushes one of its own: each goes to one of them.
+    /// A task is pushed and taken back by one thread while another gathers, and pushes one of its
+    /// own: each goes to one of them.
     #[test]
     fn what_is_taken_back_is_not_gathered() {
         loom::model(|| {
@@ -176,7 +190,10 @@ mod models {
             let taken = shared.2.take_back(shared.1.link(0), 0, None);
             let first = other.join().unwrap();
             let rest = [gathered(&shared), gathered(&shared)];
-            let of_zero = [first, rest[0], rest[1]].iter().filter(|&&each| each == Some(0)).count();
+            let of_zero = [first, rest[0], rest[1]]
+                .iter()
+                .filter(|&&each| each == Some(0))
+                .count();
             assert_eq!(of_zero, usize::from(!taken), "{first:?} {rest:?}");
             assert!(rest.contains(&Some(1)));
         });

@@ -1,4 +1,5 @@
-//! What a registry does: claims and releases slots, queues, takes and cancels tasks, changes its mode.
+//! What a registry does: claims and releases slots, queues, takes and cancels tasks, changes its
+//! mode.
 #![forbid(unsafe_code)]
 
 use super::shared::{Rouse, count};
@@ -24,7 +25,8 @@ pub(crate) enum Look<'e> {
 }
 
 impl<'e, H: Park> Registry<'e, H> {
-    /// Puts what has come into the list. Before anything is done to the list, but for taking its first.
+    /// Puts what has come into the list. Before anything is done to the list, but for taking its
+    /// first.
     #[inline]
     fn gather(self, ready: &Ready<H>) {
         let shared = self.shared();
@@ -102,7 +104,9 @@ impl<'e, H: Park> Registry<'e, H> {
     #[inline]
     pub(crate) fn claim(self) -> Option<Index> {
         let shared = self.shared();
-        shared.free.with(|free| free.stack.pop(&self, &shared.returned, self.capacity()))
+        shared
+            .free
+            .with(|free| free.stack.pop(&self, &shared.returned, self.capacity()))
     }
 
     /// Puts a retired slot back among the free ones and wakes who waits for one.
@@ -118,7 +122,8 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().free.with(|free| free.stack.high_water())
     }
 
-    /// Puts a task into the queue, or gives it back if none is accepted, with the reason that there was at that moment.
+    /// Puts a task into the queue, or gives it back if none is accepted, with the reason that there
+    /// was at that moment.
     pub(crate) fn enqueue<'s>(self, filled: Filled<'s>) -> Result<(), Refused<'s>> {
         self.accept(filled, Sort::Closure)
     }
@@ -167,7 +172,10 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// Why a task is refused now that found no slot: the executor's reason, or that it is full.
     pub(crate) fn refusal(self) -> Refusal {
-        self.shared().ready.with(Ready::refusal).unwrap_or(Refusal::Full)
+        self.shared()
+            .ready
+            .with(Ready::refusal)
+            .unwrap_or(Refusal::Full)
     }
 
     /// Counts a refusal.
@@ -186,36 +194,60 @@ impl<'e, H: Park> Registry<'e, H> {
         Some(running)
     }
 
-    /// Takes a certain task out of the queue and starts it, if it is there. Only for who holds its handle.
+    /// Takes a certain task out of the queue and starts it, if it is there. Only for who holds its
+    /// handle.
     pub(crate) fn take_queued(self, index: Index, worker: Option<u16>) -> Option<Running<'e>> {
         let slot = self.slot(index);
         let seen = slot.snapshot();
         if !seen.is_queued() {
             return None;
         }
-        // A closure is queued once, and the handle pins its slot: once out, it does not come back. A worker takes the lock all the same: another one
-        // that waits for the task must find it here or started, to know whether it is stuck.
+        // A closure is queued once, and the handle pins its slot: once out, it does not come back.
+        // A worker takes the lock all the same: another one that waits for the task must
+        // find it here or started, to know whether it is stuck.
         let can_be_taken_back = !seen.is_future();
-        let take_back = || can_be_taken_back && self.shared().arrivals.take_back(slot.get().link(), index, worker);
+        let take_back = || {
+            can_be_taken_back
+                && self
+                    .shared()
+                    .arrivals
+                    .take_back(slot.get().link(), index, worker)
+        };
         if worker.is_none() && take_back() {
             return slot.start();
         }
-        self.shared()
-            .ready
-            .with(|ready| if worker.is_some() && take_back() { slot.start() } else { self.pick(ready, slot, worker) })
+        self.shared().ready.with(|ready| {
+            if worker.is_some() && take_back() {
+                slot.start()
+            } else {
+                self.pick(ready, slot, worker)
+            }
+        })
     }
 
     /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
-    pub(crate) fn take_queued_of(self, index: Index, scope: *mut (), worker: Option<u16>) -> Option<Running<'e>> {
+    pub(crate) fn take_queued_of(
+        self,
+        index: Index,
+        scope: *mut (),
+        worker: Option<u16>,
+    ) -> Option<Running<'e>> {
         let slot = self.slot(index);
         let is_ours = || slot.scope() == scope && slot.snapshot().is_queued();
         if !is_ours() {
             return None;
         }
-        self.shared().ready.with(|ready| if is_ours() { self.pick(ready, slot, worker) } else { None })
+        self.shared().ready.with(|ready| {
+            if is_ours() {
+                self.pick(ready, slot, worker)
+            } else {
+                None
+            }
+        })
     }
 
-    /// A task for a worker, and whom to wake because there are more; or that the worker is to leave; or nothing.
+    /// A task for a worker, and whom to wake because there are more; or that the worker is to
+    /// leave; or nothing.
     #[inline]
     fn task_or_leave(self, ready: &Ready<H>, worker: u16) -> (Look<'e>, Option<(Rouse<H>, u32)>) {
         if ready.mode.get() == Mode::Stop {
@@ -228,14 +260,19 @@ impl<'e, H: Park> Registry<'e, H> {
         (if leaves { Look::Leave } else { Look::Nothing }, None)
     }
 
-    /// A look at the queue by a worker that nobody wakes. By itself, so that who only uses this does not carry what wakes workers.
+    /// A look at the queue by a worker that nobody wakes. By itself, so that who only uses this
+    /// does not carry what wakes workers.
     pub(crate) fn look_once(self, worker: u16) -> Look<'e> {
-        let (look, sleeper) = self.shared().ready.with(|ready| self.task_or_leave(ready, worker));
+        let (look, sleeper) = self
+            .shared()
+            .ready
+            .with(|ready| self.task_or_leave(ready, worker));
         self.call(sleeper);
         look
     }
 
-    /// A worker's look at the queue, after it was searching or something else. One that is tired has searched enough: if there is nothing it becomes idle.
+    /// A worker's look at the queue, after it was searching or something else. One that is tired
+    /// has searched enough: if there is nothing it becomes idle.
     pub(crate) fn look(self, worker: u16, searching: bool, tired: bool) -> Look<'e> {
         let bit = 1 << worker;
         let (look, sleeper) = self.shared().ready.with(|ready| {
@@ -267,7 +304,8 @@ impl<'e, H: Park> Registry<'e, H> {
         look
     }
 
-    /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if it runs, is done or gone.
+    /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if
+    /// it runs, is done or gone.
     pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
         // Bound: a further round means that a waker moved the task between the look and the lock.
@@ -280,13 +318,19 @@ impl<'e, H: Park> Registry<'e, H> {
                     return None;
                 }
                 // While it is linked, inside this lock, nothing else can happen to it.
-                if self.unlink(ready, index) { slot.cancel(generation, CancelFrom::Queue) } else { None }
+                if self.unlink(ready, index) {
+                    slot.cancel(generation, CancelFrom::Queue)
+                } else {
+                    None
+                }
             });
             if cancelled.is_some() {
                 return cancelled;
             }
             let seen = slot.snapshot();
-            if seen.phase() != Phase::Suspended || generation.is_some_and(|meant| meant != seen.generation()) {
+            if seen.phase() != Phase::Suspended
+                || generation.is_some_and(|meant| meant != seen.generation())
+            {
                 return None;
             }
         }
@@ -295,7 +339,8 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Puts a future that was woken back into the queue.
     pub(crate) fn wake(self, index: Index) {
         let slot = self.slot(index);
-        // Bound: a further round means that between the look and the lock another waker queued the future, and a worker polled it.
+        // Bound: a further round means that between the look and the lock another waker queued the
+        // future, and a worker polled it.
         while slot.wake() == Wake::Rests {
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
@@ -311,7 +356,8 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// A future was polled and is not ready. What to do with it is decided in the lock that shutdown takes first.
+    /// A future was polled and is not ready. What to do with it is decided in the lock that
+    /// shutdown takes first.
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let sleeper = self.shared().ready.with(|ready| {
@@ -323,11 +369,17 @@ impl<'e, H: Park> Registry<'e, H> {
             if again {
                 self.push(ready, slot);
             }
-            Ok(if again { self.whom_to_wake(ready) } else { None })
+            Ok(if again {
+                self.whom_to_wake(ready)
+            } else {
+                None
+            })
         })?;
-        // Somebody else may have it by now: its index stays what it is, and a look too many does no harm.
+        // Somebody else may have it by now: its index stays what it is, and a look too many does no
+        // harm.
         if slot.snapshot().has_listener() {
-            self.waits().with(|waits| self.unstick_all(waits, slot.index()));
+            self.waits()
+                .with(|waits| self.unstick_all(waits, slot.index()));
             self.nudge(slot.index());
         }
         self.call(sleeper);
@@ -366,14 +418,20 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Bound: the number of workers.
     #[inline]
     pub(crate) fn current_worker(self) -> Option<u16> {
-        if self.has_workers() { self.find_worker() } else { None }
+        if self.has_workers() {
+            self.find_worker()
+        } else {
+            None
+        }
     }
 
     fn find_worker(self) -> Option<u16> {
         let workers = self.workers();
         let id = H::current_id();
         // Relaxed: only our own thread ever writes our own number.
-        let place = workers.iter().position(|worker| worker.id.load(Ordering::Relaxed) == id)?;
+        let place = workers
+            .iter()
+            .position(|worker| worker.id.load(Ordering::Relaxed) == id)?;
         // There are at most as many workers as bits in a word.
         Some(place as u16)
     }
@@ -381,7 +439,11 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Whether two workers are on one thread's stack.
     pub(crate) fn share_a_thread(self, left: u16, right: u16) -> bool {
         // Relaxed: one of the two is the caller's own.
-        let id = |worker: u16| self.workers()[usize::from(worker)].id.load(Ordering::Relaxed);
+        let id = |worker: u16| {
+            self.workers()[usize::from(worker)]
+                .id
+                .load(Ordering::Relaxed)
+        };
         left == right || id(left) == id(right)
     }
 

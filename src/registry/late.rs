@@ -1,8 +1,9 @@
 //! Functions that are known only once somebody needs them.
 //!
-//! What completes a task must be able to call callbacks, wake waiters and feed groups; but in a program that never waits, nobody
-//! listens, and the code for it need not be there. So whoever listens leaves the function that serves listeners in a [`Late`], and
-//! whoever completes calls what it finds there. A linker then drops what no call can reach.
+//! What completes a task must be able to call callbacks, wake waiters and feed groups; but in a
+//! program that never waits, nobody listens, and the code for it need not be there. So whoever
+//! listens leaves the function that serves listeners in a [`Late`], and whoever completes calls
+//! what it finds there. A linker then drops what no call can reach.
 //!
 //! `unsafe` here: a function pointer in an atomic.
 
@@ -86,7 +87,8 @@ pub(crate) enum Scoped<'l, 'e> {
 ///
 /// # Safety
 ///
-/// - The pointer is that of a scope's tally, which is there and, if the task has ended, still counts it.
+/// - The pointer is that of a scope's tally, which is there and, if the task has ended, still
+///   counts it.
 pub(crate) type Tend<H> = for<'r, 'l, 'e> unsafe fn(Registry<'r, H>, *mut (), Scoped<'l, 'e>);
 
 // SAFETY: a function pointer.

@@ -1,11 +1,14 @@
-//! An executor's memory: everything inline, all of it zero at the start; and how it is found once its capacities are erased.
+//! An executor's memory: everything inline, all of it zero at the start; and how it is found once
+//! its capacities are erased.
 //!
-//! A [`Registry`] is a pointer to the memory and one to a table of where things are in it, which the compiler makes for each kind
-//! of executor: as a trait object, but a look at a slot is an address calculation, not a call.
+//! A [`Registry`] is a pointer to the memory and one to a table of where things are in it, which
+//! the compiler makes for each kind of executor: as a trait object, but a look at a slot is an
+//! address calculation, not a call.
 //!
 //! Invariants:
 //!
-//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`, and may be used for all of it.
+//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`,
+//!   and may be used for all of it.
 //! - **True Map.** A registry's [`Geometry`] is that of the core it points to.
 //!
 //! `unsafe` here: the pointers.
@@ -41,7 +44,9 @@ struct Geometry {
     workers: u16,
 }
 
-impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Core<WORKERS, QUEUE, SLOT_BYTES, H> {
+impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
+    Core<WORKERS, QUEUE, SLOT_BYTES, H>
+{
     const GEOMETRY: Geometry = Geometry {
         slots_at: offset_of!(Self, slots),
         slot_size: size_of::<Room<SLOT_BYTES>>(),
@@ -77,11 +82,18 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// - The slot is of a core of this very type, which is there, shared, for `'e`.
     pub(crate) unsafe fn around<'e>(slot: SlotRef<'e>) -> Registry<'e, H> {
-        let distance = Self::GEOMETRY.slots_at + usize::from(slot.index()) * Self::GEOMETRY.slot_size;
+        let distance =
+            Self::GEOMETRY.slots_at + usize::from(slot.index()) * Self::GEOMETRY.slot_size;
         let core = slot.as_ptr().wrapping_byte_sub(distance).cast_mut();
-        // SAFETY: *Whole*: the slot's pointer was made from one to the whole core (`Registry::slot`), which is not null.
+        // SAFETY: *Whole*: the slot's pointer was made from one to the whole core
+        // (`Registry::slot`), which is not null.
         let core = unsafe { NonNull::new_unchecked(core) };
-        Registry { core, geometry: const { &Self::GEOMETRY }, host: PhantomData, life: PhantomData }
+        Registry {
+            core,
+            geometry: const { &Self::GEOMETRY },
+            host: PhantomData,
+            life: PhantomData,
+        }
     }
 }
 
@@ -135,7 +147,12 @@ impl<'e, H: Park> Registry<'e, H> {
     ///
     /// - The core is there, shared, as long as anything made of the result is used.
     pub(crate) unsafe fn stretch(self) -> Registry<'static, H> {
-        Registry { core: self.core, geometry: self.geometry, host: PhantomData, life: PhantomData }
+        Registry {
+            core: self.core,
+            geometry: self.geometry,
+            host: PhantomData,
+            life: PhantomData,
+        }
     }
 
     #[inline(always)]
@@ -166,7 +183,9 @@ impl<'e, H: Park> Registry<'e, H> {
         // SAFETY: *True Map*: the first worker's cell is there, or would be.
         let first = unsafe { self.core.byte_add(self.geometry.workers_at) };
         // SAFETY: *Whole Core*; *True Map*: so many follow each other.
-        unsafe { core::slice::from_raw_parts(first.cast().as_ptr(), usize::from(self.geometry.workers)) }
+        unsafe {
+            core::slice::from_raw_parts(first.cast().as_ptr(), usize::from(self.geometry.workers))
+        }
     }
 
     #[inline(always)]
@@ -177,8 +196,12 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn waits(self) -> &'e Lock<Waits<H>> {
         // SAFETY: *True Map*: the lock is there.
         let waits = unsafe { self.core.byte_add(self.geometry.waits_at) };
-        let waits = core::ptr::slice_from_raw_parts(waits.as_ptr().cast_const(), usize::from(self.geometry.slots));
-        // SAFETY: *Whole Core*; *True Map*: it ends in so many cells; this is the pointer that unsizing a reference to it would give.
+        let waits = core::ptr::slice_from_raw_parts(
+            waits.as_ptr().cast_const(),
+            usize::from(self.geometry.slots),
+        );
+        // SAFETY: *Whole Core*; *True Map*: it ends in so many cells; this is the pointer that
+        // unsizing a reference to it would give.
         unsafe { &*(waits as *const Lock<Waits<H>>) }
     }
 
@@ -216,7 +239,9 @@ impl<const SLOT_BYTES: usize, H: Park> Copy for Rooms<'_, SLOT_BYTES, H> {}
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Rooms<'e, SLOT_BYTES, H> {
     #[inline(always)]
-    pub(crate) fn of<const WORKERS: usize, const QUEUE: usize>(core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>) -> Self {
+    pub(crate) fn of<const WORKERS: usize, const QUEUE: usize>(
+        core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>,
+    ) -> Self {
         Self(Registry::of(core))
     }
 

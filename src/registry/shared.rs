@@ -11,7 +11,10 @@ use crate::sync::{Apart, AtomicU16, AtomicUsize, LOCKLESS_WAYS, Lock, Ordering, 
 use crate::waiter::Place;
 
 /// What a worker runs first, and what makes the executor broken if that fails.
-pub(crate) type StartHook<H> = (fn(usize) -> Result<(), WorkerStartError>, fn(Registry<'_, H>));
+pub(crate) type StartHook<H> = (
+    fn(usize) -> Result<(), WorkerStartError>,
+    fn(Registry<'_, H>),
+);
 /// What a worker runs last.
 pub(crate) type ExitHook = fn(usize);
 
@@ -53,14 +56,16 @@ pub(crate) struct Ready<H: Park> {
     pub(crate) mode: Cell<Mode>,
     /// A worker could not start.
     pub(crate) broken: Cell<bool>,
-    /// Who sleeps and can be woken because there is work: one bit for each worker, and [`DRIVER`]'s.
+    /// Who sleeps and can be woken because there is work: one bit for each worker, and
+    /// [`DRIVER`]'s.
     pub(super) idle: Cell<usize>,
     /// Wakes one of them; there if somebody ever slept.
     pub(super) rouse: Cell<Option<Rouse<H>>>,
     /// Workers given to the host, and attached to a thread: one bit each.
     pub(crate) issued: Cell<usize>,
     pub(crate) attached: Cell<usize>,
-    /// Workers that were woken because there is work and have not looked since: one bit each. Where that keeps others from being woken.
+    /// Workers that were woken because there is work and have not looked since: one bit each.
+    /// Where that keeps others from being woken.
     coming: [Cell<usize>; LOCKLESS_WAYS],
     /// Workers that look for work without holding the lock.
     pub(super) searching: Cell<u16>,
@@ -121,14 +126,18 @@ impl Counters {
 /// One more. For figures that only the calling thread writes: no read-modify-write.
 #[inline]
 pub(crate) fn count(figure: &AtomicUsize) {
-    figure.store(figure.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+    figure.store(
+        figure.load(Ordering::Relaxed).wrapping_add(1),
+        Ordering::Relaxed,
+    );
 }
 
 /// One worker, as others see it.
 pub(crate) struct WorkerCell<H: Park> {
     /// The number of the thread that runs the worker; 0 while none does.
     pub(crate) id: AtomicUsize,
-    /// The slot whose task the worker is stuck on, plus one; 0 if it is not stuck, or on several. Inside the lock of the wait cells.
+    /// The slot whose task the worker is stuck on, plus one; 0 if it is not stuck, or on several.
+    /// Inside the lock of the wait cells.
     pub(crate) stuck_on: AtomicU16,
     pub(crate) desk: Lock<Desk<H>>,
     pub(crate) counters: Counters,
@@ -138,7 +147,8 @@ pub(crate) struct WorkerCell<H: Park> {
 pub(crate) struct Desk<H: Park> {
     pub(crate) thread: Cell<Option<H::Thread>>,
     pub(crate) home: Cell<Option<Registry<'static, H>>>,
-    /// What the `Worker` that `into_raw` made a pointer of knew: its `start` (0: there is none), and whether it was attached.
+    /// What the `Worker` that `into_raw` made a pointer of knew: its `start` (0: there is none),
+    /// and whether it was attached.
     pub(crate) raw_epoch: Cell<u32>,
     pub(crate) raw_attached: Cell<bool>,
 }
@@ -240,10 +250,13 @@ impl<H: Park> Ready<H> {
         self.searching.get() > 0 || self.coming.first().is_some_and(|coming| coming.get() != 0)
     }
 
-    /// Notes whether those who push without the lock are to be told. Says whether that was so before.
+    /// Notes whether those who push without the lock are to be told. Says whether that was so
+    /// before.
     #[inline]
     pub(super) fn notes_already(&self, awaits: bool) -> bool {
-        self.awaits.first().is_none_or(|cell| cell.replace(awaits) == awaits)
+        self.awaits
+            .first()
+            .is_none_or(|cell| cell.replace(awaits) == awaits)
     }
 
     /// A worker has come; or it never will.
@@ -258,6 +271,9 @@ impl<H: Park> Ready<H> {
     pub(super) fn any_sleeper(&self) -> Option<(Rouse<H>, u32)> {
         let idle = self.idle.get();
         self.idle.set(idle & idle.saturating_sub(1)); // clears the lowest bit
-        self.rouse.get().filter(|_| idle != 0).map(|rouse| (rouse, idle.trailing_zeros()))
+        self.rouse
+            .get()
+            .filter(|_| idle != 0)
+            .map(|rouse| (rouse, idle.trailing_zeros()))
     }
 }

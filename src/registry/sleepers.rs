@@ -1,4 +1,5 @@
-//! Who sleeps and how they are woken: idle workers, drivers, those who wait for a slot, and workers that are stuck.
+//! Who sleeps and how they are woken: idle workers, drivers, those who wait for a slot, and workers
+//! that are stuck.
 #![forbid(unsafe_code)]
 
 use super::shared::{DRIVER, Rouse};
@@ -75,8 +76,9 @@ impl<'e, H: Park> Registry<'e, H> {
         self.call(sleeper);
     }
 
-    /// Tells those who push without the lock whether somebody sleeps and nobody looks for work; to be called when either may have become true. Says
-    /// whether nothing has come of which they did not tell.
+    /// Tells those who push without the lock whether somebody sleeps and nobody looks for work; to
+    /// be called when either may have become true. Says whether nothing has come of which they
+    /// did not tell.
     fn note_sleepers(self, ready: &Ready<H>) -> bool {
         let awaits = ready.idle.get() != 0 && !ready.is_looked_after();
         ready.notes_already(awaits) || self.shared().arrivals.set_awaited(awaits)
@@ -86,7 +88,11 @@ impl<'e, H: Park> Registry<'e, H> {
     #[inline]
     pub(super) fn whom_to_wake(self, ready: &Ready<H>) -> Option<(Rouse<H>, u32)> {
         // The commonest answer first.
-        if ready.idle.get() == 0 { None } else { self.next_sleeper(ready) }
+        if ready.idle.get() == 0 {
+            None
+        } else {
+            self.next_sleeper(ready)
+        }
     }
 
     #[inline(never)]
@@ -99,7 +105,8 @@ impl<'e, H: Park> Registry<'e, H> {
         ready.next_sleeper()
     }
 
-    /// Somebody goes to sleep. `false`: not yet, a task came of which it was not told. The second time in one section, that is not so.
+    /// Somebody goes to sleep. `false`: not yet, a task came of which it was not told. The second
+    /// time in one section, that is not so.
     pub(super) fn fall_idle(self, ready: &Ready<H>, bit: usize) -> bool {
         let others = ready.idle.get();
         ready.idle.set(others | bit);
@@ -111,7 +118,8 @@ impl<'e, H: Park> Registry<'e, H> {
         told
     }
 
-    /// A worker that its host breaks off is counted on no more, and somebody else does what it was woken for.
+    /// A worker that its host breaks off is counted on no more, and somebody else does what it was
+    /// woken for.
     #[cold]
     pub(crate) fn lose(self, worker: u16, searching: bool) {
         let bit = 1 << worker;
@@ -148,7 +156,8 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// Wakes every worker that is parked, and whoever drives, waits for the workers, or waits for a slot.
+    /// Wakes every worker that is parked, and whoever drives, waits for the workers, or waits for a
+    /// slot.
     ///
     /// Bound: the number of workers, and three.
     pub(crate) fn wake_all(self) {
@@ -185,14 +194,18 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// The workers that wait for a task: for it alone, or as one of several. Inside the lock of the wait cells.
+    /// The workers that wait for a task: for it alone, or as one of several. Inside the lock of the
+    /// wait cells.
     fn waiting_workers(waits: &Waits<H>, index: Index) -> [Option<u16>; 2] {
         let cell = waits.cell(index);
-        let watcher = cell.group().and_then(|group| waits.cell(group).head.waiter.worker());
+        let watcher = cell
+            .group()
+            .and_then(|group| waits.cell(group).head.waiter.worker());
         [cell.waiter.worker(), watcher]
     }
 
-    /// What a task does next is not up to the worker it was on: nobody who waits for it is stuck. Inside the lock of the wait cells.
+    /// What a task does next is not up to the worker it was on: nobody who waits for it is stuck.
+    /// Inside the lock of the wait cells.
     ///
     /// Bound: the number of workers.
     pub(crate) fn unstick_all(self, waits: &Waits<H>, index: Index) {
@@ -210,8 +223,8 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// A worker that waits for a future looks again when that was woken: it may be the only one that can poll it. Whoever stands in the place
-    /// does so, and then those it displaced.
+    /// A worker that waits for a future looks again when that was woken: it may be the only one
+    /// that can poll it. Whoever stands in the place does so, and then those it displaced.
     pub(crate) fn nudge(self, index: Index) {
         if !self.slot(index).snapshot().has_listener() {
             return;
@@ -221,7 +234,9 @@ impl<'e, H: Park> Registry<'e, H> {
                 return [Waiter::None, Waiter::None];
             }
             let cell = waits.cell(index);
-            let watcher = cell.group().map_or(Waiter::None, |group| waits.cell(group).head.waiter.take());
+            let watcher = cell
+                .group()
+                .map_or(Waiter::None, |group| waits.cell(group).head.waiter.take());
             [cell.waiter.take(), watcher]
         });
         for waiter in waiters {

@@ -41,14 +41,22 @@ impl<'e> Filled<'e> {
         self.slot.state.publish_pending(sort);
     }
 
-    /// As [`publish`](Self::publish), and back if `push` then finds that the queue does not take it.
+    /// As [`publish`](Self::publish), and back if `push` then finds that the queue does not take
+    /// it.
     #[inline]
-    pub(crate) fn publish_if(self, sort: Sort, push: impl FnOnce(SlotRef<'e>) -> bool) -> Result<(), Self> {
+    pub(crate) fn publish_if(
+        self,
+        sort: Sort,
+        push: impl FnOnce(SlotRef<'e>) -> bool,
+    ) -> Result<(), Self> {
         self.slot.state.publish_pending(sort);
         if push(self.slot) {
             return Ok(());
         }
-        assert!(self.slot.state.withdraw(), "what was not pushed is not taken");
+        assert!(
+            self.slot.state.withdraw(),
+            "what was not pushed is not taken"
+        );
         Err(self)
     }
 }
@@ -122,8 +130,14 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
 
 /// Refuses what does not fit when the program is compiled, and names the knob.
 const fn check<F, T, const BYTES: usize>() {
-    assert!(size_of::<F>() <= BYTES, "slotted: the task is larger than a slot: raise SLOT_BYTES (or capture less)");
-    assert!(size_of::<T>() <= BYTES, "slotted: the task's result is larger than a slot: raise SLOT_BYTES");
+    assert!(
+        size_of::<F>() <= BYTES,
+        "slotted: the task is larger than a slot: raise SLOT_BYTES (or capture less)"
+    );
+    assert!(
+        size_of::<T>() <= BYTES,
+        "slotted: the task's result is larger than a slot: raise SLOT_BYTES"
+    );
     assert!(
         align_of::<F>() <= job::ALIGN,
         "slotted: the task is aligned more strictly than a slot: no SLOT_BYTES helps, capture it by reference"
@@ -155,7 +169,8 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     ///
     /// # Safety
     ///
-    /// - What `F` and `T` borrow stays valid until the task has ended and its outcome was taken or dropped.
+    /// - What `F` and `T` borrow stays valid until the task has ended and its outcome was taken or
+    ///   dropped.
     #[inline]
     pub(crate) unsafe fn borrowing_closure<F, T, V>(
         self,
@@ -170,12 +185,19 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     {
         const { check::<F, T, BYTES>() };
         // SAFETY: checked above; the table is that of `F` and `T`.
-        unsafe { self.slot.fill(const { &Closure::<F, T, V>::TABLE }, scope, closure) };
+        unsafe {
+            self.slot
+                .fill(const { &Closure::<F, T, V>::TABLE }, scope, closure)
+        };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
             Err((filled, reason)) => {
-                assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
-                // SAFETY: R1; the closure we moved in is still there, since `Filled` was not published.
+                assert!(
+                    filled.slot.as_ptr() == self.slot.as_ptr(),
+                    "commit gives back what it got"
+                );
+                // SAFETY: R1; the closure we moved in is still there, since `Filled` was not
+                // published.
                 let closure = unsafe { self.slot.empty::<F>() };
                 Err((self, closure, reason))
             }
@@ -194,11 +216,20 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     {
         const { check::<Polled<F>, F::Output, BYTES>() };
         // SAFETY: checked above; the table is that of `F`.
-        unsafe { self.slot.fill(const { &Polling::<F>::TABLE }, core::ptr::null_mut(), Polled { waker, future }) };
+        unsafe {
+            self.slot.fill(
+                const { &Polling::<F>::TABLE },
+                core::ptr::null_mut(),
+                Polled { waker, future },
+            )
+        };
         match commit(Filled { slot: self.slot }) {
             Ok(()) => Ok(Receiver::new(self.slot)),
             Err((filled, reason)) => {
-                assert!(filled.slot.as_ptr() == self.slot.as_ptr(), "commit gives back what it got");
+                assert!(
+                    filled.slot.as_ptr() == self.slot.as_ptr(),
+                    "commit gives back what it got"
+                );
                 // SAFETY: as in `borrowing_closure`; never polled, the future may still move.
                 let polled = unsafe { self.slot.empty::<Polled<F>>() };
                 Err((self, polled.future, reason))
@@ -210,7 +241,10 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     pub(crate) fn promise<T: Send + 'static>(self) -> (Promised<'e, T>, Receiver<'e, T>) {
         const { check::<(), T, BYTES>() };
         // SAFETY: checked above; a promise's job is `()`.
-        unsafe { self.slot.fill(const { &ByHand::<T>::TABLE }, core::ptr::null_mut(), ()) };
+        unsafe {
+            self.slot
+                .fill(const { &ByHand::<T>::TABLE }, core::ptr::null_mut(), ())
+        };
         // Nobody starts it: what an earlier task noted there would be taken for who does.
         self.slot.link.set_worker(None);
         self.slot.state.publish_open();
@@ -241,8 +275,13 @@ impl<'e> Vacancy<'e> {
         self.slot
     }
 
-    /// Makes the slot keep a callback for a task that returns `T`. Too large or too aligned, both come back.
-    pub(super) fn callback<F, T>(self, task: *mut (), callback: F) -> Result<FilledCallback<'e, F>, (Self, F)>
+    /// Makes the slot keep a callback for a task that returns `T`. Too large or too aligned, both
+    /// come back.
+    pub(super) fn callback<F, T>(
+        self,
+        task: *mut (),
+        callback: F,
+    ) -> Result<FilledCallback<'e, F>, (Self, F)>
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
@@ -251,8 +290,14 @@ impl<'e> Vacancy<'e> {
         }
         // A callback has no scope: the place says whose it is, for `Running::call` to check.
         // SAFETY: R1; checked above; the table is that of `F` and has no outcome.
-        unsafe { self.slot.fill(const { &Callback::<F, T>::TABLE }, task, callback) };
-        Ok(FilledCallback { vacancy: self, callback: PhantomData })
+        unsafe {
+            self.slot
+                .fill(const { &Callback::<F, T>::TABLE }, task, callback)
+        };
+        Ok(FilledCallback {
+            vacancy: self,
+            callback: PhantomData,
+        })
     }
 }
 

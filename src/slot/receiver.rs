@@ -15,9 +15,13 @@ pub(crate) struct Receiver<'e, T> {
 }
 
 impl<'e, T> Receiver<'e, T> {
-    /// Only right after the slot was filled and published with a handle for a task that returns `T` (*Same Type*).
+    /// Only right after the slot was filled and published with a handle for a task that returns `T`
+    /// (*Same Type*).
     pub(super) fn new(slot: SlotRef<'e>) -> Self {
-        Self { slot, outcome: PhantomData }
+        Self {
+            slot,
+            outcome: PhantomData,
+        }
     }
 
     #[inline]
@@ -34,8 +38,10 @@ impl<'e, T> Receiver<'e, T> {
     pub(crate) fn look(&self) -> Option<Result<&T, &TaskError>> {
         let seen = self.snapshot();
         seen.is_done().then(|| {
-            // SAFETY: R6, *Same Type*: an outcome of this kind and type; only we can move it, and we are borrowed.
-            self.slot.with(|bytes| unsafe { job::look(bytes, seen.kind()) })
+            // SAFETY: R6, *Same Type*: an outcome of this kind and type; only we can move it, and
+            // we are borrowed.
+            self.slot
+                .with(|bytes| unsafe { job::look(bytes, seen.kind()) })
         })
     }
 
@@ -47,16 +53,24 @@ impl<'e, T> Receiver<'e, T> {
             return Err(self);
         }
         let outcome = if seen.has_value() {
-            // SAFETY: R6, *Same Type*: a live `T`, since nobody but us takes it; the state forgets it below.
+            // SAFETY: R6, *Same Type*: a live `T`, since nobody but us takes it; the state forgets
+            // it below.
             Ok(self.slot.with(|bytes| unsafe { job::read::<T>(bytes) }))
         } else if seen.kind() == Kind::Error {
             // SAFETY: R6: a live `TaskError`, which the state forgets below.
-            Err(self.slot.with(|bytes| unsafe { job::read::<TaskError>(bytes) }))
+            Err(self
+                .slot
+                .with(|bytes| unsafe { job::read::<TaskError>(bytes) }))
         } else {
             Err(TaskError::Cancelled)
         };
-        // Without a promise we are the last, and nobody else can tell the word from one that says so.
-        let rest = if seen.has_promise() { self.slot.state.take() } else { Rest::Yours };
+        // Without a promise we are the last, and nobody else can tell the word from one that says
+        // so.
+        let rest = if seen.has_promise() {
+            self.slot.state.take()
+        } else {
+            Rest::Yours
+        };
         Ok((outcome, Last::of(rest, self.slot, Kind::Empty)))
     }
 
@@ -94,7 +108,10 @@ impl<'e> Untyped<'e> {
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_handle() {
             // Ours alone now: the kind is final.
-            Rest::Yours => Some(Last { slot: self.slot, kind: self.slot.snapshot().kind() }),
+            Rest::Yours => Some(Last {
+                slot: self.slot,
+                kind: self.slot.snapshot().kind(),
+            }),
             // Somebody else's: not to be looked at any more (*Hands Off*).
             Rest::Needed => None,
         }
@@ -105,15 +122,18 @@ impl<'e> Untyped<'e> {
 #[must_use]
 pub(crate) struct Promised<'e, T> {
     slot: SlotRef<'e>,
-    /// Invariant: what goes in here is what comes out of the handle. Never borrowed: `T: Send`, which every constructor asks for,
-    /// is enough to share it.
+    /// Invariant: what goes in here is what comes out of the handle. Never borrowed: `T: Send`,
+    /// which every constructor asks for, is enough to share it.
     outcome: PhantomData<fn(T) -> T>,
 }
 
 impl<'e, T: Send> Promised<'e, T> {
     /// Only right after the slot was published with a promise of a `T` (*Same Type*).
     pub(super) fn new(slot: SlotRef<'e>) -> Self {
-        Self { slot, outcome: PhantomData }
+        Self {
+            slot,
+            outcome: PhantomData,
+        }
     }
 
     pub(crate) fn snapshot(&self) -> Snapshot {
@@ -126,13 +146,17 @@ impl<'e, T: Send> Promised<'e, T> {
     }
 
     /// Writes the outcome, unless there is one already.
-    pub(crate) fn complete(&self, outcome: Result<T, TaskError>) -> Result<Ending<'e>, Result<T, TaskError>> {
+    pub(crate) fn complete(
+        &self,
+        outcome: Result<T, TaskError>,
+    ) -> Result<Ending<'e>, Result<T, TaskError>> {
         if !self.slot.state.complete_promise() {
             return Err(outcome);
         }
         let kind = self.slot.with_mut(|bytes| match outcome {
             Ok(value) => {
-                // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the promise was made.
+                // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the
+                // promise was made.
                 unsafe { job::write::<T>(bytes, value) };
                 Kind::Value
             }
@@ -143,14 +167,20 @@ impl<'e, T: Send> Promised<'e, T> {
                 Kind::Error
             }
         });
-        Ok(Ending { slot: self.slot, kind })
+        Ok(Ending {
+            slot: self.slot,
+            kind,
+        })
     }
 
     /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_promise() {
             // Ours alone now: the kind is final.
-            Rest::Yours => Some(Last { slot: self.slot, kind: self.slot.snapshot().kind() }),
+            Rest::Yours => Some(Last {
+                slot: self.slot,
+                kind: self.slot.snapshot().kind(),
+            }),
             // Somebody else's: not to be looked at any more (*Hands Off*).
             Rest::Needed => None,
         }

@@ -8,7 +8,8 @@ use super::Spawn;
 use crate::host::Park;
 use crate::worker::Worker;
 
-/// One named std thread for each worker; of [`StdHost`](crate::StdHost), or of a host of one's own whose threads are std's.
+/// One named std thread for each worker; of [`StdHost`](crate::StdHost), or of a host of one's own
+/// whose threads are std's.
 ///
 /// ```
 /// use slotted::{Executor, Pending, StdThreads};
@@ -29,7 +30,10 @@ impl StdThreads {
     /// Threads named `slotted-0`, `slotted-1`, …, with std's default stack.
     #[must_use]
     pub fn new() -> Self {
-        Self { prefix: String::from("slotted"), stack_size: None }
+        Self {
+            prefix: String::from("slotted"),
+            stack_size: None,
+        }
     }
 
     /// Names the threads `prefix-0`, `prefix-1`, ….
@@ -61,7 +65,8 @@ impl<H: Park> Spawn<H> for StdThreads {
     type Error = io::Error;
 
     fn spawn(&self, worker: Worker<H>) -> io::Result<()> {
-        let mut builder = thread::Builder::new().name(std::format!("{}-{}", self.prefix, worker.index()));
+        let mut builder =
+            thread::Builder::new().name(std::format!("{}-{}", self.prefix, worker.index()));
         if let Some(bytes) = self.stack_size {
             builder = builder.stack_size(bytes);
         }

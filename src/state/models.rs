@@ -37,7 +37,11 @@ fn the_last_to_leave_retires_and_nobody_else() {
         let taker = loom::thread::spawn(move || taker.drop_handle());
         let mut rests = giver.join().unwrap().to_vec();
         rests.push(taker.join().unwrap());
-        assert_eq!(rests.iter().filter(|&&rest| rest == Rest::Yours).count(), 1, "{rests:?}");
+        assert_eq!(
+            rests.iter().filter(|&&rest| rest == Rest::Yours).count(),
+            1,
+            "{rests:?}"
+        );
     });
 }
 

@@ -2,12 +2,13 @@
 //! atomics that work on cores without compare-and-swap.
 //!
 //! `unsafe` here: one line, that a value only reachable inside the critical section may be
-//! shared. `critical_section::Mutex` says the same, but cannot hold an unsized value, and one copy of the
-//! code for every capacity needs that.
+//! shared. `critical_section::Mutex` says the same, but cannot hold an unsized value, and one copy
+//! of the code for every capacity needs that.
 
 pub(crate) use portable_atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
-/// How many ways there are into the ready queue beside its lock: none is as short as a critical section.
+/// How many ways there are into the ready queue beside its lock: none is as short as a critical
+/// section.
 pub(crate) const LOCKLESS_WAYS: usize = 0;
 
 /// A value on cache lines of its own, where processors fight for them: not here.
@@ -19,8 +20,8 @@ pub(crate) struct LineStart;
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(T);
 
-// SAFETY: the value is reachable only through `Lock::with`, inside a critical section, so at most one
-// thread at a time has a reference to it; `Send` lets it be used from whichever that is.
+// SAFETY: the value is reachable only through `Lock::with`, inside a critical section, so at most
+// one thread at a time has a reference to it; `Send` lets it be used from whichever that is.
 unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {

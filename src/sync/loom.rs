@@ -7,7 +7,8 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering}
 
 use loom::sync::Mutex;
 
-/// How many ways there are into the ready queue beside its lock: as in the world of `std`, where there is more to go wrong.
+/// How many ways there are into the ready queue beside its lock: as in the world of `std`, where
+/// there is more to go wrong.
 pub(crate) const LOCKLESS_WAYS: usize = 1;
 
 /// A value on cache lines of its own, where processors fight for them: not here.

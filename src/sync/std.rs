@@ -7,8 +7,8 @@ pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering}
 use std::sync::{Mutex, PoisonError, TryLockError};
 
 /// Tries this often before it asks the operating system to wait: the sections are
-/// a few nanoseconds long, a futex wake costs thousands. (Measured beside it, see `ARCHITECTURE.md`: `Mutex::lock` alone, a backoff that
-/// doubles, a spin lock that yields.)
+/// a few nanoseconds long, a futex wake costs thousands. (Measured beside it, see
+/// `ARCHITECTURE.md`: `Mutex::lock` alone, a backoff that doubles, a spin lock that yields.)
 const SPINS: u32 = 100;
 
 /// How many ways there are into the ready queue beside its lock.
@@ -40,7 +40,8 @@ impl<T: ?Sized> Lock<T> {
         for _ in 0..SPINS {
             match self.0.try_lock() {
                 Ok(guard) => return section(&guard),
-                // Sections run no code that panics, and hold only `Cell`s: whatever is inside is whole.
+                // Sections run no code that panics, and hold only `Cell`s: whatever is inside is
+                // whole.
                 Err(TryLockError::Poisoned(poisoned)) => return section(&poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => core::hint::spin_loop(),
             }

@@ -1,4 +1,5 @@
-//! Several threads that look at one task through one handle, whose value must not be looked at by several threads.
+//! Several threads that look at one task through one handle, whose value must not be looked at by
+//! several threads.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be shared between threads safely
 #[cfg(control)]

@@ -1,4 +1,5 @@
-//! A scope's way of turning a permit into a task, called by a user, who could bring the permit of another executor.
+//! A scope's way of turning a permit into a task, called by a user, who could bring the permit of
+//! another executor.
 //~ error-contains: error[E0599]
 //~ error-contains: no method named `admit` found
 use slotted::{Executor, Permit};

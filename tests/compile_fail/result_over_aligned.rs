@@ -9,5 +9,9 @@ struct Strict(u8);
 
 fn main() {
     let executor: Executor<0, 1, 256> = Executor::new();
-    let _ = executor.submit(|| Strict(1)).unwrap().result().map(|strict| strict.0);
+    let _ = executor
+        .submit(|| Strict(1))
+        .unwrap()
+        .result()
+        .map(|strict| strict.0);
 }

@@ -3,7 +3,11 @@
 //~ error-contains: raise SLOT_BYTES
 use slotted::{Executor, TaskError};
 
-const BYTES: usize = if cfg!(control) { size_of::<TaskError>() } else { size_of::<TaskError>() - 1 };
+const BYTES: usize = if cfg!(control) {
+    size_of::<TaskError>()
+} else {
+    size_of::<TaskError>() - 1
+};
 
 static EXECUTOR: Executor<1, 1, BYTES> = Executor::new();
 

@@ -1,4 +1,5 @@
-//! A container of one's own for `as_completed`, which could show other handles each time it is asked.
+//! A container of one's own for `as_completed`, which could show other handles each time it is
+//! asked.
 //~ error-contains: error[E0277]
 //~ error-contains: Sealed
 use slotted::{Executor, JoinHandle, as_completed};

@@ -9,7 +9,8 @@ use slotted::{Clock, Executor, StdThreads, as_completed, as_completed_timeout};
 
 use crate::support::{Failure, State, Virtual, create_future, outcome};
 
-/// `test_no_timeout`: each handle once, those that are done first. The handles are of two executors.
+/// `test_no_timeout`: each handle once, those that are done first. The handles are of two
+/// executors.
 #[test]
 fn no_timeout() {
     let holder: Executor<0, 4> = Executor::new();
@@ -23,14 +24,26 @@ fn no_timeout() {
             let future2 = executor.submit(|| 7 * 7).unwrap();
             let completed = as_completed([future1, future2, cancelled, failed, successful]);
             assert_eq!(completed.len(), 5);
-            completed.map(|handle| outcome(handle.result())).collect::<Vec<_>>()
+            completed
+                .map(|handle| outcome(handle.result()))
+                .collect::<Vec<_>>()
         })
         .unwrap();
     outcomes.sort_unstable();
-    assert_eq!(outcomes, [Ok(42), Ok(42), Ok(49), Err(Failure::Cancelled), Err(Failure::Broken)]);
+    assert_eq!(
+        outcomes,
+        [
+            Ok(42),
+            Ok(42),
+            Ok(49),
+            Err(Failure::Cancelled),
+            Err(Failure::Broken)
+        ]
+    );
 }
 
-/// `test_future_times_out`: what is done is yielded, whatever the timeout; what is not is counted and given back.
+/// `test_future_times_out`: what is done is yielded, whatever the timeout; what is not is counted
+/// and given back.
 #[test]
 fn future_times_out() {
     let executor: Executor<0, 4, 64, Virtual> = Executor::new();
@@ -42,9 +55,16 @@ fn future_times_out() {
 
         let began = Virtual::now();
         let mut completed = as_completed_timeout([pending, cancelled, failed, successful], timeout);
-        let mut outcomes: Vec<_> = completed.by_ref().take(3).map(|handle| outcome(handle.unwrap().result())).collect();
+        let mut outcomes: Vec<_> = completed
+            .by_ref()
+            .take(3)
+            .map(|handle| outcome(handle.unwrap().result()))
+            .collect();
         outcomes.sort_unstable();
-        assert_eq!(outcomes, [Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)]);
+        assert_eq!(
+            outcomes,
+            [Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)]
+        );
         assert_eq!(Virtual::now(), began, "nothing was waited for");
 
         let error = completed.next().unwrap().unwrap_err();
@@ -52,7 +72,10 @@ fn future_times_out() {
         assert!(completed.next().is_none(), "it ends there");
         assert_eq!((error.unfinished(), error.total()), (1, 4));
         promise.set_result(7).unwrap();
-        let left: Vec<_> = error.into_handles().map(|handle| outcome(handle.result())).collect();
+        let left: Vec<_> = error
+            .into_handles()
+            .map(|handle| outcome(handle.result()))
+            .collect();
         assert_eq!(left, [Ok(7)]);
     }
 }
@@ -90,7 +113,10 @@ fn free_reference_yielded_future() {
     for (value, promise) in (0..8).zip(promises) {
         promise.set_result(value).unwrap();
         drop(promise);
-        assert_eq!(completed.next().map(|handle| outcome(handle.result())), Some(Ok(value)));
+        assert_eq!(
+            completed.next().map(|handle| outcome(handle.result())),
+            Some(Ok(value))
+        );
         assert_eq!(executor.stats().slots_in_use, completed.len());
     }
     assert!(completed.next().is_none());
@@ -100,9 +126,16 @@ fn free_reference_yielded_future() {
 #[test]
 fn correct_timeout_exception_msg() {
     let executor: Executor<0, 4> = Executor::new();
-    let samples = [State::CancelledAndNotified, State::Pending, State::Running, State::Successful]
-        .map(|state| create_future(&executor, state));
+    let samples = [
+        State::CancelledAndNotified,
+        State::Pending,
+        State::Running,
+        State::Successful,
+    ]
+    .map(|state| create_future(&executor, state));
     let (_promises, handles): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
-    let error = as_completed_timeout(handles, Duration::ZERO).find_map(Result::err).unwrap();
+    let error = as_completed_timeout(handles, Duration::ZERO)
+        .find_map(Result::err)
+        .unwrap();
     assert_eq!(error.to_string(), "2 (of 4) tasks unfinished");
 }

@@ -1,11 +1,13 @@
-//! `test_deadlock.py`: what goes wrong in a task must not hang the executor. Where CPython's cases fail while a task or
-//! result is pickled, ours fail in a destructor: the one place where foreign code runs outside the task itself.
+//! `test_deadlock.py`: what goes wrong in a task must not hang the executor. Where CPython's cases
+//! fail while a task or result is pickled, ours fail in a destructor: the one place where foreign
+//! code runs outside the task itself.
 //!
 //! Left out:
-//! - `test_crash_at_task_unpickle`, `test_exit_at_task_unpickle`, `test_crash_during_func_exec_on_worker`,
-//!   `test_exit_during_func_exec_on_worker`, `test_crash_during_result_pickle_on_worker`,
-//!   `test_exit_during_result_pickle_on_worker`, `test_exit_during_result_unpickle_in_result_handler`, `test_crash_big_data`: a
-//!   thread cannot die without its process.
+//! - `test_crash_at_task_unpickle`, `test_exit_at_task_unpickle`,
+//!   `test_crash_during_func_exec_on_worker`, `test_exit_during_func_exec_on_worker`,
+//!   `test_crash_during_result_pickle_on_worker`, `test_exit_during_result_pickle_on_worker`,
+//!   `test_exit_during_result_unpickle_in_result_handler`, `test_crash_big_data`: a thread cannot
+//!   die without its process.
 //! - `test_shutdown_deadlock_pickle`: tasks are not pickled.
 
 use std::sync::mpsc::channel;
@@ -32,7 +34,11 @@ fn error_at_task_pickle() {
     let handle = executor.submit(move || drop(poison)).unwrap();
     assert!(handle.cancel());
     assert_eq!(outcome(handle.result()), Err(Failure::Cancelled));
-    assert_eq!(outcome(executor.submit(|| 1).unwrap().result()), Ok(1), "its slot serves the next task");
+    assert_eq!(
+        outcome(executor.submit(|| 1).unwrap().result()),
+        Ok(1),
+        "its slot serves the next task"
+    );
 }
 
 /// `test_error_at_task_unpickle`: a task whose captured value fails as the task ends.
@@ -46,7 +52,10 @@ fn error_at_task_unpickle() {
                 let _held = &poison;
             };
             let failed = pool.submit(task).unwrap().result();
-            assert_eq!(outcome(failed), Err(Failure::Panicked("error at drop".to_owned())));
+            assert_eq!(
+                outcome(failed),
+                Err(Failure::Panicked("error at drop".to_owned()))
+            );
             assert_eq!(outcome(pool.submit(|| 1).unwrap().result()), Ok(1));
         })
         .unwrap();
@@ -58,15 +67,22 @@ fn error_during_func_exec_on_worker() {
     let executor: Executor<1, 4> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let failed = pool.submit(|| -> i32 { raise("error in the task") }).unwrap().result();
-            assert_eq!(outcome(failed), Err(Failure::Panicked("error in the task".to_owned())));
+            let failed = pool
+                .submit(|| -> i32 { raise("error in the task") })
+                .unwrap()
+                .result();
+            assert_eq!(
+                outcome(failed),
+                Err(Failure::Panicked("error in the task".to_owned()))
+            );
             assert_eq!(outcome(pool.submit(|| 1).unwrap().result()), Ok(1));
         })
         .unwrap();
     assert_eq!(executor.stats().panicked, 1);
 }
 
-/// `test_error_during_result_pickle_on_worker`: a result that nobody wants fails as the worker drops it.
+/// `test_error_during_result_pickle_on_worker`: a result that nobody wants fails as the worker
+/// drops it.
 #[test]
 fn error_during_result_pickle_on_worker() {
     static GATE: Gate = Gate::new();
@@ -105,11 +121,14 @@ fn shutdown_deadlock() {
     EXECUTOR.start(&StdThreads::new()).unwrap();
     let failed = EXECUTOR.submit(|| raise("error in the task")).unwrap();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
-    assert_eq!(outcome::<()>(failed.result()), Err(Failure::Panicked("error in the task".to_owned())));
+    assert_eq!(
+        outcome::<()>(failed.result()),
+        Err(Failure::Panicked("error in the task".to_owned()))
+    );
 }
 
-/// `test_gh105829_should_not_deadlock_if_wakeup_pipe_full`: submitting more than fits, while no worker listens, never
-/// blocks; and then a shutdown ends.
+/// `test_gh105829_should_not_deadlock_if_wakeup_pipe_full`: submitting more than fits, while no
+/// worker listens, never blocks; and then a shutdown ends.
 #[test]
 fn gh105829_should_not_deadlock_if_wakeup_pipe_full() {
     static EXECUTOR: Executor<1, 8> = Executor::new();
@@ -122,15 +141,20 @@ fn gh105829_should_not_deadlock_if_wakeup_pipe_full() {
     };
     EXECUTOR.submit(task).unwrap().detach();
     started.recv_timeout(LONG).unwrap();
-    let refused = (0..1000).filter(|_| EXECUTOR.submit(|| ()).is_err_and(|error| error.reason() == Refusal::Full));
+    let refused = (0..1000).filter(|_| {
+        EXECUTOR
+            .submit(|| ())
+            .is_err_and(|error| error.reason() == Refusal::Full)
+    });
     assert_eq!(refused.count(), 1000 - 7);
     GATE.release(1);
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
     assert_eq!(EXECUTOR.stats().completed, 8);
 }
 
-/// The first deadlock in CPython's documentation again, but the worker that waits has run the other task in place: what
-/// that one waits for lies beneath it on the same stack. The other worker is free, and can do nothing about it.
+/// The first deadlock in CPython's documentation again, but the worker that waits has run the other
+/// task in place: what that one waits for lies beneath it on the same stack. The other worker is
+/// free, and can do nothing about it.
 #[test]
 fn wait_for_a_task_beneath_on_the_same_stack() {
     static EXECUTOR: Executor<2, 4> = Executor::new();

@@ -1,4 +1,5 @@
-//! Where the crate differs from CPython on purpose: one test for each difference, named after what holds here.
+//! Where the crate differs from CPython on purpose: one test for each difference, named after what
+//! holds here.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -20,12 +21,15 @@ fn the_queue_is_bounded_and_a_refusal_hands_the_task_back() {
     let refused = executor.submit(|| 3).unwrap_err();
     assert_eq!(refused.reason(), Refusal::Full);
     assert_eq!(outcome(first.result()), Ok(1));
-    assert_eq!(outcome(executor.submit(refused.into_inner()).unwrap().result()), Ok(3));
+    assert_eq!(
+        outcome(executor.submit(refused.into_inner()).unwrap().result()),
+        Ok(3)
+    );
     assert_eq!(executor.stats().refused, 1);
 }
 
-/// CPython: `wait` and `as_completed` take a cancelled task for done only once a worker comes upon it, and hang if none
-/// ever does (gh-87893, gh-92001, gh-109934).
+/// CPython: `wait` and `as_completed` take a cancelled task for done only once a worker comes upon
+/// it, and hang if none ever does (gh-87893, gh-92001, gh-109934).
 #[test]
 fn cancelled_is_done_for_everybody_at_once() {
     static EXECUTOR: Executor<1, 8> = Executor::new();
@@ -41,7 +45,11 @@ fn cancelled_is_done_for_everybody_at_once() {
     let pending = || [(); 3].map(|()| EXECUTOR.submit(|| ()).unwrap());
 
     // The only worker comes upon nothing before the gate opens.
-    let (mut waited_for, completed, mut mixed) = (pending(), pending(), [busy, EXECUTOR.submit(|| ()).unwrap()]);
+    let (mut waited_for, completed, mut mixed) = (
+        pending(),
+        pending(),
+        [busy, EXECUTOR.submit(|| ()).unwrap()],
+    );
     assert!(mixed[1].cancel());
     let waited = wait(&mut mixed, ReturnWhen::FirstCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
@@ -49,7 +57,12 @@ fn cancelled_is_done_for_everybody_at_once() {
     EXECUTOR.begin_shutdown(Pending::Cancel);
     let waited = wait(&mut waited_for, ReturnWhen::AllCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (3, 0));
-    assert_eq!(as_completed(completed).filter(|handle| handle.cancelled()).count(), 3);
+    assert_eq!(
+        as_completed(completed)
+            .filter(|handle| handle.cancelled())
+            .count(),
+        3
+    );
 
     GATE.release(1);
     EXECUTOR.shutdown_timeout(Pending::Cancel, LONG).unwrap();
@@ -72,15 +85,24 @@ fn the_timeout_of_as_completed_counts_from_the_call() {
 fn map_goes_on_after_an_error() {
     let executor: Executor<2, 4> = Executor::new();
     let results = executor.run(&StdThreads::new(), |pool| {
-        let reciprocal = |n: u32| 100_u32.checked_div(n).unwrap_or_else(|| raise("division by zero"));
-        pool.map([1, 0, 2, 0, 4], reciprocal).map(outcome).collect::<Vec<_>>()
+        let reciprocal = |n: u32| {
+            100_u32
+                .checked_div(n)
+                .unwrap_or_else(|| raise("division by zero"))
+        };
+        pool.map([1, 0, 2, 0, 4], reciprocal)
+            .map(outcome)
+            .collect::<Vec<_>>()
     });
     let error = || Err(Failure::Panicked("division by zero".to_owned()));
-    assert_eq!(results.unwrap(), [Ok(100), error(), Ok(50), error(), Ok(25)]);
+    assert_eq!(
+        results.unwrap(),
+        [Ok(100), error(), Ok(50), error(), Ok(25)]
+    );
 }
 
-/// CPython: dropping the iterator before its first `next` cancels nothing (gh-136578). Here nothing was submitted by
-/// then.
+/// CPython: dropping the iterator before its first `next` cancels nothing (gh-136578). Here nothing
+/// was submitted by then.
 #[test]
 fn dropping_an_unstarted_map_leaves_nothing_behind() {
     let executor: Executor<0, 4> = Executor::new();
@@ -102,7 +124,10 @@ fn dropping_a_map_cancels_what_has_not_started() {
     drop(map);
     assert_eq!(executor.run_until_idle(), 0);
     assert_eq!(ran.try_iter().collect::<Vec<_>>(), [0, 1]);
-    assert_eq!((executor.stats().completed, executor.stats().cancelled), (2, 3));
+    assert_eq!(
+        (executor.stats().completed, executor.stats().cancelled),
+        (2, 3)
+    );
     assert_eq!(executor.stats().slots_in_use, 0);
 }
 
@@ -111,10 +136,23 @@ fn dropping_a_map_cancels_what_has_not_started() {
 fn a_result_is_moved_out_once() {
     let executor: Executor<0, 1> = Executor::new();
     let mut handle = executor.submit(|| String::from("mine")).unwrap();
-    assert_eq!(outcome(handle.result_timeout(LONG)), Ok(String::from("mine")));
-    assert_eq!(outcome(handle.result_timeout(LONG)), Err(Failure::AlreadyTaken));
-    assert_eq!(handle.try_result().map(outcome), Some(Err(Failure::AlreadyTaken)));
-    assert_eq!(executor.stats().slots_in_use, 0, "and its slot is free though the handle is still there");
+    assert_eq!(
+        outcome(handle.result_timeout(LONG)),
+        Ok(String::from("mine"))
+    );
+    assert_eq!(
+        outcome(handle.result_timeout(LONG)),
+        Err(Failure::AlreadyTaken)
+    );
+    assert_eq!(
+        handle.try_result().map(outcome),
+        Some(Err(Failure::AlreadyTaken))
+    );
+    assert_eq!(
+        executor.stats().slots_in_use,
+        0,
+        "and its slot is free though the handle is still there"
+    );
 }
 
 /// CPython: `result()` may return before the callbacks have run.
@@ -136,8 +174,14 @@ fn callbacks_run_before_the_result_can_be_taken() {
             GATE.release(1);
             called.recv_timeout(LONG).unwrap();
             assert!(handle.done(), "the task is done");
-            assert!(handle.try_result().is_none(), "but its value belongs to the callback");
-            assert_eq!(outcome(handle.result_timeout(Duration::ZERO)), Err(Failure::TimedOut));
+            assert!(
+                handle.try_result().is_none(),
+                "but its value belongs to the callback"
+            );
+            assert_eq!(
+                outcome(handle.result_timeout(Duration::ZERO)),
+                Err(Failure::TimedOut)
+            );
             GATE.release(1);
             assert_eq!(outcome(handle.result()), Ok(()));
             // Visible: the result came after it.
@@ -146,13 +190,15 @@ fn callbacks_run_before_the_result_can_be_taken() {
         .unwrap();
 }
 
-/// CPython hangs; this is the second deadlock in its documentation: the only worker waits for a task behind it in the
-/// queue.
+/// CPython hangs; this is the second deadlock in its documentation: the only worker waits for a
+/// task behind it in the queue.
 #[test]
 fn a_nested_wait_runs_what_it_waits_for() {
     static EXECUTOR: Executor<1, 4> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
-    let outer = EXECUTOR.submit(|| EXECUTOR.submit(|| 5_i32.pow(2)).unwrap().result().unwrap()).unwrap();
+    let outer = EXECUTOR
+        .submit(|| EXECUTOR.submit(|| 5_i32.pow(2)).unwrap().result().unwrap())
+        .unwrap();
     assert_eq!(outcome(outer.result()), Ok(25));
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
 }
@@ -167,16 +213,24 @@ fn nested_waits_of_every_kind_run_what_they_wait_for() {
         let mut handles = inner();
         let waited = wait(&mut handles, ReturnWhen::AllCompleted).done.len();
         drop(handles);
-        let completed = as_completed(inner()).map(|handle| handle.result().unwrap()).sum::<i32>();
-        let mapped = EXECUTOR.map([2, 3], |n: i32| n.pow(2)).map(Result::unwrap).sum::<i32>();
+        let completed = as_completed(inner())
+            .map(|handle| handle.result().unwrap())
+            .sum::<i32>();
+        let mapped = EXECUTOR
+            .map([2, 3], |n: i32| n.pow(2))
+            .map(Result::unwrap)
+            .sum::<i32>();
         (waited, completed, mapped)
     };
-    assert_eq!(outcome(EXECUTOR.submit(outer).unwrap().result_timeout(LONG)), Ok((2, 13, 13)));
+    assert_eq!(
+        outcome(EXECUTOR.submit(outer).unwrap().result_timeout(LONG)),
+        Ok((2, 13, 13))
+    );
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
 }
 
-/// CPython hangs; this is the first deadlock in its documentation: two tasks, each on its own thread, wait for each
-/// other.
+/// CPython hangs; this is the first deadlock in its documentation: two tasks, each on its own
+/// thread, wait for each other.
 #[test]
 fn a_wait_that_could_never_end_is_an_error() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
@@ -199,7 +253,10 @@ fn a_wait_that_could_never_end_is_an_error() {
     started.recv_timeout(LONG).unwrap();
     give_to_a.send(b).unwrap();
     give_to_b.send(a).unwrap();
-    assert_eq!(heard.recv_timeout(LONG).unwrap(), Err(Failure::WouldDeadlock));
+    assert_eq!(
+        heard.recv_timeout(LONG).unwrap(),
+        Err(Failure::WouldDeadlock)
+    );
     // The other was told the same, or had what it waited for.
     heard.recv_timeout(LONG).unwrap().ok();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
@@ -212,8 +269,14 @@ fn an_executor_can_be_started_again() {
     static EXECUTOR: Executor<2, 2> = Executor::new();
     for life in 0..3 {
         EXECUTOR.start(&StdThreads::new()).unwrap();
-        assert_eq!(outcome(EXECUTOR.submit(move || life).unwrap().result()), Ok(life));
+        assert_eq!(
+            outcome(EXECUTOR.submit(move || life).unwrap().result()),
+            Ok(life)
+        );
         EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
-        assert_eq!(EXECUTOR.submit(move || life).unwrap_err().reason(), Refusal::ShutDown);
+        assert_eq!(
+            EXECUTOR.submit(move || life).unwrap_err().reason(),
+            Refusal::ShutDown
+        );
     }
 }

@@ -4,7 +4,8 @@
 //! - `test_submit_keyword`: a closure has captured its arguments.
 //! - `test_map_buffersize_type_validation`: it is a `usize`.
 //! - `test_map_buffersize_without_iterable`: there always is an input.
-//! - `test_max_workers_negative`: `WORKERS` has no sign, and 0 is an executor that is stepped by hand.
+//! - `test_max_workers_negative`: `WORKERS` has no sign, and 0 is an executor that is stepped by
+//!   hand.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use crate::support::{Failure, LONG, Virtual, outcome, raise};
 #[test]
 fn submit() {
     let executor: Executor<4, 8> = Executor::new();
-    let result = executor.run(&StdThreads::new(), |pool| outcome(pool.submit(|| 2_i32.pow(8)).unwrap().result()));
+    let result = executor.run(&StdThreads::new(), |pool| {
+        outcome(pool.submit(|| 2_i32.pow(8)).unwrap().result())
+    });
     assert_eq!(result.unwrap(), Ok(256));
 }
 
@@ -37,14 +40,18 @@ fn map() {
     let executor: Executor<4, 5, 256> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let results: Vec<_> = pool.map(0..10_u32, |n| n.pow(n)).chunksize::<3>().map(outcome).collect();
+            let results: Vec<_> = pool
+                .map(0..10_u32, |n| n.pow(n))
+                .chunksize::<3>()
+                .map(outcome)
+                .collect();
             assert_eq!(results, expected);
         })
         .unwrap();
 }
 
-/// `test_map_chunksize` of `test_process_pool.py`: chunks that divide the input, do not, or hold all of it. (A chunk of
-/// less than one does not compile.)
+/// `test_map_chunksize` of `test_process_pool.py`: chunks that divide the input, do not, or hold
+/// all of it. (A chunk of less than one does not compile.)
 #[test]
 fn map_chunksize() {
     let expected: Vec<_> = (0..40_u64).map(|n| Ok(n * n)).collect();
@@ -52,9 +59,18 @@ fn map_chunksize() {
     executor
         .run(&StdThreads::new(), |pool| {
             let squares = || pool.map((0..40_u64).zip(0..40_u64), |(x, y)| x * y);
-            assert_eq!(squares().chunksize::<6>().map(outcome).collect::<Vec<_>>(), expected);
-            assert_eq!(squares().chunksize::<40>().map(outcome).collect::<Vec<_>>(), expected);
-            assert_eq!(squares().chunksize::<50>().map(outcome).collect::<Vec<_>>(), expected);
+            assert_eq!(
+                squares().chunksize::<6>().map(outcome).collect::<Vec<_>>(),
+                expected
+            );
+            assert_eq!(
+                squares().chunksize::<40>().map(outcome).collect::<Vec<_>>(),
+                expected
+            );
+            assert_eq!(
+                squares().chunksize::<50>().map(outcome).collect::<Vec<_>>(),
+                expected
+            );
         })
         .unwrap();
 }
@@ -65,24 +81,36 @@ fn map_exception() {
     let executor: Executor<4, 8> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let divmod = |divisor: i32| 1_i32.checked_div(divisor).unwrap_or_else(|| raise("division by zero"));
+            let divmod = |divisor: i32| {
+                1_i32
+                    .checked_div(divisor)
+                    .unwrap_or_else(|| raise("division by zero"))
+            };
             let mut quotients = pool.map([2, 3, 0, 5], divmod).map(outcome);
             assert_eq!(quotients.next(), Some(Ok(0)));
             assert_eq!(quotients.next(), Some(Ok(0)));
-            assert_eq!(quotients.next(), Some(Err(Failure::Panicked("division by zero".to_owned()))));
+            assert_eq!(
+                quotients.next(),
+                Some(Err(Failure::Panicked("division by zero".to_owned())))
+            );
         })
         .unwrap();
 }
 
-/// `test_map_timeout`: what was done in time is yielded; then, when the time is up and not before, the error; then
-/// nothing.
+/// `test_map_timeout`: what was done in time is yielded; then, when the time is up and not before,
+/// the error; then nothing.
 #[test]
 fn map_timeout() {
     // Not started: a task runs when the input is asked for the item after it.
     let executor: Executor<1, 4, 64, Virtual> = Executor::new();
-    let input = ["at once", "at once", "never"].into_iter().inspect(|_| assert!(executor.run_until_idle() <= 1));
+    let input = ["at once", "at once", "never"]
+        .into_iter()
+        .inspect(|_| assert!(executor.run_until_idle() <= 1));
     let began = Virtual::now();
-    let mut results = executor.map(input, |when| when).timeout(Duration::from_secs(5)).map(outcome);
+    let mut results = executor
+        .map(input, |when| when)
+        .timeout(Duration::from_secs(5))
+        .map(outcome);
     assert_eq!(results.next(), Some(Ok("at once")));
     assert_eq!(results.next(), Some(Ok("at once")));
     assert_eq!(Virtual::now() - began, 0);
@@ -107,8 +135,16 @@ fn map_buffersize() {
     executor
         .run(&StdThreads::new(), |pool| {
             for size in [1, 2, 4, 8] {
-                let results: Vec<_> = pool.map(0..4, |n: i32| n.to_string()).buffersize(size).map(outcome).collect();
-                assert_eq!(results, ["0", "1", "2", "3"].map(|digit| Ok(digit.to_owned())), "buffersize {size}");
+                let results: Vec<_> = pool
+                    .map(0..4, |n: i32| n.to_string())
+                    .buffersize(size)
+                    .map(outcome)
+                    .collect();
+                assert_eq!(
+                    results,
+                    ["0", "1", "2", "3"].map(|digit| Ok(digit.to_owned())),
+                    "buffersize {size}"
+                );
             }
         })
         .unwrap();
@@ -122,8 +158,14 @@ fn map_buffersize_on_multiple_iterables() {
     executor
         .run(&StdThreads::new(), |pool| {
             for size in [1, 2, 4, 8] {
-                let sums = pool.map((0..4).zip(0..4), |(x, y): (i32, i32)| x + y).buffersize(size);
-                assert_eq!(sums.map(outcome).collect::<Vec<_>>(), [Ok(0), Ok(2), Ok(4), Ok(6)], "buffersize {size}");
+                let sums = pool
+                    .map((0..4).zip(0..4), |(x, y): (i32, i32)| x + y)
+                    .buffersize(size);
+                assert_eq!(
+                    sums.map(outcome).collect::<Vec<_>>(),
+                    [Ok(0), Ok(2), Ok(4), Ok(6)],
+                    "buffersize {size}"
+                );
             }
         })
         .unwrap();
@@ -136,7 +178,10 @@ fn map_buffersize_on_infinite_iterable() {
     executor
         .run(&StdThreads::new(), |pool| {
             let mut numbers = pool.map(0_u64.., |n| n).buffersize(2).map(outcome);
-            assert_eq!([numbers.next(), numbers.next(), numbers.next()], [Some(Ok(0)), Some(Ok(1)), Some(Ok(2))]);
+            assert_eq!(
+                [numbers.next(), numbers.next(), numbers.next()],
+                [Some(Ok(0)), Some(Ok(1)), Some(Ok(2))]
+            );
         })
         .unwrap();
 }
@@ -147,8 +192,14 @@ fn map_buffersize_on_multiple_infinite_iterables() {
     let executor: Executor<2, 8> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let mut sums = pool.map((0_u64..).zip(0_u64..), |(x, y)| x + y).buffersize(2).map(outcome);
-            assert_eq!([sums.next(), sums.next(), sums.next()], [Some(Ok(0)), Some(Ok(2)), Some(Ok(4))]);
+            let mut sums = pool
+                .map((0_u64..).zip(0_u64..), |(x, y)| x + y)
+                .buffersize(2)
+                .map(outcome);
+            assert_eq!(
+                [sums.next(), sums.next(), sums.next()],
+                [Some(Ok(0)), Some(Ok(2)), Some(Ok(4))]
+            );
         })
         .unwrap();
 }
@@ -157,12 +208,14 @@ fn map_buffersize_on_multiple_infinite_iterables() {
 #[test]
 fn map_buffersize_on_empty_iterable() {
     let executor: Executor<0, 4> = Executor::new();
-    let mut nothing = executor.map(core::iter::empty::<i32>(), |n| n).buffersize(2);
+    let mut nothing = executor
+        .map(core::iter::empty::<i32>(), |n| n)
+        .buffersize(2);
     assert!(nothing.next().is_none());
 }
 
-/// `test_map_buffersize_when_buffer_is_full`: no more is taken from the input than fits the buffer. (The first `next`
-/// fills it.)
+/// `test_map_buffersize_when_buffer_is_full`: no more is taken from the input than fits the buffer.
+/// (The first `next` fills it.)
 #[test]
 fn map_buffersize_when_buffer_is_full() {
     let executor: Executor<0, 8> = Executor::new();
@@ -189,7 +242,8 @@ fn free_reference() {
         .unwrap();
 }
 
-/// `test_no_stale_references`: what a task has captured is gone once it has run, though nobody looks at its result.
+/// `test_no_stale_references`: what a task has captured is gone once it has run, though nobody
+/// looks at its result.
 #[test]
 fn no_stale_references() {
     struct Telling(Sender<()>);
@@ -213,13 +267,16 @@ fn no_stale_references() {
     let stepped: Executor<0, 4> = Executor::new();
     let object = Arc::new(());
     let captured = Arc::clone(&object);
-    let handle = stepped.submit(move || Arc::strong_count(&captured)).unwrap();
+    let handle = stepped
+        .submit(move || Arc::strong_count(&captured))
+        .unwrap();
     assert_eq!(stepped.run_until_idle(), 1);
     assert_eq!(Arc::strong_count(&object), 1);
     assert_eq!(outcome(handle.result()), Ok(2));
 }
 
-/// `test_traceback` of `test_process_pool.py`: what a task threw reaches whoever asks, whole, and can be thrown on.
+/// `test_traceback` of `test_process_pool.py`: what a task threw reaches whoever asks, whole, and
+/// can be thrown on.
 #[test]
 fn traceback() {
     let executor: Executor<1, 4> = Executor::new();
@@ -228,20 +285,29 @@ fn traceback() {
             let handle = pool.submit(|| raise("bug in the task")).unwrap();
             let error: TaskError = Result::<(), _>::unwrap_err(handle.result());
             assert_eq!(error.to_string(), "the task panicked: bug in the task");
-            let TaskError::Panicked(panic) = error else { panic!("{error}") };
-            let thrown = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| panic.resume())).unwrap_err();
+            let TaskError::Panicked(panic) = error else {
+                panic!("{error}")
+            };
+            let thrown = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| panic.resume()))
+                .unwrap_err();
             assert_eq!(thrown.downcast_ref::<&str>(), Some(&"bug in the task"));
         })
         .unwrap();
 }
 
-/// `test_shutdown_race_issue12456`: a shutdown right behind more tasks than workers neither hangs nor loses one.
+/// `test_shutdown_race_issue12456`: a shutdown right behind more tasks than workers neither hangs
+/// nor loses one.
 #[test]
 fn shutdown_race_issue12456() {
     static EXECUTOR: Executor<5, 6> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
-    let handles: Vec<_> = (0..6).map(|number| EXECUTOR.submit(move || number).unwrap()).collect();
+    let handles: Vec<_> = (0..6)
+        .map(|number| EXECUTOR.submit(move || number).unwrap())
+        .collect();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
-    let results: Vec<Result<i32, Failure>> = handles.into_iter().map(|handle| outcome(handle.result())).collect();
+    let results: Vec<Result<i32, Failure>> = handles
+        .into_iter()
+        .map(|handle| outcome(handle.result()))
+        .collect();
     assert_eq!(results, [Ok(0), Ok(1), Ok(2), Ok(3), Ok(4), Ok(5)]);
 }

@@ -28,8 +28,13 @@ fn done_callback_with_result() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
     let (tell, heard) = channel();
-    handle.add_done_callback(move |outcome| tell.send(told(outcome)).unwrap()).unwrap();
-    assert!(heard.try_recv().is_err(), "called before there was an outcome");
+    handle
+        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .unwrap();
+    assert!(
+        heard.try_recv().is_err(),
+        "called before there was an outcome"
+    );
     promise.set_result(5).unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Ok(5)]);
 }
@@ -42,14 +47,21 @@ fn done_callback_with_exception() {
 
     let (promise, handle) = create_future(&executor, State::Pending);
     let tell_broken = tell.clone();
-    handle.add_done_callback(move |outcome| tell_broken.send(told(outcome)).unwrap()).unwrap();
+    handle
+        .add_done_callback(move |outcome| tell_broken.send(told(outcome)).unwrap())
+        .unwrap();
     promise.set_error(TaskError::Broken).unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
 
     let handle = executor.submit(|| -> i32 { raise("test") }).unwrap();
-    handle.add_done_callback(move |outcome| tell.send(told(outcome)).unwrap()).unwrap();
+    handle
+        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .unwrap();
     assert!(executor.run_one());
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Panicked("test".to_owned()))]);
+    assert_eq!(
+        heard.try_iter().collect::<Vec<_>>(),
+        [Err(Failure::Panicked("test".to_owned()))]
+    );
 }
 
 /// `test_done_callback_with_cancel`
@@ -58,9 +70,14 @@ fn done_callback_with_cancel() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Pending);
     let (tell, heard) = channel();
-    handle.add_done_callback(move |outcome| tell.send(told(outcome)).unwrap()).unwrap();
+    handle
+        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .unwrap();
     assert!(handle.cancel());
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Cancelled)]);
+    assert_eq!(
+        heard.try_iter().collect::<Vec<_>>(),
+        [Err(Failure::Cancelled)]
+    );
     assert!(handle.cancel(), "a second cancel is granted");
     assert!(heard.try_recv().is_err(), "and calls nobody");
 }
@@ -78,7 +95,9 @@ fn done_callback_raises() {
             raise("doh!")
         })
         .unwrap();
-    handle.add_done_callback(move |_| tell.send("next").unwrap()).unwrap();
+    handle
+        .add_done_callback(move |_| tell.send("next").unwrap())
+        .unwrap();
     promise.set_result(5).unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["raising", "next"]);
     // CPython writes to stderr; here the panic is counted.
@@ -93,8 +112,15 @@ fn done_callback_already_successful() {
     let (promise, handle) = create_future(&executor, State::Pending);
     promise.set_result(5).unwrap();
     let (tell, heard) = channel();
-    handle.add_done_callback(move |outcome| tell.send((told(outcome), thread::current().id())).unwrap()).unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [(Ok(5), thread::current().id())]);
+    handle
+        .add_done_callback(move |outcome| {
+            tell.send((told(outcome), thread::current().id())).unwrap()
+        })
+        .unwrap();
+    assert_eq!(
+        heard.try_iter().collect::<Vec<_>>(),
+        [(Ok(5), thread::current().id())]
+    );
 }
 
 /// `test_done_callback_already_failed`
@@ -103,7 +129,9 @@ fn done_callback_already_failed() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Failed);
     let (tell, heard) = channel();
-    handle.add_done_callback(move |outcome| tell.send(told(outcome)).unwrap()).unwrap();
+    handle
+        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .unwrap();
     assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
 }
 
@@ -113,8 +141,13 @@ fn done_callback_already_cancelled() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Cancelled);
     let (tell, heard) = channel();
-    handle.add_done_callback(move |outcome| tell.send(told(outcome)).unwrap()).unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Cancelled)]);
+    handle
+        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .unwrap();
+    assert_eq!(
+        heard.try_iter().collect::<Vec<_>>(),
+        [Err(Failure::Cancelled)]
+    );
 }
 
 /// `test_done_callback_raises_already_succeeded`
@@ -149,7 +182,14 @@ fn repr() {
 #[test]
 fn cancel() {
     // Granted or not, and whether it is cancelled, running and done afterwards.
-    let answers = in_each_state(|handle| (handle.cancel(), handle.cancelled(), handle.running(), handle.done()));
+    let answers = in_each_state(|handle| {
+        (
+            handle.cancel(),
+            handle.cancelled(),
+            handle.running(),
+            handle.done(),
+        )
+    });
     assert_eq!(
         answers,
         [
@@ -166,19 +206,28 @@ fn cancel() {
 /// `test_cancelled`
 #[test]
 fn cancelled() {
-    assert_eq!(in_each_state(|handle| handle.cancelled()), [false, false, true, true, false, false]);
+    assert_eq!(
+        in_each_state(|handle| handle.cancelled()),
+        [false, false, true, true, false, false]
+    );
 }
 
 /// `test_done`
 #[test]
 fn done() {
-    assert_eq!(in_each_state(|handle| handle.done()), [false, false, true, true, true, true]);
+    assert_eq!(
+        in_each_state(|handle| handle.done()),
+        [false, false, true, true, true, true]
+    );
 }
 
 /// `test_running`
 #[test]
 fn running() {
-    assert_eq!(in_each_state(|handle| handle.running()), [false, true, false, false, false, false]);
+    assert_eq!(
+        in_each_state(|handle| handle.running()),
+        [false, true, false, false, false, false]
+    );
 }
 
 /// `test_result_with_timeout`
@@ -213,14 +262,17 @@ fn exception_with_timeout() {
     );
 }
 
-/// `test_result_with_success`: the value comes while somebody waits. A waiter runs ready tasks, so the task that gives
-/// the signal runs only once the wait has begun.
+/// `test_result_with_success`: the value comes while somebody waits. A waiter runs ready tasks, so
+/// the task that gives the signal runs only once the wait has begun.
 #[test]
 fn result_with_success() {
     let executor = Holder::new();
     let (promise, mut handle) = create_future(&executor, State::Pending);
     let (waiting, wait_began) = channel();
-    executor.submit(move || waiting.send(()).unwrap()).unwrap().detach();
+    executor
+        .submit(move || waiting.send(()).unwrap())
+        .unwrap()
+        .detach();
     thread::scope(|scope| {
         scope.spawn(move || {
             wait_began.recv().unwrap();
@@ -237,13 +289,19 @@ fn result_with_cancel() {
     let (_promise, mut handle) = create_future(&executor, State::Pending);
     let canceller = handle.canceller();
     let (waiting, wait_began) = channel();
-    executor.submit(move || waiting.send(()).unwrap()).unwrap().detach();
+    executor
+        .submit(move || waiting.send(()).unwrap())
+        .unwrap()
+        .detach();
     thread::scope(|scope| {
         scope.spawn(move || {
             wait_began.recv().unwrap();
             assert!(canceller.cancel());
         });
-        assert_eq!(outcome(handle.result_timeout(LONG)), Err(Failure::Cancelled));
+        assert_eq!(
+            outcome(handle.result_timeout(LONG)),
+            Err(Failure::Cancelled)
+        );
     });
 }
 
@@ -253,13 +311,19 @@ fn exception_with_success() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
     let (waiting, wait_began) = channel();
-    executor.submit(move || waiting.send(()).unwrap()).unwrap().detach();
+    executor
+        .submit(move || waiting.send(()).unwrap())
+        .unwrap()
+        .detach();
     thread::scope(|scope| {
         scope.spawn(move || {
             wait_began.recv().unwrap();
             promise.set_error(TaskError::Broken).unwrap();
         });
-        assert_eq!(handle.error_timeout(LONG).map(failure), Some(Failure::Broken));
+        assert_eq!(
+            handle.error_timeout(LONG).map(failure),
+            Some(Failure::Broken)
+        );
     });
     assert_eq!(handle.error().map(failure), Some(Failure::Broken));
     assert_eq!(outcome(handle.result()), Err(Failure::Broken));
@@ -272,7 +336,10 @@ fn multiple_set_result() {
     let (promise, handle) = create_future(&executor, State::Pending);
     promise.set_result(1).unwrap();
     let refused = promise.set_result(2).unwrap_err();
-    assert_eq!(refused.to_string(), "the promise was already completed or cancelled");
+    assert_eq!(
+        refused.to_string(),
+        "the promise was already completed or cancelled"
+    );
     assert_eq!(refused.into_inner(), 2, "the value comes back");
     assert!(handle.done());
     assert_eq!(outcome(handle.result()), Ok(1));
@@ -285,7 +352,11 @@ fn multiple_set_exception() {
     let (promise, handle) = create_future(&executor, State::Pending);
     promise.set_error(TaskError::Broken).unwrap();
     let refused = promise.set_error(TaskError::Cancelled).unwrap_err();
-    assert_eq!(failure(&refused.into_inner()), Failure::Cancelled, "the error comes back");
+    assert_eq!(
+        failure(&refused.into_inner()),
+        Failure::Cancelled,
+        "the error comes back"
+    );
     assert!(promise.set_result(1).is_err());
     assert_eq!(handle.error().map(failure), Some(Failure::Broken));
 }

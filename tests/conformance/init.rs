@@ -15,8 +15,8 @@ std::thread_local! {
     static INITIALIZED_AS: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// `InitializerMixin.test_initializer`: every worker has run the hook, once and with its own number, before its first
-/// task.
+/// `InitializerMixin.test_initializer`: every worker has run the hook, once and with its own
+/// number, before its first task.
 #[test]
 fn initializer() {
     fn initialize(worker: usize) -> Result<(), WorkerStartError> {
@@ -50,8 +50,14 @@ fn breaks(executor: &'static Executor<2, 4>) {
     assert_eq!(outcome(pending.result()), Err(Failure::Broken));
     let refused = executor.submit(|| "never").unwrap_err();
     assert_eq!(refused.reason(), Refusal::Broken);
-    assert_eq!(refused.to_string(), "the executor is broken: a worker could not start");
-    assert_eq!(executor.submit_blocking(|| "never").unwrap_err().reason(), Refusal::Broken);
+    assert_eq!(
+        refused.to_string(),
+        "the executor is broken: a worker could not start"
+    );
+    assert_eq!(
+        executor.submit_blocking(|| "never").unwrap_err().reason(),
+        Refusal::Broken
+    );
     executor.shutdown_timeout(Pending::Run, LONG).unwrap();
     assert_eq!(executor.stats().completed, 0);
 }
@@ -66,6 +72,7 @@ fn failing_initializer() {
 /// `FailingInitializerMixin.test_initializer`: CPython's hook fails by raising.
 #[test]
 fn raising_initializer() {
-    static EXECUTOR: Executor<2, 4> = Executor::new().on_worker_start(|_| raise("error in initializer"));
+    static EXECUTOR: Executor<2, 4> =
+        Executor::new().on_worker_start(|_| raise("error in initializer"));
     breaks(&EXECUTOR);
 }

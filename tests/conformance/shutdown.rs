@@ -1,8 +1,10 @@
 //! `test_shutdown.py`.
 //!
 //! Left out:
-//! - `test_interpreter_shutdown`, `test_submit_after_interpreter_shutdown`: nothing runs after `main`.
-//! - `test_del_shutdown`: a started executor is `'static` or borrowed by `run`; it cannot be dropped.
+//! - `test_interpreter_shutdown`, `test_submit_after_interpreter_shutdown`: nothing runs after
+//!   `main`.
+//! - `test_del_shutdown`: a started executor is `'static` or borrowed by `run`; it cannot be
+//!   dropped.
 //! - `ProcessPoolShutdownTest`: no processes.
 
 use std::collections::BTreeSet;
@@ -23,24 +25,40 @@ fn run_after_shutdown() {
     let refused = EXECUTOR.submit(|| 2_i32.pow(5)).unwrap_err();
     assert_eq!(refused.reason(), Refusal::ShutDown);
     assert_eq!(refused.into_inner()(), 32, "the task comes back, unrun");
-    assert_eq!(EXECUTOR.submit_blocking(|| ()).unwrap_err().reason(), Refusal::ShutDown);
-    assert_eq!(EXECUTOR.map([2], |n: i32| n).map(outcome).collect::<Vec<_>>(), [Err(Failure::Cancelled)]);
+    assert_eq!(
+        EXECUTOR.submit_blocking(|| ()).unwrap_err().reason(),
+        Refusal::ShutDown
+    );
+    assert_eq!(
+        EXECUTOR
+            .map([2], |n: i32| n)
+            .map(outcome)
+            .collect::<Vec<_>>(),
+        [Err(Failure::Cancelled)]
+    );
     assert_eq!(EXECUTOR.reserve().unwrap_err().reason(), Refusal::ShutDown);
 }
 
-/// `test_hang_issue12364`: shutdown waits for everything that was submitted; the results can be had afterwards.
+/// `test_hang_issue12364`: shutdown waits for everything that was submitted; the results can be had
+/// afterwards.
 #[test]
 fn hang_issue12364() {
     static EXECUTOR: Executor<5, 50> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
-    let handles: Vec<_> = (0..50).map(|number| EXECUTOR.submit(move || number).unwrap()).collect();
+    let handles: Vec<_> = (0..50)
+        .map(|number| EXECUTOR.submit(move || number).unwrap())
+        .collect();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
     assert!(handles.iter().all(|handle| handle.done()));
-    let results: Vec<_> = handles.into_iter().map(|handle| handle.result().unwrap()).collect();
+    let results: Vec<_> = handles
+        .into_iter()
+        .map(|handle| handle.result().unwrap())
+        .collect();
     assert_eq!(results, (0..50).collect::<Vec<_>>());
 }
 
-/// `test_cancel_futures`: `shutdown(cancel_futures=True)` cancels all that has not started, and only that.
+/// `test_cancel_futures`: `shutdown(cancel_futures=True)` cancels all that has not started, and
+/// only that.
 #[test]
 fn cancel_futures() {
     static EXECUTOR: Executor<5, 50> = Executor::new();
@@ -61,10 +79,14 @@ fn cancel_futures() {
         started.recv_timeout(LONG).unwrap();
     }
     EXECUTOR.begin_shutdown(Pending::Cancel);
-    assert_eq!(handles.iter().filter(|handle| handle.cancelled()).count(), 45);
+    assert_eq!(
+        handles.iter().filter(|handle| handle.cancelled()).count(),
+        45
+    );
     GATE.release(5);
     EXECUTOR.shutdown_timeout(Pending::Cancel, LONG).unwrap();
-    let (cancelled, others): (Vec<_>, Vec<_>) = handles.into_iter().partition(|handle| handle.cancelled());
+    let (cancelled, others): (Vec<_>, Vec<_>) =
+        handles.into_iter().partition(|handle| handle.cancelled());
     assert_eq!((cancelled.len(), others.len()), (45, 5));
     for handle in others {
         assert!(handle.done());
@@ -72,7 +94,8 @@ fn cancel_futures() {
     }
 }
 
-/// `test_hang_gh83386`: `shutdown(wait=False)` returns while a task runs, and the task runs to its end.
+/// `test_hang_gh83386`: `shutdown(wait=False)` returns while a task runs, and the task runs to its
+/// end.
 #[test]
 fn hang_gh83386() {
     static EXECUTOR: Executor<3, 4> = Executor::new();
@@ -104,7 +127,14 @@ fn hang_gh94440() {
     let handle = EXECUTOR.submit(|| 0).unwrap();
     let cancelled = handle.cancel();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
-    assert_eq!(outcome(handle.result()), if cancelled { Err(Failure::Cancelled) } else { Ok(0) });
+    assert_eq!(
+        outcome(handle.result()),
+        if cancelled {
+            Err(Failure::Cancelled)
+        } else {
+            Ok(0)
+        }
+    );
 }
 
 /// `test_threads_terminate`
@@ -128,24 +158,36 @@ fn threads_terminate() {
 fn context_manager_shutdown() {
     let executor: Executor<5, 10> = Executor::new();
     let threads = Joinable::default();
-    let results = executor.run(&threads, |pool| pool.map(-5..5, i32::abs).map(Result::unwrap).collect::<Vec<_>>());
+    let results = executor.run(&threads, |pool| {
+        pool.map(-5..5, i32::abs)
+            .map(Result::unwrap)
+            .collect::<Vec<_>>()
+    });
     assert_eq!(results.unwrap(), [5, 4, 3, 2, 1, 0, 1, 2, 3, 4]);
     assert_eq!(threads.join(), 5);
-    assert_eq!(executor.submit(|| ()).unwrap_err().reason(), Refusal::ShutDown);
+    assert_eq!(
+        executor.submit(|| ()).unwrap_err().reason(),
+        Refusal::ShutDown
+    );
 }
 
-/// `test_shutdown_no_wait`: what is pending when a shutdown begins that nobody waits for is run, and then the threads
-/// end.
+/// `test_shutdown_no_wait`: what is pending when a shutdown begins that nobody waits for is run,
+/// and then the threads end.
 #[test]
 fn shutdown_no_wait() {
     static EXECUTOR: Executor<5, 10> = Executor::new();
     let threads = Joinable::default();
-    let handles: Vec<_> = (-5..5_i32).map(|number| EXECUTOR.submit(move || number.abs()).unwrap()).collect();
+    let handles: Vec<_> = (-5..5_i32)
+        .map(|number| EXECUTOR.submit(move || number.abs()).unwrap())
+        .collect();
     EXECUTOR.start(&threads).unwrap();
     EXECUTOR.begin_shutdown(Pending::Run);
     assert_eq!(threads.join(), 5);
     assert!(handles.iter().all(|handle| handle.done()));
-    let results: Vec<_> = handles.into_iter().map(|handle| handle.result().unwrap()).collect();
+    let results: Vec<_> = handles
+        .into_iter()
+        .map(|handle| handle.result().unwrap())
+        .collect();
     assert_eq!(results, [5, 4, 3, 2, 1, 0, 1, 2, 3, 4]);
 }
 
@@ -162,7 +204,10 @@ fn thread_names(threads: &StdThreads) -> BTreeSet<String> {
             };
             pool.submit(task).unwrap()
         });
-        handles.into_iter().map(|handle| handle.result().unwrap().unwrap()).collect()
+        handles
+            .into_iter()
+            .map(|handle| handle.result().unwrap().unwrap())
+            .collect()
     });
     names.unwrap()
 }
@@ -171,14 +216,22 @@ fn thread_names(threads: &StdThreads) -> BTreeSet<String> {
 #[test]
 fn thread_names_assigned() {
     let names = thread_names(&StdThreads::new().prefix("SpecialPool"));
-    assert_eq!(names, (0..5).map(|number| format!("SpecialPool-{number}")).collect());
+    assert_eq!(
+        names,
+        (0..5)
+            .map(|number| format!("SpecialPool-{number}"))
+            .collect()
+    );
 }
 
 /// `test_thread_names_default`
 #[test]
 fn thread_names_default() {
     let names = thread_names(&StdThreads::new());
-    assert_eq!(names, (0..5).map(|number| format!("slotted-{number}")).collect());
+    assert_eq!(
+        names,
+        (0..5).map(|number| format!("slotted-{number}")).collect()
+    );
 }
 
 /// `test_cancel_futures_wait_false`
@@ -198,7 +251,11 @@ fn cancel_futures_wait_false() {
     let pending = EXECUTOR.submit(|| "pear").unwrap();
     started.recv_timeout(LONG).unwrap();
     EXECUTOR.begin_shutdown(Pending::Cancel);
-    assert_eq!(outcome(pending.result()), Err(Failure::Cancelled), "known while the worker is still busy");
+    assert_eq!(
+        outcome(pending.result()),
+        Err(Failure::Cancelled),
+        "known while the worker is still busy"
+    );
     GATE.release(1);
     assert_eq!(outcome(running.result()), Ok("apple"));
     assert_eq!(threads.join(), 1);

@@ -61,13 +61,19 @@ pub(crate) enum State {
     Successful,
 }
 
-pub(crate) const STATES: [State; 6] =
-    [State::Pending, State::Running, State::Cancelled, State::CancelledAndNotified, State::Failed, State::Successful];
+pub(crate) const STATES: [State; 6] = [
+    State::Pending,
+    State::Running,
+    State::Cancelled,
+    State::CancelledAndNotified,
+    State::Failed,
+    State::Successful,
+];
 
 pub(crate) type Future<'e, H = StdHost> = (Promise<'e, i32, H>, JoinHandle<'e, i32, H>);
 
-/// CPython's `create_future`: a task in the given state, with the promise that keeps it there. A success is 42, a
-/// failure is `Broken`.
+/// CPython's `create_future`: a task in the given state, with the promise that keeps it there. A
+/// success is 42, a failure is `Broken`.
 pub(crate) fn create_future<const WORKERS: usize, const QUEUE: usize, H: Park>(
     executor: &Executor<WORKERS, QUEUE, 64, H>,
     state: State,
@@ -96,11 +102,17 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) const fn new() -> Self {
-        Self { permits: Mutex::new(0), released: Condvar::new() }
+        Self {
+            permits: Mutex::new(0),
+            released: Condvar::new(),
+        }
     }
 
     pub(crate) fn acquire(&self) {
-        let mut permits = self.released.wait_while(self.permits.lock().unwrap(), |permits| *permits == 0).unwrap();
+        let mut permits = self
+            .released
+            .wait_while(self.permits.lock().unwrap(), |permits| *permits == 0)
+            .unwrap();
         *permits -= 1;
     }
 
@@ -118,7 +130,10 @@ impl Joinable {
     /// Waits for the threads to end, and says how many there were.
     pub(crate) fn join(self) -> usize {
         let threads = self.0.into_inner().unwrap();
-        threads.into_iter().map(|thread| thread.join().unwrap()).count()
+        threads
+            .into_iter()
+            .map(|thread| thread.join().unwrap())
+            .count()
     }
 }
 
@@ -136,7 +151,8 @@ std::thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
 }
 
-/// One thread whose clock moves only when it sleeps, or when the test says so. Its tick is a millisecond.
+/// One thread whose clock moves only when it sleeps, or when the test says so. Its tick is a
+/// millisecond.
 #[derive(Debug)]
 pub(crate) struct Virtual;
 

@@ -12,8 +12,8 @@ use slotted::{Executor, StdThreads};
 
 use crate::support::{Failure, Gate, LONG, outcome};
 
-/// `test_map_submits_without_iteration`: what the window holds is submitted at once, and runs though nobody iterates
-/// on. (The first `next` submits it, and `detach` says that it is to run.)
+/// `test_map_submits_without_iteration`: what the window holds is submitted at once, and runs
+/// though nobody iterates on. (The first `next` submits it, and `detach` says that it is to run.)
 #[test]
 fn map_submits_without_iteration() {
     let executor: Executor<5, 10> = Executor::new();
@@ -58,8 +58,8 @@ fn saturation() {
     assert_eq!(executor.stats().completed, 60);
 }
 
-/// `test_executor_map_current_future_cancel`: when its time is up, a map cancels the item it waited for, and those
-/// behind it.
+/// `test_executor_map_current_future_cancel`: when its time is up, a map cancels the item it waited
+/// for, and those behind it.
 #[test]
 fn executor_map_current_future_cancel() {
     static GATE: Gate = Gate::new();
@@ -75,7 +75,9 @@ fn executor_map_current_future_cancel() {
             let task = log_and_wait.clone();
             let first = pool.submit(move || task("first")).unwrap();
             assert_eq!(log.recv_timeout(LONG), Ok(("first", "started")));
-            let mut map = pool.map(["second", "third"], log_and_wait).timeout(Duration::ZERO);
+            let mut map = pool
+                .map(["second", "third"], log_and_wait)
+                .timeout(Duration::ZERO);
             assert_eq!(map.next().map(outcome), Some(Err(Failure::TimedOut)));
             assert_eq!(pool.stats().cancelled, 2);
             assert!(map.next().is_none());

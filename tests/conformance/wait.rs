@@ -7,19 +7,26 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 
-use slotted::{Clock, Executor, JoinHandle, ReturnWhen, StdThreads, TaskError, Waited, wait, wait_timeout};
+use slotted::{
+    Clock, Executor, JoinHandle, ReturnWhen, StdThreads, TaskError, Waited, wait, wait_timeout,
+};
 
 use crate::support::{Failure, Gate, LONG, State, Virtual, create_future, outcome, raise};
 
 /// The outcomes of those that are done, sorted, and how many are not.
 fn told<H: Clock>(waited: Waited<'_, '_, i32, H>) -> (Vec<Result<i32, Failure>>, usize) {
     assert!(waited.not_done.iter().all(|handle| !handle.done()));
-    let mut done: Vec<_> = waited.done.iter_mut().map(|handle| outcome(handle.result_timeout(LONG))).collect();
+    let mut done: Vec<_> = waited
+        .done
+        .iter_mut()
+        .map(|handle| outcome(handle.result_timeout(LONG)))
+        .collect();
     done.sort_unstable();
     (done, waited.not_done.len())
 }
 
-/// A pool, and a holder of tasks that are completed by hand: handles of both are waited for together.
+/// A pool, and a holder of tasks that are completed by hand: handles of both are waited for
+/// together.
 struct Fixture {
     pool: Executor<5, 8>,
     holder: Executor<0, 8>,
@@ -28,7 +35,11 @@ struct Fixture {
 
 impl Fixture {
     fn new() -> Self {
-        Self { pool: Executor::new(), holder: Executor::new(), gate: Arc::default() }
+        Self {
+            pool: Executor::new(),
+            holder: Executor::new(),
+            gate: Arc::default(),
+        }
     }
 
     /// Runs `body` while the pool runs; then lets the tasks go that [`held`](Self::held) made.
@@ -85,17 +96,31 @@ fn first_completed_some_already_completed() {
     });
 }
 
-/// `test_first_exception`: a success does not end the wait; the first failure does. Four workers are held up, so that
-/// the fifth runs the others one after the other.
+/// `test_first_exception`: a success does not end the wait; the first failure does. Four workers
+/// are held up, so that the fifth runs the others one after the other.
 #[test]
 fn first_exception() {
     let fixture = Fixture::new();
     fixture.run(|| {
         let mut handles: Vec<_> = (0..4).map(|_| fixture.held()).collect();
         handles.push(fixture.pool.submit(|| 2 * 21).unwrap());
-        handles.push(fixture.pool.submit(|| raise("this is an exception")).unwrap());
+        handles.push(
+            fixture
+                .pool
+                .submit(|| raise("this is an exception"))
+                .unwrap(),
+        );
         let waited = wait(&mut handles, ReturnWhen::FirstError);
-        assert_eq!(told(waited), (vec![Ok(42), Err(Failure::Panicked("this is an exception".to_owned()))], 4));
+        assert_eq!(
+            told(waited),
+            (
+                vec![
+                    Ok(42),
+                    Err(Failure::Panicked("this is an exception".to_owned()))
+                ],
+                4
+            )
+        );
     });
 }
 
@@ -111,12 +136,17 @@ fn first_exception_returned() {
         executor.submit_fallible(|| Ok(2)).unwrap(),
     ];
     let waited = wait(&mut handles, ReturnWhen::FirstError);
-    let done: Vec<_> = waited.done.iter_mut().map(|handle| handle.try_result().unwrap().unwrap()).collect();
+    let done: Vec<_> = waited
+        .done
+        .iter_mut()
+        .map(|handle| handle.try_result().unwrap().unwrap())
+        .collect();
     assert_eq!(done, [Ok(1), Err("a value"), Err("a failure")]);
     assert_eq!(waited.not_done.len(), 1);
 }
 
-/// `test_first_exception_some_already_complete`: neither a success nor a cancelled task is a failure.
+/// `test_first_exception_some_already_complete`: neither a success nor a cancelled task is a
+/// failure.
 #[test]
 fn first_exception_some_already_complete() {
     let fixture = Fixture::new();
@@ -176,13 +206,28 @@ fn all_completed() {
 #[test]
 fn timeout() {
     let executor: Executor<0, 4, 64, Virtual> = Executor::new();
-    let samples = [State::Pending, State::CancelledAndNotified, State::Failed, State::Successful]
-        .map(|state| create_future(&executor, state));
+    let samples = [
+        State::Pending,
+        State::CancelledAndNotified,
+        State::Failed,
+        State::Successful,
+    ]
+    .map(|state| create_future(&executor, state));
     let (_promises, mut handles): (Vec<_>, Vec<_>) = samples.into_iter().unzip();
     let began = Virtual::now();
-    let waited = wait_timeout(&mut handles, Duration::from_millis(50), ReturnWhen::AllCompleted);
+    let waited = wait_timeout(
+        &mut handles,
+        Duration::from_millis(50),
+        ReturnWhen::AllCompleted,
+    );
     assert_eq!(Virtual::now() - began, 50);
-    assert_eq!(told(waited), (vec![Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)], 1));
+    assert_eq!(
+        told(waited),
+        (
+            vec![Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)],
+            1
+        )
+    );
 }
 
 /// `test_pending_calls_race`: tasks that end all at once while somebody waits for all of them.
@@ -192,7 +237,9 @@ fn pending_calls_race() {
     let executor: Executor<5, 100> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let mut handles: Vec<_> = (0..100).map(|_| pool.submit(|| GATE.acquire()).unwrap()).collect();
+            let mut handles: Vec<_> = (0..100)
+                .map(|_| pool.submit(|| GATE.acquire()).unwrap())
+                .collect();
             GATE.release(100);
             let waited = wait(&mut handles, ReturnWhen::AllCompleted);
             assert_eq!((waited.done.len(), waited.not_done.len()), (100, 0));
@@ -200,8 +247,8 @@ fn pending_calls_race() {
         .unwrap();
 }
 
-/// What `done` promises, in the one moment where it is hard to keep: the task has ended, its callback still looks at
-/// the value.
+/// What `done` promises, in the one moment where it is hard to keep: the task has ended, its
+/// callback still looks at the value.
 #[test]
 fn results_of_done_can_be_taken_without_waiting() {
     static GATE: Gate = Gate::new();
@@ -219,9 +266,16 @@ fn results_of_done_can_be_taken_without_waiting() {
             called.recv_timeout(LONG).unwrap();
             let mut handles = [handle];
             let waited = wait_timeout(&mut handles, Duration::ZERO, ReturnWhen::AllCompleted);
-            let taken: Vec<_> = waited.done.iter_mut().map(|handle| handle.try_result().map(outcome)).collect();
+            let taken: Vec<_> = waited
+                .done
+                .iter_mut()
+                .map(|handle| handle.try_result().map(outcome))
+                .collect();
             GATE.release(1);
-            assert!(taken.iter().all(Option::is_some), "done, but not to be had: {taken:?}");
+            assert!(
+                taken.iter().all(Option::is_some),
+                "done, but not to be had: {taken:?}"
+            );
         })
         .unwrap();
 }

@@ -88,7 +88,12 @@ impl Actor {
 
     /// Waits until the thread is parked and nobody has woken it.
     pub(crate) fn until_asleep(&self) {
-        drop(self.0.changed.wait_while(self.0.sleep.lock().unwrap(), |sleep| !sleep.asleep).unwrap());
+        drop(
+            self.0
+                .changed
+                .wait_while(self.0.sleep.lock().unwrap(), |sleep| !sleep.asleep)
+                .unwrap(),
+        );
     }
 
     /// Whether the thread is parked and nobody has woken it.
@@ -109,8 +114,15 @@ impl Actor {
     fn park(&self) {
         self.change(|sleep| sleep.asleep = !sleep.permit);
         let sleep = self.0.sleep.lock().unwrap();
-        let mut sleep = self.0.changed.wait_while(sleep, |sleep| !sleep.permit || sleep.held).unwrap();
-        *sleep = Sleep { held: sleep.held, ..Sleep::default() };
+        let mut sleep = self
+            .0
+            .changed
+            .wait_while(sleep, |sleep| !sleep.permit || sleep.held)
+            .unwrap();
+        *sleep = Sleep {
+            held: sleep.held,
+            ..Sleep::default()
+        };
     }
 
     fn unpark(&self) {

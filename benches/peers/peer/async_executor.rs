@@ -42,7 +42,8 @@ impl Pool for Threads {
     where
         F: FnOnce() -> u64 + Send + 'static,
     {
-        let mut handles: FuturesUnordered<_> = tasks.into_iter().map(|task| self.submit(task)).collect();
+        let mut handles: FuturesUnordered<_> =
+            tasks.into_iter().map(|task| self.submit(task)).collect();
         block_on(async {
             while let Some(result) = handles.next().await {
                 visit(result);
@@ -57,7 +58,10 @@ impl ForkJoin for Threads {
     }
 }
 
-fn fork(executor: Arc<Executor<'static>>, n: u64) -> core::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
+fn fork(
+    executor: Arc<Executor<'static>>,
+    n: u64,
+) -> core::pin::Pin<Box<dyn Future<Output = u64> + Send>> {
     Box::pin(async move {
         if n < CUTOFF {
             return workload::fibonacci(n);

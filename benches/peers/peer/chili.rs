@@ -13,7 +13,10 @@ use crate::workload::{self, CUTOFF, Workload};
 
 /// The calling thread is counted.
 fn threads() -> ThreadPool {
-    ThreadPool::with_config(Config { thread_count: NonZero::new(WORKERS + 1), ..Config::default() })
+    ThreadPool::with_config(Config {
+        thread_count: NonZero::new(WORKERS + 1),
+        ..Config::default()
+    })
 }
 
 fn fork(scope: &mut Scope<'_>, n: u64) -> u64 {
@@ -32,18 +35,26 @@ fn fork_join(effort: Effort) -> Figures {
 
 fn halve(scope: &mut Scope<'_>, output: &mut [u64], input: &[u64], chunk: usize) {
     if output.len() <= chunk {
-        output.iter_mut().zip(input).for_each(|(place, &item)| *place = work(item));
+        output
+            .iter_mut()
+            .zip(input)
+            .for_each(|(place, &item)| *place = work(item));
         return;
     }
     let middle = output.len() / 2;
     let (places, more_places) = output.split_at_mut(middle);
     let (items, more_items) = input.split_at(middle);
-    scope.join(|scope| halve(scope, places, items, chunk), |scope| halve(scope, more_places, more_items, chunk));
+    scope.join(
+        |scope| halve(scope, places, items, chunk),
+        |scope| halve(scope, more_places, more_items, chunk),
+    );
 }
 
 fn array(effort: Effort) -> Figures {
     let threads = threads();
-    workload::array_with(effort, |input, output, chunk| halve(&mut threads.scope(), output, input, chunk))
+    workload::array_with(effort, |input, output, chunk| {
+        halve(&mut threads.scope(), output, input, chunk)
+    })
 }
 
 pub fn find(workload: Workload) -> Found {

@@ -21,7 +21,11 @@ struct Threads(Arc<Queue>);
 
 impl Threads {
     fn execute(&self, job: impl FnOnce() + Send + 'static) {
-        self.0.jobs.lock().expect("no panic").push_back(Box::new(job));
+        self.0
+            .jobs
+            .lock()
+            .expect("no panic")
+            .push_back(Box::new(job));
         self.0.filled.notify_one();
     }
 }
@@ -36,7 +40,10 @@ impl Pool for Threads {
             thread::spawn(move || {
                 loop {
                     let jobs = queue.jobs.lock().expect("no panic");
-                    let mut jobs = queue.filled.wait_while(jobs, |jobs| jobs.is_empty()).expect("no panic");
+                    let mut jobs = queue
+                        .filled
+                        .wait_while(jobs, |jobs| jobs.is_empty())
+                        .expect("no panic");
                     let job = jobs.pop_front();
                     drop(jobs);
                     job.into_iter().for_each(|job| job());

@@ -41,7 +41,8 @@ impl Pool for Forte {
         POOL.block_on(handle)
     }
 
-    /// The caller is a worker, and must not block in a channel: it looks into it when the scope has ended.
+    /// The caller is a worker, and must not block in a channel: it looks into it when the scope has
+    /// ended.
     fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
     where
         F: FnOnce() -> u64 + Send + 'static,
@@ -61,7 +62,10 @@ impl Pool for Forte {
         POOL.scope(|scope| {
             for (places, items) in output.chunks_mut(chunk).zip(input.chunks(chunk)) {
                 scope.spawn(move |_| {
-                    places.iter_mut().zip(items).for_each(|(place, &item)| *place = work(item));
+                    places
+                        .iter_mut()
+                        .zip(items)
+                        .for_each(|(place, &item)| *place = work(item));
                 });
             }
         });

@@ -17,7 +17,12 @@ impl Pool for Threads {
     type Handle<T: Send + 'static> = RemoteHandle<T>;
 
     fn start() -> Self {
-        Self(ThreadPool::builder().pool_size(WORKERS).create().expect("threads"))
+        Self(
+            ThreadPool::builder()
+                .pool_size(WORKERS)
+                .create()
+                .expect("threads"),
+        )
     }
 
     fn submit<T, F>(&self, task: F) -> Self::Handle<T>
@@ -36,7 +41,8 @@ impl Pool for Threads {
     where
         F: FnOnce() -> u64 + Send + 'static,
     {
-        let mut handles: FuturesUnordered<_> = tasks.into_iter().map(|task| self.submit(task)).collect();
+        let mut handles: FuturesUnordered<_> =
+            tasks.into_iter().map(|task| self.submit(task)).collect();
         block_on(async {
             while let Some(result) = handles.next().await {
                 visit(result);
@@ -47,7 +53,11 @@ impl Pool for Threads {
 
 impl ForkJoin for Threads {
     fn fibonacci(&self, n: u64) -> u64 {
-        block_on(self.0.spawn_with_handle(fork(self.0.clone(), n)).expect("open"))
+        block_on(
+            self.0
+                .spawn_with_handle(fork(self.0.clone(), n))
+                .expect("open"),
+        )
     }
 }
 
@@ -56,7 +66,9 @@ fn fork(threads: ThreadPool, n: u64) -> core::pin::Pin<Box<dyn Future<Output = u
         if n < CUTOFF {
             return workload::fibonacci(n);
         }
-        let other = threads.spawn_with_handle(fork(threads.clone(), n - 2)).expect("open");
+        let other = threads
+            .spawn_with_handle(fork(threads.clone(), n - 2))
+            .expect("open");
         fork(threads, n - 1).await + other.await
     })
 }

@@ -15,7 +15,17 @@ const SCRIPT: &str = include_str!("executors.py");
 /// What prints a sample, as this program does with `--sample`.
 pub fn measure(kind: &str, workload: Workload, effort: Effort) -> Command {
     let mut command = Command::new("python3");
-    command.args(["-c", SCRIPT, workload.name(), if effort == Effort::Quick { "quick" } else { "full" }, kind]);
+    command.args([
+        "-c",
+        SCRIPT,
+        workload.name(),
+        if effort == Effort::Quick {
+            "quick"
+        } else {
+            "full"
+        },
+        kind,
+    ]);
     command
 }
 

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use crossbeam_channel::{bounded, unbounded};
-use rayon::iter::{IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelIterator};
+use rayon::iter::{
+    IndexedParallelIterator, IntoParallelRefIterator, IntoParallelRefMutIterator, ParallelIterator,
+};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::{Found, pool};
@@ -12,7 +14,10 @@ use crate::work::work;
 use crate::workload::{self, CUTOFF, Workload};
 
 fn threads() -> ThreadPool {
-    ThreadPoolBuilder::new().num_threads(WORKERS).build().expect("threads")
+    ThreadPoolBuilder::new()
+        .num_threads(WORKERS)
+        .build()
+        .expect("threads")
 }
 
 fn each_completed<F>(threads: &ThreadPool, tasks: Vec<F>, visit: impl FnMut(u64))
@@ -29,7 +34,12 @@ where
 }
 
 fn fill(threads: &ThreadPool, input: &[u64], output: &mut [u64]) {
-    threads.install(|| output.par_iter_mut().zip(input.par_iter()).for_each(|(place, &item)| *place = work(item)));
+    threads.install(|| {
+        output
+            .par_iter_mut()
+            .zip(input.par_iter())
+            .for_each(|(place, &item)| *place = work(item))
+    });
 }
 
 fn fork(n: u64) -> u64 {

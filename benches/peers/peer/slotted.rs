@@ -69,7 +69,9 @@ impl<H: Hosted> Pool for On<H> {
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
         output.copy_from_slice(input);
         let each = |items: &mut [u64]| items.iter_mut().for_each(|item| *item = work(*item));
-        H::pool().scope(|scope| scope.for_each_chunk(output, chunk, each)).expect("open");
+        H::pool()
+            .scope(|scope| scope.for_each_chunk(output, chunk, each))
+            .expect("open");
     }
 }
 
@@ -79,7 +81,8 @@ impl ForkJoin for Slotted {
     }
 }
 
-/// In a worker: one half is offered to the others, and run here if none has taken it by the time it is wanted.
+/// In a worker: one half is offered to the others, and run here if none has taken it by the time it
+/// is wanted.
 fn fork(n: u64) -> u64 {
     if n < CUTOFF {
         return workload::fibonacci(n);
@@ -165,11 +168,13 @@ pub fn find_park_at_once(workload: Workload) -> Found {
 
 impl Hosted for Pinned {
     fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
-        static POOL: Executor<WORKERS, 1024, 64, Pinned> = Executor::new().on_worker_start(|worker| {
-            // Where there are fewer processors, or pinning is refused, the scheduler decides as ever.
-            core_affinity::set_for_current(CoreId { id: worker });
-            Ok(())
-        });
+        static POOL: Executor<WORKERS, 1024, 64, Pinned> =
+            Executor::new().on_worker_start(|worker| {
+                // Where there are fewer processors, or pinning is refused, the scheduler decides as
+                // ever.
+                core_affinity::set_for_current(CoreId { id: worker });
+                Ok(())
+            });
         &POOL
     }
 }
@@ -217,7 +222,8 @@ impl Pool for Inline {
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
         output.copy_from_slice(input);
         let each = |items: &mut [u64]| items.iter_mut().for_each(|item| *item = work(*item));
-        POOL.scope(|scope| scope.inline().for_each_chunk(output, chunk, each)).expect("open");
+        POOL.scope(|scope| scope.inline().for_each_chunk(output, chunk, each))
+            .expect("open");
     }
 }
 
@@ -252,7 +258,9 @@ static LARGE: Executor<WORKERS, 64, 4112> = Executor::new();
 fn map(effort: Effort) -> Figures {
     LARGE.start(&StdThreads::new()).expect("threads");
     workload::array_with(effort, |input, output, _| {
-        let results = LARGE.map(Arc::clone(input).to_vec(), work).chunksize::<128>();
+        let results = LARGE
+            .map(Arc::clone(input).to_vec(), work)
+            .chunksize::<128>();
         for (place, result) in output.iter_mut().zip(results) {
             *place = result.expect("a value");
         }
@@ -260,7 +268,11 @@ fn map(effort: Effort) -> Figures {
 }
 
 pub fn find_map(workload: Workload) -> Found {
-    if workload == Workload::Array { Found::Here(map) } else { Found::Missing }
+    if workload == Workload::Array {
+        Found::Here(map)
+    } else {
+        Found::Missing
+    }
 }
 
 /// Borrowing tasks that fork in scopes of their own.
@@ -295,7 +307,12 @@ impl Pool for Scoped {
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
         POOL.scope(|scope| {
             for (places, items) in output.chunks_mut(chunk).zip(input.chunks(chunk)) {
-                let fill = move || places.iter_mut().zip(items).for_each(|(place, &item)| *place = work(item));
+                let fill = move || {
+                    places
+                        .iter_mut()
+                        .zip(items)
+                        .for_each(|(place, &item)| *place = work(item))
+                };
                 scope.submit(fill).expect("there is room").detach();
             }
         });
@@ -313,7 +330,9 @@ fn fork_in_scope(n: u64) -> u64 {
         return workload::fibonacci(n);
     }
     POOL.scope(|scope| {
-        let other = scope.submit(move || fork_in_scope(n - 2)).expect("there is room");
+        let other = scope
+            .submit(move || fork_in_scope(n - 2))
+            .expect("there is room");
         fork_in_scope(n - 1) + other.result_inline().expect("a value")
     })
 }
@@ -327,7 +346,11 @@ pub fn find_scope(workload: Workload) -> Found {
 }
 
 fn scale<const COUNT: usize>(workload: Workload) -> Found {
-    if workload == Workload::Scale { Found::Here(workload::scale::<COUNT>) } else { Found::Missing }
+    if workload == Workload::Scale {
+        Found::Here(workload::scale::<COUNT>)
+    } else {
+        Found::Missing
+    }
 }
 
 pub fn find_one_worker(workload: Workload) -> Found {

@@ -38,7 +38,8 @@ impl Pool for Threads {
         let (sender, results) = mpsc::channel();
         for task in tasks {
             let sender = sender.clone();
-            self.0.execute(move || sender.send(task()).expect("somebody listens"));
+            self.0
+                .execute(move || sender.send(task()).expect("somebody listens"));
         }
         drop(sender);
         results.into_iter().for_each(visit);

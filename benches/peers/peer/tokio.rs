@@ -10,7 +10,11 @@ use crate::pool::{Cancel, ForkJoin, Polls, Pool, WORKERS};
 use crate::workload::{self, CUTOFF, Workload};
 
 fn runtime() -> Runtime {
-    Builder::new_multi_thread().worker_threads(WORKERS).max_blocking_threads(WORKERS).build().expect("threads")
+    Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(WORKERS)
+        .build()
+        .expect("threads")
 }
 
 fn drain(runtime: &Runtime, mut set: JoinSet<u64>, mut visit: impl FnMut(u64)) {

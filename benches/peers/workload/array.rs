@@ -16,7 +16,11 @@ const SMALL_CHUNK: usize = SMALL / 8;
 
 pub fn array<P: Pool>(effort: Effort) -> Figures {
     let pool = P::start();
-    pool.enter(|| array_with(effort, |input, output, chunk| pool.fill(input, output, chunk)))
+    pool.enter(|| {
+        array_with(effort, |input, output, chunk| {
+            pool.fill(input, output, chunk)
+        })
+    })
 }
 
 /// As [`array`], with anything that fills an array.
@@ -27,7 +31,12 @@ pub fn array_with(effort: Effort, fill: impl Fn(&Arc<[u64]>, &mut [u64], usize))
 }
 
 /// The speed-up over a plain loop, and the time itself in ns.
-fn measure(fill: &impl Fn(&Arc<[u64]>, &mut [u64], usize), items: usize, chunk: usize, rounds: usize) -> (f64, f64) {
+fn measure(
+    fill: &impl Fn(&Arc<[u64]>, &mut [u64], usize),
+    items: usize,
+    chunk: usize,
+    rounds: usize,
+) -> (f64, f64) {
     let input: Arc<[u64]> = (0..items as u64).collect();
     let (mut expected, mut output) = (vec![0; items], vec![0; items]);
     let (mut plain, mut times) = (Vec::new(), Vec::new());

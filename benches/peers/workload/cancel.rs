@@ -9,7 +9,8 @@ use crate::pool::{Cancel, WORKERS};
 use crate::sample::Figures;
 use crate::work::{median, nanoseconds};
 
-/// Submitted and cancelled while the workers are kept busy; some peers keep cancelled tasks until a worker comes upon them.
+/// Submitted and cancelled while the workers are kept busy; some peers keep cancelled tasks until a
+/// worker comes upon them.
 const BATCH: usize = 500;
 
 pub fn cancel<P: Cancel>(effort: Effort) -> Figures {
@@ -18,7 +19,10 @@ pub fn cancel<P: Cancel>(effort: Effort) -> Figures {
     let mut times = Vec::new();
     pool.enter(|| {
         for _ in 0..effort.of(100) {
-            let (busy, open) = (Arc::new(Barrier::new(WORKERS + 1)), Arc::new(Barrier::new(WORKERS + 1)));
+            let (busy, open) = (
+                Arc::new(Barrier::new(WORKERS + 1)),
+                Arc::new(Barrier::new(WORKERS + 1)),
+            );
             let gates: Vec<_> = (0..WORKERS)
                 .map(|_| {
                     let (busy, open) = (Arc::clone(&busy), Arc::clone(&open));

@@ -14,15 +14,22 @@ const LONGEST: u64 = 2500;
 
 pub fn completion<P: Pool>(effort: Effort) -> Figures {
     let pool = P::start();
-    let lengths: Vec<u32> = (0..TASKS as u64).map(|seed| (random(seed) % LONGEST) as u32).collect();
+    let lengths: Vec<u32> = (0..TASKS as u64)
+        .map(|seed| (random(seed) % LONGEST) as u32)
+        .collect();
     let (mut plain, mut times) = (Vec::new(), Vec::new());
     pool.enter(|| {
         for _ in 0..effort.of(20) {
             let began = Instant::now();
-            let expected = lengths.iter().fold(0, |sum: u64, &steps| sum.wrapping_add(chain(black_box(7), steps)));
+            let expected = lengths.iter().fold(0, |sum: u64, &steps| {
+                sum.wrapping_add(chain(black_box(7), steps))
+            });
             plain.push(nanoseconds(began.elapsed()));
 
-            let tasks = lengths.iter().map(|&steps| move || chain(black_box(7), steps)).collect();
+            let tasks = lengths
+                .iter()
+                .map(|&steps| move || chain(black_box(7), steps))
+                .collect();
             let (mut sum, mut count) = (0_u64, 0);
             let began = Instant::now();
             pool.each_completed(tasks, |result| {

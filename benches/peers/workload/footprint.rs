@@ -13,6 +13,9 @@ pub fn footprint<P: Pool>(effort: Effort) -> Figures {
         keep(&pool, 64, count);
         // One of them is the queue of handles.
         let allocations = allocations_of(|| keep(&pool, 64, count)) - 1;
-        vec![allocations as f64 / count as f64, peak_kibibytes().unwrap_or(f64::NAN)]
+        vec![
+            allocations as f64 / count as f64,
+            peak_kibibytes().unwrap_or(f64::NAN),
+        ]
     })
 }

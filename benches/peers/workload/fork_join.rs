@@ -14,7 +14,11 @@ pub const CUTOFF: u64 = 10;
 
 /// The plain call.
 pub fn fibonacci(n: u64) -> u64 {
-    if n < 2 { n } else { fibonacci(black_box(n) - 1) + fibonacci(n - 2) }
+    if n < 2 {
+        n
+    } else {
+        fibonacci(black_box(n) - 1) + fibonacci(n - 2)
+    }
 }
 
 pub fn fork_join<P: ForkJoin>(effort: Effort) -> Figures {

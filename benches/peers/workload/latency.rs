@@ -35,8 +35,12 @@ pub fn latency<P: Pool>(effort: Effort) -> Figures {
         }
         times.extend(handles.into_iter().map(|handle| pool.result(handle)));
     });
-    let busy = time_of_others().zip(busy_before).map(|(after, before)| after - before);
-    let share = busy.map_or(f64::NAN, |busy| 100.0 * busy.as_secs_f64() / began.elapsed().as_secs_f64());
+    let busy = time_of_others()
+        .zip(busy_before)
+        .map(|(after, before)| after - before);
+    let share = busy.map_or(f64::NAN, |busy| {
+        100.0 * busy.as_secs_f64() / began.elapsed().as_secs_f64()
+    });
     assert_eq!(times.len(), count);
     let quantiles = [0.5, 0.99, 0.999, 1.0].map(|share| quantile(&mut times, share));
     quantiles.into_iter().chain([share]).collect()

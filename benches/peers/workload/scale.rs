@@ -31,12 +31,19 @@ fn slots<const WORKERS: usize, const SLOTS: usize>(count: usize) -> f64 {
             let began = Instant::now();
             for number in 0..count as u64 {
                 if handles.len() == SLOTS {
-                    let oldest: slotted::JoinHandle<'_, u64> = handles.pop_front().expect("there are some");
+                    let oldest: slotted::JoinHandle<'_, u64> =
+                        handles.pop_front().expect("there are some");
                     sum += oldest.result().expect("a value");
                 }
-                handles.push_back(pool.submit(move || black_box(number)).expect("there is room"));
+                handles.push_back(
+                    pool.submit(move || black_box(number))
+                        .expect("there is room"),
+                );
             }
-            sum += handles.into_iter().map(|handle| handle.result().expect("a value")).sum::<u64>();
+            sum += handles
+                .into_iter()
+                .map(|handle| handle.result().expect("a value"))
+                .sum::<u64>();
             let time = began.elapsed();
             assert_eq!(sum, count as u64 * (count as u64 - 1) / 2);
             nanoseconds(time) / count as f64

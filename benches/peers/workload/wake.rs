@@ -58,10 +58,16 @@ fn delays<P: Polls>(pool: &P, count: u64, pause: Duration) -> Vec<f64> {
         match hears.rung.swap(0, Ordering::AcqRel) {
             0 => Poll::Pending,
             rung => {
-                hears.delay.store(polled.saturating_sub(rung), Ordering::Relaxed);
+                hears
+                    .delay
+                    .store(polled.saturating_sub(rung), Ordering::Relaxed);
                 // Release: with the delay.
                 let answers = hears.answers.fetch_add(1, Ordering::Release) + 1;
-                if answers == count { Poll::Ready(answers) } else { Poll::Pending }
+                if answers == count {
+                    Poll::Ready(answers)
+                } else {
+                    Poll::Pending
+                }
             }
         }
     }));
@@ -74,7 +80,11 @@ fn delays<P: Polls>(pool: &P, count: u64, pause: Duration) -> Vec<f64> {
             while bell.answers.load(Ordering::Acquire) < number {
                 looks += 1;
                 // The worker may want this very processor.
-                if looks.is_multiple_of(4096) { thread::yield_now() } else { core::hint::spin_loop() }
+                if looks.is_multiple_of(4096) {
+                    thread::yield_now()
+                } else {
+                    core::hint::spin_loop()
+                }
             }
             bell.delay.load(Ordering::Relaxed) as f64
         })

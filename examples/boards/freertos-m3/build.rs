@@ -18,5 +18,7 @@ fn main() {
         .define("configTASK_NOTIFICATION_ARRAY_ENTRIES", "2")
         // The count of ticks overflows soon after the start, instead of after 49 days.
         .define("configINITIAL_TICK_COUNT", "(0xFFFFFFFFU - 250U)");
-    kernel.compile().expect("arm-none-eabi-gcc and newlib's headers are there");
+    kernel
+        .compile()
+        .expect("arm-none-eabi-gcc and newlib's headers are there");
 }

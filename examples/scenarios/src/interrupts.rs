@@ -10,8 +10,8 @@ use slotted::{Clock, JoinHandle, Promise, Spawn};
 
 use crate::{Board, Suite, Verdict, check};
 
-/// What the next interrupt is to do. Each is taken out of its cell first: nothing is woken or completed inside a
-/// critical section.
+/// What the next interrupt is to do. Each is taken out of its cell first: nothing is woken or
+/// completed inside a critical section.
 pub(crate) struct Armed<H: Clock> {
     /// To keep.
     promise: Mutex<RefCell<Option<Promise<'static, usize, H>>>>,
@@ -38,7 +38,8 @@ impl<H: Clock> Armed<H> {
 }
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
-    /// Does what the running scenario wants an interrupt to do. The board calls it from a periodic interrupt, one that is no worker.
+    /// Does what the running scenario wants an interrupt to do. The board calls it from a periodic
+    /// interrupt, one that is no worker.
     pub fn interrupt(&'static self) {
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {
@@ -50,7 +51,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             waker.wake();
         }
         let left = armed.tasks.load(Ordering::Relaxed);
-        if left == 0 || critical_section::with(|section| armed.handle.borrow_ref(section).is_some()) {
+        if left == 0 || critical_section::with(|section| armed.handle.borrow_ref(section).is_some())
+        {
             return;
         }
         if let Ok(handle) = self.executor.submit(move || left) {
@@ -59,7 +61,10 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         }
     }
 
-    pub(crate) fn promise_kept_by_interrupt<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
+    pub(crate) fn promise_kept_by_interrupt<S: Spawn<H>>(
+        &'static self,
+        board: &Board<'_, S>,
+    ) -> Verdict {
         self.open(board)?;
         for _ in 0..10 {
             let (promise, handle) = self.executor.promise()?;
@@ -69,7 +74,10 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    pub(crate) fn future_woken_by_interrupt<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
+    pub(crate) fn future_woken_by_interrupt<S: Spawn<H>>(
+        &'static self,
+        board: &Board<'_, S>,
+    ) -> Verdict {
         self.open(board)?;
         for _ in 0..10 {
             self.armed.woken_in.store(0, Ordering::Relaxed);
@@ -79,7 +87,9 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                     return Poll::Ready(woken_in);
                 }
                 let waker = context.waker().clone();
-                drop(critical_section::with(|section| self.armed.waker.replace(section, Some(waker))));
+                drop(critical_section::with(|section| {
+                    self.armed.waker.replace(section, Some(waker))
+                }));
                 Poll::Pending
             }))?;
             check!(handle.result()? != H::current_id());
@@ -87,13 +97,18 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    pub(crate) fn submitted_by_interrupt<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
+    pub(crate) fn submitted_by_interrupt<S: Spawn<H>>(
+        &'static self,
+        board: &Board<'_, S>,
+    ) -> Verdict {
         const TASKS: usize = 10;
         self.open(board)?;
         self.armed.tasks.store(TASKS, Ordering::Relaxed); // the interrupt sees it sooner or later
         for expected in (1..=TASKS).rev() {
             let handle = loop {
-                if let Some(handle) = critical_section::with(|section| self.armed.handle.take(section)) {
+                if let Some(handle) =
+                    critical_section::with(|section| self.armed.handle.take(section))
+                {
                     break handle;
                 }
                 core::hint::spin_loop();

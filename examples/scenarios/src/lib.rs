@@ -1,7 +1,8 @@
 //! What `slotted` promises, exercised on a board: no `std`, any host with a clock.
 //!
-//! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt, and [`Suite::run`] from
-//! its main thread. One line per scenario comes out, and the number of those that failed. A board with several cores runs a [`Race`] too.
+//! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt,
+//! and [`Suite::run`] from its main thread. One line per scenario comes out, and the number of
+//! those that failed. A board with several cores runs a [`Race`] too.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,7 +13,10 @@ mod race;
 
 use core::fmt::{self, Write};
 
-use slotted::{CallbackError, Clock, Executor, Pending, Ran, ShutdownError, Spawn, StartError, SubmitError, TaskError};
+use slotted::{
+    CallbackError, Clock, Executor, Pending, Ran, ShutdownError, Spawn, StartError, SubmitError,
+    TaskError,
+};
 
 use self::interrupts::Armed;
 pub use self::race::Race;
@@ -89,17 +93,23 @@ struct Board<'b, S> {
 }
 
 /// A scenario: what it is called, and what it does.
-type Scenario<const WORKERS: usize, H, S> = (&'static str, fn(&'static Suite<WORKERS, H>, &Board<'_, S>) -> Verdict);
+type Scenario<const WORKERS: usize, H, S> = (
+    &'static str,
+    fn(&'static Suite<WORKERS, H>, &Board<'_, S>) -> Verdict,
+);
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     /// A suite for a `static`.
     #[must_use]
     pub const fn new() -> Self {
-        Self { executor: Executor::new(), armed: Armed::new() }
+        Self {
+            executor: Executor::new(),
+            armed: Armed::new(),
+        }
     }
 
-    /// Tries everything. `spawn` lends the workers; `turn` calls `run_one` of the one that lives in the calling thread, and is `|| Ran::Left`
-    /// if none does.
+    /// Tries everything. `spawn` lends the workers; `turn` calls `run_one` of the one that lives in
+    /// the calling thread, and is `|| Ran::Left` if none does.
     ///
     /// Says how many scenarios failed.
     ///
@@ -125,18 +135,29 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             ("wait", Self::wait),
             ("scope", Self::scope),
             ("every worker runs tasks", Self::every_worker),
-            ("a promise kept by an interrupt", Self::promise_kept_by_interrupt),
-            ("an async task woken by an interrupt", Self::future_woken_by_interrupt),
-            ("tasks submitted by an interrupt", Self::submitted_by_interrupt),
+            (
+                "a promise kept by an interrupt",
+                Self::promise_kept_by_interrupt,
+            ),
+            (
+                "an async task woken by an interrupt",
+                Self::future_woken_by_interrupt,
+            ),
+            (
+                "tasks submitted by an interrupt",
+                Self::submitted_by_interrupt,
+            ),
             ("timeouts", Self::timeouts),
             ("shut down and start again", Self::restart),
         ];
         let mut failed = 0;
         for (name, scenario) in scenarios {
-            let verdict = scenario(self, &board).and_then(|()| self.close(&board, Pending::Run)).and_then(|()| {
-                check!(self.executor.stats().slots_in_use == 0);
-                Ok(())
-            });
+            let verdict = scenario(self, &board)
+                .and_then(|()| self.close(&board, Pending::Run))
+                .and_then(|()| {
+                    check!(self.executor.stats().slots_in_use == 0);
+                    Ok(())
+                });
             match verdict {
                 Ok(()) => writeln!(out, "ok {name}")?,
                 Err(Failure(why)) => {
@@ -177,6 +198,8 @@ impl<const WORKERS: usize, H: Clock> Default for Suite<WORKERS, H> {
 
 impl<const WORKERS: usize, H: Clock> fmt::Debug for Suite<WORKERS, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Suite").field("executor", &self.executor).finish_non_exhaustive()
+        f.debug_struct("Suite")
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
     }
 }

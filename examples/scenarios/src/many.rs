@@ -11,17 +11,34 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     pub(crate) fn map<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.open(board)?;
         // Endless input, results in its order.
-        for (number, square) in (0_u32..100).zip(self.executor.map(0_u32.., |number: u32| number * number)) {
+        for (number, square) in
+            (0_u32..100).zip(self.executor.map(0_u32.., |number: u32| number * number))
+        {
             check!(square? == number * number);
         }
         let mut sum = 0;
-        for square in self.executor.map(0_u32..100, |number| number * number).buffersize(3).unordered() {
+        for square in self
+            .executor
+            .map(0_u32..100, |number| number * number)
+            .buffersize(3)
+            .unordered()
+        {
             sum += square?;
         }
         check!(sum == 328_350);
         // Dropped unfinished: what has not started is cancelled, and no slot is kept.
-        check!(matches!(self.executor.map(0_u32.., |number: u32| number).next(), Some(Ok(0))));
-        check!(self.executor.map(0_u32..10, |number| number).chunksize::<4>().filter(Result::is_ok).count() == 10);
+        check!(matches!(
+            self.executor.map(0_u32.., |number: u32| number).next(),
+            Some(Ok(0))
+        ));
+        check!(
+            self.executor
+                .map(0_u32..10, |number| number)
+                .chunksize::<4>()
+                .filter(Result::is_ok)
+                .count()
+                == 10
+        );
         Ok(())
     }
 
@@ -30,7 +47,11 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let (_open, cancelled) = self.executor.promise()?;
         check!(cancelled.cancel());
         // The tasks may have ended by now, too.
-        let mut completed = as_completed([cancelled, self.executor.submit(|| 1)?, self.executor.submit(|| 4)?]);
+        let mut completed = as_completed([
+            cancelled,
+            self.executor.submit(|| 1)?,
+            self.executor.submit(|| 4)?,
+        ]);
         check!(completed.next().is_some_and(|first| first.cancelled()));
         let mut sum = 0;
         for handle in completed {
@@ -41,10 +62,17 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
 
         // A promise that nobody keeps is left over.
         let (promise, never) = self.executor.promise::<u32>()?;
-        let mut completed = as_completed_timeout([never, self.executor.submit(|| 8)?], Duration::from_millis(20));
-        let Some(Ok(handle)) = completed.next() else { return Err(Failure("the task comes first")) };
+        let mut completed = as_completed_timeout(
+            [never, self.executor.submit(|| 8)?],
+            Duration::from_millis(20),
+        );
+        let Some(Ok(handle)) = completed.next() else {
+            return Err(Failure("the task comes first"));
+        };
         check!(handle.result()? == 8);
-        let Some(Err(timeout)) = completed.next() else { return Err(Failure("the promise times out")) };
+        let Some(Err(timeout)) = completed.next() else {
+            return Err(Failure("the promise times out"));
+        };
         check!((timeout.unfinished(), timeout.total()) == (1, 2));
         check!(timeout.into_handles().all(|handle| !handle.done()));
         drop(promise);
@@ -60,10 +88,18 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         check!(!first.done.is_empty() && first.not_done.len() + first.done.len() == 3);
         let failed = wait(&mut handles, ReturnWhen::FirstError);
         check!(failed.done.iter().any(|handle| handle.done()) && !failed.not_done.is_empty());
-        let timed = wait_timeout(&mut handles, Duration::from_millis(20), ReturnWhen::AllCompleted);
+        let timed = wait_timeout(
+            &mut handles,
+            Duration::from_millis(20),
+            ReturnWhen::AllCompleted,
+        );
         check!((timed.done.len(), timed.not_done.len()) == (2, 1));
         check!(promise.set_result(Ok(4)).is_ok());
-        check!(wait(&mut handles, ReturnWhen::AllCompleted).not_done.is_empty());
+        check!(
+            wait(&mut handles, ReturnWhen::AllCompleted)
+                .not_done
+                .is_empty()
+        );
         let mut sum = 0;
         for handle in handles {
             let (Ok(value) | Err(value)) = handle.result()?;
@@ -87,11 +123,18 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             Ok((left.result()?, right.result()?))
         })?;
         check!(sums == (190, 1035));
-        let shared = self
-            .executor
-            .scope(|s| s.for_each_chunk(&mut numbers, 7, |chunk| chunk.iter_mut().for_each(|number| *number += 1)));
+        let shared = self.executor.scope(|s| {
+            s.for_each_chunk(&mut numbers, 7, |chunk| {
+                chunk.iter_mut().for_each(|number| *number += 1)
+            })
+        });
         check!(shared.is_ok());
-        check!(numbers.iter().zip(1..).all(|(number, expected)| *number == expected));
+        check!(
+            numbers
+                .iter()
+                .zip(1..)
+                .all(|(number, expected)| *number == expected)
+        );
         Ok(())
     }
 
@@ -113,7 +156,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                     H::current_id()
                 })?);
             }
-            // The main thread's worker has one; the others have the rest while the main thread does something else.
+            // The main thread's worker has one; the others have the rest while the main thread does
+            // something else.
             let _ = (board.turn)();
             let pause = H::now() + 2;
             while H::now() < pause && self.executor.stats().queued > 0 {

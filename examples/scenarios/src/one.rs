@@ -18,7 +18,8 @@ impl Drop for Dropped {
 }
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
-    /// The first scenario, because only an executor that was never shut down takes tasks before it is started.
+    /// The first scenario, because only an executor that was never shut down takes tasks before it
+    /// is started.
     pub(crate) fn submit_and_result<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         let early = self.executor.submit(|| 6 * 7)?;
         self.open(board)?;
@@ -36,7 +37,9 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         for place in &mut promises {
             *place = Some(self.executor.promise::<usize>()?);
         }
-        let Err(refused) = self.executor.submit(|| 1000) else { return Err(Failure("nothing was refused")) };
+        let Err(refused) = self.executor.submit(|| 1000) else {
+            return Err(Failure("nothing was refused"));
+        };
         check!(refused.reason() == Refusal::Full);
         check!(self.executor.stats().slots_in_use == SLOTS);
         for (number, (promise, handle)) in promises.into_iter().flatten().enumerate() {
@@ -85,7 +88,13 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let (_open, cancelled) = self.executor.promise::<usize>()?;
         handle.add_done_callback(|outcome| say(outcome.copied().unwrap_or(9)))?;
         handle.add_done_callback(|_| say(4))?;
-        cancelled.add_done_callback(|outcome| say(if outcome.is_err_and(TaskError::is_cancelled) { 1 } else { 9 }))?;
+        cancelled.add_done_callback(|outcome| {
+            say(if outcome.is_err_and(TaskError::is_cancelled) {
+                1
+            } else {
+                9
+            })
+        })?;
         check!(cancelled.cancel());
         check!(kept.set_result(3).is_ok());
         // It is done: here and now.
@@ -104,7 +113,9 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let executor = &self.executor;
         self.open(board)?;
         let outer = executor.submit(move || {
-            let middle = executor.submit(move || executor.submit(|| 1).ok()?.result().ok().map(|one| one + 1)).ok()?;
+            let middle = executor
+                .submit(move || executor.submit(|| 1).ok()?.result().ok().map(|one| one + 1))
+                .ok()?;
             middle.result().ok()?.map(|two| two + 1)
         })?;
         check!(outer.result()? == Some(3));
@@ -116,12 +127,22 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         const LONG: Duration = Duration::from_millis(20);
         self.open(board)?;
         let (promise, mut handle) = self.executor.promise::<u32>()?;
-        check!(matches!(handle.result_timeout(Duration::ZERO), Err(TaskError::TimedOut)));
+        check!(matches!(
+            handle.result_timeout(Duration::ZERO),
+            Err(TaskError::TimedOut)
+        ));
         let began = H::now();
-        check!(matches!(handle.result_timeout(LONG), Err(TaskError::TimedOut)));
+        check!(matches!(
+            handle.result_timeout(LONG),
+            Err(TaskError::TimedOut)
+        ));
         let took = H::now() - began;
         check!(took >= H::TICKS_PER_SECOND / 50);
-        check!(handle.error_timeout(LONG).is_some_and(TaskError::is_timed_out));
+        check!(
+            handle
+                .error_timeout(LONG)
+                .is_some_and(TaskError::is_timed_out)
+        );
 
         let mut promises = [const { None }; SLOTS - 1];
         for place in &mut promises {
@@ -137,17 +158,28 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     }
 
     pub(crate) fn restart<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
-        // Each life runs or cancels what is pending, refuses what comes later, and is over before the next one.
+        // Each life runs or cancels what is pending, refuses what comes later, and is over before
+        // the next one.
         for life in 0..10_usize {
             self.open(board)?;
-            check!(matches!(self.executor.start(board.spawn), Err(StartError::AlreadyStarted)));
+            check!(matches!(
+                self.executor.start(board.spawn),
+                Err(StartError::AlreadyStarted)
+            ));
             let handle = self.executor.submit(move || life)?;
             self.close(board, Pending::Run)?;
             check!(handle.done() && handle.result()? == life);
-            check!(self.executor.submit(|| ()).is_err_and(|refused| refused.reason() == Refusal::ShutDown));
+            check!(
+                self.executor
+                    .submit(|| ())
+                    .is_err_and(|refused| refused.reason() == Refusal::ShutDown)
+            );
 
             self.open(board)?;
-            let (task, rests) = (self.executor.submit(move || life)?, self.executor.submit_future(pending::<()>())?);
+            let (task, rests) = (
+                self.executor.submit(move || life)?,
+                self.executor.submit_future(pending::<()>())?,
+            );
             self.close(board, Pending::Cancel)?;
             check!(task.done() && rests.cancelled());
         }

@@ -1,4 +1,5 @@
-//! Tasks submitted by every core, and by an interrupt of each, at once: each runs once, and every result is right.
+//! Tasks submitted by every core, and by an interrupt of each, at once: each runs once, and every
+//! result is right.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -16,7 +17,8 @@ const WINDOW: usize = 8;
 /// How many unfinished tasks an interrupt has.
 const INTERRUPT_WINDOW: usize = 4;
 
-/// The race, for a `static`; it can be run once. Each of `CORES` cores has a worker and an interrupt, which submit `TASKS` tasks together.
+/// The race, for a `static`; it can be run once. Each of `CORES` cores has a worker and an
+/// interrupt, which submit `TASKS` tasks together.
 pub struct Race<const CORES: usize, const TASKS: usize, H: Park> {
     executor: Executor<CORES, SLOTS, SLOT_BYTES, H>,
     /// How often each task ran.
@@ -60,13 +62,17 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
             ran_by: [const { AtomicUsize::new(0) }; CORES],
             started: AtomicUsize::new(0),
             interrupts: [const {
-                Mutex::new(Cell::new(Some(Interrupt { submitted: 0, unfinished: [const { None }; INTERRUPT_WINDOW] })))
+                Mutex::new(Cell::new(Some(Interrupt {
+                    submitted: 0,
+                    unfinished: [const { None }; INTERRUPT_WINDOW],
+                })))
             }; CORES],
             interrupted: [const { AtomicBool::new(false) }; CORES],
         }
     }
 
-    /// Runs the race. `spawn` lends the workers, one on each core; `turn` calls `run_one` of the one that lives in the calling thread.
+    /// Runs the race. `spawn` lends the workers, one on each core; `turn` calls `run_one` of the
+    /// one that lives in the calling thread.
     ///
     /// Says how many races failed: 0 or 1.
     ///
@@ -82,11 +88,17 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         match self.race(&Board { spawn, turn: &turn }) {
             Ok(()) => {
                 let tasks = CORES * TASKS;
-                writeln!(out, "ok {tasks} tasks from {CORES} cores and their interrupts, each run once")?;
+                writeln!(
+                    out,
+                    "ok {tasks} tasks from {CORES} cores and their interrupts, each run once"
+                )?;
                 Ok(0)
             }
             Err(Failure(why)) => {
-                writeln!(out, "FAILED tasks from {CORES} cores and their interrupts: {why}")?;
+                writeln!(
+                    out,
+                    "FAILED tasks from {CORES} cores and their interrupts: {why}"
+                )?;
                 Ok(1)
             }
         }
@@ -103,20 +115,26 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         let Some(mut interrupt) = taken else { return };
         for place in &mut interrupt.unfinished {
             if let Some((number, handle)) = place {
-                let Some(result) = handle.try_result() else { continue };
+                let Some(result) = handle.try_result() else {
+                    continue;
+                };
                 self.judge(core, *number, result);
                 *place = None;
             }
             if interrupt.submitted < Self::INTERRUPTED {
                 let number = Self::FED + interrupt.submitted;
                 // Refused: the next interrupt tries again.
-                let Ok(handle) = self.executor.submit(move || self.task(core, number)) else { continue };
+                let Ok(handle) = self.executor.submit(move || self.task(core, number)) else {
+                    continue;
+                };
                 *place = Some((number, handle));
                 interrupt.submitted += 1;
                 self.interrupted[core].store(true, Ordering::Relaxed);
             }
         }
-        critical_section::with(|section| self.interrupts[core].borrow(section).set(Some(interrupt)));
+        critical_section::with(|section| {
+            self.interrupts[core].borrow(section).set(Some(interrupt))
+        });
     }
 
     fn race<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
@@ -137,15 +155,26 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         self.executor.shutdown(Pending::Run)?;
 
         check!(self.wrong.load(Ordering::Relaxed) == 0);
-        check!(self.ran.iter().flatten().all(|ran| ran.load(Ordering::Relaxed) == 1));
-        check!(self.ran_by.iter().all(|ran| ran.load(Ordering::Relaxed) > 0));
+        check!(
+            self.ran
+                .iter()
+                .flatten()
+                .all(|ran| ran.load(Ordering::Relaxed) == 1)
+        );
+        check!(
+            self.ran_by
+                .iter()
+                .all(|ran| ran.load(Ordering::Relaxed) > 0)
+        );
         check!(self.executor.stats().slots_in_use == 0);
         Ok(())
     }
 
-    /// Submits the tasks of one core, from whichever core it runs on: none begins before each has its own. Takes the results as it goes, and now
-    /// and then runs the oldest task, which may be anybody's. Holds its last one back until the interrupt of each core has submitted something: the slots
-    /// can be full at every one of its ticks for long, if those of other cores always come first.
+    /// Submits the tasks of one core, from whichever core it runs on: none begins before each has
+    /// its own. Takes the results as it goes, and now and then runs the oldest task, which may
+    /// be anybody's. Holds its last one back until the interrupt of each core has submitted
+    /// something: the slots can be full at every one of its ticks for long, if those of other
+    /// cores always come first.
     fn feed(&'static self, core: usize) {
         self.ids[core].store(H::current_id(), Ordering::Relaxed); // published by the next line
         self.started.fetch_add(1, Ordering::AcqRel); // all numbers are seen by who sees that all have started
@@ -155,8 +184,15 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         let mut unfinished = [const { None }; WINDOW];
         let (mut submitted, mut taken) = (0, 0);
         while taken < Self::FED {
-            let all_interrupted = self.interrupted.iter().all(|any| any.load(Ordering::Relaxed));
-            let limit = if all_interrupted { Self::FED } else { Self::FED - 1 };
+            let all_interrupted = self
+                .interrupted
+                .iter()
+                .all(|any| any.load(Ordering::Relaxed));
+            let limit = if all_interrupted {
+                Self::FED
+            } else {
+                Self::FED - 1
+            };
             let mut refused = false;
             while submitted < limit && submitted - taken < WINDOW && !refused {
                 match self.executor.submit(move || self.task(core, submitted)) {
@@ -178,7 +214,11 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
     fn task(&self, core: usize, number: usize) -> usize {
         self.ran[core][number].fetch_add(1, Ordering::Relaxed);
         let id = H::current_id();
-        match self.ids.iter().position(|known| known.load(Ordering::Relaxed) == id) {
+        match self
+            .ids
+            .iter()
+            .position(|known| known.load(Ordering::Relaxed) == id)
+        {
             Some(worker) => self.ran_by[worker].fetch_add(1, Ordering::Relaxed),
             None => self.wrong.fetch_add(1, Ordering::Relaxed),
         };
@@ -186,7 +226,11 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
     }
 
     fn judge(&self, core: usize, number: usize, result: Result<usize, TaskError>) {
-        let verdict = if result.ok() == Some(answer(core, number)) { &self.right } else { &self.wrong };
+        let verdict = if result.ok() == Some(answer(core, number)) {
+            &self.right
+        } else {
+            &self.wrong
+        };
         verdict.fetch_add(1, Ordering::Relaxed);
     }
 }
@@ -204,6 +248,8 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Default for Race<CORES, TA
 
 impl<const CORES: usize, const TASKS: usize, H: Park> fmt::Debug for Race<CORES, TASKS, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Race").field("executor", &self.executor).finish_non_exhaustive()
+        f.debug_struct("Race")
+            .field("executor", &self.executor)
+            .finish_non_exhaustive()
     }
 }

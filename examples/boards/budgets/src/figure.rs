@@ -1,4 +1,5 @@
-//! A figure, and its one written form, in which guests tell it and budgets.txt keeps it: `submit alone = 100 instructions`.
+//! A figure, and its one written form, in which guests tell it and budgets.txt keeps it: `submit
+//! alone = 100 instructions`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -46,7 +47,11 @@ pub(crate) enum Verdict {
 
 impl Figure {
     pub(crate) fn bytes(name: impl Into<String>, value: u64) -> Self {
-        Self { name: name.into(), value, unit: Unit::Bytes }
+        Self {
+            name: name.into(),
+            value,
+            unit: Unit::Bytes,
+        }
     }
 
     pub(crate) fn judge(&self, budget: u64) -> Verdict {
@@ -74,8 +79,14 @@ impl FromStr for Figure {
         let figure = || {
             let (name, amount) = line.rsplit_once(" = ")?;
             let (value, unit) = amount.split_once(' ')?;
-            let unit = [Unit::Instructions, Unit::Bytes].into_iter().find(|known| known.to_string() == unit)?;
-            Some(Self { name: name.to_owned(), value: value.parse().ok()?, unit })
+            let unit = [Unit::Instructions, Unit::Bytes]
+                .into_iter()
+                .find(|known| known.to_string() == unit)?;
+            Some(Self {
+                name: name.to_owned(),
+                value: value.parse().ok()?,
+                unit,
+            })
         };
         figure().ok_or_else(|| format!("`{line}` is no figure"))
     }
@@ -94,7 +105,11 @@ mod tests {
 
     #[test]
     fn is_read_as_it_is_written() {
-        let figure = Figure { name: "a = b".into(), value: 3, unit: Unit::Instructions };
+        let figure = Figure {
+            name: "a = b".into(),
+            value: 3,
+            unit: Unit::Instructions,
+        };
         assert_eq!(figure.to_string().parse(), Ok(figure));
         assert!("submit = many instructions".parse::<Figure>().is_err());
         assert!("submit = 3 apples".parse::<Figure>().is_err());
@@ -102,15 +117,46 @@ mod tests {
 
     #[test]
     fn three_percent_or_eight_bytes_are_let_pass() {
-        let judge = |unit, value, budget| Figure { name: String::new(), value, unit }.judge(budget);
-        assert_eq!([1030, 1031, 970, 969].map(|value| judge(Unit::Bytes, value, 1000)), {
-            [Verdict::Within, Verdict::Above, Verdict::Within, Verdict::Below]
-        });
-        assert_eq!([48, 49, 32, 31].map(|value| judge(Unit::Bytes, value, 40)), {
-            [Verdict::Within, Verdict::Above, Verdict::Within, Verdict::Below]
-        });
-        assert_eq!([11, 12, 9, 8].map(|value| judge(Unit::Instructions, value, 10)), {
-            [Verdict::Within, Verdict::Above, Verdict::Within, Verdict::Below]
-        });
+        let judge = |unit, value, budget| {
+            Figure {
+                name: String::new(),
+                value,
+                unit,
+            }
+            .judge(budget)
+        };
+        assert_eq!(
+            [1030, 1031, 970, 969].map(|value| judge(Unit::Bytes, value, 1000)),
+            {
+                [
+                    Verdict::Within,
+                    Verdict::Above,
+                    Verdict::Within,
+                    Verdict::Below,
+                ]
+            }
+        );
+        assert_eq!(
+            [48, 49, 32, 31].map(|value| judge(Unit::Bytes, value, 40)),
+            {
+                [
+                    Verdict::Within,
+                    Verdict::Above,
+                    Verdict::Within,
+                    Verdict::Below,
+                ]
+            }
+        );
+        assert_eq!(
+            [11, 12, 9, 8].map(|value| judge(Unit::Instructions, value, 10)),
+            {
+                [
+                    Verdict::Within,
+                    Verdict::Above,
+                    Verdict::Within,
+                    Verdict::Below,
+                ]
+            }
+        );
     }
 }

@@ -23,7 +23,11 @@ impl Sizes {
         let file = ElfFile32::<Endianness>::parse(&*bytes)?;
         let endian = file.endian();
         let mut sizes = Self { flash: 0, ram: 0 };
-        for section in file.elf_section_table().iter().filter(|section| section.sh_flags(endian).contains(SHF_ALLOC)) {
+        for section in file
+            .elf_section_table()
+            .iter()
+            .filter(|section| section.sh_flags(endian).contains(SHF_ALLOC))
+        {
             let size = u64::from(section.sh_size(endian));
             let in_ram = section.sh_addr(endian) >= RAM;
             let in_image = section.sh_type(endian) != SHT_NOBITS;
@@ -49,13 +53,23 @@ pub(crate) fn symbols(bytes: &[u8]) -> Result<Vec<Symbol>, Box<dyn Error>> {
     let file = ElfFile32::<Endianness>::parse(bytes)?;
     let mut symbols: Vec<_> = file
         .symbols()
-        .filter(|symbol| matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data) && symbol.size() > 0)
+        .filter(|symbol| {
+            matches!(symbol.kind(), SymbolKind::Text | SymbolKind::Data) && symbol.size() > 0
+        })
         .filter(|symbol| symbol.address() < u64::from(RAM))
         .map(|symbol| {
             let name = symbol.name().unwrap_or("?");
             // The lowest bit of a function says that it is in Thumb code.
-            let address = if symbol.kind() == SymbolKind::Text { symbol.address() & !1 } else { symbol.address() };
-            Symbol { name: format!("{:#}", rustc_demangle::demangle(name)), address, size: symbol.size() }
+            let address = if symbol.kind() == SymbolKind::Text {
+                symbol.address() & !1
+            } else {
+                symbol.address()
+            };
+            Symbol {
+                name: format!("{:#}", rustc_demangle::demangle(name)),
+                address,
+                size: symbol.size(),
+            }
         })
         .collect();
     symbols.sort_by_key(|symbol| symbol.address);
@@ -74,6 +88,9 @@ pub(crate) fn print(guests: &Guests, program: &str) -> Result<bool, Box<dyn Erro
     for Symbol { name, size, .. } in symbols {
         println!("{size:>6} {name}");
     }
-    println!("{:>6} between them, and constants without a name", all - named);
+    println!(
+        "{:>6} between them, and constants without a name",
+        all - named
+    );
     Ok(true)
 }

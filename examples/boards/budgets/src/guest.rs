@@ -33,7 +33,13 @@ const LOGGING: &[&str] = &["-singlestep", "-d", "nochain,exec"];
 const LONGEST_TRACE: usize = 50_000_000;
 
 /// The program that brings a critical section of its own is built by itself.
-const SECTIONS: &[&str] = &["--no-default-features", "--features", "timed-sections", "--bin", "sections_slotted"];
+const SECTIONS: &[&str] = &[
+    "--no-default-features",
+    "--features",
+    "timed-sections",
+    "--bin",
+    "sections_slotted",
+];
 
 /// The folder of executables.
 pub(crate) struct Guests {
@@ -56,12 +62,17 @@ impl Guests {
                 .arg(&target)
                 .args(features);
             // The flags that link the guests are in their own configuration.
-            cargo.env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS").env_remove("CARGO_BUILD_TARGET");
+            cargo
+                .env_remove("RUSTFLAGS")
+                .env_remove("CARGO_ENCODED_RUSTFLAGS")
+                .env_remove("CARGO_BUILD_TARGET");
             if !cargo.status()?.success() {
                 return Err("the guests could not be built".into());
             }
         }
-        Ok(Self { folder: target.join(TARGET).join("release") })
+        Ok(Self {
+            folder: target.join(TARGET).join("release"),
+        })
     }
 
     pub(crate) fn path(&self, program: &str) -> PathBuf {
@@ -76,7 +87,10 @@ impl Guests {
     /// Runs a program with a clock that counts its instructions. Gives the figures that it tells.
     pub(crate) fn figures(&self, program: &str) -> Result<Vec<Figure>, Box<dyn Error>> {
         let said = self.run(program)?;
-        let figures = said.lines().map(str::parse).collect::<Result<Vec<Figure>, _>>();
+        let figures = said
+            .lines()
+            .map(str::parse)
+            .collect::<Result<Vec<Figure>, _>>();
         match figures {
             Ok(figures) if !figures.is_empty() => Ok(figures),
             Ok(_) => Err(format!("{program} told nothing").into()),
@@ -87,17 +101,26 @@ impl Guests {
     /// Runs a program. Gives what it printed.
     fn run(&self, program: &str) -> Result<String, Box<dyn Error>> {
         let mut qemu = Command::new("timeout");
-        let output = qemu.arg(BOUND).args(QEMU).arg(self.path(program)).stdin(Stdio::null()).output()?;
+        let output = qemu
+            .arg(BOUND)
+            .args(QEMU)
+            .arg(self.path(program))
+            .stdin(Stdio::null())
+            .output()?;
         let said = String::from_utf8_lossy(&output.stdout);
         if !output.status.success() {
-            return Err(
-                format!("{program}: {}: {said}{}", output.status, String::from_utf8_lossy(&output.stderr)).into()
-            );
+            return Err(format!(
+                "{program}: {}: {said}{}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr)
+            )
+            .into());
         }
         Ok(said.into_owned())
     }
 
-    /// Runs a program, and hands the address of each of its instructions to `see`, until that gives something.
+    /// Runs a program, and hands the address of each of its instructions to `see`, until that gives
+    /// something.
     pub(crate) fn trace<R>(
         &self,
         program: &str,
@@ -105,7 +128,11 @@ impl Guests {
     ) -> Result<Option<R>, Box<dyn Error>> {
         let mut qemu = Command::new(QEMU[0]);
         qemu.args(LOGGING).args(&QEMU[1..]).arg(self.path(program));
-        let mut qemu = qemu.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+        let mut qemu = qemu
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
         let log = qemu.stderr.take().ok_or("there is no log")?;
         // Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
         let found = BufReader::new(log)

@@ -8,12 +8,14 @@
 //! cargo run --release -- --flash [PROGRAM]     # which functions the bytes of a program go to
 //! ```
 //!
-//! The programs are those of `../cortex-m3-budgets`, optimized for size. They run in QEMU's `mps2-an385` with a clock that counts
-//! instructions (`qemu-system-arm` and the target `thumbv7m-none-eabi` must be installed), so that every run gives the same figures.
+//! The programs are those of `../cortex-m3-budgets`, optimized for size. They run in QEMU's
+//! `mps2-an385` with a clock that counts instructions (`qemu-system-arm` and the target
+//! `thumbv7m-none-eabi` must be installed), so that every run gives the same figures.
 //!
-//! A check fails if a figure is more than 3 % (or 8 bytes, or one instruction, if that is more) above its budget, and also if it is that much
-//! below: then the budget is to be lowered, so that what was won is kept. Another compiler gives other figures: budgets.txt names
-//! the one that it was written with.
+//! A check fails if a figure is more than 3 % (or 8 bytes, or one instruction, if that is more)
+//! above its budget, and also if it is that much below: then the budget is to be lowered, so that
+//! what was won is kept. Another compiler gives other figures: budgets.txt names the one that it
+//! was written with.
 
 mod budgets;
 mod figure;
@@ -39,10 +41,21 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         ["--bless"] => budgets::bless(&measure::everything(&Guests::build()?)?)?,
         ["--profile"] => profile::print(&Guests::build()?, ROUND_TRIP, profile::ROUND)?,
         ["--profile", program] => profile::print(&Guests::build()?, program, profile::ROUND)?,
-        ["--profile", program, section] => profile::print(&Guests::build()?, program, section.parse()?)?,
+        ["--profile", program, section] => {
+            profile::print(&Guests::build()?, program, section.parse()?)?
+        }
         ["--flash"] => flash::print(&Guests::build()?, SMALLEST)?,
         ["--flash", program] => flash::print(&Guests::build()?, program)?,
-        _ => return Err("usage: budgets [--bless | --profile [PROGRAM [SECTION]] | --flash [PROGRAM]]".into()),
+        _ => {
+            return Err(
+                "usage: budgets [--bless | --profile [PROGRAM [SECTION]] | --flash [PROGRAM]]"
+                    .into(),
+            );
+        }
     };
-    Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if good {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

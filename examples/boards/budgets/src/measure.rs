@@ -25,20 +25,31 @@ const RUN: &[(&str, &[&str])] = &[
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
     // FreeRTOS, which needs a kernel and threads, is to be measured on a board of its own.
-    ("peers", &["round_embassy", "round_embassy_wait", "round_deque", "round_mpmc"]),
+    (
+        "peers",
+        &[
+            "round_embassy",
+            "round_embassy_wait",
+            "round_deque",
+            "round_mpmc",
+        ],
+    ),
 ];
 
 /// The program that does nothing.
 const EMPTY: &str = "flash_empty";
-/// What is measured by looking at programs. Flash and RAM are what they have more than the empty one; its vectors and its start are in "flash
-/// in all" only.
+/// What is measured by looking at programs. Flash and RAM are what they have more than the empty
+/// one; its vectors and its start are in "flash in all" only.
 const LOOK: &[(&str, &[(&str, &str)])] = &[
     (
         "flash and RAM of slotted",
         &[
             ("submit, run_one, result", "flash_slotted"),
             ("submit, run_one, try_result", "flash_slotted_try"),
-            ("submit, run_one, result, with two executors", "flash_slotted_two"),
+            (
+                "submit, run_one, result, with two executors",
+                "flash_slotted_two",
+            ),
             ("submit, Worker::run_one, result", "flash_slotted_worker"),
             ("submit_future, run_one, result", "flash_slotted_future"),
         ],
@@ -47,7 +58,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
         "flash and RAM of peers",
         &[
             ("embassy-executor", "flash_embassy"),
-            ("embassy-executor with a task that waits", "flash_embassy_wait"),
+            (
+                "embassy-executor with a task that waits",
+                "flash_embassy_wait",
+            ),
             ("critical section and heapless Deque", "flash_deque"),
             ("heapless mpmc", "flash_mpmc"),
         ],
@@ -61,18 +75,27 @@ pub(crate) fn everything(guests: &Guests) -> Result<Vec<Group>, Box<dyn Error>> 
         for program in *programs {
             figures.extend(guests.figures(program)?);
         }
-        groups.push(Group { title: (*title).to_owned(), figures });
+        groups.push(Group {
+            title: (*title).to_owned(),
+            figures,
+        });
     }
     let empty = Sizes::of(guests, EMPTY)?;
     for (title, programs) in LOOK {
         let mut figures = Vec::new();
         for (name, program) in *programs {
             let sizes = Sizes::of(guests, program)?;
-            figures.push(Figure::bytes(format!("{name}: flash"), sizes.flash - empty.flash));
+            figures.push(Figure::bytes(
+                format!("{name}: flash"),
+                sizes.flash - empty.flash,
+            ));
             figures.push(Figure::bytes(format!("{name}: flash in all"), sizes.flash));
             figures.push(Figure::bytes(format!("{name}: RAM"), sizes.ram - empty.ram));
         }
-        groups.push(Group { title: (*title).to_owned(), figures });
+        groups.push(Group {
+            title: (*title).to_owned(),
+            figures,
+        });
     }
     Ok(groups)
 }

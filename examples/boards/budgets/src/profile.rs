@@ -1,8 +1,9 @@
 //! Which functions the instructions of one round go to.
 //!
-//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin` and the call of `end` that
-//! follows it is a section, in most programs a round. (The call of `end`, and the return from `begin`, count here, and not in the figures.) Each
-//! address is looked up in the debug information, which knows what was inlined where.
+//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin`
+//! and the call of `end` that follows it is a section, in most programs a round. (The call of
+//! `end`, and the return from `begin`, count here, and not in the figures.) Each address is looked
+//! up in the debug information, which knows what was inlined where.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -37,12 +38,21 @@ pub(crate) fn print(guests: &Guests, program: &str, number: usize) -> Result<boo
     let mut profile = Profile::new();
     for &address in &addresses {
         let function = holder(&symbols, address).map_or("?", |symbol| symbol.name.as_str());
-        *profile.entry(function).or_default().entry(inlined(&loader, address)?).or_default() += 1;
+        *profile
+            .entry(function)
+            .or_default()
+            .entry(inlined(&loader, address)?)
+            .or_default() += 1;
     }
 
-    println!("{:>6} instructions in section {number} of {program}", addresses.len());
-    let mut functions: Vec<_> =
-        profile.iter().map(|(name, parts)| (parts.values().sum::<usize>(), name, parts)).collect();
+    println!(
+        "{:>6} instructions in section {number} of {program}",
+        addresses.len()
+    );
+    let mut functions: Vec<_> = profile
+        .iter()
+        .map(|(name, parts)| (parts.values().sum::<usize>(), name, parts))
+        .collect();
     functions.sort_by_key(|&(sum, ..)| std::cmp::Reverse(sum));
     for (sum, function, parts) in functions {
         println!("{sum:>6} {function}");
@@ -58,17 +68,29 @@ pub(crate) fn print(guests: &Guests, program: &str, number: usize) -> Result<boo
 /// The symbol in which an address lies.
 fn holder(symbols: &[Symbol], address: u64) -> Option<&Symbol> {
     let next = symbols.partition_point(|symbol| symbol.address <= address);
-    symbols[..next].last().filter(|symbol| address < symbol.address + symbol.size)
+    symbols[..next]
+        .last()
+        .filter(|symbol| address < symbol.address + symbol.size)
 }
 
-/// The function of the source that an instruction belongs to. What it uses of other crates counts as its own.
+/// The function of the source that an instruction belongs to. What it uses of other crates counts
+/// as its own.
 fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
     let mut innermost = None;
-    let mut frames = loader.find_frames(address).map_err(|error| error.to_string())?;
+    let mut frames = loader
+        .find_frames(address)
+        .map_err(|error| error.to_string())?;
     while let Some(frame) = frames.next()? {
-        let Some(function) = frame.function else { continue };
-        let name = format!("{:#}", rustc_demangle::demangle(&function.raw_name()?)).replace("::{{closure}}", "");
-        let crate_name = name.trim_start_matches(['<', '&']).trim_start_matches("dyn ").split("::").next();
+        let Some(function) = frame.function else {
+            continue;
+        };
+        let name = format!("{:#}", rustc_demangle::demangle(&function.raw_name()?))
+            .replace("::{{closure}}", "");
+        let crate_name = name
+            .trim_start_matches(['<', '&'])
+            .trim_start_matches("dyn ")
+            .split("::")
+            .next();
         if !crate_name.is_some_and(|name| LIBRARIES.contains(&name)) {
             return Ok(name);
         }
@@ -78,10 +100,22 @@ fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
 }
 
 /// The addresses of what is executed in a section.
-fn section(guests: &Guests, program: &str, symbols: &[Symbol], number: usize) -> Result<Vec<u64>, Box<dyn Error>> {
-    let marker = |name| symbols.iter().find(|symbol| symbol.name == name).ok_or(format!("{program} has no {name}"));
+fn section(
+    guests: &Guests,
+    program: &str,
+    symbols: &[Symbol],
+    number: usize,
+) -> Result<Vec<u64>, Box<dyn Error>> {
+    let marker = |name| {
+        symbols
+            .iter()
+            .find(|symbol| symbol.name == name)
+            .ok_or(format!("{program} has no {name}"))
+    };
     let (begin, end) = (marker("begin")?, marker("end")?);
-    let is_in = |symbol: &Symbol, address| (symbol.address..symbol.address + symbol.size).contains(&address);
+    let is_in = |symbol: &Symbol, address| {
+        (symbol.address..symbol.address + symbol.size).contains(&address)
+    };
     let mut begun = 0;
     let mut inside = false;
     let mut addresses = Vec::new();

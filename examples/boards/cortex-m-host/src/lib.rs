@@ -1,12 +1,14 @@
 //! A host for `slotted` on the cores of a Cortex-M chip, to be copied or depended on.
 //!
-//! - A thread sleeps by `wfe` and is woken by `sev`. The permit is the core's event register: `sev`, on any core, and the return from
-//!   any exception set it, `wfe` consumes it, so that no wake-up is lost between the last look and the sleep.
+//! - A thread sleeps by `wfe` and is woken by `sev`. The permit is the core's event register:
+//!   `sev`, on any core, and the return from any exception set it, `wfe` consumes it, so that no
+//!   wake-up is lost between the last look and the sleep.
 //! - Every exception level of every core counts as a thread of its own.
 //! - The clock counts SysTick's interrupts on core 0.
-//! - [`Workers`] keeps the workers. With one core: one for the super-loop, one for PendSV, which has the lowest priority of all
-//!   interrupts, and as many more as the board has interrupts to spare. PendSV is requested whenever a thread is about to sleep, and
-//!   by [`tick`]; the others are requested by the board.
+//! - [`Workers`] keeps the workers. With one core: one for the super-loop, one for PendSV, which
+//!   has the lowest priority of all interrupts, and as many more as the board has interrupts to
+//!   spare. PendSV is requested whenever a thread is about to sleep, and by [`tick`]; the others
+//!   are requested by the board.
 //!
 //! The critical section is the final binary's choice: `cortex-m` has one for a single core.
 #![no_std]
@@ -80,7 +82,9 @@ impl<C: Chip> Park for CortexM<C> {
         const LEVELS: usize = 512;
         let exception: usize;
         // SAFETY: reads the number of the exception that runs, and touches nothing.
-        unsafe { asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags))
+        };
         C::core() * LEVELS + exception + 1
     }
 
@@ -107,7 +111,8 @@ impl<C: Chip> Clock for CortexM<C> {
     }
 }
 
-/// Has SysTick interrupt [`Clock::TICKS_PER_SECOND`] times a second. Each core has a SysTick of its own.
+/// Has SysTick interrupt [`Clock::TICKS_PER_SECOND`] times a second. Each core has a SysTick of its
+/// own.
 pub fn start_clock(timer: &mut SYST, core_hertz: u32) {
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(core_hertz / CortexM::<SingleCore>::TICKS_PER_SECOND as u32 - 1);

@@ -1,6 +1,7 @@
 //! The scenarios on a Cortex-M0 (QEMU's microbit): `cargo run --release`.
 //!
-//! Two workers: the super-loop and PendSV. SysTick is the clock and the interrupt that completes, wakes and submits.
+//! Two workers: the super-loop and PendSV. SysTick is the clock and the interrupt that completes,
+//! wakes and submits.
 #![no_std]
 #![no_main]
 
@@ -31,11 +32,19 @@ fn main() -> ! {
     let mut peripherals = Peripherals::take().expect("nobody has taken them");
     // Lower than SysTick, so that a task can be interrupted.
     // SAFETY: no critical section rests on priorities.
-    unsafe { peripherals.SCB.set_priority(cortex_m::peripheral::scb::SystemHandler::PendSV, 0xff) };
+    unsafe {
+        peripherals
+            .SCB
+            .set_priority(cortex_m::peripheral::scb::SystemHandler::PendSV, 0xff)
+    };
     start_clock(&mut peripherals.SYST, 16_000_000);
 
     let mut out = hio::hstdout().expect("the emulator has a console");
     let failed = SUITE.run(&WORKERS, || WORKERS.run_one(SUPER_LOOP), &mut out);
-    debug::exit(if failed == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    debug::exit(if failed == Ok(0) {
+        debug::EXIT_SUCCESS
+    } else {
+        debug::EXIT_FAILURE
+    });
     unreachable!("the emulator has ended");
 }

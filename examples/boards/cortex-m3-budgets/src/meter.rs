@@ -1,7 +1,7 @@
 //! Counts instructions, exactly.
 //!
-//! Under QEMU's `-icount shift=8` an instruction takes 2^8 ns. SysTick counts 25 MHz, so that a tick is 40 ns and an
-//! instruction 6.4 ticks: none is lost by rounding.
+//! Under QEMU's `-icount shift=8` an instruction takes 2^8 ns. SysTick counts 25 MHz, so that a
+//! tick is 40 ns and an instruction 6.4 ticks: none is lost by rounding.
 
 use core::arch::asm;
 use core::fmt::Display;
@@ -18,11 +18,13 @@ pub const ROUNDS: u32 = 1000;
 /// SysTick counts down from here; longer sections cannot be measured.
 const RELOAD: u32 = 0x00ff_ffff;
 
-/// Reads the time; the last thing before what is measured. A function of its own, so that nothing is moved across it.
+/// Reads the time; the last thing before what is measured. A function of its own, so that nothing
+/// is moved across it.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn begin() -> u32 {
-    // SAFETY: a comment to the assembler. It keeps the linker from seeing that `end` is the same, for the sake of the profile.
+    // SAFETY: a comment to the assembler. It keeps the linker from seeing that `end` is the same,
+    // for the sake of the profile.
     unsafe { asm!("// begin") };
     SYST::get_current()
 }
@@ -90,7 +92,10 @@ impl Meter {
         let mut known = Ticks::default();
         // SAFETY: a hundred instructions that do nothing.
         known.time(|| unsafe { asm!(".rept 100", "nop", ".endr") });
-        assert!(meter.instructions(known, 1) == 100, "run it by `qemu-system-arm -icount shift=8`");
+        assert!(
+            meter.instructions(known, 1) == 100,
+            "run it by `qemu-system-arm -icount shift=8`"
+        );
         meter
     }
 
@@ -104,7 +109,11 @@ impl Meter {
 
     /// Tells what one of [`ROUNDS`] rounds costs.
     pub fn tell(&self, name: &str, timed: Ticks) {
-        tell(name, self.instructions(timed, u64::from(ROUNDS)), "instructions");
+        tell(
+            name,
+            self.instructions(timed, u64::from(ROUNDS)),
+            "instructions",
+        );
     }
 
     /// Measures a whole round, whose result must be that of `expected`.

@@ -1,7 +1,9 @@
-//! A round of slotted in its several ways, and of each of its peers: work is handed over, run, and its result is taken.
+//! A round of slotted in its several ways, and of each of its peers: work is handed over, run, and
+//! its result is taken.
 //!
-//! Each module has one function, `start`, whose result does a round for a number and gives what [`work`] makes of it. The same code is
-//! measured in instructions and in flash, each time in a program of its own.
+//! Each module has one function, `start`, whose result does a round for a number and gives what
+//! [`work`] makes of it. The same code is measured in instructions and in flash, each time in a
+//! program of its own.
 
 pub mod deque;
 pub mod embassy;

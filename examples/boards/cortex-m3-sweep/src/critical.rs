@@ -1,4 +1,5 @@
-//! The critical section: interrupts off, as `cortex-m` does it. With the feature `planted-bug` it does nothing.
+//! The critical section: interrupts off, as `cortex-m` does it. With the feature `planted-bug` it
+//! does nothing.
 
 #[cfg(not(feature = "planted-bug"))]
 use cortex_m::{interrupt, register::primask};

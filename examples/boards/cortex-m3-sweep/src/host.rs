@@ -13,7 +13,8 @@ use crate::shot;
 /// The thread's permit: it alone parks.
 pub(crate) static PERMIT: AtomicBool = AtomicBool::new(false);
 
-/// One core. Sleeping is asking PendSV to end the sleep, which it does after it made sure that the thread has a reason to sleep.
+/// One core. Sleeping is asking PendSV to end the sleep, which it does after it made sure that the
+/// thread has a reason to sleep.
 pub(crate) struct Swept;
 
 impl Park for Swept {
@@ -24,7 +25,9 @@ impl Park for Swept {
     fn current_id() -> usize {
         let exception: usize;
         // SAFETY: reads the number of the exception that runs, and touches nothing.
-        unsafe { asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags)) };
+        unsafe {
+            asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags))
+        };
         exception + 1
     }
 
@@ -50,7 +53,9 @@ pub(crate) struct Workers {
     places: [Mutex<Cell<Option<Worker<Swept>>>>; 2],
 }
 
-pub(crate) static WORKERS: Workers = Workers { places: [const { Mutex::new(Cell::new(None)) }; 2] };
+pub(crate) static WORKERS: Workers = Workers {
+    places: [const { Mutex::new(Cell::new(None)) }; 2],
+};
 
 impl Workers {
     /// The worker, if nobody has it and it has not left.
@@ -67,7 +72,9 @@ impl Workers {
 
     /// Has a worker run the oldest task.
     pub(crate) fn run_one(&self, place: usize) -> Ran {
-        let Some(mut worker) = self.take(place) else { return Ran::Left };
+        let Some(mut worker) = self.take(place) else {
+            return Ran::Left;
+        };
         let ran = worker.run_one();
         self.put(place, worker, ran);
         ran

@@ -26,8 +26,15 @@ pub(crate) enum Role {
     Filler,
 }
 
-pub(crate) const ROLES: [Role; 7] =
-    [Role::Task, Role::Promise, Role::Future, Role::Submitted, Role::Newcomer, Role::Broken, Role::Filler];
+pub(crate) const ROLES: [Role; 7] = [
+    Role::Task,
+    Role::Promise,
+    Role::Future,
+    Role::Submitted,
+    Role::Newcomer,
+    Role::Broken,
+    Role::Filler,
+];
 
 /// One role's figures of this run.
 #[derive(Default)]
@@ -85,7 +92,15 @@ pub(crate) fn get(figure: &AtomicUsize) -> usize {
 /// A new run.
 pub(crate) fn reset() {
     for account in &ACCOUNTS {
-        let Account { made, dropped, refused, ran, cancelled, values_made, values_dropped } = account;
+        let Account {
+            made,
+            dropped,
+            refused,
+            ran,
+            cancelled,
+            values_made,
+            values_dropped,
+        } = account;
         for figure in [made, dropped, refused, ran, values_made, values_dropped] {
             figure.store(0, Ordering::Relaxed);
         }
@@ -110,7 +125,10 @@ pub(crate) struct Value {
 impl Value {
     pub(crate) fn new(role: Role) -> Self {
         add(&account(role).values_made);
-        Self { role, run: RUN.load(Ordering::Relaxed) }
+        Self {
+            role,
+            run: RUN.load(Ordering::Relaxed),
+        }
     }
 }
 
@@ -161,7 +179,10 @@ pub(crate) struct Resting {
 
 impl Resting {
     pub(crate) fn new(role: Role, keep: fn(&Context<'_>)) -> Self {
-        Self { body: Body::new(role), keep }
+        Self {
+            body: Body::new(role),
+            keep,
+        }
     }
 }
 
@@ -183,12 +204,25 @@ pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
     let (ran, cancelled) = (get(&account.ran), is_cancelled(role));
     match outcome {
         Ok(value) => {
-            assert!(value.role == role, "{role:?} has the value of {:?}", value.role);
-            assert!(value.run == RUN.load(Ordering::Relaxed), "{role:?} has the value of an earlier run");
-            assert!(ran == 1 && !cancelled, "{role:?} has a value, ran {ran} times, cancelled: {cancelled}");
+            assert!(
+                value.role == role,
+                "{role:?} has the value of {:?}",
+                value.role
+            );
+            assert!(
+                value.run == RUN.load(Ordering::Relaxed),
+                "{role:?} has the value of an earlier run"
+            );
+            assert!(
+                ran == 1 && !cancelled,
+                "{role:?} has a value, ran {ran} times, cancelled: {cancelled}"
+            );
         }
         Err(TaskError::Cancelled) => {
-            assert!(ran == 0 && cancelled, "{role:?} says it is cancelled, and ran {ran} times")
+            assert!(
+                ran == 0 && cancelled,
+                "{role:?} says it is cancelled, and ran {ran} times"
+            )
         }
         Err(TaskError::Broken) => assert!(role == Role::Broken && !cancelled, "{role:?} is broken"),
         Err(error) => panic!("{role:?} ends with {error:?}"),
@@ -219,18 +253,33 @@ pub(crate) fn check(before: Stats, after: Stats) {
             &account.values_dropped,
         ]
         .map(get);
-        assert!(made == dropped, "{role:?}: {made} bodies were made and {dropped} dropped");
-        assert!(values_made == values_dropped, "{role:?}: {values_made} values were made and {values_dropped} dropped");
+        assert!(
+            made == dropped,
+            "{role:?}: {made} bodies were made and {dropped} dropped"
+        );
+        assert!(
+            values_made == values_dropped,
+            "{role:?}: {values_made} values were made and {values_dropped} dropped"
+        );
         let cancellations = match role {
             Role::Promise | Role::Broken => usize::from(told),
             _ => {
                 let accepted = made - refusals;
-                assert!(ended <= accepted, "{role:?}: {accepted} were accepted and {ended} ran");
+                assert!(
+                    ended <= accepted,
+                    "{role:?}: {accepted} were accepted and {ended} ran"
+                );
                 accepted - ended
             }
         };
-        assert!(role != Role::Promise || ended + cancellations == 1, "{role:?}: kept {ended} times, cancelled: {told}");
-        assert!(!told || cancellations == 1, "{role:?}: said to be cancelled, and ran");
+        assert!(
+            role != Role::Promise || ended + cancellations == 1,
+            "{role:?}: kept {ended} times, cancelled: {told}"
+        );
+        assert!(
+            !told || cancellations == 1,
+            "{role:?}: said to be cancelled, and ran"
+        );
         let expected = told || (CANCELS.load(Ordering::Relaxed) && role != Role::Promise);
         assert!(cancellations == 0 || expected, "{role:?}: never ran");
         ran += ended;
@@ -238,13 +287,31 @@ pub(crate) fn check(before: Stats, after: Stats) {
         refused += refusals;
     }
     let (added, called) = (get(&CALLBACKS_ADDED), get(&CALLBACKS_CALLED));
-    assert!(added == called, "{added} callbacks were added and {called} called");
-    assert!(after.slots_in_use == 0 && after.queued == 0 && after.running == 0, "not at rest: {after}");
+    assert!(
+        added == called,
+        "{added} callbacks were added and {called} called"
+    );
+    assert!(
+        after.slots_in_use == 0 && after.queued == 0 && after.running == 0,
+        "not at rest: {after}"
+    );
     let completed = after.completed.wrapping_sub(before.completed);
-    assert!(completed == ran, "{ran} ran, and the executor counted {completed}");
+    assert!(
+        completed == ran,
+        "{ran} ran, and the executor counted {completed}"
+    );
     let counted = after.cancelled.wrapping_sub(before.cancelled);
-    assert!(counted == cancelled, "{cancelled} were cancelled, and the executor counted {counted}");
+    assert!(
+        counted == cancelled,
+        "{cancelled} were cancelled, and the executor counted {counted}"
+    );
     let counted = after.refused.wrapping_sub(before.refused);
-    assert!(counted == refused, "{refused} were refused, and the executor counted {counted}");
-    assert!(after.panicked == 0 && after.callbacks_panicked == 0, "there were panics: {after}");
+    assert!(
+        counted == refused,
+        "{refused} were refused, and the executor counted {counted}"
+    );
+    assert!(
+        after.panicked == 0 && after.callbacks_panicked == 0,
+        "there were panics: {after}"
+    );
 }

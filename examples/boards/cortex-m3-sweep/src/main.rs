@@ -1,8 +1,10 @@
-//! An interrupt at every instruction of every operation, on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
+//! An interrupt at every instruction of every operation, on a Cortex-M3 (QEMU's mps2-an385): `cargo
+//! run --release`.
 //!
-//! For each operation of the thread and each action of the interrupt: the operation is done again and again, and the interrupt
-//! comes one instruction later each time, until it comes after the operation. After each time all is brought to an end and
-//! checked: nothing was lost, done twice, or left behind, and nobody sleeps who should be awake. The exit status is the verdict.
+//! For each operation of the thread and each action of the interrupt: the operation is done again
+//! and again, and the interrupt comes one instruction later each time, until it comes after the
+//! operation. After each time all is brought to an end and checked: nothing was lost, done twice,
+//! or left behind, and nobody sleeps who should be awake. The exit status is the verdict.
 //!
 //! With the feature `planted-bug` the critical section does nothing, and the sweep must fail.
 #![no_std]

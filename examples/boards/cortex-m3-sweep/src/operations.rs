@@ -11,7 +11,8 @@ use slotted::{Pending, Ran, TaskError, as_completed};
 use crate::host::{THREAD, WORKERS};
 use crate::ledger::{CALLBACKS_ADDED, CALLBACKS_CALLED, Role, Value, add, closure, future, get};
 use crate::scene::{
-    EXECUTOR, End, Handle, Handles, SLOTS, Scene, Sleep, Token, begin_shutdown, cancel, fill, is_over, submit, work,
+    EXECUTOR, End, Handle, Handles, SLOTS, Scene, Sleep, Token, begin_shutdown, cancel, fill,
+    is_over, submit, work,
 };
 
 /// An operation of the thread.
@@ -23,11 +24,19 @@ pub(crate) struct Operation {
 }
 
 const fn outside(name: &'static str, perform: fn(&Scene, Handles)) -> Operation {
-    Operation { name, in_worker: false, perform }
+    Operation {
+        name,
+        in_worker: false,
+        perform,
+    }
 }
 
 const fn in_worker(name: &'static str, perform: fn(&Scene, Handles)) -> Operation {
-    Operation { name, in_worker: true, perform }
+    Operation {
+        name,
+        in_worker: true,
+        perform,
+    }
 }
 
 pub(crate) const OPERATIONS: &[Operation] = &[
@@ -60,12 +69,18 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     outside("drop the handle of a future", drop_future),
     outside("step of as_completed", step),
     in_worker("step of as_completed, worker", step),
-    outside("begin to shut down, run", |scene, handles| shut_down(scene, handles, Pending::Run)),
-    outside("begin to shut down, cancel", |scene, handles| shut_down(scene, handles, Pending::Cancel)),
+    outside("begin to shut down, run", |scene, handles| {
+        shut_down(scene, handles, Pending::Run)
+    }),
+    outside("begin to shut down, cancel", |scene, handles| {
+        shut_down(scene, handles, Pending::Cancel)
+    }),
 ];
 
 fn submit_closure(scene: &Scene, handles: Handles) {
-    let submitted = scene.under_fire(handles.aim(Role::Task), Sleep::Never, || submit(Role::Submitted));
+    let submitted = scene.under_fire(handles.aim(Role::Task), Sleep::Never, || {
+        submit(Role::Submitted)
+    });
     scene.keep(Role::Submitted, submitted.expect("there is room"));
     handles.keep(scene);
 }
@@ -80,7 +95,14 @@ fn submit_future(scene: &Scene, handles: Handles) {
 fn wait_for_slot(scene: &Scene, handles: Handles) {
     fill();
     let due = || EXECUTOR.stats().slots_in_use < SLOTS;
-    let (aim, Handles { task, promise, future }) = (handles.aim(Role::Task), handles);
+    let (
+        aim,
+        Handles {
+            task,
+            promise,
+            future,
+        },
+    ) = (handles.aim(Role::Task), handles);
     // The first that gives its slot back.
     task.detach();
     let submit = || EXECUTOR.submit_blocking(closure(Role::Submitted));
@@ -125,28 +147,40 @@ fn poll_resting(scene: &Scene, handles: Handles) {
 fn park(scene: &Scene, handles: Handles) {
     let worker = WORKERS.take(THREAD).expect("it has not left");
     let due = || EXECUTOR.stats().queued != 0;
-    scene.under_fire(handles.aim(Role::Task), Sleep::Until(&due, End::ShutDown), || worker.run());
+    scene.under_fire(
+        handles.aim(Role::Task),
+        Sleep::Until(&due, End::ShutDown),
+        || worker.run(),
+    );
     handles.keep(scene);
 }
 
 fn cancel_task(scene: &Scene, handles: Handles) {
-    scene.under_fire(handles.aim(Role::Task), Sleep::Never, || cancel(Role::Task, || handles.task.cancel()));
+    scene.under_fire(handles.aim(Role::Task), Sleep::Never, || {
+        cancel(Role::Task, || handles.task.cancel())
+    });
     handles.keep(scene);
 }
 
 fn cancel_promise(scene: &Scene, handles: Handles) {
-    scene.under_fire(handles.aim(Role::Promise), Sleep::Never, || cancel(Role::Promise, || handles.promise.cancel()));
+    scene.under_fire(handles.aim(Role::Promise), Sleep::Never, || {
+        cancel(Role::Promise, || handles.promise.cancel())
+    });
     handles.keep(scene);
 }
 
 fn cancel_future(scene: &Scene, handles: Handles) {
-    scene.under_fire(handles.aim(Role::Future), Sleep::Never, || cancel(Role::Future, || handles.future.cancel()));
+    scene.under_fire(handles.aim(Role::Future), Sleep::Never, || {
+        cancel(Role::Future, || handles.future.cancel())
+    });
     handles.keep(scene);
 }
 
 fn keep_promise(scene: &Scene, mut handles: Handles) {
     listen(Role::Promise, &mut handles.promise);
-    scene.under_fire(handles.aim(Role::Promise), Sleep::Never, || scene.shared.complete());
+    scene.under_fire(handles.aim(Role::Promise), Sleep::Never, || {
+        scene.shared.complete()
+    });
     handles.keep(scene);
     check_woken(scene);
 }
@@ -154,36 +188,55 @@ fn keep_promise(scene: &Scene, mut handles: Handles) {
 fn break_promise(scene: &Scene, handles: Handles) {
     let (promise, mut handle) = EXECUTOR.promise::<Value>().expect("there is room");
     listen(Role::Broken, &mut handle);
-    scene.under_fire((Role::Broken, handle.canceller()), Sleep::Never, || drop(promise));
+    scene.under_fire((Role::Broken, handle.canceller()), Sleep::Never, || {
+        drop(promise)
+    });
     scene.keep(Role::Broken, handle);
     handles.keep(scene);
     check_woken(scene);
 }
 
 fn wake(scene: &Scene, handles: Handles) {
-    scene.under_fire(handles.aim(Role::Future), Sleep::Never, || scene.shared.wake());
+    scene.under_fire(handles.aim(Role::Future), Sleep::Never, || {
+        scene.shared.wake()
+    });
     work();
     let token = handles.future.canceller();
-    assert!(is_over(token), "the thread woke a future and nobody polled it");
+    assert!(
+        is_over(token),
+        "the thread woke a future and nobody polled it"
+    );
     handles.keep(scene);
 }
 
 fn wait_for_task(scene: &Scene, handles: Handles) {
-    let Handles { task, promise, future } = handles;
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
     scene.wait(Role::Task, task, End::Run);
     scene.keep(Role::Promise, promise);
     scene.keep(Role::Future, future);
 }
 
 fn wait_for_promise(scene: &Scene, handles: Handles) {
-    let Handles { task, promise, future } = handles;
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
     scene.wait(Role::Promise, promise, End::Complete);
     scene.keep(Role::Task, task);
     scene.keep(Role::Future, future);
 }
 
 fn wait_for_future(scene: &Scene, handles: Handles) {
-    let Handles { task, promise, future } = handles;
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
     scene.wait(Role::Future, future, End::Wake);
     scene.keep(Role::Task, task);
     scene.keep(Role::Promise, promise);
@@ -192,9 +245,14 @@ fn wait_for_future(scene: &Scene, handles: Handles) {
 fn poll_promise(scene: &Scene, mut handles: Handles) {
     let aim = handles.aim(Role::Promise);
     let waker = counting_waker();
-    let polled =
-        scene.under_fire(aim, Sleep::Never, || Pin::new(&mut handles.promise).poll(&mut Context::from_waker(&waker)));
-    let Handles { task, promise, future } = handles;
+    let polled = scene.under_fire(aim, Sleep::Never, || {
+        Pin::new(&mut handles.promise).poll(&mut Context::from_waker(&waker))
+    });
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
     match polled {
         Poll::Ready(outcome) => scene.keep_outcome(Role::Promise, outcome),
         Poll::Pending => {
@@ -218,7 +276,14 @@ fn take_result(scene: &Scene, handles: Handles) {
 }
 
 fn drop_pending(scene: &Scene, handles: Handles) {
-    let (aim, Handles { task, promise, future }) = (handles.aim(Role::Task), handles);
+    let (
+        aim,
+        Handles {
+            task,
+            promise,
+            future,
+        },
+    ) = (handles.aim(Role::Task), handles);
     scene.under_fire(aim, Sleep::Never, || drop(task));
     scene.keep(Role::Promise, promise);
     scene.keep(Role::Future, future);
@@ -230,14 +295,28 @@ fn drop_done(scene: &Scene, handles: Handles) {
 }
 
 fn drop_promise(scene: &Scene, handles: Handles) {
-    let (aim, Handles { task, promise, future }) = (handles.aim(Role::Promise), handles);
+    let (
+        aim,
+        Handles {
+            task,
+            promise,
+            future,
+        },
+    ) = (handles.aim(Role::Promise), handles);
     scene.under_fire(aim, Sleep::Never, || drop(promise));
     scene.keep(Role::Task, task);
     scene.keep(Role::Future, future);
 }
 
 fn drop_future(scene: &Scene, handles: Handles) {
-    let (aim, Handles { task, promise, future }) = (handles.aim(Role::Future), handles);
+    let (
+        aim,
+        Handles {
+            task,
+            promise,
+            future,
+        },
+    ) = (handles.aim(Role::Future), handles);
     scene.under_fire(aim, Sleep::Never, || drop(future));
     scene.keep(Role::Task, task);
     scene.keep(Role::Promise, promise);
@@ -247,7 +326,11 @@ fn step(scene: &Scene, handles: Handles) {
     let tokens = [Role::Task, Role::Promise, Role::Future].map(|role| handles.aim(role).1);
     let due = || tokens.into_iter().any(is_over);
     let aim = handles.aim(Role::Task);
-    let Handles { task, promise, future } = handles;
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
     let (first, rest) = scene.under_fire(aim, Sleep::Until(&due, End::Complete), || {
         let mut rest = as_completed([task, promise, future]);
         (rest.next(), rest)
@@ -265,7 +348,9 @@ fn step(scene: &Scene, handles: Handles) {
 }
 
 fn shut_down(scene: &Scene, handles: Handles, pending: Pending) {
-    scene.under_fire(handles.aim(Role::Task), Sleep::Never, || begin_shutdown(pending));
+    scene.under_fire(handles.aim(Role::Task), Sleep::Never, || {
+        begin_shutdown(pending)
+    });
     handles.keep(scene);
 }
 
@@ -281,7 +366,11 @@ fn call_back(role: Role, handle: &Handle) {
     let added = handle.add_done_callback(move |outcome| {
         add(&CALLBACKS_CALLED);
         match outcome {
-            Ok(value) => assert!(value.role == role, "the callback of {role:?} has the value of {:?}", value.role),
+            Ok(value) => assert!(
+                value.role == role,
+                "the callback of {role:?} has the value of {:?}",
+                value.role
+            ),
             Err(TaskError::Broken) => assert!(role == Role::Broken, "{role:?} is broken"),
             Err(error) => assert!(error.is_cancelled(), "{role:?} ends with {error:?}"),
         }
@@ -294,13 +383,20 @@ static WAKES: AtomicUsize = AtomicUsize::new(0);
 /// When all is done, the waker of [`counting_waker`] has been called.
 fn check_woken(scene: &Scene) {
     scene.finish();
-    assert!(get(&WAKES) != 0, "a task ended and the waker was not called");
+    assert!(
+        get(&WAKES) != 0,
+        "a task ended and the waker was not called"
+    );
 }
 
 /// A waker that counts its calls, from 0.
 fn counting_waker() -> Waker {
-    const TABLE: RawWakerVTable =
-        RawWakerVTable::new(|_| RawWaker::new(ptr::null(), &TABLE), |_| add(&WAKES), |_| add(&WAKES), |_| {});
+    const TABLE: RawWakerVTable = RawWakerVTable::new(
+        |_| RawWaker::new(ptr::null(), &TABLE),
+        |_| add(&WAKES),
+        |_| add(&WAKES),
+        |_| {},
+    );
     WAKES.store(0, Ordering::Relaxed);
     // SAFETY: the functions use no pointer and may be called from anywhere.
     unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }

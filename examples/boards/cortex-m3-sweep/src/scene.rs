@@ -1,15 +1,19 @@
-//! One run: what is there before the operation, what the interrupt does, and what must be true when all is over.
+//! One run: what is there before the operation, what the interrupt does, and what must be true when
+//! all is over.
 
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use core::task::{Context, Waker};
 
 use cortex_m::interrupt::{Mutex, free};
-use slotted::{Canceller, Executor, JoinHandle, Pending, Promise, Ran, Refusal, Stats, TaskError, TaskState};
+use slotted::{
+    Canceller, Executor, JoinHandle, Pending, Promise, Ran, Refusal, Stats, TaskError, TaskState,
+};
 
 use crate::host::{INTERRUPT, PERMIT, Swept, THREAD, WORKERS};
 use crate::ledger::{
-    self, CANCELS, FILLED, RELEASED, ROLES, Resting, Role, SHUT, Value, account, add, check_outcome, closure, get,
+    self, CANCELS, FILLED, RELEASED, ROLES, Resting, Role, SHUT, Value, account, add,
+    check_outcome, closure, get,
 };
 use crate::operations::Operation;
 use crate::shot::{self, Hit};
@@ -124,7 +128,10 @@ pub(crate) fn cancel(role: Role, cancel: impl FnOnce() -> bool) {
 
 /// Whether a task's outcome is there.
 pub(crate) fn is_over(token: Token) -> bool {
-    matches!(token.state(), TaskState::Finished | TaskState::Cancelled | TaskState::Gone)
+    matches!(
+        token.state(),
+        TaskState::Finished | TaskState::Cancelled | TaskState::Gone
+    )
 }
 
 /// Runs all there is, on the interrupts' worker. In an interrupt.
@@ -148,7 +155,8 @@ pub(crate) fn begin_shutdown(pending: Pending) {
     EXECUTOR.begin_shutdown(pending);
 }
 
-/// The resting future's waker, on its way to the scene, and whether its next poll is to leave it there.
+/// The resting future's waker, on its way to the scene, and whether its next poll is to leave it
+/// there.
 static WAKER: Mutex<Cell<Option<Waker>>> = Mutex::new(Cell::new(None));
 static WAKER_WANTED: AtomicBool = AtomicBool::new(false);
 
@@ -188,7 +196,11 @@ impl Shared {
             }
             Action::Cancel => {
                 cancel(aim.0, || aim.1.cancel());
-                assert!(aim.1.state() != TaskState::Pending, "{:?} has not started and cannot be cancelled", aim.0);
+                assert!(
+                    aim.1.state() != TaskState::Pending,
+                    "{:?} has not started and cannot be cancelled",
+                    aim.0
+                );
             }
             Action::Complete => self.complete(),
             Action::Wake => self.wake(),
@@ -235,7 +247,10 @@ impl Scene {
         ledger::reset();
         let before = EXECUTOR.stats();
         if operation.in_worker {
-            assert!(WORKERS.run_one(THREAD) == Ran::Nothing, "there is work before anything was submitted");
+            assert!(
+                WORKERS.run_one(THREAD) == Ran::Nothing,
+                "there is work before anything was submitted"
+            );
         }
         let (scene, handles) = Self::new(action, instruction);
         (operation.perform)(&scene, handles);
@@ -244,12 +259,19 @@ impl Scene {
 
     fn new(action: Action, instruction: u32) -> (Self, Handles) {
         WAKER_WANTED.store(true, Ordering::Relaxed);
-        let future = EXECUTOR.submit_future(Resting::new(Role::Future, keep_waker)).expect("there is room");
+        let future = EXECUTOR
+            .submit_future(Resting::new(Role::Future, keep_waker))
+            .expect("there is room");
         work();
         let waker = free(|section| WAKER.borrow(section).take()).expect("the future was polled");
         let (promise, promised) = EXECUTOR.promise().expect("there is room");
         let task = submit(Role::Task).expect("there is room");
-        let shared = Shared { action, promise, waker, newcomer: Mutex::new(Cell::new(None)) };
+        let shared = Shared {
+            action,
+            promise,
+            waker,
+            newcomer: Mutex::new(Cell::new(None)),
+        };
         let scene = Self {
             shared,
             instruction,
@@ -258,15 +280,30 @@ impl Scene {
             outcomes: RefCell::default(),
             finished: Cell::new(false),
         };
-        (scene, Handles { task, promise: promised, future })
+        (
+            scene,
+            Handles {
+                task,
+                promise: promised,
+                future,
+            },
+        )
     }
 
-    /// Does the operation, with the interrupt at its instruction. `aim` is what the interrupt cancels, if it does.
-    pub(crate) fn under_fire<R>(&self, aim: (Role, Token), sleep: Sleep<'_>, operation: impl FnOnce() -> R) -> R {
+    /// Does the operation, with the interrupt at its instruction. `aim` is what the interrupt
+    /// cancels, if it does.
+    pub(crate) fn under_fire<R>(
+        &self,
+        aim: (Role, Token),
+        sleep: Sleep<'_>,
+        operation: impl FnOnce() -> R,
+    ) -> R {
         let shared = &self.shared;
         let action = || shared.act(aim);
         let pended = || {
-            let Sleep::Until(due, end) = sleep else { panic!("the operation sleeps") };
+            let Sleep::Until(due, end) = sleep else {
+                panic!("the operation sleeps")
+            };
             // In this order: the interrupt may come in between, and does all or nothing of it.
             let due = due();
             if PERMIT.load(Ordering::Relaxed) {
@@ -274,7 +311,10 @@ impl Scene {
             }
             assert!(!due, "nobody woke the thread for what it waits for");
             shared.end(end);
-            assert!(PERMIT.load(Ordering::Relaxed), "what the thread waits for is there, and nobody woke it");
+            assert!(
+                PERMIT.load(Ordering::Relaxed),
+                "what the thread waits for is there, and nobody woke it"
+            );
         };
         PERMIT.store(false, Ordering::Relaxed);
         let (result, hit) = shot::fire(self.instruction, &action, &pended, operation);
@@ -298,18 +338,26 @@ impl Scene {
     pub(crate) fn wait(&self, role: Role, handle: Handle, end: End) {
         let token = handle.canceller();
         let due = || is_over(token);
-        self.keep_outcome(role, self.under_fire((role, token), Sleep::Until(&due, end), || handle.result()));
+        self.keep_outcome(
+            role,
+            self.under_fire((role, token), Sleep::Until(&due, end), || handle.result()),
+        );
     }
 
-    /// Has everything run that can, and checks that the interrupt's wake was heard; then completes all that is left.
+    /// Has everything run that can, and checks that the interrupt's wake was heard; then completes
+    /// all that is left.
     pub(crate) fn finish(&self) {
         if self.finished.replace(true) {
             return;
         }
         work();
         let future = account(Role::Future);
-        let heard = get(&future.ran) == 1 || ledger::is_cancelled(Role::Future) && get(&future.dropped) == 1;
-        assert!(self.shared.action != Action::Wake || heard, "a future was woken and not polled");
+        let heard = get(&future.ran) == 1
+            || ledger::is_cancelled(Role::Future) && get(&future.dropped) == 1;
+        assert!(
+            self.shared.action != Action::Wake || heard,
+            "a future was woken and not polled"
+        );
         let shared = &self.shared;
         shot::lower(&|| {
             shared.complete();
@@ -320,11 +368,22 @@ impl Scene {
 
     fn settle(self, before: Stats) -> Hit {
         self.finish();
-        let Self { shared, hit, handles, outcomes, .. } = self;
-        let Shared { promise, newcomer, .. } = shared;
+        let Self {
+            shared,
+            hit,
+            handles,
+            outcomes,
+            ..
+        } = self;
+        let Shared {
+            promise, newcomer, ..
+        } = shared;
         let mut handles = handles.into_inner();
         handles[Role::Newcomer as usize] = free(|section| newcomer.borrow(section).take());
-        for (role, (handle, outcome)) in ROLES.into_iter().zip(handles.into_iter().zip(outcomes.into_inner())) {
+        for (role, (handle, outcome)) in ROLES
+            .into_iter()
+            .zip(handles.into_iter().zip(outcomes.into_inner()))
+        {
             let taken = handle.map(|mut handle| {
                 assert!(handle.done(), "{role:?} is not done: {handle:?}");
                 handle.try_result().expect("it is done")
@@ -344,8 +403,16 @@ impl Scene {
 /// Shuts down: every worker must leave at once.
 pub(crate) fn close() {
     begin_shutdown(Pending::Run);
-    assert!(WORKERS.run_one(THREAD) == Ran::Left, "the thread's worker stays");
-    shot::lower(&|| assert!(WORKERS.run_one(INTERRUPT) == Ran::Left, "the interrupts' worker stays"));
+    assert!(
+        WORKERS.run_one(THREAD) == Ran::Left,
+        "the thread's worker stays"
+    );
+    shot::lower(&|| {
+        assert!(
+            WORKERS.run_one(INTERRUPT) == Ran::Left,
+            "the interrupts' worker stays"
+        )
+    });
     EXECUTOR.shutdown(Pending::Run).expect("no worker calls it");
 }
 
@@ -360,21 +427,45 @@ pub(crate) fn open() {
     // By their addresses, so that the free list is the same before each run.
     let mut handles = handles.map(|handle| (address(&handle), handle));
     handles.sort_unstable_by_key(|(address, _)| core::cmp::Reverse(*address));
-    assert!(handles.windows(2).all(|pair| pair[0].0 != pair[1].0), "two tasks have one slot");
+    assert!(
+        handles.windows(2).all(|pair| pair[0].0 != pair[1].0),
+        "two tasks have one slot"
+    );
     for (_, mut handle) in handles {
         let outcome = handle.try_result().expect("it has run");
-        assert!(matches!(outcome, Ok(Value { role: Role::Filler, .. })), "a slot has {outcome:?}");
+        assert!(
+            matches!(
+                outcome,
+                Ok(Value {
+                    role: Role::Filler,
+                    ..
+                })
+            ),
+            "a slot has {outcome:?}"
+        );
     }
-    assert!(get(&account(Role::Filler).ran) == SLOTS, "not every slot's task has run");
-    assert!(EXECUTOR.stats().slots_in_use == 0, "a slot was not given back");
+    assert!(
+        get(&account(Role::Filler).ran) == SLOTS,
+        "not every slot's task has run"
+    );
+    assert!(
+        EXECUTOR.stats().slots_in_use == 0,
+        "a slot was not given back"
+    );
 }
 
 /// Where the value of a task that has run lies.
 fn address(handle: &Handle) -> usize {
     static ADDRESS: AtomicUsize = AtomicUsize::new(0);
     let looked = handle.add_done_callback(|outcome| {
-        ADDRESS.store(outcome.map_or(0, |value| core::ptr::from_ref(value).addr()), Ordering::Relaxed);
+        ADDRESS.store(
+            outcome.map_or(0, |value| core::ptr::from_ref(value).addr()),
+            Ordering::Relaxed,
+        );
     });
-    assert!(looked.is_ok() && get(&ADDRESS) != 0, "a task of a full executor has no value: {handle:?}");
+    assert!(
+        looked.is_ok() && get(&ADDRESS) != 0,
+        "a task of a full executor has no value: {handle:?}"
+    );
     ADDRESS.swap(0, Ordering::Relaxed)
 }

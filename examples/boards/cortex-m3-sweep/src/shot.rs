@@ -8,8 +8,8 @@
 //! | [`ACTION`] | middle | does what the interrupt is to do; runs after SysTick and before the thread's next instruction |
 //! | PendSV | lowest | what the thread has others do: [`lower`], and whoever ends its sleep |
 //!
-//! With QEMU's `-icount shift=8` an instruction takes 256 ns, a tick of SysTick 40 ns: 32 ticks are five instructions, and each
-//! instruction is reached by a reload value of its own.
+//! With QEMU's `-icount shift=8` an instruction takes 256 ns, a tick of SysTick 40 ns: 32 ticks are
+//! five instructions, and each instruction is reached by a reload value of its own.
 
 use core::arch::global_asm;
 use core::ptr;
@@ -87,9 +87,15 @@ pub(crate) fn prepare(peripherals: &mut Peripherals) {
     }
 }
 
-/// Does `operation`, and has an interrupt do `action` before its instruction number `instruction` (from 1; the first few are those that
-/// lead to it). PendSV, if `operation` requests it, does `pended`. If the operation returns earlier, the shot is late.
-pub(crate) fn fire<R>(instruction: u32, action: Job<'_>, pended: Job<'_>, operation: impl FnOnce() -> R) -> (R, Hit) {
+/// Does `operation`, and has an interrupt do `action` before its instruction number `instruction`
+/// (from 1; the first few are those that lead to it). PendSV, if `operation` requests it, does
+/// `pended`. If the operation returns earlier, the shot is late.
+pub(crate) fn fire<R>(
+    instruction: u32,
+    action: Job<'_>,
+    pended: Job<'_>,
+    operation: impl FnOnce() -> R,
+) -> (R, Hit) {
     let result = lend(&ON_SHOT, action, || {
         lend(&ON_PENDSV, pended, || {
             RETURNED.store(false, Ordering::Relaxed);
@@ -105,7 +111,13 @@ pub(crate) fn fire<R>(instruction: u32, action: Job<'_>, pended: Job<'_>, operat
             result
         })
     });
-    (result, Hit { place: PLACE.load(Ordering::Relaxed), late: LATE.load(Ordering::Relaxed) })
+    (
+        result,
+        Hit {
+            place: PLACE.load(Ordering::Relaxed),
+            late: LATE.load(Ordering::Relaxed),
+        },
+    )
 }
 
 /// Has PendSV do `job` now. Called by the thread.
@@ -130,7 +142,8 @@ pub(crate) fn pendsv() -> u32 {
     // SAFETY: reads a register.
     let vectors = unsafe { &*SCB::PTR }.vtor.read();
     // SAFETY: the entry of exception 14 in the table of vectors, which is in flash.
-    let entry = unsafe { ptr::with_exposed_provenance::<u32>(vectors as usize + 14 * 4).read_volatile() };
+    let entry =
+        unsafe { ptr::with_exposed_provenance::<u32>(vectors as usize + 14 * 4).read_volatile() };
     entry & !1
 }
 
@@ -145,7 +158,10 @@ fn lend<R>(place: &AtomicPtr<()>, job: Job<'_>, during: impl FnOnce() -> R) -> R
 }
 
 fn call(place: &AtomicPtr<()>) {
-    let job = place.load(Ordering::Relaxed).cast_const().cast::<Job<'static>>();
+    let job = place
+        .load(Ordering::Relaxed)
+        .cast_const()
+        .cast::<Job<'static>>();
     compiler_fence(Ordering::SeqCst);
     // SAFETY: null, or from `lend`, whose frame is beneath ours; a panic there ends the program.
     let job = unsafe { job.as_ref() }.expect("an interrupt came that nobody asked for");
@@ -169,7 +185,11 @@ fn start_timer(reload: u32) {
 }
 
 extern "C" fn systick(frame: &ExceptionFrame) {
-    assert!(STAGE.load(Ordering::Relaxed) == ARMED, "it hangs at {:#x}", frame.pc());
+    assert!(
+        STAGE.load(Ordering::Relaxed) == ARMED,
+        "it hangs at {:#x}",
+        frame.pc()
+    );
     PLACE.store(frame.pc(), Ordering::Relaxed);
     LATE.store(RETURNED.load(Ordering::Relaxed), Ordering::Relaxed);
     STAGE.store(WATCHING, Ordering::Relaxed);

@@ -1,4 +1,5 @@
-//! The proof that a sweep left out no instruction: each place where the shot came is the successor of the one before.
+//! The proof that a sweep left out no instruction: each place where the shot came is the successor
+//! of the one before.
 
 use crate::shot::{Hit, pendsv};
 
@@ -13,7 +14,10 @@ pub(crate) struct Places {
 
 impl Places {
     pub(crate) const fn new() -> Self {
-        Self { seen: [0; HALFWORDS / 32], count: 0 }
+        Self {
+            seen: [0; HALFWORDS / 32],
+            count: 0,
+        }
     }
 
     fn add(&mut self, place: u32) {
@@ -35,10 +39,15 @@ pub(crate) struct Trace {
 
 impl Trace {
     pub(crate) const fn new() -> Self {
-        Self { last: None, instructions: 0, interleavings: 0 }
+        Self {
+            last: None,
+            instructions: 0,
+            interleavings: 0,
+        }
     }
 
-    /// Takes down the next hit. `false` if it came when the operation had returned: the sweep is over.
+    /// Takes down the next hit. `false` if it came when the operation had returned: the sweep is
+    /// over.
     ///
     /// # Panics
     ///
@@ -47,7 +56,11 @@ impl Trace {
         if let Some(last) = self.last {
             // The same place again: the interrupt had to wait until interrupts were on.
             let next = last == hit.place || follows(last, hit.place);
-            assert!(next, "an instruction between {last:#x} and {:#x} was left out", hit.place);
+            assert!(
+                next,
+                "an instruction between {last:#x} and {:#x} was left out",
+                hit.place
+            );
         }
         if hit.late {
             return false;
@@ -64,7 +77,8 @@ impl Trace {
 
 fn halfword(place: u32) -> u32 {
     // SAFETY: the places come from exceptions' frames: they are code, in flash, and even.
-    let value = unsafe { core::ptr::with_exposed_provenance::<u16>(place as usize).read_volatile() };
+    let value =
+        unsafe { core::ptr::with_exposed_provenance::<u16>(place as usize).read_volatile() };
     value.into()
 }
 
@@ -73,7 +87,8 @@ fn signed(number: u32, bits: u32) -> u32 {
     ((number << (32 - bits)) as i32 >> (32 - bits)) as u32
 }
 
-/// Whether the instruction at `place` can be followed by the one at `next`, by its encoding (ARMv7-M, A5).
+/// Whether the instruction at `place` can be followed by the one at `next`, by its encoding
+/// (ARMv7-M, A5).
 fn follows(place: u32, next: u32) -> bool {
     let (first, second) = (halfword(place), halfword(place + 2));
     let wide = first >= 0xe800;
@@ -87,7 +102,8 @@ fn follows(place: u32, next: u32) -> bool {
     match (first, second) {
         // cpsid i: no interrupt until cpsie i, or a write of PRIMASK.
         (0xb672, _) => {
-            halfword(next - 2) == 0xb662 || (halfword(next - 4) & 0xfff0 == 0xf380 && halfword(next - 2) == 0x8810)
+            halfword(next - 2) == 0xb662
+                || (halfword(next - 4) & 0xfff0 == 0xf380 && halfword(next - 2) == 0x8810)
         }
         // b, with and without a condition
         (0xd000..=0xddff, _) => target(signed(first << 1, 9)),
@@ -107,7 +123,10 @@ fn follows(place: u32, next: u32) -> bool {
         (0xf000..=0xf7ff, _) if second & 0x9000 == 0x9000 => {
             let sign = first >> 10 & 1;
             let (i1, i2) = (!(second >> 13 ^ sign) & 1, !(second >> 11 ^ sign) & 1);
-            target(signed(sign << 24 | i1 << 23 | i2 << 22 | (first & 0x3ff) << 12 | (second & 0x7ff) << 1, 25))
+            target(signed(
+                sign << 24 | i1 << 23 | i2 << 22 | (first & 0x3ff) << 12 | (second & 0x7ff) << 1,
+                25,
+            ))
         }
         // tbb, tbh; loads of the program counter, alone and with others
         _ if first & 0xfff0 == 0xe8d0 && second & 0xffe0 == 0xf000 => true,

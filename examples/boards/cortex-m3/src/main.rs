@@ -1,7 +1,7 @@
 //! The scenarios on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
-//! Three workers: the super-loop, PendSV, and above them an interrupt that no device drives. SysTick, above all, is the clock and the
-//! interrupt that completes, wakes and submits.
+//! Three workers: the super-loop, PendSV, and above them an interrupt that no device drives.
+//! SysTick, above all, is the clock and the interrupt that completes, wakes and submits.
 #![no_std]
 #![no_main]
 
@@ -54,10 +54,14 @@ fn PendSV() {
     while WORKERS.run_one(PENDSV) == Ran::Task {}
 }
 
-/// Every line of the interrupt controller ends here. One task each time, so that something is left for the others.
+/// Every line of the interrupt controller ends here. One task each time, so that something is left
+/// for the others.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    assert!(line == Urgent.number() as i16, "an interrupt of line {line}");
+    assert!(
+        line == Urgent.number() as i16,
+        "an interrupt of line {line}"
+    );
     let _ = WORKERS.run_one(URGENT);
 }
 
@@ -77,6 +81,10 @@ fn main() -> ! {
     let in_order = preemption::run(&mut out);
     CLOCK_IS_URGENT.store(true, Ordering::Relaxed);
     let failed = SUITE.run(&WORKERS, || WORKERS.run_one(SUPER_LOOP), &mut out);
-    debug::exit(if in_order == Ok(true) && failed == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    debug::exit(if in_order == Ok(true) && failed == Ok(0) {
+        debug::EXIT_SUCCESS
+    } else {
+        debug::EXIT_FAILURE
+    });
     unreachable!("the emulator has ended");
 }

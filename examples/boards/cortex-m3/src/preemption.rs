@@ -28,7 +28,10 @@ struct Log {
     count: usize,
 }
 
-static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log { events: [("", 0); 16], count: 0 }));
+static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log {
+    events: [("", 0); 16],
+    count: 0,
+}));
 
 /// Notes what the calling task does.
 fn note(event: &'static str) {
@@ -64,8 +67,14 @@ fn hold_back(priority: u8) {
 pub(crate) fn run(out: &mut impl Write) -> Result<bool, fmt::Error> {
     let mut all = true;
     let plays = [
-        ("a worker of higher priority interrupts one of lower", higher_interrupts_lower()),
-        ("the worker of higher priority goes first", higher_goes_first()),
+        (
+            "a worker of higher priority interrupts one of lower",
+            higher_interrupts_lower(),
+        ),
+        (
+            "the worker of higher priority goes first",
+            higher_goes_first(),
+        ),
     ];
     for (name, in_order) in plays {
         writeln!(out, "{} {name}", if in_order { "ok" } else { "FAILED" })?;
@@ -74,7 +83,8 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, fmt::Error> {
     Ok(all)
 }
 
-/// Has the super-loop's worker run `first`, and says whether all happened in the expected order. `first` lets the interrupts come.
+/// Has the super-loop's worker run `first`, and says whether all happened in the expected order.
+/// `first` lets the interrupts come.
 fn play(first: fn(), expected: &[Event]) -> bool {
     critical_section::with(|section| LOG.borrow_ref_mut(section).count = 0);
     EXECUTOR.start(&WORKERS).expect("it has stopped");
@@ -93,8 +103,8 @@ fn play(first: fn(), expected: &[Event]) -> bool {
     ran == Ran::Task && left == Ran::Left && in_order
 }
 
-/// A task of the super-loop is interrupted by one of PendSV, and that by one of the urgent interrupt; that is interrupted by the clock,
-/// and not by another of PendSV.
+/// A task of the super-loop is interrupted by one of PendSV, and that by one of the urgent
+/// interrupt; that is interrupted by the clock, and not by another of PendSV.
 fn higher_interrupts_lower() -> bool {
     let first = || {
         note("the first begins");

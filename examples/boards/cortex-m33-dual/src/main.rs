@@ -1,7 +1,8 @@
-//! The scenarios, and a race, on two Cortex-M33 cores at once (QEMU's mps2-an521): `cargo run --release`.
+//! The scenarios, and a race, on two Cortex-M33 cores at once (QEMU's mps2-an521): `cargo run
+//! --release`.
 //!
-//! Two workers, one for each core. Core 0 also runs the scenarios; SysTick of core 1 completes, wakes and submits. In the race both cores
-//! submit, and so does the SysTick of each.
+//! Two workers, one for each core. Core 0 also runs the scenarios; SysTick of core 1 completes,
+//! wakes and submits. In the race both cores submit, and so does the SysTick of each.
 #![no_std]
 #![no_main]
 
@@ -45,7 +46,11 @@ fn main() -> ! {
     let mut peripherals = Peripherals::take().expect("nobody has taken them");
     start_clock(&mut peripherals.SYST, CORE_HERTZ);
     sse200::start_second_core(&peripherals.SCB, second_main);
-    debug::exit(if scenarios() == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+    debug::exit(if scenarios() == Ok(0) {
+        debug::EXIT_SUCCESS
+    } else {
+        debug::EXIT_FAILURE
+    });
     unreachable!("the emulator has ended");
 }
 

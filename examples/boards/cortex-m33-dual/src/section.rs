@@ -18,11 +18,15 @@ const INTERRUPTIBLE: RawRestoreState = 1;
 /// The core was in the section before.
 const NESTED: RawRestoreState = 2;
 
-// SAFETY: with interrupts off nothing else runs on this core, and the lock keeps the other core out. It also orders what the
-// sections of different cores see.
+// SAFETY: with interrupts off nothing else runs on this core, and the lock keeps the other core
+// out. It also orders what the sections of different cores see.
 unsafe impl critical_section::Impl for AcrossCores {
     unsafe fn acquire() -> RawRestoreState {
-        let before = if primask::read().is_active() { INTERRUPTIBLE } else { 0 };
+        let before = if primask::read().is_active() {
+            INTERRUPTIBLE
+        } else {
+            0
+        };
         interrupt::disable();
         match LOCK.enter(Sse200::core()) {
             Entered::Outermost => before,

@@ -34,13 +34,15 @@ const VECTORS: usize = 16;
 #[repr(C, align(1024))]
 struct Given<T>(UnsafeCell<T>);
 
-// SAFETY: written by `start_second_core` before the second core starts, and by nobody but that core and its hardware afterwards.
+// SAFETY: written by `start_second_core` before the second core starts, and by nobody but that core
+// and its hardware afterwards.
 unsafe impl<T> Sync for Given<T> {}
 
 static TABLE: Given<[usize; VECTORS]> = Given(UnsafeCell::new([0; VECTORS]));
 static STACK: Given<[u64; 2048]> = Given(UnsafeCell::new([0; 2048]));
 
-/// Lets the second core begin with `entry`, on a stack of its own, with the exception handlers of this one. To be called once, by core 0.
+/// Lets the second core begin with `entry`, on a stack of its own, with the exception handlers of
+/// this one. To be called once, by core 0.
 pub(crate) fn start_second_core(this: &SCB, entry: extern "C" fn() -> !) {
     const INITIAL_VECTORS_1: usize = 0x5002_1114;
     const CPU_WAIT: usize = 0x5002_1118;
@@ -53,7 +55,8 @@ pub(crate) fn start_second_core(this: &SCB, entry: extern "C" fn() -> !) {
     unsafe { TABLE.0.get().write_volatile(table) };
     // SAFETY: where the second core will look for its table.
     unsafe {
-        with_exposed_provenance_mut::<usize>(INITIAL_VECTORS_1).write_volatile(TABLE.0.get().expose_provenance())
+        with_exposed_provenance_mut::<usize>(INITIAL_VECTORS_1)
+            .write_volatile(TABLE.0.get().expose_provenance())
     };
     // The table is there before the core is.
     dsb();

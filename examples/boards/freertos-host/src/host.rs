@@ -7,9 +7,11 @@ use crate::seats::{self, Waiting};
 
 /// The host: tasks of FreeRTOS.
 ///
-/// `NOTIFICATION` is the task notification by which a task is woken, of those that `configTASK_NOTIFICATION_ARRAY_ENTRIES` says each task has. The
-/// host takes it from any task while that waits. An application that uses notification 0 itself, be it through stream buffers,
-/// configures a second one and takes `FreeRtosHost<1>`. A number that the kernel was not configured for ends in its `configASSERT`.
+/// `NOTIFICATION` is the task notification by which a task is woken, of those that
+/// `configTASK_NOTIFICATION_ARRAY_ENTRIES` says each task has. The host takes it from any task
+/// while that waits. An application that uses notification 0 itself, be it through stream buffers,
+/// configures a second one and takes `FreeRtosHost<1>`. A number that the kernel was not configured
+/// for ends in its `configASSERT`.
 ///
 /// `HERTZ` is `configTICK_RATE_HZ`.
 ///
@@ -53,7 +55,9 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Clock for FreeRtosHost<NOTIFICAT
     fn park_until(deadline: u64) {
         let left = deadline.saturating_sub(kernel::ticks());
         // One that is far away is looked at again on the way.
-        let ticks = u32::try_from(left).unwrap_or(kernel::ENDLESS).min(kernel::ENDLESS - 1);
+        let ticks = u32::try_from(left)
+            .unwrap_or(kernel::ENDLESS)
+            .min(kernel::ENDLESS - 1);
         if ticks > 0 {
             seats::park(NOTIFICATION, ticks);
         }

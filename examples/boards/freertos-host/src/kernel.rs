@@ -5,14 +5,16 @@ use core::ffi::c_void;
 use core::ptr;
 
 use freertos_next::{
-    FreeRtosBaseType, FreeRtosTaskHandle, FreeRtosTickType, FreeRtosUBaseType, freertos_rs_delete_task,
-    freertos_rs_get_portTICK_PERIOD_MS, freertos_rs_isr_yield, freertos_rs_spawn_task, freertos_rs_vTaskDelay,
+    FreeRtosBaseType, FreeRtosTaskHandle, FreeRtosTickType, FreeRtosUBaseType,
+    freertos_rs_delete_task, freertos_rs_get_portTICK_PERIOD_MS, freertos_rs_isr_yield,
+    freertos_rs_spawn_task, freertos_rs_vTaskDelay,
 };
 
 /// A task's control block. Only ever handed back to the kernel.
 pub(crate) type Task = *mut c_void;
 
-/// What the kernel takes for an endless wait; without `INCLUDE_vTaskSuspend` it is merely a long one.
+/// What the kernel takes for an endless wait; without `INCLUDE_vTaskSuspend` it is merely a long
+/// one.
 pub(crate) const ENDLESS: FreeRtosTickType = FreeRtosTickType::MAX;
 
 /// `TimeOut_t`.
@@ -27,7 +29,11 @@ const INCREMENT: u32 = 2;
 
 unsafe extern "C" {
     // `freertos-next` binds the first notification only.
-    fn ulTaskGenericNotifyTake(index: FreeRtosUBaseType, clear: FreeRtosBaseType, ticks: FreeRtosTickType) -> u32;
+    fn ulTaskGenericNotifyTake(
+        index: FreeRtosUBaseType,
+        clear: FreeRtosBaseType,
+        ticks: FreeRtosTickType,
+    ) -> u32;
     fn xTaskGenericNotify(
         task: FreeRtosTaskHandle,
         index: FreeRtosUBaseType,
@@ -35,7 +41,11 @@ unsafe extern "C" {
         action: u32,
         previous: *mut u32,
     ) -> FreeRtosBaseType;
-    fn vTaskGenericNotifyGiveFromISR(task: FreeRtosTaskHandle, index: FreeRtosUBaseType, woken: *mut FreeRtosBaseType);
+    fn vTaskGenericNotifyGiveFromISR(
+        task: FreeRtosTaskHandle,
+        index: FreeRtosUBaseType,
+        woken: *mut FreeRtosBaseType,
+    );
     fn vTaskInternalSetTimeOutState(now: *mut TimeOut);
     fn xTaskGetCurrentTaskHandle() -> FreeRtosTaskHandle;
 }
@@ -54,7 +64,8 @@ pub(crate) fn current_task() -> Task {
     unsafe { xTaskGetCurrentTaskHandle() }.cast_mut()
 }
 
-/// Whether a task is what runs: tasks have stacks of their own, unlike interrupts and what runs before the scheduler is started.
+/// Whether a task is what runs: tasks have stacks of their own, unlike interrupts and what runs
+/// before the scheduler is started.
 pub(crate) fn in_task() -> bool {
     /// The bit of `CONTROL` that selects the stack of a process.
     const PROCESS_STACK: usize = 1 << 1;
@@ -64,11 +75,15 @@ pub(crate) fn in_task() -> bool {
     control & PROCESS_STACK != 0
 }
 
-/// Ticks since the scheduler was started, in 64 bit: the kernel counts how often its own count overflows.
+/// Ticks since the scheduler was started, in 64 bit: the kernel counts how often its own count
+/// overflows.
 pub(crate) fn ticks() -> u64 {
-    let mut now = TimeOut { overflows: 0, ticks: 0 };
-    // SAFETY: `now` is a `TimeOut_t`; the kernel changes what is read here only with the interrupts masked that the
-    // critical section masks.
+    let mut now = TimeOut {
+        overflows: 0,
+        ticks: 0,
+    };
+    // SAFETY: `now` is a `TimeOut_t`; the kernel changes what is read here only with the interrupts
+    // masked that the critical section masks.
     critical_section::with(|_| unsafe { vTaskInternalSetTimeOutState(&mut now) });
     u64::from(now.overflows.cast_unsigned()) << FreeRtosTickType::BITS | u64::from(now.ticks)
 }
@@ -85,7 +100,8 @@ pub(crate) fn take_notification(index: u32, ticks: FreeRtosTickType) {
     unsafe { ulTaskGenericNotifyTake(index, 1, ticks) };
 }
 
-/// Gives a task the notification, and has it run at once if its priority is higher. From tasks and interrupts.
+/// Gives a task the notification, and has it run at once if its priority is higher. From tasks and
+/// interrupts.
 ///
 /// # Safety
 ///
@@ -119,9 +135,18 @@ pub(crate) fn create_task(
 ) -> bool {
     let mut task: FreeRtosTaskHandle = ptr::null();
     let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
-    // SAFETY: name and handle are there as long as the call; `entry` is the argument's own and does not return.
+    // SAFETY: name and handle are there as long as the call; `entry` is the argument's own and does
+    // not return.
     let refused = unsafe {
-        freertos_rs_spawn_task(entry, argument, name.as_ptr(), length, stack_words, priority.into(), &mut task)
+        freertos_rs_spawn_task(
+            entry,
+            argument,
+            name.as_ptr(),
+            length,
+            stack_words,
+            priority.into(),
+            &mut task,
+        )
     };
     refused == 0
 }

@@ -1,6 +1,7 @@
 //! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied or depended on.
 //!
-//! - [`FreeRtosHost`] lets RTOS tasks wait (task notifications) and tell the time (the kernel's tick, in 64 bit).
+//! - [`FreeRtosHost`] lets RTOS tasks wait (task notifications) and tell the time (the kernel's
+//!   tick, in 64 bit).
 //! - [`FreeRtosTasks`] makes an RTOS task of each worker.
 //!
 //! ```ignore
@@ -16,12 +17,15 @@
 //!
 //! # What it asks for
 //!
-//! - FreeRTOS V10.4 or later, built with `INCLUDE_vTaskDelete`, `INCLUDE_vTaskDelay` and dynamic allocation, 32-bit ticks, and
-//!   the critical section of `freertos-next` (feature `critical-section-impl`) as the only one.
+//! - FreeRTOS V10.4 or later, built with `INCLUDE_vTaskDelete`, `INCLUDE_vTaskDelay` and dynamic
+//!   allocation, 32-bit ticks, and the critical section of `freertos-next` (feature
+//!   `critical-section-impl`) as the only one.
 //! - Interrupts that use the executor have a priority at which the kernel may be called: not above
-//!   `configMAX_SYSCALL_INTERRUPT_PRIORITY`. Each may submit, complete, cancel and wake; none may wait.
-//! - Whoever waits is a task, and the scheduler runs. A task may end at any time except while it waits: a task that another
-//!   deletes then leaves more than a waiter behind, for what its stack lent to others is gone as well.
+//!   `configMAX_SYSCALL_INTERRUPT_PRIORITY`. Each may submit, complete, cancel and wake; none may
+//!   wait.
+//! - Whoever waits is a task, and the scheduler runs. A task may end at any time except while it
+//!   waits: a task that another deletes then leaves more than a waiter behind, for what its stack
+//!   lent to others is gone as well.
 #![no_std]
 
 mod host;

@@ -1,17 +1,19 @@
 //! Who waits: a small table between those who wake and the tasks they wake.
 //!
-//! A task's handle is freed with the task, but whoever wakes it may come late: when it has gone on, and ended. So nobody is given a
-//! handle. A [`Waiting`] refers to a seat of a table that is always there, and the handle in it is used only while its task is
-//! inside `park`.
+//! A task's handle is freed with the task, but whoever wakes it may come late: when it has gone on,
+//! and ended. So nobody is given a handle. A [`Waiting`] refers to a seat of a table that is always
+//! there, and the handle in it is used only while its task is inside `park`.
 //!
 //! Invariants:
 //!
-//! - **Seated While Waiting.** A notification is given only to the task of a seat that is `PARKED`, inside a critical section. The task
-//!   is inside `park` then: it leaves only after that state has ended. So it has not been deleted.
-//! - **Kept Seat.** A seat goes to another task only if nobody can wake its task through it: no [`Waiting`] refers to it, and the task is not inside
-//!   `park`. At most a permit is lost with it.
-//! - **No Seat, No Sleep.** A task sleeps for one tick at most, and needs nobody to wake it, if it has no seat, or if a [`Waiting`] of it may refer to
-//!   none, because there were more tasks than seats.
+//! - **Seated While Waiting.** A notification is given only to the task of a seat that is `PARKED`,
+//!   inside a critical section. The task is inside `park` then: it leaves only after that state has
+//!   ended. So it has not been deleted.
+//! - **Kept Seat.** A seat goes to another task only if nobody can wake its task through it: no
+//!   [`Waiting`] refers to it, and the task is not inside `park`. At most a permit is lost with it.
+//! - **No Seat, No Sleep.** A task sleeps for one tick at most, and needs nobody to wake it, if it
+//!   has no seat, or if a [`Waiting`] of it may refer to none, because there were more tasks than
+//!   seats.
 
 use core::fmt;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -35,7 +37,8 @@ const PERMIT: u32 = 1;
 /// The task is inside `park`. Added to it: the number of the notification that it waits for.
 const PARKED: u32 = 2;
 
-/// One task's place. All but `tokens` is changed, and relied on, inside critical sections only, which order it.
+/// One task's place. All but `tokens` is changed, and relied on, inside critical sections only,
+/// which order it.
 struct Seat {
     task: AtomicPtr<core::ffi::c_void>,
     state: AtomicU32,
@@ -86,7 +89,9 @@ impl Seat {
 
 impl fmt::Debug for Seat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seat").field("task", &self.task).finish_non_exhaustive()
+        f.debug_struct("Seat")
+            .field("task", &self.task)
+            .finish_non_exhaustive()
     }
 }
 
@@ -133,11 +138,14 @@ impl Drop for Waiting {
     }
 }
 
-/// Has the calling task wait for a permit, at most so many ticks. `notification` is the one it is woken by.
+/// Has the calling task wait for a permit, at most so many ticks. `notification` is the one it is
+/// woken by.
 pub(crate) fn park(notification: u32, ticks: u32) {
     let task = kernel::current_task();
     let sleep = critical_section::with(|_| {
-        let Some(seat) = Seat::of(task) else { return Sleep::Unseated };
+        let Some(seat) = Seat::of(task) else {
+            return Sleep::Unseated;
+        };
         if seat.state.load(Relaxed) == PERMIT {
             seat.state.store(EMPTY, Relaxed);
             return Sleep::Permitted;
@@ -156,7 +164,8 @@ pub(crate) fn park(notification: u32, ticks: u32) {
             if seat.state.load(Relaxed) != EMPTY {
                 critical_section::with(|_| {
                     if seat.task.load(Relaxed) == task {
-                        // A permit too: what it was given for is seen by what this task looks at next.
+                        // A permit too: what it was given for is seen by what this task looks at
+                        // next.
                         seat.state.store(EMPTY, Relaxed);
                     }
                 });

@@ -7,18 +7,23 @@ use crate::PRIORITY;
 use crate::interrupt::PATIENT;
 use crate::scenario::{Failure, LONG, Verdict, check, tasks};
 
-/// The main task is given a value, waits for the executor again and again, and then finds the value. And it waits for one
-/// while the executor wakes it.
+/// The main task is given a value, waits for the executor again and again, and then finds the
+/// value. And it waits for one while the executor wakes it.
 pub(crate) fn notifications() -> Verdict {
     const VALUE: u32 = 0x5eed;
-    let Ok(main) = Task::current() else { return Err(Failure::new("this is no task")) };
+    let Ok(main) = Task::current() else {
+        return Err(Failure::new("this is no task"));
+    };
     PATIENT.start(&tasks(PRIORITY - 1))?;
     main.notify(TaskNotification::SetValue(VALUE));
     for number in 0..20 {
         check!(PATIENT.submit(move || number)?.result_timeout(LONG)? == number);
     }
     check!(main.wait_for_notification(0, u32::MAX, Duration::zero()) == Ok(VALUE));
-    check!(main.wait_for_notification(0, u32::MAX, Duration::zero()).is_err());
+    check!(
+        main.wait_for_notification(0, u32::MAX, Duration::zero())
+            .is_err()
+    );
 
     let (promise, handle) = PATIENT.promise::<u32>()?;
     let waker = main.clone();

@@ -16,10 +16,13 @@ static EARLY: Pool<1> = Pool::new();
 
 /// To be called before the scheduler is started.
 pub(crate) fn start_early() {
-    EARLY.start(&tasks(PRIORITY)).expect("there is room for one worker");
+    EARLY
+        .start(&tasks(PRIORITY))
+        .expect("there is room for one worker");
 }
 
-/// The kernel counts its ticks in 32 bit, and begins shortly before the end (see `build.rs`). The host's clock goes on.
+/// The kernel counts its ticks in 32 bit, and begins shortly before the end (see `build.rs`). The
+/// host's clock goes on.
 pub(crate) fn overflow() -> Verdict {
     const LAST: u64 = u32::MAX as u64;
     const TIMEOUT: Duration = Duration::from_millis(500);
@@ -29,18 +32,28 @@ pub(crate) fn overflow() -> Verdict {
     let (promise, mut handle) = EARLY.promise::<u32>()?;
     let began = Host::now();
     check!(began <= LAST && FreeRtosUtils::get_tick_count() >= began as u32);
-    check!(handle.result_timeout(TIMEOUT).is_err_and(|error| error.is_timed_out()));
+    check!(
+        handle
+            .result_timeout(TIMEOUT)
+            .is_err_and(|error| error.is_timed_out())
+    );
     let ended = Host::now();
     check!(ended > LAST && ended - began >= 500);
     check!(FreeRtosUtils::get_tick_count() < began as u32);
 
     // Interrupts see the same.
-    request(Act::Call(|| critical_section::with(|section| SEEN.borrow(section).set(Host::now()))));
+    request(Act::Call(|| {
+        critical_section::with(|section| SEEN.borrow(section).set(Host::now()))
+    }));
     let seen = critical_section::with(|section| SEEN.borrow(section).get());
     check!((ended..=Host::now()).contains(&seen));
 
     drop(promise);
-    check!(handle.result().is_err_and(|error| matches!(error, TaskError::Broken)));
+    check!(
+        handle
+            .result()
+            .is_err_and(|error| matches!(error, TaskError::Broken))
+    );
     EARLY.shutdown(Pending::Run)?;
     check!(crate::trace::was(&["interrupt", "end of interrupt"]));
     Ok(())

@@ -1,7 +1,8 @@
 //! Instructions per round trip between tasks, on one Cortex-M3 with FreeRTOS: `cargo figures`.
 //!
-//! For comparison: what one would do without an executor, namely a task for each piece of work, and a queue of closures. Each is
-//! the average of a thousand rounds, in instructions, not cycles. The tick is off meanwhile.
+//! For comparison: what one would do without an executor, namely a task for each piece of work, and
+//! a queue of closures. Each is the average of a thousand rounds, in instructions, not cycles. The
+//! tick is off meanwhile.
 #![no_std]
 #![no_main]
 
@@ -17,8 +18,9 @@ use cortex_m_rt::entry;
 use cortex_m_semihosting::{debug, hio};
 use freertos_host::{FreeRtosHost, FreeRtosTasks};
 use freertos_next::{
-    CurrentTask, Duration, FreeRtosAllocator, FreeRtosMutVoidPtr, FreeRtosTaskHandle, FreeRtosUtils, Queue, Task,
-    TaskNotification, TaskPriority, freertos_rs_delete_task, freertos_rs_get_current_task, freertos_rs_spawn_task,
+    CurrentTask, Duration, FreeRtosAllocator, FreeRtosMutVoidPtr, FreeRtosTaskHandle,
+    FreeRtosUtils, Queue, Task, TaskNotification, TaskPriority, freertos_rs_delete_task,
+    freertos_rs_get_current_task, freertos_rs_spawn_task,
 };
 use panic_semihosting as _;
 use slotted::{Executor, Pending};
@@ -39,27 +41,51 @@ fn main() -> ! {
         .priority(TaskPriority(PRIORITY))
         .start(|_| {
             let mut out = hio::hstdout().expect("the emulator has a console");
-            debug::exit(if print(&mut out).is_ok() { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+            debug::exit(if print(&mut out).is_ok() {
+                debug::EXIT_SUCCESS
+            } else {
+                debug::EXIT_FAILURE
+            });
         })
         .expect("there is room for the main task");
     FreeRtosUtils::start_scheduler()
 }
 
 fn print(out: &mut impl Write) -> fmt::Result {
-    const PRIORITIES: [(&str, u8); 3] =
-        [("more urgent", PRIORITY + 1), ("as urgent", PRIORITY), ("less urgent", PRIORITY - 1)];
+    const PRIORITIES: [(&str, u8); 3] = [
+        ("more urgent", PRIORITY + 1),
+        ("as urgent", PRIORITY),
+        ("less urgent", PRIORITY - 1),
+    ];
     writeln!(out, "nothing: {}", average(|_| {}))?;
     for (worker, priority) in PRIORITIES {
-        writeln!(out, "slotted, submit and result, worker {worker}: {}", submit_and_result(priority))?;
+        writeln!(
+            out,
+            "slotted, submit and result, worker {worker}: {}",
+            submit_and_result(priority)
+        )?;
     }
     for (worker, priority) in PRIORITIES {
-        writeln!(out, "boxed closure through a queue, notification back, worker {worker}: {}", queue(priority))?;
+        writeln!(
+            out,
+            "boxed closure through a queue, notification back, worker {worker}: {}",
+            queue(priority)
+        )?;
     }
-    writeln!(out, "task created, run, notification back, deleted: {}", create(PRIORITY + 1))?;
-    writeln!(out, "the same with a closure, deleted by the idle task later: {}", start())
+    writeln!(
+        out,
+        "task created, run, notification back, deleted: {}",
+        create(PRIORITY + 1)
+    )?;
+    writeln!(
+        out,
+        "the same with a closure, deleted by the idle task later: {}",
+        start()
+    )
 }
 
-/// The timer of the board, at 25 MHz and counting down. With `-icount shift=8` an instruction takes 256 ns.
+/// The timer of the board, at 25 MHz and counting down. With `-icount shift=8` an instruction takes
+/// 256 ns.
 const TIMER: usize = 0x4000_0000;
 
 #[inline(never)]
@@ -98,17 +124,30 @@ fn tick(on: bool) {
     let timer = unsafe { &*SYST::PTR };
     const INTERRUPT: u32 = 1 << 1;
     // SAFETY: only the bit of the interrupt changes.
-    unsafe { timer.csr.modify(|control| if on { control | INTERRUPT } else { control & !INTERRUPT }) };
+    unsafe {
+        timer.csr.modify(|control| {
+            if on {
+                control | INTERRUPT
+            } else {
+                control & !INTERRUPT
+            }
+        })
+    };
 }
 
 fn submit_and_result(priority: u8) -> u64 {
     static POOL: Executor<1, 8, 64, FreeRtosHost> = Executor::new();
-    POOL.start(&FreeRtosTasks::new().priority(priority)).expect("there is room for a worker");
+    POOL.start(&FreeRtosTasks::new().priority(priority))
+        .expect("there is room for a worker");
     let instructions = average(|number| {
-        let result = POOL.submit(move || number * 2).ok().and_then(|handle| handle.result().ok());
+        let result = POOL
+            .submit(move || number * 2)
+            .ok()
+            .and_then(|handle| handle.result().ok());
         assert_eq!(result, Some(number * 2));
     });
-    POOL.shutdown(Pending::Run).expect("the main task is no worker");
+    POOL.shutdown(Pending::Run)
+        .expect("the main task is no worker");
     instructions
 }
 
@@ -116,10 +155,15 @@ type Work = Box<dyn FnOnce() -> bool + Send>;
 
 /// A worker takes boxed closures from a queue; each notifies the main task, with its result.
 fn queue(priority: u8) -> u64 {
-    let queue: &'static Queue<Work> = Box::leak(Box::new(Queue::new(8).expect("there is room for a queue")));
+    let queue: &'static Queue<Work> =
+        Box::leak(Box::new(Queue::new(8).expect("there is room for a queue")));
     let mut worker = Task::new();
-    worker.name("worker").stack_size_bytes(STACK_SIZE).priority(TaskPriority(priority));
-    let worker = worker.start(|_| while queue.receive(Duration::infinite()).is_ok_and(|work| work()) {});
+    worker
+        .name("worker")
+        .stack_size_bytes(STACK_SIZE)
+        .priority(TaskPriority(priority));
+    let worker =
+        worker.start(|_| while queue.receive(Duration::infinite()).is_ok_and(|work| work()) {});
     assert!(worker.is_ok());
     let main = Task::current().expect("a task runs");
     let instructions = average(|number| {
@@ -129,7 +173,10 @@ fn queue(priority: u8) -> u64 {
             true
         });
         assert!(queue.send(work, Duration::infinite()).is_ok());
-        assert_eq!(main.wait_for_notification(0, u32::MAX, Duration::infinite()), Ok(number * 2));
+        assert_eq!(
+            main.wait_for_notification(0, u32::MAX, Duration::infinite()),
+            Ok(number * 2)
+        );
     });
     assert!(queue.send(Box::new(|| false), Duration::infinite()).is_ok());
     // The idle task frees the worker.
@@ -154,28 +201,49 @@ fn create(priority: u8) -> u64 {
         let mut task: FreeRtosTaskHandle = ptr::null();
         let (name, words) = ("work", (STACK_SIZE / 4) as u16);
         // SAFETY: name and handle are there as long as the call.
-        let refused =
-            unsafe { freertos_rs_spawn_task(work, main, name.as_ptr(), 4, words, priority.into(), &mut task) };
+        let refused = unsafe {
+            freertos_rs_spawn_task(
+                work,
+                main,
+                name.as_ptr(),
+                4,
+                words,
+                priority.into(),
+                &mut task,
+            )
+        };
         assert_eq!(refused, 0);
-        assert_eq!(CurrentTask::take_notification(true, Duration::infinite()), 1);
+        assert_eq!(
+            CurrentTask::take_notification(true, Duration::infinite()),
+            1
+        );
         // SAFETY: it waits, for ever, with nothing of anybody's on its stack.
         unsafe { freertos_rs_delete_task(task) };
     })
 }
 
-/// The same with closures, each of which ends its task. The idle task frees them, after a few rounds.
+/// The same with closures, each of which ends its task. The idle task frees them, after a few
+/// rounds.
 fn start() -> u64 {
     let main = Task::current().expect("a task runs");
     let mut work = Task::new();
-    work.name("work").stack_size_bytes(STACK_SIZE).priority(TaskPriority(PRIORITY + 1));
+    work.name("work")
+        .stack_size_bytes(STACK_SIZE)
+        .priority(TaskPriority(PRIORITY + 1));
     let mut sum = 0;
     for _ in 0..ROUNDS / 50 {
         let instructions = |rounds: u32| {
             let began = begin();
             for _ in 0..rounds {
                 let caller = main.clone();
-                assert!(work.start(move |_| caller.notify(TaskNotification::OverwriteValue(1))).is_ok());
-                assert_eq!(CurrentTask::take_notification(true, Duration::infinite()), 1);
+                assert!(
+                    work.start(move |_| caller.notify(TaskNotification::OverwriteValue(1)))
+                        .is_ok()
+                );
+                assert_eq!(
+                    CurrentTask::take_notification(true, Duration::infinite()),
+                    1
+                );
             }
             u64::from(began.wrapping_sub(read()))
         };

@@ -1,4 +1,5 @@
-//! Interrupts: one from a timer, for the suite, and one that a scenario requests just when it wants it.
+//! Interrupts: one from a timer, for the suite, and one that a scenario requests just when it wants
+//! it.
 
 use core::cell::RefCell;
 use core::ptr::with_exposed_provenance_mut;
@@ -41,7 +42,9 @@ fn write_timer(register: usize, value: u32) {
 
 /// Has the timer interrupt each millisecond, and lets both interrupts in.
 pub(crate) fn enable() {
-    let mut nvic = cortex_m::Peripherals::take().expect("nobody has taken them").NVIC;
+    let mut nvic = cortex_m::Peripherals::take()
+        .expect("nobody has taken them")
+        .NVIC;
     for line in [Line::Timer, Line::Spare] {
         // SAFETY: the kernel may be called at this priority: its critical sections mask it.
         unsafe { nvic.set_priority(line, 128) };
@@ -74,7 +77,8 @@ pub(crate) enum Act {
 }
 
 static REQUEST: Mutex<RefCell<Option<Act>>> = Mutex::new(RefCell::new(None));
-static SUBMITTED: Mutex<RefCell<Option<JoinHandle<'static, usize, Host>>>> = Mutex::new(RefCell::new(None));
+static SUBMITTED: Mutex<RefCell<Option<JoinHandle<'static, usize, Host>>>> =
+    Mutex::new(RefCell::new(None));
 /// For tasks that interrupts submit: its workers are more urgent than the main task.
 pub(crate) static URGENT: Pool<1> = Pool::new();
 /// Its worker is less urgent than the main task.
@@ -82,7 +86,9 @@ pub(crate) static PATIENT: Pool<1> = Pool::new();
 
 /// Has the interrupt happen here and now.
 pub(crate) fn request(act: Act) {
-    drop(critical_section::with(|section| REQUEST.replace(section, Some(act))));
+    drop(critical_section::with(|section| {
+        REQUEST.replace(section, Some(act))
+    }));
     NVIC::pend(Line::Spare);
     cortex_m::asm::dsb();
     cortex_m::asm::isb();
@@ -97,7 +103,9 @@ fn handle_request() {
                 task();
                 Host::current_id()
             });
-            drop(critical_section::with(|section| SUBMITTED.replace(section, submitted.ok())));
+            drop(critical_section::with(|section| {
+                SUBMITTED.replace(section, submitted.ok())
+            }));
         }
         Some(Act::Keep(promise)) => drop(promise.set_result(Host::current_id())),
         Some(Act::Wake(waker)) => waker.wake(),
@@ -115,7 +123,9 @@ pub(crate) fn submits() -> Verdict {
     URGENT.start(&tasks(PRIORITY))?;
     for _ in 0..10 {
         request(Act::Submit(|| trace::note("task")));
-        let Some(handle) = submitted() else { return Err(Failure::new("the interrupt was refused")) };
+        let Some(handle) = submitted() else {
+            return Err(Failure::new("the interrupt was refused"));
+        };
         check!(handle.result()? != Host::current_id());
         check!(trace::was(&["interrupt", "end of interrupt", "task"]));
     }
@@ -123,7 +133,8 @@ pub(crate) fn submits() -> Verdict {
     Ok(())
 }
 
-/// The main task waits; a worker of a lower priority requests the interrupt, and is not the first to go on after it.
+/// The main task waits; a worker of a lower priority requests the interrupt, and is not the first
+/// to go on after it.
 pub(crate) fn keeps_a_promise() -> Verdict {
     PATIENT.start(&tasks(PRIORITY - 1))?;
     for _ in 0..10 {
@@ -137,13 +148,20 @@ pub(crate) fn keeps_a_promise() -> Verdict {
         trace::note("main task");
         check!(interrupt == 16 + usize::from(Line::Spare.number()));
         worker.result()?;
-        check!(trace::was(&["worker", "interrupt", "end of interrupt", "main task", "worker again"]));
+        check!(trace::was(&[
+            "worker",
+            "interrupt",
+            "end of interrupt",
+            "main task",
+            "worker again"
+        ]));
     }
     PATIENT.shutdown(Pending::Run)?;
     Ok(())
 }
 
-/// A future of a worker of a higher priority requests the interrupt that wakes it, or has the main task request it.
+/// A future of a worker of a higher priority requests the interrupt that wakes it, or has the main
+/// task request it.
 pub(crate) fn wakes() -> Verdict {
     static WAKER: Mutex<RefCell<Option<Waker>>> = Mutex::new(RefCell::new(None));
     URGENT.start(&tasks(PRIORITY + 1))?;
@@ -155,7 +173,9 @@ pub(crate) fn wakes() -> Verdict {
             // While it is polled.
             1 => request(Act::Wake(context.waker().clone())),
             // While it rests.
-            2 => drop(critical_section::with(|section| WAKER.replace(section, Some(context.waker().clone())))),
+            2 => drop(critical_section::with(|section| {
+                WAKER.replace(section, Some(context.waker().clone()))
+            })),
             _ => return Poll::Ready(polls),
         }
         Poll::Pending
@@ -163,11 +183,23 @@ pub(crate) fn wakes() -> Verdict {
     let handle = URGENT.submit_future(future)?;
     let waker = critical_section::with(|section| WAKER.take(section));
     check!(waker.is_some() && !handle.done());
-    check!(trace::was(&["poll", "interrupt", "end of interrupt", "poll"]));
-    waker.into_iter().for_each(|waker| request(Act::Wake(waker)));
+    check!(trace::was(&[
+        "poll",
+        "interrupt",
+        "end of interrupt",
+        "poll"
+    ]));
+    waker
+        .into_iter()
+        .for_each(|waker| request(Act::Wake(waker)));
     trace::note("main task");
     check!(handle.result()? == 3);
-    check!(trace::was(&["interrupt", "end of interrupt", "poll", "main task"]));
+    check!(trace::was(&[
+        "interrupt",
+        "end of interrupt",
+        "poll",
+        "main task"
+    ]));
     URGENT.shutdown(Pending::Run)?;
     Ok(())
 }

@@ -20,7 +20,11 @@ static MILL: Pool<2> = Pool::new().on_worker_start(|index| {
     let name = unsafe { freertos_rs_task_get_name(ptr::null()) };
     // SAFETY: the kernel keeps a NUL after each name.
     let name = unsafe { CStr::from_ptr(name.cast()) };
-    if name.to_str() == Ok(&expected) { Ok(()) } else { Err(WorkerStartError) }
+    if name.to_str() == Ok(&expected) {
+        Ok(())
+    } else {
+        Err(WorkerStartError)
+    }
 });
 
 /// A shutdown ends the workers' tasks, and what they had is free again.
@@ -64,7 +68,8 @@ pub(crate) fn refused() -> Verdict {
     Ok(())
 }
 
-/// Both stacks take most of the heap, and the idle task has had no time to free those of the life before.
+/// Both stacks take most of the heap, and the idle task has had no time to free those of the life
+/// before.
 pub(crate) fn tight() -> Verdict {
     static LARGE: Pool<2> = Pool::new();
     let stack_size = free() * 2 / 5;

@@ -1,6 +1,7 @@
 //! The scenarios on FreeRTOS, on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
-//! The main task and two workers are RTOS tasks of one priority. A timer's interrupt completes, wakes and submits.
+//! The main task and two workers are RTOS tasks of one priority. A timer's interrupt completes,
+//! wakes and submits.
 #![no_std]
 #![no_main]
 
@@ -38,7 +39,11 @@ fn main() -> ! {
             interrupt::enable();
             let mut out = hio::hstdout().expect("the emulator has a console");
             let failed = scenario::run_all(&mut out);
-            debug::exit(if failed == Ok(0) { debug::EXIT_SUCCESS } else { debug::EXIT_FAILURE });
+            debug::exit(if failed == Ok(0) {
+                debug::EXIT_SUCCESS
+            } else {
+                debug::EXIT_FAILURE
+            });
         })
         .expect("there is room for the main task");
     FreeRtosUtils::start_scheduler()
@@ -46,6 +51,9 @@ fn main() -> ! {
 
 /// Called by the kernel when a task has left its stack.
 #[unsafe(no_mangle)]
-extern "C" fn vApplicationStackOverflowHook(_: *const core::ffi::c_void, _: *const core::ffi::c_char) -> ! {
+extern "C" fn vApplicationStackOverflowHook(
+    _: *const core::ffi::c_void,
+    _: *const core::ffi::c_char,
+) -> ! {
     panic!("a task has left its stack")
 }

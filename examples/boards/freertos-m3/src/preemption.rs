@@ -1,4 +1,5 @@
-//! Tasks of different priorities, and of one. Shown by the order of what happens, not by how long it takes.
+//! Tasks of different priorities, and of one. Shown by the order of what happens, not by how long
+//! it takes.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,13 +14,18 @@ use crate::trace;
 fn compute(mut number: u32) -> u32 {
     let mut steps = 0;
     while number != 1 {
-        number = if number.is_multiple_of(2) { number / 2 } else { 3 * number + 1 };
+        number = if number.is_multiple_of(2) {
+            number / 2
+        } else {
+            3 * number + 1
+        };
         steps += 1;
     }
     core::hint::black_box(steps)
 }
 
-/// An interrupt submits while the main task computes. The worker runs the task before the main task has got any further.
+/// An interrupt submits while the main task computes. The worker runs the task before the main task
+/// has got any further.
 pub(crate) fn higher() -> Verdict {
     URGENT.start(&tasks(PRIORITY + 1))?;
     let mut sum = compute(27);
@@ -28,8 +34,16 @@ pub(crate) fn higher() -> Verdict {
     sum += compute(97);
     trace::note("main task has computed");
     check!(sum == 111 + 118);
-    check!(trace::was(&["main task computes", "interrupt", "end of interrupt", "worker", "main task has computed"]));
-    let Some(handle) = submitted() else { return Err(Failure::new("the interrupt was refused")) };
+    check!(trace::was(&[
+        "main task computes",
+        "interrupt",
+        "end of interrupt",
+        "worker",
+        "main task has computed"
+    ]));
+    let Some(handle) = submitted() else {
+        return Err(Failure::new("the interrupt was refused"));
+    };
     check!(handle.done() && handle.result()? != 0);
     // Not only from interrupts.
     let handle = URGENT.submit(|| trace::note("worker"))?;
@@ -39,7 +53,8 @@ pub(crate) fn higher() -> Verdict {
     Ok(())
 }
 
-/// The worker runs nothing while the main task computes, over several ticks; and does once that waits.
+/// The worker runs nothing while the main task computes, over several ticks; and does once that
+/// waits.
 pub(crate) fn lower() -> Verdict {
     PATIENT.start(&tasks(PRIORITY - 1))?;
     let handle = PATIENT.submit(|| trace::note("worker"))?;
@@ -55,7 +70,8 @@ pub(crate) fn lower() -> Verdict {
     Ok(())
 }
 
-/// Each of two tasks waits for its turn and gives it to the other, without ever calling what could switch between them.
+/// Each of two tasks waits for its turn and gives it to the other, without ever calling what could
+/// switch between them.
 pub(crate) fn time_slices() -> Verdict {
     const TURNS: usize = 16;
     static PAIR: Pool<2> = Pool::new();
@@ -79,7 +95,9 @@ pub(crate) fn time_slices() -> Verdict {
     let mut right = PAIR.submit(|| take_turns(1))?;
     check!((left.result_timeout(LONG)?, right.result_timeout(LONG)?) == (TURNS / 2, TURNS / 2));
     check!(TURN.load(Ordering::Relaxed) == TURNS);
-    check!(trace::was(&core::array::from_fn::<_, TURNS, _>(|turn| ["left", "right"][turn % 2])));
+    check!(trace::was(&core::array::from_fn::<_, TURNS, _>(|turn| [
+        "left", "right"
+    ][turn % 2])));
     PAIR.shutdown(Pending::Run)?;
     Ok(())
 }

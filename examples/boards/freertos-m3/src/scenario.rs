@@ -79,7 +79,8 @@ pub(crate) const RESTING: usize = 2;
 /// How many blocks of the heap those have.
 static RESTING_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Waits until no other task is left, and the idle task has freed those that were. It counts them off first.
+/// Waits until no other task is left, and the idle task has freed those that were. It counts them
+/// off first.
 pub(crate) fn comes_to_rest() -> bool {
     let blocks = RESTING_BLOCKS.load(Ordering::Relaxed);
     soon(|| FreeRtosUtils::get_number_of_tasks() == RESTING && heap::blocks() == blocks)
@@ -94,31 +95,73 @@ type Scenario = (&'static str, fn() -> Verdict);
 /// Runs those that any board has, then our own. Says how many failed.
 pub(crate) fn run_all(out: &mut impl Write) -> Result<usize, fmt::Error> {
     let mut failed = 0;
-    // There is one more now: the worker that was started before the scheduler has a stack and a control block.
+    // There is one more now: the worker that was started before the scheduler has a stack and a
+    // control block.
     RESTING_BLOCKS.store(heap::blocks() - 2, Ordering::Relaxed);
     // Before the others: the overflow is near.
-    failed += run(out, "a timeout while the kernel's count of ticks overflows", clock::overflow)?;
+    failed += run(
+        out,
+        "a timeout while the kernel's count of ticks overflows",
+        clock::overflow,
+    )?;
     failed += SUITE.run(&tasks(PRIORITY), || Ran::Left, out)?;
     let own: &[Scenario] = &[
         ("an interrupt submits", interrupt::submits),
-        ("an interrupt keeps a promise, and who waits for it goes on at once", interrupt::keeps_a_promise),
+        (
+            "an interrupt keeps a promise, and who waits for it goes on at once",
+            interrupt::keeps_a_promise,
+        ),
         ("an interrupt wakes an async task", interrupt::wakes),
-        ("a worker of a higher priority preempts a task that computes", preemption::higher),
-        ("a worker of a lower priority waits until others do", preemption::lower),
-        ("two workers of one priority that never yield both go on", preemption::time_slices),
-        ("the application's notifications stay its own", application::notifications),
-        ("ten lives, and all tasks and all memory are given back", lives::restart),
-        ("a worker for which there is no memory, then smaller ones", lives::refused),
-        ("a start that needs the memory of workers that have just left", lives::tight),
+        (
+            "a worker of a higher priority preempts a task that computes",
+            preemption::higher,
+        ),
+        (
+            "a worker of a lower priority waits until others do",
+            preemption::lower,
+        ),
+        (
+            "two workers of one priority that never yield both go on",
+            preemption::time_slices,
+        ),
+        (
+            "the application's notifications stay its own",
+            application::notifications,
+        ),
+        (
+            "ten lives, and all tasks and all memory are given back",
+            lives::restart,
+        ),
+        (
+            "a worker for which there is no memory, then smaller ones",
+            lives::refused,
+        ),
+        (
+            "a start that needs the memory of workers that have just left",
+            lives::tight,
+        ),
         ("a task that is woken before it waits", seats::permits),
-        ("more tasks wait than there are seats", seats::more_than_seats),
-        ("a task that ended is woken, and its memory is another's", seats::woken_too_late),
-        ("10000 tasks of the executor without an allocation", heap::none),
+        (
+            "more tasks wait than there are seats",
+            seats::more_than_seats,
+        ),
+        (
+            "a task that ended is woken, and its memory is another's",
+            seats::woken_too_late,
+        ),
+        (
+            "10000 tasks of the executor without an allocation",
+            heap::none,
+        ),
     ];
     for (name, scenario) in own {
         failed += run(out, name, *scenario)?;
     }
-    writeln!(out, "{} scenarios of FreeRTOS, {failed} failed in all", own.len() + 1)?;
+    writeln!(
+        out,
+        "{} scenarios of FreeRTOS, {failed} failed in all",
+        own.len() + 1
+    )?;
     Ok(failed)
 }
 

@@ -1,4 +1,5 @@
-//! What the host's table of waiting tasks is for: tasks that end while others still know them, and more tasks than it has room for.
+//! What the host's table of waiting tasks is for: tasks that end while others still know them, and
+//! more tasks than it has room for.
 
 extern crate alloc;
 
@@ -20,14 +21,18 @@ use crate::trace;
 /// Starts a task that runs, before this returns, until it waits.
 fn start(function: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let mut task = Task::new();
-    task.name("waiter").stack_size_bytes(2048).priority(TaskPriority(PRIORITY + 1));
-    task.start(|_| function()).map(drop).map_err(|_| Failure::new("a task was refused"))
+    task.name("waiter")
+        .stack_size_bytes(2048)
+        .priority(TaskPriority(PRIORITY + 1));
+    task.start(|_| function())
+        .map(drop)
+        .map_err(|_| Failure::new("a task was refused"))
 }
 
 type Pool = Executor<1, { SEATS + 8 }, 64, Host>;
 
-/// So many tasks wait that there is no seat for some of them, nor for a worker that starts meanwhile. The main task is known to somebody, and
-/// keeps its own although it does not wait.
+/// So many tasks wait that there is no seat for some of them, nor for a worker that starts
+/// meanwhile. The main task is known to somebody, and keeps its own although it does not wait.
 pub(crate) fn more_than_seats() -> Verdict {
     const WAITING: usize = SEATS + 4;
     static SEATED: Pool = Executor::new();
@@ -58,7 +63,9 @@ pub(crate) fn more_than_seats() -> Verdict {
     for (number, promise) in (1..).zip(promises) {
         check!(promise.set_result(number).is_ok());
     }
-    check!(soon(|| SUM.load(Ordering::Relaxed) == WAITING * (WAITING + 1) / 2));
+    check!(soon(
+        || SUM.load(Ordering::Relaxed) == WAITING * (WAITING + 1) / 2
+    ));
     for pool in [&SEATED, &SEATLESS] {
         waits_inside(pool)?;
         check!(pool.submit(|| 6)?.result_timeout(LONG)? == 6);
@@ -90,7 +97,9 @@ pub(crate) fn permits() -> Verdict {
         token.iter().for_each(Host::unpark);
     }
     let token = Host::current();
-    drop(critical_section::with(|section| TOKEN.replace(section, Some(token))));
+    drop(critical_section::with(|section| {
+        TOKEN.replace(section, Some(token))
+    }));
     for wake in [wake, || request(Act::Call(wake))] {
         let (near, far) = (Host::now() + 2, Host::now() + 1000);
         wake();
@@ -101,11 +110,17 @@ pub(crate) fn permits() -> Verdict {
         check!(Host::now() >= near);
     }
     drop(critical_section::with(|section| TOKEN.take(section)));
-    check!(trace::was(&["interrupt", "end of interrupt", "interrupt", "end of interrupt"]));
+    check!(trace::was(&[
+        "interrupt",
+        "end of interrupt",
+        "interrupt",
+        "end of interrupt"
+    ]));
     Ok(())
 }
 
-/// A task that waits is woken, and ends; its memory is given to somebody else; and it is woken again.
+/// A task that waits is woken, and ends; its memory is given to somebody else; and it is woken
+/// again.
 pub(crate) fn woken_too_late() -> Verdict {
     const FILLING: u8 = 0xa5;
     static TOKEN: Mutex<RefCell<Option<Waiting>>> = Mutex::new(RefCell::new(None));
@@ -113,7 +128,9 @@ pub(crate) fn woken_too_late() -> Verdict {
     start(|| {
         BLOCK.store(Host::current_id(), Ordering::Relaxed);
         let token = Host::current();
-        drop(critical_section::with(|section| TOKEN.replace(section, Some(token))));
+        drop(critical_section::with(|section| {
+            TOKEN.replace(section, Some(token))
+        }));
         Host::park();
     })?;
     let Some(token) = critical_section::with(|section| TOKEN.take(section)) else {
@@ -126,7 +143,11 @@ pub(crate) fn woken_too_late() -> Verdict {
     // All there is, block after block.
     let memory: [_; 4] = core::array::from_fn(|_| vec![FILLING; largest()]);
     let block = core::ptr::without_provenance(BLOCK.load(Ordering::Relaxed));
-    check!(memory.iter().any(|memory| memory.as_ptr_range().contains(&block)));
+    check!(
+        memory
+            .iter()
+            .any(|memory| memory.as_ptr_range().contains(&block))
+    );
     Host::unpark(&token);
     Host::unpark(&token.clone());
     check!(memory.iter().flatten().all(|byte| *byte == FILLING));

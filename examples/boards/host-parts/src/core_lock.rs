@@ -23,10 +23,13 @@ impl CoreLock {
     /// Nobody is in.
     #[must_use]
     pub const fn new() -> Self {
-        Self { owner: AtomicUsize::new(0) }
+        Self {
+            owner: AtomicUsize::new(0),
+        }
     }
 
-    /// Waits until no other core is in. Called by the core of that number, with its interrupts off until it has left.
+    /// Waits until no other core is in. Called by the core of that number, with its interrupts off
+    /// until it has left.
     pub fn enter(&self, core: usize) -> Entered {
         let this = core + 1;
         // Relaxed: only this core stores this number.
@@ -34,7 +37,11 @@ impl CoreLock {
             return Entered::Nested;
         }
         // Acquire: sees what was done in the sections before.
-        while self.owner.compare_exchange_weak(0, this, Ordering::Acquire, Ordering::Relaxed).is_err() {
+        while self
+            .owner
+            .compare_exchange_weak(0, this, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
             core::hint::spin_loop();
         }
         Entered::Outermost

@@ -21,14 +21,20 @@ impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
     /// No worker yet.
     #[must_use]
     pub const fn new() -> Self {
-        Self { places: [const { Mutex::new(Cell::new(None)) }; PLACES] }
+        Self {
+            places: [const { Mutex::new(Cell::new(None)) }; PLACES],
+        }
     }
 
-    /// Has a worker run the oldest task, if there is one. To be called by the thread of that place, if it has other things to do.
+    /// Has a worker run the oldest task, if there is one. To be called by the thread of that place,
+    /// if it has other things to do.
     pub fn run_one(&self, place: usize) -> Ran {
         let place = &self.places[place];
         // Tasks run outside the critical section.
-        let Some(mut worker) = critical_section::with(|section| place.borrow(section).take()) else { return Ran::Left };
+        let Some(mut worker) = critical_section::with(|section| place.borrow(section).take())
+        else {
+            return Ran::Left;
+        };
         let ran = worker.run_one();
         if ran != Ran::Left {
             critical_section::with(|section| place.borrow(section).set(Some(worker)));
@@ -36,7 +42,8 @@ impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
         ran
     }
 
-    /// Runs each worker that the place is given. To be called by the thread of that place, if it does nothing else.
+    /// Runs each worker that the place is given. To be called by the thread of that place, if it
+    /// does nothing else.
     pub fn run(&self, place: usize) -> ! {
         loop {
             match critical_section::with(|section| self.places[place].borrow(section).take()) {
@@ -60,7 +67,9 @@ impl<const PLACES: usize, H: Places> Spawn<H> for Workers<PLACES, H> {
     fn spawn(&self, worker: Worker<H>) -> Result<(), Infallible> {
         let number = worker.index();
         if let Some(place) = self.places.get(number) {
-            drop(critical_section::with(|section| place.borrow(section).replace(Some(worker))));
+            drop(critical_section::with(|section| {
+                place.borrow(section).replace(Some(worker))
+            }));
             H::unpark(&H::thread(number));
         }
         Ok(())

@@ -1,4 +1,5 @@
-//! In place of `core_lock`: keeps nobody out, so that a critical section is one for the interrupts of its own core only.
+//! In place of `core_lock`: keeps nobody out, so that a critical section is one for the interrupts
+//! of its own core only.
 
 /// Keeps nobody out.
 #[derive(Debug, Default)]

@@ -1,9 +1,10 @@
 //! Sleeping, waking and time, by the core-local interruptor.
 //!
-//! - A hart sleeps by `wfi` and is woken by its software interrupt. The permit is the CLINT's `msip` bit of that hart. It is enabled
-//!   only while the hart sleeps, with interrupts off, so that it ends the `wfi` and never traps.
-//! - The clock is the CLINT's `mtime`. A hart's timer is for its own deadlines, until somebody has it tick: a periodic interrupt is early enough
-//!   for any deadline.
+//! - A hart sleeps by `wfi` and is woken by its software interrupt. The permit is the CLINT's
+//!   `msip` bit of that hart. It is enabled only while the hart sleeps, with interrupts off, so
+//!   that it ends the `wfi` and never traps.
+//! - The clock is the CLINT's `mtime`. A hart's timer is for its own deadlines, until somebody has
+//!   it tick: a periodic interrupt is early enough for any deadline.
 
 use core::arch::asm;
 use core::ptr::with_exposed_provenance_mut;
@@ -59,13 +60,15 @@ static INTERRUPTED: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HAR
 /// Which harts have a periodic interrupt.
 static TICKING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 
-/// Gives a hart a periodic interrupt, from now on. Called from any hart, while that one does not wait for a deadline.
+/// Gives a hart a periodic interrupt, from now on. Called from any hart, while that one does not
+/// wait for a deadline.
 pub fn begin_ticking(hart: usize) {
     TICKING[hart].store(true, Ordering::Relaxed); // before the interrupt that looks for it: `write` has fences
     set_timer(hart, 0);
 }
 
-/// To be called by the handler of the timer interrupt: if the hart is ticking, calls `handle` with its number, as a thread of its own.
+/// To be called by the handler of the timer interrupt: if the hart is ticking, calls `handle` with
+/// its number, as a thread of its own.
 pub fn tick(handle: impl FnOnce(usize)) {
     let hart = mhartid::read();
     // First of all, so that a hart that begins to tick meanwhile is interrupted again.

@@ -1,7 +1,10 @@
-//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied or depended on.
+//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied
+//! or depended on.
 //!
-//! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart sleeps by `wfi`.
-//! - [`start`] lets all harts begin; [`begin_ticking`] gives one a periodic interrupt, whose handler calls [`tick`].
+//! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart
+//!   sleeps by `wfi`.
+//! - [`start`] lets all harts begin; [`begin_ticking`] gives one a periodic interrupt, whose
+//!   handler calls [`tick`].
 //! - [`Workers`] gives worker number n to hart n.
 //! - A critical section is interrupts off on its hart, and a lock between harts.
 //! - [`Uart`] and [`exit`] are of QEMU's virt.

@@ -14,11 +14,15 @@ const INTERRUPTIBLE: RawRestoreState = 1;
 /// The hart was in the section before.
 const NESTED: RawRestoreState = 2;
 
-// SAFETY: with interrupts off nothing else runs on this hart, and the lock keeps the other harts out. It also orders what the
-// sections of different harts see.
+// SAFETY: with interrupts off nothing else runs on this hart, and the lock keeps the other harts
+// out. It also orders what the sections of different harts see.
 unsafe impl critical_section::Impl for AcrossHarts {
     unsafe fn acquire() -> RawRestoreState {
-        let before = if mstatus::read().mie() { INTERRUPTIBLE } else { 0 };
+        let before = if mstatus::read().mie() {
+            INTERRUPTIBLE
+        } else {
+            0
+        };
         riscv::interrupt::disable();
         match LOCK.enter(mhartid::read()) {
             Entered::Outermost => before,

@@ -13,7 +13,9 @@ impl Write for Uart {
         const UART: usize = 0x1000_0000;
         for byte in text.bytes() {
             // SAFETY: the line status register; bit 5 says that there is room.
-            while unsafe { with_exposed_provenance_mut::<u8>(UART + 5).read_volatile() } & 1 << 5 == 0 {}
+            while unsafe { with_exposed_provenance_mut::<u8>(UART + 5).read_volatile() } & 1 << 5
+                == 0
+            {}
             // SAFETY: the transmit register.
             unsafe { with_exposed_provenance_mut::<u8>(UART).write_volatile(byte) };
         }

@@ -1,7 +1,9 @@
-//! The scenarios, and a race, on four 32-bit RISC-V harts at once (QEMU's virt): `cargo run --release`.
+//! The scenarios, and a race, on four 32-bit RISC-V harts at once (QEMU's virt): `cargo run
+//! --release`.
 //!
-//! Four workers, one for each hart. Hart 0 also runs the scenarios; the timer interrupt of the last one completes, wakes and submits. In the race
-//! every hart submits, and so does the timer interrupt of each.
+//! Four workers, one for each hart. Hart 0 also runs the scenarios; the timer interrupt of the last
+//! one completes, wakes and submits. In the race every hart submits, and so does the timer
+//! interrupt of each.
 #![no_std]
 #![no_main]
 

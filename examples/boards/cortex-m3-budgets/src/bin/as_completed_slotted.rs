@@ -25,15 +25,22 @@ enum Run {
 fn steps<const HANDLES: usize>(run: Run) -> Ticks {
     let mut timed = Ticks::default();
     for _ in 0..ROUNDS {
-        let handles: [_; HANDLES] =
-            from_fn(|place| EXECUTOR.submit(move || work(place as u32)).expect("there is room"));
+        let handles: [_; HANDLES] = from_fn(|place| {
+            EXECUTOR
+                .submit(move || work(place as u32))
+                .expect("there is room")
+        });
         if run == Run::Before {
             EXECUTOR.run_until_idle();
         }
         let mut completed = timed.time(|| as_completed(handles));
         for place in 0..HANDLES {
             let handle = timed.time(|| completed.next()).expect("one is left");
-            assert!(handle.result().is_ok_and(|value| value == work(place as u32)));
+            assert!(
+                handle
+                    .result()
+                    .is_ok_and(|value| value == work(place as u32))
+            );
         }
         assert!(completed.next().is_none());
     }
@@ -43,14 +50,28 @@ fn steps<const HANDLES: usize>(run: Run) -> Ticks {
 #[entry]
 fn main() -> ! {
     let meter = Meter::new();
-    for (when, run) in [("done before", Run::Before), ("run meanwhile", Run::Meanwhile)] {
-        let [four, eight, many] =
-            [steps::<4>, steps::<8>, steps::<32>].map(|steps| meter.instructions(steps(run), u64::from(ROUNDS)));
+    for (when, run) in [
+        ("done before", Run::Before),
+        ("run meanwhile", Run::Meanwhile),
+    ] {
+        let [four, eight, many] = [steps::<4>, steps::<8>, steps::<32>]
+            .map(|steps| meter.instructions(steps(run), u64::from(ROUNDS)));
         // What the handles more cost, each.
         let (of_eight, of_many) = ((eight - four).div_ceil(4), (many - eight).div_ceil(24));
-        tell(&format_args!("as_completed, a step of 8, {when}"), of_eight, "instructions");
-        tell(&format_args!("as_completed, a step of 32, {when}"), of_many, "instructions");
-        assert!(of_many <= of_eight + of_eight / 10, "{when}: a step costs more among many");
+        tell(
+            &format_args!("as_completed, a step of 8, {when}"),
+            of_eight,
+            "instructions",
+        );
+        tell(
+            &format_args!("as_completed, a step of 32, {when}"),
+            of_many,
+            "instructions",
+        );
+        assert!(
+            of_many <= of_eight + of_eight / 10,
+            "{when}: a step costs more among many"
+        );
     }
     done();
 }

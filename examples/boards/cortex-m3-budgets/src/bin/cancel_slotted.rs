@@ -13,8 +13,16 @@ static EXECUTOR: Executor<0, 8, 16, SpinHost> = Executor::new();
 #[entry]
 fn main() -> ! {
     let meter = Meter::new();
-    let round = |number| EXECUTOR.submit(move || work(number)).is_ok_and(|handle| handle.cancel());
+    let round = |number| {
+        EXECUTOR
+            .submit(move || work(number))
+            .is_ok_and(|handle| handle.cancel())
+    };
     meter.measure("submit, cancel, drop", round, |_| true);
-    meter.measure("run_one with nothing to do", |_| EXECUTOR.run_one(), |_| false);
+    meter.measure(
+        "run_one with nothing to do",
+        |_| EXECUTOR.run_one(),
+        |_| false,
+    );
     done();
 }

@@ -1,7 +1,8 @@
 //! The RAM of an executor, and the stack of its worker.
 //!
-//! Stack: the words beneath the caller are painted, the call is made, and the lowest word that has lost its paint is found. What is told is
-//! what the call and all that it calls used beneath the stack pointer of its caller.
+//! Stack: the words beneath the caller are painted, the call is made, and the lowest word that has
+//! lost its paint is found. What is told is what the call and all that it calls used beneath the
+//! stack pointer of its caller.
 #![no_std]
 #![no_main]
 
@@ -34,10 +35,12 @@ impl Spawn<SpinHost> for Keep {
     }
 }
 
-/// Tells how many bytes of stack a call uses. `call` is a pointer nobody knows, so that what it calls is not inlined here.
+/// Tells how many bytes of stack a call uses. `call` is a pointer nobody knows, so that what it
+/// calls is not inlined here.
 #[inline(never)]
 fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
-    // SAFETY: what lies beneath the stack pointer belongs to nobody: no interrupt is enabled. The board has megabytes of it.
+    // SAFETY: what lies beneath the stack pointer belongs to nobody: no interrupt is enabled. The
+    // board has megabytes of it.
     unsafe {
         asm!(
             "mov {lowest}, sp",
@@ -79,13 +82,24 @@ struct Context {
 fn ram() {
     const SMALL: usize = size_of::<Executor<0, 8, 16, SpinHost>>();
     const SLOT: usize = (size_of::<Executor<0, 16, 16, SpinHost>>() - SMALL) / 8;
-    const LARGER: usize = (size_of::<Executor<0, 16, 64, SpinHost>>() - size_of::<Executor<0, 8, 64, SpinHost>>()) / 8;
-    const WORKER: usize = size_of::<Executor<2, 8, 16, SpinHost>>() - size_of::<Executor<1, 8, 16, SpinHost>>();
-    tell("an executor without its slots", (SMALL - 8 * SLOT) as u64, "bytes");
+    const LARGER: usize = (size_of::<Executor<0, 16, 64, SpinHost>>()
+        - size_of::<Executor<0, 8, 64, SpinHost>>())
+        / 8;
+    const WORKER: usize =
+        size_of::<Executor<2, 8, 16, SpinHost>>() - size_of::<Executor<1, 8, 16, SpinHost>>();
+    tell(
+        "an executor without its slots",
+        (SMALL - 8 * SLOT) as u64,
+        "bytes",
+    );
     tell("a slot of 16 bytes", SLOT as u64, "bytes");
     tell("a slot of 64 bytes", LARGER as u64, "bytes");
     tell("a worker", WORKER as u64, "bytes");
-    tell("a handle", size_of::<JoinHandle<'static, u32, SpinHost>>() as u64, "bytes");
+    tell(
+        "a handle",
+        size_of::<JoinHandle<'static, u32, SpinHost>>() as u64,
+        "bytes",
+    );
 }
 
 #[entry]
@@ -97,18 +111,33 @@ fn main() -> ! {
     let started = EXECUTOR.start(&keep);
     assert!(started.is_ok());
     context.worker = keep.0.take();
-    tell_stack("stack of submit", &mut context, |context| context.handle = EXECUTOR.submit(|| ()).ok());
-    tell_stack("stack of Worker::run_one with an empty task", &mut context, |context| {
-        assert!(context.worker.as_mut().map(Worker::run_one) == Some(Ran::Task));
+    tell_stack("stack of submit", &mut context, |context| {
+        context.handle = EXECUTOR.submit(|| ()).ok()
     });
+    tell_stack(
+        "stack of Worker::run_one with an empty task",
+        &mut context,
+        |context| {
+            assert!(context.worker.as_mut().map(Worker::run_one) == Some(Ran::Task));
+        },
+    );
     tell_stack("stack of result", &mut context, |context| {
-        assert!(context.handle.take().is_some_and(|handle| handle.result().is_ok()));
+        assert!(
+            context
+                .handle
+                .take()
+                .is_some_and(|handle| handle.result().is_ok())
+        );
     });
     context.handle = EXECUTOR.submit(|| ()).ok();
     EXECUTOR.begin_shutdown(Pending::Run);
-    tell_stack("stack of Worker::run with an empty task, to the end", &mut context, |context| {
-        context.worker.take().into_iter().for_each(Worker::run);
-    });
+    tell_stack(
+        "stack of Worker::run with an empty task, to the end",
+        &mut context,
+        |context| {
+            context.worker.take().into_iter().for_each(Worker::run);
+        },
+    );
     assert!(context.handle.is_some_and(|handle| handle.done()));
     done();
 }

@@ -18,9 +18,15 @@ fn main() -> ! {
     let [mut submit, mut run, mut result] = [Ticks::default(); 3];
     for number in 0..ROUNDS {
         let number = black_box(number);
-        let handle = submit.time(|| EXECUTOR.submit(move || work(number))).expect("there is room");
+        let handle = submit
+            .time(|| EXECUTOR.submit(move || work(number)))
+            .expect("there is room");
         assert!(run.time(|| EXECUTOR.run_one()));
-        assert!(result.time(|| handle.result()).is_ok_and(|value| value == work(number)));
+        assert!(
+            result
+                .time(|| handle.result())
+                .is_ok_and(|value| value == work(number))
+        );
     }
     meter.tell("submit alone", submit);
     meter.tell("run_one alone", run);

@@ -17,9 +17,14 @@ fn main() -> ! {
     let [mut make, mut set, mut take, mut drop_promise] = [Ticks::default(); 4];
     for number in 0..ROUNDS {
         let number = black_box(number);
-        let (promise, handle) = make.time(|| EXECUTOR.promise::<u32>()).expect("there is room");
+        let (promise, handle) = make
+            .time(|| EXECUTOR.promise::<u32>())
+            .expect("there is room");
         assert!(set.time(|| promise.set_result(number)).is_ok());
-        assert!(take.time(|| handle.result()).is_ok_and(|value| value == number));
+        assert!(
+            take.time(|| handle.result())
+                .is_ok_and(|value| value == number)
+        );
         drop_promise.time(move || drop(promise));
     }
     meter.tell("promise", make);

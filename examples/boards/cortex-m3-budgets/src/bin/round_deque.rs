@@ -2,4 +2,7 @@
 #![no_std]
 #![no_main]
 
-cortex_m3_budgets::round_program!("critical section and heapless Deque: push, pop, call", deque);
+cortex_m3_budgets::round_program!(
+    "critical section and heapless Deque: push, pop, call",
+    deque
+);

@@ -21,7 +21,10 @@ async fn measure(spawner: Spawner, meter: Meter) {
         timed.add(began, ended);
         assert!(result == Some(work(number)));
     }
-    meter.tell("embassy-executor: a task spawns, and waits for the signal", timed);
+    meter.tell(
+        "embassy-executor: a task spawns, and waits for the signal",
+        timed,
+    );
     done();
 }
 

@@ -23,13 +23,18 @@ fn main() -> ! {
     let rests = poll_fn(|context| {
         // Once: what a driver does to keep a waker is its own cost.
         if POLLS.fetch_add(1, Ordering::Relaxed) == 0 {
-            critical_section::with(|section| WAKER.borrow_ref_mut(section).replace(context.waker().clone()));
+            critical_section::with(|section| {
+                WAKER
+                    .borrow_ref_mut(section)
+                    .replace(context.waker().clone())
+            });
         }
         Poll::<()>::Pending
     });
     let handle = EXECUTOR.submit_future(rests).expect("there is room");
     assert!(EXECUTOR.run_one() && !EXECUTOR.run_one());
-    let waker = critical_section::with(|section| WAKER.borrow_ref_mut(section).take()).expect("it was polled");
+    let waker = critical_section::with(|section| WAKER.borrow_ref_mut(section).take())
+        .expect("it was polled");
 
     let round = |_| {
         waker.wake_by_ref();

@@ -1,4 +1,5 @@
-//! embassy-executor: a task is spawned with its argument, the executor polls it, a signal brings the result.
+//! embassy-executor: a task is spawned with its argument, the executor polls it, a signal brings
+//! the result.
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;

@@ -1,4 +1,5 @@
-//! heapless: a queue of function pointers that locks nothing. No closure, no handle; argument and result lie in a variable.
+//! heapless: a queue of function pointers that locks nothing. No closure, no handle; argument and
+//! result lie in a variable.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 

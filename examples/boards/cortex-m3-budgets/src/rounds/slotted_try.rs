@@ -1,4 +1,5 @@
-//! A program that never waits: as `slotted`, but without the code that a wait for what is not there yet would need.
+//! A program that never waits: as `slotted`, but without the code that a wait for what is not there
+//! yet would need.
 
 use slotted::{Executor, SpinHost};
 

@@ -1,4 +1,5 @@
-//! A program with executors of two capacities. The code is there once, for both, so that it cannot be made for one of them.
+//! A program with executors of two capacities. The code is there once, for both, so that it cannot
+//! be made for one of them.
 
 use slotted::{Executor, SpinHost};
 

@@ -1,6 +1,7 @@
 //! The longest critical section of each operation: how long an interrupt may have to wait.
 //!
-//! The critical section is this program's own and reads the clock. What an empty one takes is not counted.
+//! The critical section is this program's own and reads the clock. What an empty one takes is not
+//! counted.
 #![no_std]
 #![no_main]
 
@@ -15,8 +16,12 @@ use slotted::Executor;
 use crate::timed::longest;
 use crate::workload::{OPERATIONS, Workload};
 
-static SMALL: Workload<8> = Workload { executor: Executor::new() };
-static LARGE: Workload<64> = Workload { executor: Executor::new() };
+static SMALL: Workload<8> = Workload {
+    executor: Executor::new(),
+};
+static LARGE: Workload<64> = Workload {
+    executor: Executor::new(),
+};
 
 #[entry]
 fn main() -> ! {

@@ -1,4 +1,5 @@
-//! A critical section that knows how long it was: from the moment interrupts are off to the moment they are on again.
+//! A critical section that knows how long it was: from the moment interrupts are off to the moment
+//! they are on again.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -16,7 +17,8 @@ static BEGAN: AtomicU32 = AtomicU32::new(0);
 /// The longest since [`reset`], in ticks.
 static LONGEST: AtomicU32 = AtomicU32::new(0);
 
-// SAFETY: interrupts are off in between, and this is the only core. A section inside another leaves them as they were.
+// SAFETY: interrupts are off in between, and this is the only core. A section inside another leaves
+// them as they were.
 unsafe impl Impl for Timed {
     #[inline(never)]
     unsafe fn acquire() -> RawRestoreState {

@@ -1,4 +1,5 @@
-//! What is done while the sections are timed: each operation of an executor, in the situations in which it has most to do.
+//! What is done while the sections are timed: each operation of an executor, in the situations in
+//! which it has most to do.
 
 use core::array::from_fn;
 use core::cell::{Cell, RefCell};
@@ -8,7 +9,8 @@ use core::task::{Poll, Waker};
 
 use critical_section::Mutex;
 use slotted::{
-    Executor, JoinHandle, Pending, Ran, Refusal, ReturnWhen, Spawn, SpinHost, TaskError, Worker, as_completed, wait,
+    Executor, JoinHandle, Pending, Ran, Refusal, ReturnWhen, Spawn, SpinHost, TaskError, Worker,
+    as_completed, wait,
 };
 
 const WORKERS: usize = 2;
@@ -19,24 +21,49 @@ pub(crate) struct Workload<const QUEUE: usize> {
 }
 
 /// An operation: its name, and what it is for few slots and for many.
-type Operation = (&'static str, fn(&'static Workload<8>), fn(&'static Workload<64>));
+type Operation = (
+    &'static str,
+    fn(&'static Workload<8>),
+    fn(&'static Workload<64>),
+);
 
-/// In an order that leaves each what it needs: the executor is started by the first and stopped by the last.
+/// In an order that leaves each what it needs: the executor is started by the first and stopped by
+/// the last.
 pub(crate) const OPERATIONS: &[Operation] = &[
     ("start", Workload::start, Workload::start),
     ("submit, to the last slot", Workload::fill, Workload::fill),
-    ("submit to a full executor", Workload::overfill, Workload::overfill),
-    ("cancel in the middle of the queue", Workload::cancel, Workload::cancel),
+    (
+        "submit to a full executor",
+        Workload::overfill,
+        Workload::overfill,
+    ),
+    (
+        "cancel in the middle of the queue",
+        Workload::cancel,
+        Workload::cancel,
+    ),
     ("run and take results", Workload::run, Workload::run),
     ("callbacks", Workload::callbacks, Workload::callbacks),
     ("a promise", Workload::promise, Workload::promise),
     ("wait for several", Workload::wait, Workload::wait),
-    ("as_completed", Workload::as_completed, Workload::as_completed),
+    (
+        "as_completed",
+        Workload::as_completed,
+        Workload::as_completed,
+    ),
     ("map", Workload::map, Workload::map),
     ("scope", Workload::scope, Workload::scope),
     ("wake, poll and rest", Workload::wake, Workload::wake),
-    ("a worker waits for a task", Workload::nested, Workload::nested),
-    ("a worker waits for itself", Workload::deadlock, Workload::deadlock),
+    (
+        "a worker waits for a task",
+        Workload::nested,
+        Workload::nested,
+    ),
+    (
+        "a worker waits for itself",
+        Workload::deadlock,
+        Workload::deadlock,
+    ),
     ("shutdown", Workload::shutdown, Workload::shutdown),
 ];
 
@@ -53,12 +80,19 @@ impl Keep {
 
     /// Those of an executor with so many slots.
     fn of(slots: usize) -> &'static Self {
-        if slots == 8 { &SMALL_WORKERS } else { &LARGE_WORKERS }
+        if slots == 8 {
+            &SMALL_WORKERS
+        } else {
+            &LARGE_WORKERS
+        }
     }
 
-    /// Has a worker run a task. Taken out and put back in sections of our own, which do next to nothing.
+    /// Has a worker run a task. Taken out and put back in sections of our own, which do next to
+    /// nothing.
     fn run_one(&self, index: usize) -> Ran {
-        let Some(mut worker) = critical_section::with(|section| self.0.borrow(section)[index].take()) else {
+        let Some(mut worker) =
+            critical_section::with(|section| self.0.borrow(section)[index].take())
+        else {
             return Ran::Left;
         };
         let ran = worker.run_one();
@@ -123,7 +157,11 @@ impl<const QUEUE: usize> Workload<QUEUE> {
 
     fn overfill(&'static self) {
         let handles = self.all();
-        let refused = self.executor.submit(|| 0).err().map(|refused| refused.reason());
+        let refused = self
+            .executor
+            .submit(|| 0)
+            .err()
+            .map(|refused| refused.reason());
         assert!(refused == Some(Refusal::Full));
         self.finish(handles);
     }
@@ -140,7 +178,10 @@ impl<const QUEUE: usize> Workload<QUEUE> {
     fn run(&'static self) {
         let handles = self.all();
         self.drive();
-        let sum: usize = handles.into_iter().filter_map(|handle| handle.result().ok()).sum();
+        let sum: usize = handles
+            .into_iter()
+            .filter_map(|handle| handle.result().ok())
+            .sum();
         assert!(sum == QUEUE * (QUEUE - 1) / 2);
     }
 
@@ -148,7 +189,11 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         static CALLED: Mutex<Cell<usize>> = Mutex::new(Cell::new(0));
         let called = || critical_section::with(|section| CALLED.borrow(section).get());
         let before = called();
-        let count = || critical_section::with(|section| CALLED.borrow(section).set(CALLED.borrow(section).get() + 1));
+        let count = || {
+            critical_section::with(|section| {
+                CALLED.borrow(section).set(CALLED.borrow(section).get() + 1)
+            })
+        };
         let (run, cancelled) = (self.submit(1), self.submit(2));
         for handle in [&run, &cancelled] {
             assert!(handle.add_done_callback(move |_| count()).is_ok());
@@ -170,21 +215,44 @@ impl<const QUEUE: usize> Workload<QUEUE> {
 
     fn wait(&'static self) {
         let mut handles = self.all();
-        assert!(!wait(&mut handles, ReturnWhen::FirstCompleted).done.is_empty());
-        assert!(wait(&mut handles, ReturnWhen::AllCompleted).not_done.is_empty());
+        assert!(
+            !wait(&mut handles, ReturnWhen::FirstCompleted)
+                .done
+                .is_empty()
+        );
+        assert!(
+            wait(&mut handles, ReturnWhen::AllCompleted)
+                .not_done
+                .is_empty()
+        );
         assert!(handles.iter().all(Handle::done));
     }
 
     fn as_completed(&'static self) {
         let handles = self.all();
         assert!(handles[QUEUE / 2].cancel());
-        let succeeded = as_completed(handles).filter_map(|handle| handle.result().ok()).count();
+        let succeeded = as_completed(handles)
+            .filter_map(|handle| handle.result().ok())
+            .count();
         assert!(succeeded == QUEUE - 1);
     }
 
     fn map(&'static self) {
-        assert!(self.executor.map(0..2 * QUEUE, |number| number).filter(Result::is_ok).count() == 2 * QUEUE);
-        assert!(self.executor.map(0..2 * QUEUE, |number| number).unordered().take(3).count() == 3);
+        assert!(
+            self.executor
+                .map(0..2 * QUEUE, |number| number)
+                .filter(Result::is_ok)
+                .count()
+                == 2 * QUEUE
+        );
+        assert!(
+            self.executor
+                .map(0..2 * QUEUE, |number| number)
+                .unordered()
+                .take(3)
+                .count()
+                == 3
+        );
     }
 
     fn scope(&'static self) {
@@ -203,14 +271,23 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         static WAKER: Mutex<RefCell<Option<Waker>>> = Mutex::new(RefCell::new(None));
         let mut polls = 0;
         let future = poll_fn(move |context| {
-            critical_section::with(|section| WAKER.borrow_ref_mut(section).replace(context.waker().clone()));
+            critical_section::with(|section| {
+                WAKER
+                    .borrow_ref_mut(section)
+                    .replace(context.waker().clone())
+            });
             polls += 1;
-            if polls == 3 { Poll::Ready(()) } else { Poll::Pending }
+            if polls == 3 {
+                Poll::Ready(())
+            } else {
+                Poll::Pending
+            }
         });
         let handle = self.executor.submit_future(future).expect("there is room");
         self.drive();
         for _ in 0..2 {
-            let waker = critical_section::with(|section| WAKER.borrow_ref(section).clone()).expect("it was polled");
+            let waker = critical_section::with(|section| WAKER.borrow_ref(section).clone())
+                .expect("it was polled");
             waker.wake_by_ref();
             // Finds it queued.
             waker.wake();
@@ -235,12 +312,18 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         static FOUND: Mutex<Cell<bool>> = Mutex::new(Cell::new(false));
         let handle = self.executor.submit(|| {
             let own = critical_section::with(|section| OWN.borrow_ref_mut(section).take());
-            let found = own.is_some_and(|own| matches!(own.result(), Err(TaskError::WouldDeadlock)));
+            let found =
+                own.is_some_and(|own| matches!(own.result(), Err(TaskError::WouldDeadlock)));
             critical_section::with(|section| FOUND.borrow(section).set(found));
         });
-        critical_section::with(|section| OWN.borrow_ref_mut(section).replace(handle.expect("there is room")));
+        critical_section::with(|section| {
+            OWN.borrow_ref_mut(section)
+                .replace(handle.expect("there is room"))
+        });
         self.drive();
-        assert!(critical_section::with(|section| FOUND.borrow(section).take()));
+        assert!(critical_section::with(|section| FOUND
+            .borrow(section)
+            .take()));
     }
 
     fn shutdown(&'static self) {
