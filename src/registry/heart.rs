@@ -84,6 +84,10 @@ impl<'e, H: Park> Registry<'e, H> {
 
     fn unlink(self, ready: &Ready<H>, index: Index) -> bool {
         self.gather(ready);
+        self.unlink_gathered(ready, index)
+    }
+
+    fn unlink_gathered(self, ready: &Ready<H>, index: Index) -> bool {
         let found = ready.queue.unlink(&self, index);
         if found && ready.queue.is_empty() {
             self.shared().hint.store(0, Ordering::Relaxed);
@@ -314,15 +318,19 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Some(cancelled);
             }
             let cancelled = self.shared().ready.with(|ready| {
+                // First what has arrived, then the key, then the list: what arrives after the look
+                // at the key is in no list, so what is unlinked is what the key names.
+                self.gather(ready);
                 if generation.is_some_and(|meant| meant != slot.snapshot().generation()) {
                     return None;
                 }
-                // While it is linked, inside this lock, nothing else can happen to it.
-                if self.unlink(ready, index) {
-                    slot.cancel(generation, CancelFrom::Queue)
-                } else {
-                    None
+                if !self.unlink_gathered(ready, index) {
+                    return None;
                 }
+                // While it is linked, inside this lock, nothing else can happen to it.
+                let cancelled = slot.cancel(generation, CancelFrom::Queue);
+                assert!(cancelled.is_some(), "a linked task can be cancelled");
+                cancelled
             });
             if cancelled.is_some() {
                 return cancelled;
