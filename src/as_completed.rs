@@ -9,11 +9,11 @@ use core::time::Duration;
 
 use futures_core::Stream;
 
-use crate::blocking::{Endless, Help, Interrupted, Patience, Until};
+use crate::blocking::{Deadline, Interrupted, Never, RunUnstarted, Timeout};
 use crate::group::{block_on_group, is_mixed, pop_completed, unwatch, wake_by, watch};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park, deadline};
-use crate::waiter::WakeOn;
+use crate::wait_table::WakeOn;
 
 mod storage;
 
@@ -22,11 +22,11 @@ pub use storage::{IntoHandles, Storage, UnfinishedHandles};
 /// Yields each handle once: those that are done first, then the others as their tasks complete.
 /// Done means ended or cancelled.
 ///
-/// Takes the handles in an array, a [`heapless::Vec`], or (with `std`) a `Vec`. They may belong to
-/// executors of different sizes.
+/// Takes the handles in an array, a `heapless::Vec`, or (with `std`) a `Vec`. They may belong to
+/// executors of different sizes: then the order is that of completion within each executor.
 ///
-/// Inside a worker, where a wait could never end, it yields the handles that are left as they are;
-/// their `result` says [`WouldDeadlock`](crate::TaskError::WouldDeadlock).
+/// Where it is known that a wait would never end (see [`wait`](crate::wait())) it yields the
+/// handles that are left as they are; their `result` tells why.
 ///
 /// # Blocking
 ///
@@ -35,8 +35,8 @@ pub use storage::{IntoHandles, Storage, UnfinishedHandles};
 /// # Cost
 ///
 /// A lock-bounded step for each handle at the start and at each `next`, however many handles there
-/// are. (With handles of several executors, a `next` that has to wait looks at all of them first;
-/// and so does a worker's that has nothing to run.)
+/// are. With handles of several executors, a `next` that has to wait looks at all of them first;
+/// and so does the `next` of a worker that has nothing to run.
 ///
 /// # Cancellation
 ///
@@ -75,6 +75,19 @@ where
 /// # Python
 ///
 /// There the time runs from the first `next`.
+///
+/// ```
+/// use core::time::Duration;
+/// use slotted::{Executor, as_completed_timeout};
+///
+/// let executor: Executor<1, 4> = Executor::new();
+/// let handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// executor.run_one();
+/// let mut completed = as_completed_timeout(handles, Duration::ZERO);
+/// assert_eq!(completed.next().unwrap().unwrap().result(), Ok(1));
+/// let late = completed.next().unwrap().unwrap_err();
+/// assert_eq!((late.unfinished(), late.total()), (1, 2));
+/// ```
 pub fn as_completed_timeout<'e, T, H, C>(
     handles: C,
     timeout: Duration,
@@ -90,7 +103,7 @@ where
     }
 }
 
-/// What [`as_completed`] returns: an iterator, and a stream.
+/// What [`as_completed`] returns: an iterator. [`stream`](Self::stream) makes it a stream.
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct AsCompleted<'e, T, H: Park, S: Storage<'e, T, H>> {
     storage: S,
@@ -128,7 +141,40 @@ where
         }
     }
 
+    /// The same handles as a stream, for an async task.
+    ///
+    /// ```
+    /// use core::future::poll_fn;
+    /// use core::pin::pin;
+    /// use futures_core::Stream;
+    /// use slotted::{Executor, as_completed};
+    ///
+    /// static EXECUTOR: Executor<0, 4, 512> = Executor::new();
+    /// let sum = async {
+    ///     let handles = [EXECUTOR.submit(|| 1).unwrap(), EXECUTOR.submit(|| 2).unwrap()];
+    ///     let mut stream = pin!(as_completed(handles).stream());
+    ///     let mut sum = 0;
+    ///     while let Some(handle) = poll_fn(|context| stream.as_mut().poll_next(context)).await {
+    ///         sum += handle.await.unwrap();
+    ///     }
+    ///     sum
+    /// };
+    /// assert_eq!(EXECUTOR.submit_future(sum).unwrap().result(), Ok(3));
+    /// ```
+    pub fn stream(self) -> AsCompletedStream<'e, T, H, S> {
+        AsCompletedStream(self)
+    }
+
     /// How many handles are left to yield.
+    ///
+    /// ```
+    /// # use slotted::{Executor, as_completed};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut completed = as_completed([executor.submit(|| 1).unwrap()]);
+    /// assert_eq!(completed.unfinished(), 1);
+    /// drop(completed.next());
+    /// assert_eq!(completed.unfinished(), 0);
+    /// ```
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.left
@@ -183,8 +229,8 @@ where
     /// The next handle that is done, waiting for it. `Ok(None)`: none is left.
     fn next_with(
         &mut self,
-        patience: &impl Patience,
-        help: Help,
+        timeout: &impl Timeout,
+        run_unstarted: RunUnstarted,
     ) -> Result<Option<JoinHandle<'e, T, H>>, Interrupted> {
         if self.left == 0 {
             return Ok(None);
@@ -197,8 +243,8 @@ where
             self.from,
             self.mixed,
             WakeOn::Any,
-            patience,
-            help,
+            timeout,
+            run_unstarted,
         )?;
         Ok(self.take_completed())
     }
@@ -212,7 +258,7 @@ where
     type Item = JoinHandle<'e, T, H>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.next_with(&Endless::<H>::new(), Help::Workers) {
+        match self.next_with(&Never::<H>::new(), RunUnstarted::Workers) {
             Ok(handle) => handle,
             // It cannot time out. Its own `result` tells the user the same.
             Err(_) => self.take_first(),
@@ -236,45 +282,6 @@ where
     H: Park,
     S: Storage<'e, T, H>,
 {
-}
-
-// The handles are `Unpin`, and the storage is never pinned.
-impl<'e, T, H, S> Unpin for AsCompleted<'e, T, H, S>
-where
-    H: Park,
-    S: Storage<'e, T, H>,
-{
-}
-
-impl<'e, T, H, S> Stream for AsCompleted<'e, T, H, S>
-where
-    H: Park,
-    S: Storage<'e, T, H>,
-{
-    type Item = JoinHandle<'e, T, H>;
-
-    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let this = self.get_mut();
-        if this.left == 0 {
-            return Poll::Ready(None);
-        }
-        if let Some(handle) = this.take_completed() {
-            return Poll::Ready(Some(handle));
-        }
-        wake_by(
-            this.storage.as_ref(),
-            this.from,
-            this.mixed,
-            context.waker(),
-        );
-        // One may have completed before the waker was there.
-        this.take_completed()
-            .map_or(Poll::Pending, |handle| Poll::Ready(Some(handle)))
-    }
-
-    fn size_hint(&self) -> (usize, Option<usize>) {
-        (self.left, Some(self.left))
-    }
 }
 
 impl<'e, T, H, S> Drop for AsCompleted<'e, T, H, S>
@@ -304,6 +311,78 @@ where
     }
 }
 
+/// What [`AsCompleted::stream`] returns: the same handles, awaited.
+#[must_use = "streams do nothing unless they are polled; dropping it detaches the tasks"]
+pub struct AsCompletedStream<'e, T, H: Park, S: Storage<'e, T, H>>(AsCompleted<'e, T, H, S>);
+
+impl<'e, T, H, S> AsCompletedStream<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    /// How many handles are left to yield.
+    ///
+    /// ```
+    /// # use slotted::{Executor, as_completed};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let stream = as_completed([executor.submit(|| 1).unwrap()]).stream();
+    /// assert_eq!(stream.unfinished(), 1);
+    /// ```
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.0.left
+    }
+}
+
+// The handles are `Unpin`, and the storage is never pinned.
+impl<'e, T, H, S> Unpin for AsCompletedStream<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+}
+
+impl<'e, T, H, S> Stream for AsCompletedStream<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    type Item = JoinHandle<'e, T, H>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut self.get_mut().0;
+        if this.left == 0 {
+            return Poll::Ready(None);
+        }
+        if let Some(handle) = this.take_completed() {
+            return Poll::Ready(Some(handle));
+        }
+        wake_by(
+            this.storage.as_ref(),
+            this.from,
+            this.mixed,
+            context.waker(),
+        );
+        // A task may have completed before the waker was there.
+        this.take_completed()
+            .map_or(Poll::Pending, |handle| Poll::Ready(Some(handle)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (self.0.left, Some(self.0.left))
+    }
+}
+
+impl<'e, T, H, S> fmt::Debug for AsCompletedStream<'e, T, H, S>
+where
+    H: Park,
+    S: Storage<'e, T, H>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("AsCompletedStream").field(&self.0).finish()
+    }
+}
+
 /// What [`as_completed_timeout`] returns.
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct AsCompletedWithTimeout<'e, T, H: Park, S: Storage<'e, T, H>> {
@@ -323,7 +402,7 @@ where
         match self
             .handles
             .as_mut()?
-            .next_with(&Until::<H>::at(self.deadline), Help::Workers)
+            .next_with(&Deadline::<H>::at(self.deadline), RunUnstarted::Workers)
         {
             Ok(handle) => handle.map(Ok),
             Err(_) => self

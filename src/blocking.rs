@@ -1,59 +1,69 @@
-//! Waiting in a thread: look, help, relax, register, look again, park.
+//! Waiting in a thread: look, help, spin, register, look again, park.
 //!
-//! One loop serves every blocking call of the crate. What differs is what is [`Awaited`] and how
-//! long ([`Patience`]).
+//! One loop serves every blocking call of the crate. What differs is what it is to wait for
+//! ([`WaitFor`]) and how long ([`Timeout`]).
 //!
-//! - A **worker** that waits first runs, in place, what it waits for if nobody has started it. If
-//!   it still has to sleep, without a time limit, and everything it waits for runs on workers, it
-//!   is *stuck*. When all workers are stuck, or some are in a circle, or a worker waits for what is
-//!   beneath it on its own stack, none of them can ever go on, and the last one gets
-//!   [`TaskError::WouldDeadlock`](crate::TaskError) instead.
+//! - A **worker** that waits without a time limit first runs, in place, what it waits for, if no
+//!   thread has started it.
 //! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks
-//!   in order.
-//! - Everybody else sleeps.
+//!   in order, and looks at the time between them.
+//! - Every other thread sleeps.
+//!
+//! A wait ends early with its time limit, or where it can be known that it would never end: see
+//! `deadlock`, and [`NotStarted`](crate::TaskError::NotStarted).
 #![forbid(unsafe_code)]
 
-use core::cell::Cell;
-
 use crate::completion::{execute, listen};
-use crate::error::Refusal;
+use crate::deadlock::{begin_wait, end_wait, lies_beneath};
+use crate::error::TaskError;
 use crate::host::{Clock, Park, deadline};
-use crate::queue::Index;
+use crate::list::{Index, Seat};
 use crate::registry::Registry;
-use crate::slot::Running;
-use crate::sync::Ordering;
-use crate::waiter::{Place, Waiter, Waits};
+use crate::roster::Epoch;
+use crate::slot::{Phase, Running, SlotRef};
+use crate::waiter::Waiter;
 
 /// Why a wait ended before what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupted {
     TimedOut,
     WouldDeadlock,
+    NotStarted,
+}
+
+impl From<Interrupted> for TaskError {
+    fn from(interrupted: Interrupted) -> Self {
+        match interrupted {
+            Interrupted::TimedOut => Self::TimedOut,
+            Interrupted::WouldDeadlock => Self::WouldDeadlock,
+            Interrupted::NotStarted => Self::NotStarted,
+        }
+    }
 }
 
 /// How long a wait may take.
-pub trait Patience {
-    /// Whether the wait ends only with what it waits for.
+pub trait Timeout {
+    /// True if the wait ends only with what it waits for.
     #[doc(hidden)]
-    const ENDLESS: bool;
+    const NEVER: bool;
     #[doc(hidden)]
     fn is_over(&self) -> bool;
     #[doc(hidden)]
     fn park(&self);
 }
 
-/// As long as it takes.
+/// No time limit.
 #[derive(Debug)]
-pub struct Endless<H>(core::marker::PhantomData<fn() -> H>);
+pub struct Never<H>(core::marker::PhantomData<fn() -> H>);
 
-impl<H> Endless<H> {
+impl<H> Never<H> {
     pub(crate) const fn new() -> Self {
         Self(core::marker::PhantomData)
     }
 }
 
-impl<H: Park> Patience for Endless<H> {
-    const ENDLESS: bool = true;
+impl<H: Park> Timeout for Never<H> {
+    const NEVER: bool = true;
 
     #[inline(always)]
     fn is_over(&self) -> bool {
@@ -66,80 +76,85 @@ impl<H: Park> Patience for Endless<H> {
     }
 }
 
-/// Until a tick of the host's clock.
+/// A tick of the host's clock.
 #[derive(Debug)]
-pub struct Until<H> {
-    deadline: u64,
+pub struct Deadline<H> {
+    tick: u64,
     host: core::marker::PhantomData<fn() -> H>,
 }
 
-impl<H: Clock> Until<H> {
+impl<H: Clock> Deadline<H> {
     /// From now. One deadline for the whole call, computed on entry.
     pub(crate) fn after(timeout: core::time::Duration) -> Self {
         Self::at(deadline::<H>(timeout))
     }
 
-    pub(crate) fn at(deadline: u64) -> Self {
+    pub(crate) fn at(tick: u64) -> Self {
         Self {
-            deadline,
+            tick,
             host: core::marker::PhantomData,
         }
     }
 }
 
-impl<H: Clock> Patience for Until<H> {
-    const ENDLESS: bool = false;
+impl<H: Clock> Timeout for Deadline<H> {
+    const NEVER: bool = false;
 
     fn is_over(&self) -> bool {
-        H::now() >= self.deadline
+        H::now() >= self.tick
     }
 
     fn park(&self) {
-        H::park_until(self.deadline);
+        H::park_until(self.tick);
     }
 }
 
-/// Who runs unstarted tasks that are waited for.
+/// Who runs tasks that are waited for and that no thread has started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Help {
-    /// Workers, and, if the waiting thread is one, itself.
+pub(crate) enum RunUnstarted {
+    /// Workers; and the waiting thread, if it is one and has no time limit.
     Workers,
-    /// The waiting thread, whoever it is.
+    /// The waiting thread.
     Inline,
 }
 
 /// What a thread can wait for.
-pub(crate) trait Awaited<H: Park> {
-    /// Whether the wait is over.
-    fn is_ready(&self) -> bool;
+pub(crate) trait WaitFor<H: Park> {
+    /// Returns true if the wait is over.
+    fn is_over(&self) -> bool;
 
     /// Takes one unstarted task out of the queue and starts it, if running it brings the end
     /// nearer.
-    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
-        let _ = worker;
+    fn take_unstarted(&self, runner: Option<Seat>) -> Option<Running<'_>> {
+        let _ = runner;
         None
     }
 
-    /// Puts the waiter where it will be found; or gives it back, because the wait is over. What it
-    /// displaced must be woken on leaving.
+    /// Puts the waiter where the completer finds it, and returns the waiter that it displaced,
+    /// which must be woken on leaving. `Err`: the wait is over.
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>>;
 
     /// Takes the waiter out again, if it is still there.
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H>;
 
-    /// Whether everything that is waited for runs on workers; or all of it on a certain one.
-    fn is_stuck(&self, on: Option<u16>) -> bool {
-        let _ = on;
-        false
-    }
-
     /// The one task that is waited for, if it is one.
-    fn only(&self) -> Option<Index> {
+    fn single_task(&self) -> Option<Index> {
         None
     }
 
-    /// Calls `act` with each executor that is waited for, until one call says `true`; says whether
-    /// one did.
+    /// Returns true if the wait cannot end before the calling thread's own stack moves.
+    fn lies_beneath(&self, thread: usize) -> bool {
+        let _ = thread;
+        false
+    }
+
+    /// Returns true if only a worker could end the wait, and there is none.
+    fn needs_start(&self) -> bool {
+        false
+    }
+
+    /// Calls `act` with each executor that is waited for, until one call returns true. Returns
+    /// true if one did.
     fn any_executor(
         &self,
         home: Registry<'_, H>,
@@ -148,55 +163,48 @@ pub(crate) trait Awaited<H: Park> {
         act(home)
     }
 
-    /// Whether the waiting thread runs an executor's ready tasks in order, because nobody else
-    /// does.
+    /// Returns true if the waiting thread runs an executor's ready tasks in order.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
         !registry.has_workers()
-    }
-
-    /// Whether the wait may end before what it waits for.
-    fn can_give_up(&self) -> bool {
-        true
     }
 }
 
 /// Waits.
-pub(crate) fn block<H: Park, P: Patience>(
+pub(crate) fn block<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
-    awaited: &impl Awaited<H>,
-    patience: &P,
-    help: Help,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
-    if awaited.is_ready() {
+    if wait_for.is_over() {
         return Ok(());
     }
-    let worker = registry.current_worker();
-    let helps = worker.is_some() || help == Help::Inline;
     let mut round = 0;
-    // Endless for a reason: it ends with what it waits for, with the patience, or when nothing
-    // could end it.
+    // Endless for a reason: it ends with what it waits for, with the time limit, or when it is
+    // known that nothing could end it.
     loop {
-        if awaited.is_ready() {
+        if wait_for.is_over() {
             return Ok(());
         }
-        // Before any task is run: no time at all is a look, and what runs here does not stretch the
-        // time without bound.
-        if patience.is_over() {
+        // Before any task is run: a limit of zero is a look, and no task begins after the date.
+        if timeout.is_over() {
             return Err(Interrupted::TimedOut);
         }
+        // Asked again in each round: a worker may be handed to another thread meanwhile.
+        let seat = registry.current_seat();
+        let helps = run_unstarted == RunUnstarted::Inline || P::NEVER && seat.is_some();
         if helps {
-            if let Some(running) = awaited.take_unstarted(worker) {
-                execute(registry, running, worker);
+            if let Some(running) = wait_for.take_unstarted(seat) {
+                execute(registry, running, seat);
                 round = 0;
                 continue;
             }
         }
-        let drove = awaited.any_executor(registry, &mut |registry| {
-            let task = if awaited.drives(registry) {
-                registry.take_next(None)
-            } else {
-                None
-            };
+        let drove = wait_for.any_executor(registry, &mut |registry| {
+            if !wait_for.drives(registry) {
+                return false;
+            }
+            let task = registry.take_next(None);
             task.map(|running| execute(registry, running, None))
                 .is_some()
         });
@@ -204,259 +212,179 @@ pub(crate) fn block<H: Park, P: Patience>(
             round = 0;
             continue;
         }
-        if H::relax(round) {
+        if P::NEVER && round == 0 && wait_for.needs_start() {
+            return Err(Interrupted::NotStarted);
+        }
+        if H::spin(round) {
             round = round.saturating_add(1);
             continue;
         }
-        sleep(registry, awaited, patience, worker, helps)?;
+        sleep(registry, wait_for, timeout, seat, helps)?;
         round = 0;
     }
 }
 
 /// Registers, looks again, parks once, and deregisters on every path.
-fn sleep<H: Park, P: Patience>(
+fn sleep<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
-    awaited: &impl Awaited<H>,
-    patience: &P,
-    worker: Option<u16>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    seat: Option<Seat>,
     helps: bool,
 ) -> Result<(), Interrupted> {
-    if worker.is_some() {
-        registry
-            .waits()
-            .with(|waits| waits.asleep.set(waits.asleep.get() + 1));
+    if seat.is_some() {
+        registry.waits().with(|waits| waits.worker_sleeps());
     }
-    let result = sleep_registering(registry, awaited, patience, worker, helps);
-    if worker.is_some() {
-        registry
-            .waits()
-            .with(|waits| waits.asleep.set(waits.asleep.get() - 1));
+    let result = sleep_as_waiter(registry, wait_for, timeout, seat, helps);
+    if seat.is_some() {
+        registry.waits().with(|waits| waits.worker_woke());
     }
     result
 }
 
-fn sleep_registering<H: Park, P: Patience>(
+fn sleep_as_waiter<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
-    awaited: &impl Awaited<H>,
-    patience: &P,
-    worker: Option<u16>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    seat: Option<Seat>,
     helps: bool,
 ) -> Result<(), Interrupted> {
-    let Ok(displaced) = awaited.register(waiter_for(worker)) else {
+    let Ok(displaced) = wait_for.register(Waiter::current()) else {
         return Ok(());
     };
-    let result = if let Some(running) = if helps {
-        awaited.take_unstarted(worker)
+    let unstarted = if helps {
+        wait_for.take_unstarted(seat)
     } else {
         None
-    } {
-        // It came into the queue before we were there to be told.
-        execute(registry, running, worker);
+    };
+    let result = if let Some(running) = unstarted {
+        // It came into the queue before the waiter was there to be woken.
+        execute(registry, running, seat);
         Ok(())
     } else {
-        drive_asleep(registry, awaited, || {
-            sleep_registered(registry, awaited, patience, worker)
+        drive_asleep(registry, wait_for, || {
+            sleep_registered(registry, wait_for, timeout, seat)
         })
     };
-    drop(awaited.deregister(&waiter_for(worker)));
+    drop(wait_for.deregister(&Waiter::current()));
     registry.notify(displaced);
     result
 }
 
-/// Runs `sleep` as a driver of each executor that nobody else drives: whoever pushes a task there
-/// wakes us.
+/// Runs `sleep` as the driver of each executor that the thread drives: a submitter there wakes it.
 fn drive_asleep<H: Park>(
     registry: Registry<'_, H>,
-    awaited: &impl Awaited<H>,
+    wait_for: &impl WaitFor<H>,
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
-    let mut kept = Waiter::None;
-    let work = awaited.any_executor(registry, &mut |registry| {
-        if !awaited.drives(registry) {
+    let (mut kept, mut is_driver) = (Waiter::None, false);
+    let work = wait_for.any_executor(registry, &mut |registry| {
+        if !wait_for.drives(registry) {
             return false;
         }
-        match registry.become_driver(waiter_for(None)) {
+        match registry.become_driver(Waiter::current()) {
             Ok(displaced) => {
-                // One is kept until we leave. Others are woken at once and look again: two threads
-                // that each drive several executors of the other's may keep each
-                // other awake.
+                // The thread keeps one displaced driver until it leaves. It wakes others at once,
+                // and they look again: two threads that each drive several executors of the
+                // other's may keep each other awake.
                 registry.notify(core::mem::replace(&mut kept, displaced));
+                is_driver = true;
                 false
             }
             Err(_ourselves) => true,
         }
     });
     let result = if work { Ok(()) } else { sleep() };
-    awaited.any_executor(registry, &mut |registry| {
-        if awaited.drives(registry) {
-            drop(registry.stop_driving(&waiter_for(None)));
-        }
-        false
-    });
+    if is_driver {
+        wait_for.any_executor(registry, &mut |registry| {
+            // Also where the thread drives no more: a life may have begun meanwhile.
+            drop(registry.stop_driving(&Waiter::current()));
+            false
+        });
+    }
     registry.notify(kept);
     result
 }
 
-/// The calling thread, as others can wake it.
-fn waiter_for<H: Park>(worker: Option<u16>) -> Waiter<H> {
-    Waiter::Thread {
-        thread: H::current(),
-        id: H::current_id(),
-        worker: worker.map_or(0, |worker| worker + 1),
-    }
-}
-
-/// A last look, and more while the host lingers; then parks.
+/// A last look, and more while the host yields; then parks.
 ///
 /// Bound: the host's.
-fn park<H: Park>(awaited: &impl Awaited<H>, patience: &impl Patience) {
+fn park<H: Park>(wait_for: &impl WaitFor<H>, timeout: &impl Timeout) {
     let mut round = 0;
-    while !awaited.is_ready() {
-        if !H::linger(round) {
-            patience.park();
+    while !wait_for.is_over() {
+        if !H::yield_now(round) {
+            timeout.park();
             return;
         }
         round = round.saturating_add(1);
     }
 }
 
-fn sleep_registered<H: Park, P: Patience>(
+fn sleep_registered<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
-    awaited: &impl Awaited<H>,
-    patience: &P,
-    worker: Option<u16>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    seat: Option<Seat>,
 ) -> Result<(), Interrupted> {
-    let Some(worker) = worker.filter(|_| P::ENDLESS && awaited.is_stuck(None)) else {
-        park(awaited, patience);
+    if seat.is_none() || !P::NEVER {
+        park(wait_for, timeout);
         return Ok(());
-    };
-    // What waits beneath us on our own stack cannot go on before we do.
-    if awaited.can_give_up() && awaited.is_stuck(Some(worker)) {
+    }
+    if wait_for.lies_beneath(H::current_id()) {
         return Err(Interrupted::WouldDeadlock);
     }
-    let bit = 1_usize << worker;
-    let own = &registry.workers()[usize::from(worker)];
-    registry.waits().with(|waits| {
-        waits.begin_to_stick(worker);
-        own.stuck_on.store(
-            awaited.only().map_or(0, |index| index + 1),
-            Ordering::Relaxed,
-        ); // ordered by the lock
-    });
-    // Whatever moves what we wait for after this look takes back that we are about to be stuck, in
-    // the same lock.
-    let stuck = awaited.is_stuck(None) && !awaited.is_ready();
-    let attached = registry.shared().ready.with(|ready| ready.attached.get());
-    let (all, circle) = registry.waits().with(|waits| {
-        if stuck {
-            waits.stick(worker);
-        }
-        let circle =
-            waits.stuck.get() & bit != 0 && leads_back(registry, waits, awaited.only(), worker);
-        (waits.stuck.get() == attached, circle)
-    });
-    // Once all others are stuck nothing moves any more, so this second look is final.
-    let mut give_up = circle;
-    if all && awaited.is_stuck(None) {
-        if awaited.can_give_up() {
-            give_up = true;
-        } else {
-            doom_others(registry, worker);
-        }
+    let Some(task) = wait_for.single_task() else {
+        park(wait_for, timeout);
+        return Ok(());
+    };
+    if !begin_wait(registry, task) {
+        return Err(Interrupted::WouldDeadlock);
     }
-    if !give_up {
-        park(awaited, patience);
-    }
-    let doomed = registry.waits().with(|waits| {
-        waits.unstick(worker);
-        own.stuck_on.store(0, Ordering::Relaxed); // ordered by the lock
-        let doomed = waits.doomed.get();
-        waits.doomed.set(doomed & !bit);
-        doomed & bit != 0
-    });
-    let give_up = give_up || (doomed && awaited.can_give_up() && awaited.is_stuck(None));
-    if give_up {
-        Err(Interrupted::WouldDeadlock)
-    } else {
-        Ok(())
-    }
+    park(wait_for, timeout);
+    end_wait(registry);
+    Ok(())
 }
 
-/// Whether a task runs on a worker that is stuck on a task that runs on a worker … that is stuck on
-/// a task of ours. Inside the lock of the wait cells, where marks are set and taken away: what is
-/// stuck stays so meanwhile.
-///
-/// Bound: the number of workers.
-fn leads_back<H: Park>(
-    registry: Registry<'_, H>,
-    waits: &Waits<H>,
-    mut task: Option<Index>,
-    worker: u16,
-) -> bool {
-    let workers = registry.workers();
-    for _ in 0..workers.len() {
-        let Some(runner) = task.and_then(|index| registry.slot(index).worker()) else {
-            return false;
-        };
-        if registry.share_a_thread(runner, worker) {
-            return true;
-        }
-        if waits.stuck.get() & (1 << runner) == 0 {
-            return false;
-        }
-        let stuck_on = workers[usize::from(runner)]
-            .stuck_on
-            .load(Ordering::Relaxed); // ordered by the lock
-        task = stuck_on.checked_sub(1);
-    }
-    false
+/// Returns true if only a worker can end the slot's task: it waits to be started, or a future
+/// rests.
+pub(crate) fn needs_worker(slot: SlotRef<'_>) -> bool {
+    matches!(
+        slot.snapshot().phase(),
+        Phase::Pending | Phase::Scheduled | Phase::Suspended
+    )
 }
 
-/// The caller is stuck and cannot give up (a scope cannot): every other stuck worker does.
-///
-/// Bound: the number of workers.
-fn doom_others<H: Park>(registry: Registry<'_, H>, worker: u16) {
-    let doomed = registry.waits().with(|waits| {
-        let doomed = waits.stuck.get() & !(1 << worker);
-        waits.doomed.set(doomed);
-        doomed
-    });
-    for other in 0..registry.workers().len() as u16 {
-        if doomed & (1 << other) != 0 {
-            // It sleeps in the thread that attached it.
-            registry.notify(Waiter::Worker(other));
-        }
-    }
+/// Returns true if the executor has workers in its type but the host has none of them.
+pub(crate) fn is_unstarted<H: Park>(registry: Registry<'_, H>) -> bool {
+    registry.has_workers() && !registry.roster(|roster| roster.has_workers())
 }
 
-/// A wait for one slot's outcome.
-pub(crate) struct One<'e, H: Park> {
+/// A wait for one task.
+pub(crate) struct TaskDone<'e, H: Park> {
     pub(crate) registry: Registry<'e, H>,
     pub(crate) index: Index,
 }
 
-impl<H: Park> One<'_, H> {
-    fn place<R>(&self, act: impl FnOnce(&Place<H>) -> R) -> R {
-        self.registry
-            .waits()
-            .with(|waits| act(&waits.cell(self.index).waiter))
+impl<'e, H: Park> TaskDone<'e, H> {
+    fn slot(&self) -> SlotRef<'e> {
+        self.registry.slot(self.index)
     }
 }
 
-impl<H: Park> Awaited<H> for One<'_, H> {
+impl<H: Park> WaitFor<H> for TaskDone<'_, H> {
     #[inline]
-    fn is_ready(&self) -> bool {
-        self.registry.slot(self.index).snapshot().is_done()
+    fn is_over(&self) -> bool {
+        self.slot().snapshot().is_takeable()
     }
 
-    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
-        self.registry.take_queued(self.index, worker)
+    fn take_unstarted(&self, runner: Option<Seat>) -> Option<Running<'_>> {
+        self.registry.take_queued(self.index, runner)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         self.registry.waits().with(|waits| {
-            if listen(self.registry, self.registry.slot(self.index)) {
-                Ok(waits.cell(self.index).waiter.put(waiter))
+            if listen(waits, self.slot()) {
+                Ok(waits.cell(self.index).waiter().put(waiter))
             } else {
                 Err(waiter)
             }
@@ -464,85 +392,70 @@ impl<H: Park> Awaited<H> for One<'_, H> {
     }
 
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.place(|place| place.remove(waiter))
+        self.registry
+            .waits()
+            .with(|waits| waits.cell(self.index).waiter().remove(waiter))
     }
 
-    fn is_stuck(&self, on: Option<u16>) -> bool {
-        let Some(runner) = self.registry.slot(self.index).worker() else {
-            return false;
-        };
-        on.is_none_or(|worker| self.registry.share_a_thread(worker, runner))
-    }
-
-    fn only(&self) -> Option<Index> {
+    fn single_task(&self) -> Option<Index> {
         Some(self.index)
     }
+
+    fn lies_beneath(&self, thread: usize) -> bool {
+        lies_beneath(self.registry, self.slot(), thread)
+    }
+
+    fn needs_start(&self) -> bool {
+        needs_worker(self.slot()) && is_unstarted(self.registry)
+    }
 }
 
-/// A wait for a free slot.
-pub(crate) struct Room<'e, H: Park> {
+/// A wait for the workers of a life to leave, and for its tasks to be done.
+pub(crate) struct LifeOver<'e, H: Park> {
     pub(crate) registry: Registry<'e, H>,
-    pub(crate) claimed: Cell<Option<Index>>,
-    /// Why there will be none.
-    pub(crate) refusal: Cell<Option<Refusal>>,
+    pub(crate) epoch: Epoch,
 }
 
-impl<H: Park> Awaited<H> for Room<'_, H> {
-    /// Takes a slot; or there will be none, because the executor takes no task.
-    fn is_ready(&self) -> bool {
-        if self.claimed.get().is_none() {
-            self.claimed.set(self.registry.claim());
-        }
-        if self.claimed.get().is_some() {
-            return true;
-        }
-        self.refusal
-            .set(self.registry.shared().ready.with(|ready| ready.refusal()));
-        self.refusal.get().is_some()
+impl<H: Park> WaitFor<H> for LifeOver<'_, H> {
+    fn is_over(&self) -> bool {
+        self.registry.is_over(self.epoch)
     }
 
-    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        Ok(self.registry.await_room(waiter))
-    }
-
-    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        self.registry.leave_room(waiter)
-    }
-}
-
-/// A wait for the workers to leave.
-pub(crate) struct Closed<'e, H: Park> {
-    pub(crate) registry: Registry<'e, H>,
-}
-
-impl<H: Park> Awaited<H> for Closed<'_, H> {
-    fn is_ready(&self) -> bool {
-        self.registry
-            .shared()
-            .ready
-            .with(|ready| ready.issued.get() == 0 && self.registry.is_drained(ready))
-    }
-
-    /// An executor without live workers is drained by whoever shuts it down.
+    /// The thread that shuts down an executor without live workers runs what was accepted.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
-        registry
-            .shared()
-            .ready
-            .with(|ready| ready.issued.get() == 0)
+        registry.roster(|roster| roster.epoch() == self.epoch && !roster.has_workers())
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        Ok(self
-            .registry
-            .shared()
-            .ready
-            .with(|ready| ready.closer.put(waiter)))
+        Ok(self.registry.with_leave_waiter(|cell| cell.put(waiter)))
     }
 
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.registry.with_leave_waiter(|cell| cell.remove(waiter))
+    }
+}
+
+/// A wait for the threads that run workers to let them go.
+pub(crate) struct WorkersDetached<'e, H: Park> {
+    pub(crate) registry: Registry<'e, H>,
+    pub(crate) epoch: Epoch,
+}
+
+impl<H: Park> WaitFor<H> for WorkersDetached<'_, H> {
+    fn is_over(&self) -> bool {
         self.registry
-            .shared()
-            .ready
-            .with(|ready| ready.closer.remove(waiter))
+            .roster(|roster| roster.is_detached(self.epoch))
+    }
+
+    fn drives(&self, _registry: Registry<'_, H>) -> bool {
+        false
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        Ok(self.registry.with_leave_waiter(|cell| cell.put(waiter)))
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.registry.with_leave_waiter(|cell| cell.remove(waiter))
     }
 }

@@ -5,9 +5,9 @@ use core::fmt;
 
 use crate::completion::complete_cancelled;
 use crate::host::{DefaultHost, Park};
-use crate::queue::Index;
+use crate::list::Index;
 use crate::registry::Registry;
-use crate::state::Snapshot;
+use crate::slot::Snapshot;
 
 /// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
 ///
@@ -37,9 +37,10 @@ pub struct Canceller<'e, H: Park = DefaultHost> {
 
 /// Where a task is in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TaskState {
-    /// Nobody has started it. It can be cancelled.
+    /// No thread has started it. It can be cancelled.
     Pending,
     /// It has started and not ended. Only an async task between two polls, and an open promise, can
     /// still be cancelled.
@@ -56,7 +57,7 @@ impl TaskState {
     pub(crate) fn of(seen: Snapshot) -> Self {
         if seen.is_cancelled() {
             Self::Cancelled
-        } else if seen.is_settled() {
+        } else if seen.is_ended() {
             Self::Finished
         } else if seen.is_running() {
             Self::Running
@@ -66,7 +67,7 @@ impl TaskState {
     }
 }
 
-/// Cancels a task if it can be; says whether it is cancelled now.
+/// Cancels a task if it can be. Returns true if it is cancelled now.
 pub(crate) fn cancel<H: Park>(
     registry: Registry<'_, H>,
     index: Index,
@@ -81,10 +82,10 @@ pub(crate) fn cancel<H: Park>(
 }
 
 impl<H: Park> Canceller<'_, H> {
-    /// Cancels the task if nobody has started it, or if it is an async task between two polls.
-    /// `true` if it is cancelled now, by this call or an earlier one.
+    /// Cancels the task if no thread has started it, or if it is an async task between two polls.
+    /// Returns true if it is cancelled now, by this call or an earlier one.
     ///
-    /// The closure or future is dropped, and callbacks run, in the calling thread.
+    /// The calling thread drops the closure or future, and runs the callbacks.
     ///
     /// # Context
     ///
@@ -93,6 +94,14 @@ impl<H: Park> Canceller<'_, H> {
     /// # Python
     ///
     /// `Future.cancel`.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 1).unwrap();
+    /// assert!(handle.canceller().cancel());
+    /// assert!(handle.cancelled());
+    /// ```
     pub fn cancel(&self) -> bool {
         self.key
             .is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
@@ -103,6 +112,15 @@ impl<H: Park> Canceller<'_, H> {
     /// # Context
     ///
     /// Any, interrupts included.
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskState};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let canceller = executor.submit(|| 1).unwrap().canceller();
+    /// assert_eq!(canceller.state(), TaskState::Pending); // its handle is gone, the task is not
+    /// executor.run_until_idle();
+    /// assert_eq!(canceller.state(), TaskState::Gone);
+    /// ```
     #[must_use]
     pub fn state(&self) -> TaskState {
         let Some((index, generation)) = self.key else {

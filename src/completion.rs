@@ -1,22 +1,26 @@
-//! Running a task to its end, and everything its end sets off.
+//! Running a task to its end, and everything that its end sets off.
 //!
-//! The order is always the same: the outcome is written; callbacks look at it; the state word says
-//! that it may be taken; waiters wake; the scope is told. No lock is held while foreign code runs.
+//! The order is always the same. The completer writes the outcome; callbacks look at it; the state
+//! word says that it may be taken; waiters wake; the scope's count falls. No lock is held while
+//! foreign code runs.
 //!
-//! `unsafe` here, for two reasons: a callback is applied to the outcome of the task it was added to
-//! (**Right Callback**: the list in a slot's wait cell only ever gets callbacks made by the slot's
-//! own receiver, and is emptied before the slot is retired), and a scope's tally is used while it
-//! counts the task (*Counted First*).
+//! `unsafe` here, for two reasons. A callback is applied to the outcome of the task it was added to
+//! (**Right Callback**: the list in a slot's wait cell only gets callbacks that the slot's own
+//! receiver made, and it is emptied before the slot is retired). And a scope's latch is used while
+//! it counts the task (*Counted First*).
 
+use crate::count_latch::CountLatch;
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
-use crate::queue::Index;
-use crate::registry::{Heard, Mode, Registry, Scoped, Step};
-use crate::slot::{Advanced, Cancelled, Ending, Last, Receiver, Running, SlotRef, Untyped};
+use crate::list::{Index, Seat};
+use crate::registry::{ListenerEvent, Polled, Registry, Waits};
+use crate::roster::Mode;
+use crate::slot::{
+    Advanced, Cancelled, Ending, ErasedReceiver, Finished, Last, Receiver, Running, SlotRef,
+};
 use crate::sync::Ordering;
-use crate::tally::Tally;
 use crate::unwind;
-use crate::waiter::{Waiter, WakeOn};
+use crate::waiter::Waiter;
 
 /// Runs a task that was taken out of the queue and started: to its end, or, a future, to its next
 /// rest.
@@ -26,27 +30,27 @@ use crate::waiter::{Waiter, WakeOn};
 pub(crate) fn execute<H: Park>(
     registry: Registry<'_, H>,
     running: Running<'_>,
-    worker: Option<u16>,
+    runner: Option<Seat>,
 ) {
     match running.advance(|ending| complete(registry, ending)) {
         Advanced::Ended { ending, panicked } => {
-            registry.count_completed(worker, panicked);
+            registry.count_completed(runner, panicked.is_some());
             complete(registry, ending);
         }
-        // Whoever submits a future leaves what attends to it.
-        Advanced::Rests(running) => match registry.shared().attend.get() {
-            Some(attend) => attend(registry, Step::Rests(running)),
-            None => unreachable!("only futures rest"),
-        },
+        Advanced::Rests(running) => {
+            // The submitter of a future has left this code.
+            if let Some(after_poll) = registry.after_poll() {
+                after_poll(registry, Polled::Pending(running));
+            }
+        }
     }
 }
 
-/// What is done about a future after a poll that did not end it, and after its end. See
-/// [`Late`](crate::registry::Late).
-pub(crate) fn attend<H: Park>(registry: Registry<'_, H>, step: Step<'_>) {
-    match step {
-        Step::Ended => registry.future_ended(),
-        Step::Rests(running) => {
+/// Does what a poll of a future led to. The first submitter of a future leaves it in the registry.
+pub(crate) fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
+    match polled {
+        Polled::Done => registry.future_ended(),
+        Polled::Pending(running) => {
             if let Err((running, mode)) = registry.rest(running) {
                 if mode == Mode::Cancel {
                     registry.shared().cancelled.fetch_add(1, Ordering::Relaxed);
@@ -68,152 +72,150 @@ pub(crate) fn complete_cancelled<H: Park>(registry: Registry<'_, H>, cancelled: 
 /// Completes a task whose outcome is written.
 pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     let scope = ending.slot().scope();
-    let (last, future) = match ending.finish() {
+    completed(registry, scope, ending.finish());
+}
+
+/// Completes a promise whose outcome is written and whose giving end is gone.
+pub(crate) fn complete_promise<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
+    completed(registry, core::ptr::null_mut(), ending.finish_promise());
+}
+
+#[inline(always)]
+fn completed<H: Park>(registry: Registry<'_, H>, scope: *mut (), finished: Finished<'_>) {
+    let (last, future) = match finished {
         Ok((last, seen)) => (last, seen.is_future()),
         Err(ending) => {
             let future = ending.is_future();
-            // Whoever listens leaves what serves it.
-            let last = match registry.shared().serve.get() {
-                Some(serve) => serve(registry, Heard::End(ending)),
-                None => unreachable!("only who listens is heard"),
-            };
-            (last, future)
+            (notify(registry, ListenerEvent::Completed(ending)), future)
         }
     };
     if let Some(last) = last {
         retire(registry, last);
     }
     if future {
-        if let Some(attend) = registry.shared().attend.get() {
-            attend(registry, Step::Ended);
+        if let Some(after_poll) = registry.after_poll() {
+            after_poll(registry, Polled::Done);
         }
     }
     if !scope.is_null() {
-        if let Some(tend) = registry.shared().tend.get() {
-            // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive
-            // until the count falls in there.
-            unsafe { tend(registry, scope, Scoped::Ended) }
+        let latch = scope.cast_const().cast::<ScopeLatch<H>>();
+        // SAFETY: *Counted First*: the latch counts this task, so its owner keeps it until the
+        // count falls in there.
+        let on_event = unsafe { CountLatch::on_event(latch) };
+        // SAFETY: as above.
+        unsafe { on_event.0(latch, ScopeEvent::TaskEnded) }
+    }
+}
+
+/// The latch of a scope.
+pub(crate) type ScopeLatch<H> = CountLatch<H, OnScopeEvent<H>>;
+
+/// What becomes of a task of a scope.
+pub(crate) enum ScopeEvent<'l, 'e> {
+    /// It has ended, and no thread touches any more what it borrowed.
+    TaskEnded,
+    /// Its outcome, an error, is about to be dropped.
+    Failed(&'l mut Last<'e>),
+}
+
+/// Serves an event of a scope. It lies in the scope's latch, so that only scopes link the code.
+///
+/// # Safety
+///
+/// - The pointer is that of a latch that is there; if the task has ended, it still counts it.
+pub(crate) struct OnScopeEvent<H: Park>(
+    for<'l, 'e> unsafe fn(*const ScopeLatch<H>, ScopeEvent<'l, 'e>),
+);
+
+impl<H: Park> Clone for OnScopeEvent<H> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Park> Copy for OnScopeEvent<H> {}
+
+impl<H: Park> OnScopeEvent<H> {
+    pub(crate) fn new() -> Self {
+        Self(on_scope_event)
+    }
+}
+
+/// # Safety
+///
+/// - `latch` is there; if the task has ended, it still counts it (*Counted First*).
+unsafe fn on_scope_event<H: Park>(latch: *const ScopeLatch<H>, event: ScopeEvent<'_, '_>) {
+    match event {
+        ScopeEvent::TaskEnded => {
+            // SAFETY: the caller's promise; nothing of the latch is touched after it (*Last Touch*).
+            if let Some(owner) = unsafe { CountLatch::end(latch) } {
+                H::unpark(&owner);
+            }
+        }
+        ScopeEvent::Failed(last) => {
+            if let Some(error) = last.take_error().filter(TaskError::is_panicked) {
+                // SAFETY: the caller's promise.
+                unsafe { &*latch }.keep_panic(error);
+            }
         }
     }
 }
 
-/// Tells a scope of its tasks. See [`Late`](crate::registry::Late).
-///
-/// # Safety
-///
-/// - `scope` is a `Tally<H>` that is there; if the task has ended, it still counts it (*Counted
-///   First*).
-pub(crate) unsafe fn tend<H: Park>(
-    registry: Registry<'_, H>,
-    scope: *mut (),
-    event: Scoped<'_, '_>,
-) {
-    match event {
-        // SAFETY: the caller's promise.
-        Scoped::Ended => unsafe { leave_scope(registry, scope.cast()) },
-        // SAFETY: the caller's promise.
-        Scoped::Failed(last) => unsafe { keep_panic::<H>(last, scope.cast()) },
-    }
+/// Serves the listeners of a slot.
+fn notify<'e, H: Park>(registry: Registry<'e, H>, event: ListenerEvent<'e>) -> Option<Last<'e>> {
+    // The first listener has left this code.
+    let notify_listeners = registry.waits().with(|waits| waits.notify_listeners())?;
+    notify_listeners(registry, event)
 }
 
-/// Notes in a slot's word that its wait cell is in use. `false`: too late, the outcome can be
-/// taken.
-pub(crate) fn listen<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> bool {
-    registry.shared().serve.set(serve);
+/// Notes in a slot's word that its wait cell has a listener. False: too late, the outcome can be
+/// taken. The caller is inside the lock of the wait table, and puts the listener there.
+pub(crate) fn listen<H: Park>(waits: &Waits<H>, slot: SlotRef<'_>) -> bool {
+    waits.install(notify_listeners);
     slot.listen()
 }
 
-/// Serves those who listen. See [`Late`](crate::registry::Late).
-fn serve<'e, H: Park>(registry: Registry<'e, H>, heard: Heard<'e>) -> Option<Last<'e>> {
-    match heard {
-        Heard::End(ending) => complete_heard(registry, ending),
-        Heard::Drop(slot) => {
+/// Serves the listeners of a slot. The first listener leaves this code in the wait table.
+fn notify_listeners<'e, H: Park>(
+    registry: Registry<'e, H>,
+    event: ListenerEvent<'e>,
+) -> Option<Last<'e>> {
+    match event {
+        ListenerEvent::Completed(ending) => complete_with_listeners(registry, ending),
+        ListenerEvent::HandleDropped(slot) => {
             // A waker of an earlier poll is not to be woken any more.
             let waiter = registry
                 .waits()
-                .with(|waits| waits.cell(slot.index()).waiter.take());
+                .with(|waits| waits.cell(slot.index()).waiter().take());
             unwind::discard(waiter);
             None
         }
     }
 }
 
-/// Tells the scope that one of its tasks has ended.
-///
-/// # Safety
-///
-/// - The tally is there, and counts the task until this call.
-unsafe fn leave_scope<H: Park>(registry: Registry<'_, H>, scope: *const Tally<H>) {
-    // SAFETY: *Counted First*: the tally counts this task, so its owner keeps it alive until the
-    // count falls below.
-    let worker = unsafe { &*scope }.worker();
-    let end = || {
-        // SAFETY: as above; the count falls inside, and nothing of the tally is touched after it
-        // (*Last Touch*).
-        unsafe { Tally::end(scope) }
-    };
-    let owner = match worker {
-        None => end(),
-        // Whoever ends a worker's wait says so in the lock in which the worker marks itself as
-        // stuck.
-        Some(worker) => registry.waits().with(|waits| {
-            let owner = end();
-            if owner.is_some() {
-                waits.unstick(worker);
-            }
-            owner
-        }),
-    };
-    if let Some(owner) = owner {
-        H::unpark(&owner);
-    }
-}
-
-/// Completes a task that somebody listens to.
+/// Completes a task that has listeners.
 ///
 /// Bound: one round for each callback, which holds a slot.
 #[cold]
-fn complete_heard<'e, H: Park>(
-    registry: Registry<'_, H>,
+fn complete_with_listeners<'e, H: Park>(
+    registry: Registry<'e, H>,
     mut ending: Ending<'e>,
 ) -> Option<Last<'e>> {
     enum Next<'e, H: Park> {
         Call(Index, Ending<'e>),
         Wake(Option<Last<'e>>, Waiter<H>, Waiter<H>),
     }
-    let slot = ending.slot();
-    let index = slot.index();
+    let index = ending.slot().index();
     loop {
         let next = registry.waits().with(|waits| {
             let cell = waits.cell(index);
-            if let Some(callback) = cell.callbacks.pop(&registry, None) {
+            if let Some(callback) = cell.pop_callback(&registry) {
                 return Next::Call(callback, ending);
             }
-            registry.unstick_all(waits, index);
             let failure = ending.is_failure();
             let last = ending.finish_heard();
-            let waiter = cell.waiter.take();
-            let Some(group) = cell.group() else {
-                return Next::Wake(last, waiter, Waiter::None);
-            };
-            let head = &waits.cell(group).head;
-            head.completed.push(&registry, slot.link(), index);
-            let pending = head.pending.get() - 1;
-            head.pending.set(pending);
-            if failure {
-                head.failed.set(true);
-            }
-            let due = match head.wake_on.get() {
-                WakeOn::Any => true,
-                WakeOn::Failure => failure || pending == 0,
-                WakeOn::All => pending == 0,
-            };
-            let watcher = if due {
-                head.waiter.take()
-            } else {
-                Waiter::None
-            };
-            Next::Wake(last, waiter, watcher)
+            let watcher = waits.complete_member(&registry, index, failure);
+            Next::Wake(last, cell.waiter().take(), watcher)
         });
         match next {
             Next::Call(callback, still) => {
@@ -238,20 +240,21 @@ fn call<H: Park>(registry: Registry<'_, H>, callback: Index, ending: &Ending<'_>
     // SAFETY: *Right Callback*: it came from the list in this very slot's cell.
     let (slot, returned) = unsafe { running.call(ending) };
     if !returned {
-        registry
-            .shared()
-            .callbacks_panicked
-            .fetch_add(1, Ordering::Relaxed);
+        count_panicked_callback(registry);
     }
     registry.release(slot);
 }
 
-/// Drops what is left of a task and frees its slot. A panic that nobody looked at goes to the
-/// scope.
+fn count_panicked_callback<H: Park>(registry: Registry<'_, H>) {
+    let count = &registry.shared().callbacks_panicked;
+    count.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Drops what is left of a task and frees its slot. A panic that no handle took goes to the scope.
 #[inline]
 pub(crate) fn retire<H: Park>(registry: Registry<'_, H>, mut last: Last<'_>) {
     if !last.is_empty() {
-        drop_outcome(registry, &mut last);
+        drop_outcome::<H>(&mut last);
     }
     free(registry, last);
 }
@@ -263,47 +266,28 @@ fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
 }
 
 #[inline(never)]
-fn drop_outcome<H: Park>(registry: Registry<'_, H>, last: &mut Last<'_>) {
-    if last.is_error() {
-        let scope = last.slot().scope();
-        if let Some(tend) = if scope.is_null() {
-            None
-        } else {
-            registry.shared().tend.get()
-        } {
-            // SAFETY: we are either completing the task, which the tally counts, or dropping a
-            // handle, which cannot outlive the scope (`'scope` in its type).
-            unsafe { tend(registry, scope, Scoped::Failed(last)) }
-        }
+fn drop_outcome<H: Park>(last: &mut Last<'_>) {
+    let scope = last.slot().scope();
+    if last.is_error() && !scope.is_null() {
+        let latch = scope.cast_const().cast::<ScopeLatch<H>>();
+        // SAFETY: the caller is either completing the task, which the latch counts, or dropping a
+        // handle, which cannot outlive the scope (`'scope` in its type).
+        let on_event = unsafe { CountLatch::on_event(latch) };
+        // SAFETY: as above.
+        unsafe { on_event.0(latch, ScopeEvent::Failed(last)) }
     }
     last.drop_outcome();
 }
 
 /// Gives up the right to an outcome: the task goes on without a handle.
 #[inline(never)]
-pub(crate) fn detach<H: Park>(registry: Registry<'_, H>, receiver: Untyped<'_>) {
+pub(crate) fn detach<H: Park>(registry: Registry<'_, H>, receiver: ErasedReceiver<'_>) {
     if receiver.slot().snapshot().has_listener() {
-        if let Some(serve) = registry.shared().serve.get() {
-            let nothing = serve(registry, Heard::Drop(receiver.slot()));
-            debug_assert!(nothing.is_none(), "the handle still pins the slot");
-        }
+        let nothing = notify(registry, ListenerEvent::HandleDropped(receiver.slot()));
+        debug_assert!(nothing.is_none(), "the handle still pins the slot");
     }
     if let Some(last) = receiver.release() {
         retire(registry, last);
-    }
-}
-
-/// # Safety
-///
-/// - The tally is there.
-unsafe fn keep_panic<H: Park>(last: &mut Last<'_>, scope: *const Tally<H>) {
-    if let Some(error) = last.take_error() {
-        if !error.is_panicked() {
-            return;
-        }
-        // SAFETY: the caller's promise.
-        let tally = unsafe { &*scope };
-        tally.keep_panic(error);
     }
 }
 
@@ -320,53 +304,43 @@ where
     let call_now = |callback: F| {
         if let Some(outcome) = receiver.look() {
             if !unwind::contain(|| callback(outcome)) {
-                registry
-                    .shared()
-                    .callbacks_panicked
-                    .fetch_add(1, Ordering::Relaxed);
+                count_panicked_callback(registry);
             }
         }
     };
-    if receiver.snapshot().is_done() {
+    if receiver.snapshot().is_takeable() {
         call_now(callback);
         return Ok(());
     }
-    let Some(index) = registry.claim() else {
-        return Err(CallbackError {
-            callback,
-            reason: CallbackRefusal::Full,
-        });
+    let refused = |callback, reason| Err(CallbackError { callback, reason });
+    let Some(claim) = registry
+        .claim()
+        .and_then(|index| registry.erased_claim(index))
+    else {
+        return refused(callback, CallbackRefusal::Full);
     };
-    // A free slot is claimed by whoever took it out of the free list.
-    let Some(vacancy) = registry.vacate(index) else {
-        unreachable!("a free slot can be claimed")
-    };
-    let filled = match receiver.fill_callback(vacancy, callback) {
+    let filled = match receiver.fill_callback(claim, callback) {
         Ok(filled) => filled,
-        Err((vacancy, callback)) => {
-            registry.release(vacancy.retire());
-            return Err(CallbackError {
-                callback,
-                reason: CallbackRefusal::DoesNotFit,
-            });
+        Err((claim, callback)) => {
+            registry.release(claim.retire());
+            return refused(callback, CallbackRefusal::DoesNotFit);
         }
     };
     let slot = receiver.slot();
     let late = registry.waits().with(|waits| {
-        if listen(registry, slot) {
+        if listen(waits, slot) {
             let callback = filled.publish();
             waits
                 .cell(slot.index())
-                .callbacks
-                .push(&registry, callback.link(), callback.index());
+                .push_callback(&registry, callback.index());
             None
         } else {
             Some(filled)
         }
     });
     if let Some(filled) = late {
-        let (vacancy, callback) = filled.take_back();
-        registry.release(vacancy.retire());
+        let (claim, callback) = filled.take_back();
+        registry.release(claim.retire());
         call_now(callback);
     }
     Ok(())

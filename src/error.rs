@@ -8,11 +8,24 @@ use crate::unwind::Panic;
 
 /// Why a task has no value, or why a wait for it ended without one.
 ///
+/// Two errors are equal if they say the same. Two panics are equal if both have the same message;
+/// panics with other payloads than strings equal nothing, not even themselves.
+///
 /// # Python
 ///
-/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the
-/// callable raised.
-#[derive(Debug)]
+/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the callable
+/// raised.
+///
+/// ```
+/// use slotted::{Executor, TaskError};
+///
+/// let executor: Executor<0, 4> = Executor::new();
+/// let handle = executor.submit(|| 6 * 7).unwrap();
+/// handle.cancel();
+/// assert_eq!(handle.result(), Err(TaskError::Cancelled));
+/// ```
+#[derive(Debug, PartialEq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TaskError {
     /// The task was cancelled before it ran (or, for an async task, between two polls).
@@ -24,48 +37,96 @@ pub enum TaskError {
     /// The task can never end: its worker or its [`Promise`](crate::Promise) died, or a worker
     /// could not be started.
     Broken,
-    /// The wait could never end: every worker of the executor is blocked in such a wait. The handle
-    /// is still good.
+    /// The wait could never end: the task lies beneath the waiter on its own stack, or waits for it
+    /// in a circle of workers. The handle is still good.
     WouldDeadlock,
+    /// Only a worker could run the task, and the host has none: the executor was never started, or
+    /// has been shut down. The handle is still good.
+    NotStarted,
     /// The value was taken through this handle before.
     AlreadyTaken,
 }
 
 impl TaskError {
-    /// Whether the task was cancelled.
+    /// Returns true if the task was cancelled.
+    ///
+    /// ```
+    /// # use slotted::TaskError;
+    /// assert!(TaskError::Cancelled.is_cancelled());
+    /// ```
     #[must_use]
     pub fn is_cancelled(&self) -> bool {
         matches!(self, Self::Cancelled)
     }
 
-    /// Whether the task panicked.
+    /// Returns true if the task panicked.
+    ///
+    /// ```
+    /// # use slotted::TaskError;
+    /// assert!(!TaskError::Cancelled.is_panicked());
+    /// ```
     #[must_use]
     pub fn is_panicked(&self) -> bool {
         matches!(self, Self::Panicked(_))
     }
 
-    /// Whether only the wait ended, not the task.
+    /// Returns true if the wait ended because its time was up.
+    ///
+    /// ```
+    /// # use slotted::TaskError;
+    /// assert!(TaskError::TimedOut.is_timed_out());
+    /// ```
     #[must_use]
     pub fn is_timed_out(&self) -> bool {
         matches!(self, Self::TimedOut)
+    }
+
+    /// Returns true if only the wait ended, or the call was refused: the error says nothing of how
+    /// the task ended. No task ends with such an error.
+    ///
+    /// ```
+    /// # use slotted::TaskError;
+    /// assert!(TaskError::TimedOut.is_of_the_wait());
+    /// assert!(!TaskError::Broken.is_of_the_wait());
+    /// ```
+    #[must_use]
+    pub fn is_of_the_wait(&self) -> bool {
+        match self {
+            Self::TimedOut | Self::WouldDeadlock | Self::NotStarted | Self::AlreadyTaken => true,
+            Self::Cancelled | Self::Panicked(_) | Self::Broken => false,
+        }
+    }
+
+    /// The error of a wait, for ever.
+    pub(crate) fn lend(&self) -> &'static Self {
+        match self {
+            Self::TimedOut => &Self::TimedOut,
+            Self::WouldDeadlock => &Self::WouldDeadlock,
+            Self::NotStarted => &Self::NotStarted,
+            _ => &Self::AlreadyTaken,
+        }
     }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Cancelled => f.write_str("the task was cancelled"),
-            Self::Panicked(panic) => panic.with_message(|message| match message {
-                Some(message) => write!(f, "the task panicked: {message}"),
-                None => f.write_str("the task panicked"),
-            }),
-            Self::TimedOut => f.write_str("the wait for the task timed out"),
-            Self::Broken => f.write_str("the task was abandoned: its worker or its promise died"),
-            Self::WouldDeadlock => f.write_str(
-                "the wait could never end: every worker waits for a task of its own executor",
-            ),
-            Self::AlreadyTaken => f.write_str("the result was already taken through this handle"),
-        }
+        f.write_str(match self {
+            Self::Panicked(panic) => match panic.message() {
+                Some(message) => return write!(f, "the task panicked: {message}"),
+                None => "the task panicked",
+            },
+            Self::Cancelled => "the task was cancelled",
+            Self::TimedOut => "the wait for the task timed out",
+            Self::Broken => "the task was abandoned: its worker or its promise died",
+            Self::WouldDeadlock => {
+                "the wait could never end: the task waits for its own waiter, directly or in a \
+                 circle of workers"
+            }
+            Self::NotStarted => {
+                "only a worker could run the task, and the executor has none: start it first"
+            }
+            Self::AlreadyTaken => "the result was already taken through this handle",
+        })
     }
 }
 
@@ -73,6 +134,7 @@ impl Error for TaskError {}
 
 /// Why an executor takes no task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
     /// Every slot holds a task that has not finished, or whose handle is still there. Raise
@@ -95,6 +157,16 @@ impl fmt::Display for Refusal {
     }
 }
 
+impl Error for Refusal {}
+
+/// The reason alone. So `?` works where the refused closure borrows, which the error of a function
+/// may not.
+impl<F> From<SubmitError<F>> for Refusal {
+    fn from(refused: SubmitError<F>) -> Self {
+        refused.reason
+    }
+}
+
 /// A task that was refused, with the reason.
 ///
 /// # Python
@@ -109,12 +181,29 @@ pub struct SubmitError<F> {
 
 impl<F> SubmitError<F> {
     /// The task, unrun.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve().unwrap();
+    /// let task = executor.submit(|| 6 * 7).unwrap_err().into_inner();
+    /// assert_eq!(task(), 42);
+    /// # drop(permit);
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> F {
         self.task
     }
 
     /// Why it was refused.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Refusal};
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve().unwrap();
+    /// assert_eq!(executor.submit(|| 6 * 7).unwrap_err().reason(), Refusal::Full);
+    /// # drop(permit);
+    /// ```
     #[must_use]
     pub fn reason(&self) -> Refusal {
         self.reason
@@ -146,6 +235,7 @@ pub struct CallbackError<F> {
 
 /// Why a callback could not be kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum CallbackRefusal {
     /// No slot was free: a callback holds one until it has run.
@@ -158,12 +248,30 @@ pub enum CallbackRefusal {
 
 impl<F> CallbackError<F> {
     /// The callback, uncalled.
+    ///
+    /// ```
+    /// # use slotted::{Executor, error::CallbackRefusal};
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// let refused = handle.add_done_callback(|outcome| assert!(outcome.is_ok())).unwrap_err();
+    /// assert_eq!(refused.reason(), CallbackRefusal::Full);
+    /// let callback = refused.into_inner();
+    /// callback(Ok(&42));
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> F {
         self.callback
     }
 
     /// Why it was refused.
+    ///
+    /// ```
+    /// # use slotted::{Executor, error::CallbackRefusal};
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// let refused = handle.add_done_callback(|_| ()).unwrap_err();
+    /// assert_eq!(refused.reason(), CallbackRefusal::Full);
+    /// ```
     #[must_use]
     pub fn reason(&self) -> CallbackRefusal {
         self.reason
@@ -190,8 +298,9 @@ impl<F> fmt::Display for CallbackError<F> {
 
 impl<F> Error for CallbackError<F> {}
 
-/// A [`Promise`](crate::Promise) was completed a second time, or after it was cancelled. The value
-/// comes back; the first one stays.
+/// A [`Promise`](crate::Promise) did not take what it was given: it was completed or cancelled
+/// before, or the error is one that only a wait has. What was given comes back; the first outcome
+/// stays.
 ///
 /// # Python
 ///
@@ -201,6 +310,14 @@ pub struct InvalidState<V>(pub(crate) V);
 
 impl<V> InvalidState<V> {
     /// The value that was not used.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, _handle) = executor.promise::<u32>().unwrap();
+    /// promise.set_result(1).unwrap();
+    /// assert_eq!(promise.set_result(2).unwrap_err().into_inner(), 2);
+    /// ```
     #[must_use]
     pub fn into_inner(self) -> V {
         self.0
@@ -215,7 +332,7 @@ impl<V> fmt::Debug for InvalidState<V> {
 
 impl<V> fmt::Display for InvalidState<V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the promise was already completed or cancelled")
+        f.write_str("the promise was completed or cancelled before, or the error is that of a wait")
     }
 }
 
@@ -223,6 +340,7 @@ impl<V> Error for InvalidState<V> {}
 
 /// Why an executor did not start.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StartError<E> {
     /// It is running, or workers of its earlier life have not left yet.
@@ -240,7 +358,9 @@ pub enum StartError<E> {
 impl<E: fmt::Display> fmt::Display for StartError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::AlreadyStarted => f.write_str("the executor is already started"),
+            Self::AlreadyStarted => {
+                f.write_str("the executor is already started, or has not finished shutting down")
+            }
             Self::Refused { started, reason } => {
                 write!(
                     f,
@@ -255,6 +375,7 @@ impl<E: fmt::Debug + fmt::Display> Error for StartError<E> {}
 
 /// Why a shutdown did not wait to the end. The shutdown itself has begun all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ShutdownError {
     /// It was called from a worker of this executor, which would have waited for itself.
@@ -277,6 +398,7 @@ impl Error for ShutdownError {}
 /// What a failing [`on_worker_start`](crate::Executor::on_worker_start) hook returns: the executor
 /// becomes broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WorkerStartError;
 
 impl fmt::Display for WorkerStartError {

@@ -1,12 +1,11 @@
 //! Watching many handles at once: what `wait`, `as_completed` and an unordered `map` have in
 //! common.
 //!
-//! A watch registers every handle with a group of its executor, one group for each executor among
-//! them. A task that completes appends itself to its group's list, so that yielding it needs no
-//! search.
+//! A watcher registers every handle with a group of its executor, one group for each executor among
+//! them. A task that completes appends itself to its group's list, so yielding it needs no search.
 //!
-//! Invariant **One Watch**: a handle is in at most one group, because whoever watches it owns it,
-//! or borrows it mutably.
+//! Invariant **One Watch**: a handle is in at most one group, because its watcher owns it, or
+//! borrows it mutably.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -14,15 +13,19 @@ use core::marker::PhantomData;
 use core::ops::Range;
 use core::task::Waker;
 
-use crate::blocking::{Awaited, Help, Interrupted, Patience, block};
+use crate::blocking::{
+    Interrupted, RunUnstarted, Timeout, WaitFor, block, is_unstarted, needs_worker,
+};
 use crate::completion::listen;
+use crate::deadlock::lies_beneath;
 use crate::handle::JoinHandle;
 use crate::host::Park;
-use crate::queue::Index;
+use crate::list::Seat;
 use crate::registry::Registry;
 use crate::slot::{Running, SlotRef};
 use crate::unwind;
-use crate::waiter::{Group, Waiter, Waits, WakeOn};
+use crate::wait_table::{GroupLook, WakeOn};
+use crate::waiter::Waiter;
 
 /// Handles with fixed places.
 pub(crate) trait Members<'e, T, H: Park> {
@@ -64,8 +67,8 @@ fn key<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     Some((handle.registry(), handle.receiver()?.slot()))
 }
 
-/// Registers the handle at `place` with the group of its executor, which is made if none of those
-/// in `watched` is of that executor.
+/// Registers the handle at `place` with the group of its executor. It makes a group if no handle in
+/// `watched` is of that executor.
 pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     place: usize,
@@ -83,11 +86,7 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         .filter(|&other| other != place)
         .filter_map(|other| key(members, other))
         .filter(|(theirs, _)| theirs.is(registry))
-        .find_map(|(_, other)| {
-            registry
-                .waits()
-                .with(|waits| waits.cell(other.index()).group())
-        });
+        .find_map(|(_, other)| registry.waits().with(|waits| waits.group_of(other.index())));
     // It stays ours between the sections: we hold its members, or it is new and has none.
     let group = group.unwrap_or_else(|| {
         registry
@@ -95,20 +94,8 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
             .with(|waits| waits.new_group(index, wake_on))
     });
     registry.waits().with(|waits| {
-        let cell = waits.cell(index);
-        cell.set_group(Some(group));
-        // Fits: handles pin slots, of which an executor has fewer than 2^16; 2^16 executors would
-        // be needed.
-        cell.position.set(place as u32);
-        let head = &waits.cell(group).head;
-        if listen(registry, slot) {
-            head.pending.set(head.pending.get() + 1);
-        } else {
-            head.completed.push(&registry, slot.link(), index);
-            if slot.snapshot().is_failure() {
-                head.failed.set(true);
-            }
-        }
+        let done = (!listen(waits, slot)).then(|| slot.snapshot().is_failure());
+        waits.join_group(&registry, index, group, place, done);
     });
 }
 
@@ -117,43 +104,10 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
     let Some((registry, slot)) = key(members, place) else {
         return;
     };
-    let index = slot.index();
-    let waiter = registry.waits().with(|waits| {
-        let cell = waits.cell(index);
-        let Some(group) = cell.group() else {
-            return Waiter::None;
-        };
-        cell.set_group(None);
-        let head = &waits.cell(group).head;
-        if !head.completed.unlink(&registry, index) {
-            head.pending.set(head.pending.get() - 1);
-        }
-        leave(waits, group)
-    });
+    let waiter = registry
+        .waits()
+        .with(|waits| waits.leave_group(&registry, slot.index()));
     unwind::discard(waiter);
-}
-
-/// Frees a group that has no member left.
-fn leave<H: Park>(waits: &Waits<H>, group: Index) -> Waiter<H> {
-    let head = &waits.cell(group).head;
-    if head.pending.get() == 0 && head.completed.is_empty() {
-        waits.drop_group(group)
-    } else {
-        Waiter::None
-    }
-}
-
-/// What one look at the group of the handle at `place` says.
-fn ask<'e, T, H: Park, M: Members<'e, T, H> + ?Sized, R>(
-    members: &M,
-    place: usize,
-    question: impl FnOnce(&Group<H>) -> R,
-) -> Option<R> {
-    let (registry, slot) = key(members, place)?;
-    registry.waits().with(|waits| {
-        let group = waits.cell(slot.index()).group()?;
-        Some(question(&waits.cell(group).head))
-    })
 }
 
 /// One place for each run of neighbours of the same executor: with one executor, one place.
@@ -161,46 +115,35 @@ fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &'m M,
     from: usize,
     mixed: bool,
-) -> impl Iterator<Item = usize> + 'm {
+) -> impl Iterator<Item = Key<'e, H>> + 'm {
     let mut last: Option<Registry<'e, H>> = None;
-    let places = (from..members.places()).filter(move |&place| {
-        let Some((registry, _)) = key(members, place) else {
-            return false;
-        };
-        let new = last.is_none_or(|last| !last.is(registry));
-        last = Some(registry);
-        new
-    });
+    let keys = (from..members.places())
+        .filter_map(|place| key(members, place))
+        .filter(move |&(registry, _)| {
+            let new = last.is_none_or(|last| !last.is(registry));
+            last = Some(registry);
+            new
+        });
     // Bound: the number of handles; with one executor the first handle that is still there ends the
     // search.
-    places.take(if mixed { usize::MAX } else { 1 })
+    keys.take(if mixed { usize::MAX } else { 1 })
 }
 
-/// Whether the handles belong to more than one executor.
+/// Returns true if the handles belong to more than one executor.
 pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M) -> bool {
-    let mut executors = (0..members.places())
-        .filter_map(|place| key(members, place))
-        .map(|(registry, _)| registry);
-    executors
-        .next()
-        .is_some_and(|first| executors.any(|other| !first.is(other)))
+    representatives(members, 0, true).nth(1).is_some()
 }
 
-/// Takes the place of a member that is done, in the order in which they became so.
+/// Takes the place of a member that is done, in the order of completion within its executor.
 pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     from: usize,
     mixed: bool,
 ) -> Option<usize> {
-    representatives(members, from, mixed).find_map(|place| {
-        let (registry, slot) = key(members, place)?;
-        let (place, waiter) = registry.waits().with(|waits| {
-            let group = waits.cell(slot.index()).group()?;
-            let index = waits.cell(group).head.completed.pop(&registry, None)?;
-            let cell = waits.cell(index);
-            cell.set_group(None);
-            Some((cell.position.get() as usize, leave(waits, group)))
-        })?;
+    representatives(members, from, mixed).find_map(|(registry, slot)| {
+        let (place, waiter) = registry
+            .waits()
+            .with(|waits| waits.pop_completed(&registry, slot.index()))?;
         unwind::discard(waiter);
         Some(place)
     })
@@ -226,20 +169,18 @@ pub(crate) fn block_on_group<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     from: usize,
     mixed: bool,
     wake_on: WakeOn,
-    patience: &impl Patience,
-    help: Help,
+    timeout: &impl Timeout,
+    run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
-    let mut executors = representatives(members, from, mixed)
-        .filter_map(|place| key(members, place))
-        .map(|(registry, _)| registry);
+    let mut executors = representatives(members, from, mixed).map(|(registry, _)| registry);
     let Some(first) = executors.next() else {
         return Ok(());
     };
-    let home = if first.current_worker().is_some() {
+    let home = if first.current_seat().is_some() {
         first
     } else {
         executors
-            .find(|registry| registry.current_worker().is_some())
+            .find(|registry| registry.current_seat().is_some())
             .unwrap_or(first)
     };
     let watched = Watched {
@@ -251,91 +192,100 @@ pub(crate) fn block_on_group<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         next: Cell::new(from),
         value: PhantomData,
     };
-    block(home, &watched, patience, help)
+    block(home, &watched, timeout, run_unstarted)
 }
 
 impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
-    /// Whether the group alone ends the wait.
-    fn is_over(&self, head: &Group<H>) -> bool {
+    /// Returns true if one group alone ends the wait.
+    fn is_announced(&self, look: GroupLook) -> bool {
         match self.wake_on {
-            WakeOn::Any => !head.completed.is_empty(),
-            WakeOn::Failure => head.failed.get(),
+            WakeOn::Any => look.has_completed,
+            WakeOn::Failure => look.has_failed,
             WakeOn::All => false,
         }
     }
 
-    /// The slot of the handle at a place, if it is of the executor whose worker the caller may be.
-    fn own(&self, place: usize) -> Option<SlotRef<'e>> {
-        let (registry, slot) = key(self.members, place)?;
-        registry.is(self.home).then_some(slot)
+    /// The executors among the handles, each with one of its slots.
+    fn executors(&self) -> impl Iterator<Item = Key<'e, H>> + '_ {
+        representatives(self.members, self.from, self.mixed)
+    }
+
+    /// The handles that are not done. Bound: the number of handles.
+    fn pending(&self) -> impl Iterator<Item = Key<'e, H>> + '_ {
+        (self.from..self.members.places())
+            .filter_map(|place| key(self.members, place))
+            .filter(|(_, slot)| !slot.snapshot().is_takeable())
+    }
+
+    /// Returns true if the wait cannot end because handles that are not done are hopeless: one of
+    /// them if the wait is for all, otherwise every one.
+    fn cannot_end(&self, hopeless: impl Fn(Key<'e, H>) -> bool) -> bool {
+        let mut found = false;
+        for member in self.pending() {
+            match (hopeless(member), self.wake_on == WakeOn::All) {
+                (true, true) => return true,
+                (true, false) => found = true,
+                (false, true) => {}
+                (false, false) => return false,
+            }
+        }
+        found
     }
 
     /// Replaces the waiter of each group. The group is ours: what stood there was our own.
-    fn put_waiters(&self, mut waiter: impl FnMut(Registry<'_, H>) -> Waiter<H>) {
-        for place in representatives(self.members, self.from, self.mixed) {
-            let Some((registry, slot)) = key(self.members, place) else {
-                continue;
-            };
-            let waiter = waiter(registry);
+    fn put_waiters(&self, mut waiter: impl FnMut() -> Waiter<H>) {
+        for (registry, slot) in self.executors() {
+            let waiter = waiter();
             let displaced = registry
                 .waits()
-                .with(|waits| match waits.cell(slot.index()).group() {
-                    Some(group) => waits.cell(group).head.waiter.put(waiter),
-                    None => waiter,
-                });
+                .with(|waits| waits.put_group_waiter(slot.index(), waiter));
             unwind::discard(displaced);
         }
     }
 }
 
-impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, 'e, T, H, M> {
-    fn is_ready(&self) -> bool {
+impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, 'e, T, H, M> {
+    fn is_over(&self) -> bool {
         let mut pending = false;
-        for place in representatives(self.members, self.from, self.mixed) {
-            let answer = ask(self.members, place, |head| {
-                (self.is_over(head), head.pending.get() > 0)
-            });
-            let Some((over, more)) = answer else { continue };
-            if over {
+        for (registry, slot) in self.executors() {
+            let look = registry
+                .waits()
+                .with(|waits| waits.look_at_group(slot.index()));
+            let Some(look) = look else { continue };
+            if self.is_announced(look) {
                 return true;
             }
-            pending |= more;
+            pending |= look.has_pending;
         }
         !pending
     }
 
-    /// Bound: the number of handles; the search goes on where it ended, so that all searches
-    /// together are as long as one.
-    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
+    /// Bound: the number of handles. The search goes on where it ended, so all searches together
+    /// are as long as one.
+    fn take_unstarted(&self, runner: Option<Seat>) -> Option<Running<'_>> {
         let found = (self.next.get()..self.members.places()).find_map(|place| {
-            Some((
-                place,
-                self.home.take_queued(self.own(place)?.index(), worker)?,
-            ))
+            let (registry, slot) = key(self.members, place)?;
+            let running = if registry.is(self.home) {
+                self.home.take_queued(slot.index(), runner)
+            } else {
+                None
+            };
+            Some((place, running?))
         });
         // Nothing found: a future that rests may be queued by the next look.
-        self.next
-            .set(found.as_ref().map_or(self.from, |&(place, _)| place + 1));
+        let next = found.as_ref().map_or(self.from, |&(place, _)| place + 1);
+        self.next.set(next);
         found.map(|(_, running)| running)
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        let worker = if let Waiter::Thread { worker, .. } = waiter {
-            worker
-        } else {
-            0
-        };
-        self.put_waiters(|registry| Waiter::Thread {
-            thread: H::current(),
-            id: H::current_id(),
-            // Another executor does not know our number as a worker of this one.
-            worker: if registry.is(self.home) { worker } else { 0 },
-        });
+        drop(waiter);
+        self.put_waiters(Waiter::current);
         Ok(Waiter::None)
     }
 
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        self.put_waiters(|_| Waiter::None);
+        self.put_waiters(|| Waiter::None);
         Waiter::None
     }
 
@@ -344,20 +294,17 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Awaited<H> for Watched<'_, '
         _home: Registry<'_, H>,
         act: &mut dyn FnMut(Registry<'_, H>) -> bool,
     ) -> bool {
-        representatives(self.members, self.from, self.mixed)
-            .filter_map(|place| key(self.members, place))
-            .any(|(registry, _)| act(registry))
+        self.executors().any(|(registry, _)| act(registry))
     }
 
-    /// Bound: the number of handles.
-    fn is_stuck(&self, on: Option<u16>) -> bool {
-        (self.from..self.members.places()).all(|place| {
-            let done = key(self.members, place).is_none_or(|(_, slot)| slot.snapshot().is_done());
-            let runner = self.own(place).and_then(|slot| slot.worker());
-            done || runner.is_some_and(|runner| {
-                on.is_none_or(|worker| self.home.share_a_thread(worker, runner))
-            })
-        })
+    fn lies_beneath(&self, thread: usize) -> bool {
+        self.cannot_end(|(registry, slot)| lies_beneath(registry, slot, thread))
+    }
+
+    /// Looks at the handles only if an executor is not started.
+    fn needs_start(&self) -> bool {
+        self.executors().any(|(registry, _)| is_unstarted(registry))
+            && self.cannot_end(|(registry, slot)| needs_worker(slot) && is_unstarted(registry))
     }
 }
 
@@ -368,18 +315,12 @@ pub(crate) fn wake_by<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     mixed: bool,
     waker: &Waker,
 ) {
-    for place in representatives(members, from, mixed) {
-        let Some((registry, slot)) = key(members, place) else {
-            continue;
-        };
+    for (registry, slot) in representatives(members, from, mixed) {
         // Foreign code outside the lock: the clone before it, the drop of what was there after it.
         let waiter = Waiter::Waker(waker.clone());
-        let displaced = registry.waits().with(|waits| {
-            let Some(group) = waits.cell(slot.index()).group() else {
-                return waiter;
-            };
-            waits.cell(group).head.waiter.put(waiter)
-        });
+        let displaced = registry
+            .waits()
+            .with(|waits| waits.put_group_waiter(slot.index(), waiter));
         unwind::discard(displaced);
     }
 }

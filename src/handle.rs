@@ -8,20 +8,20 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 use core::time::Duration;
 
-use crate::blocking::{Endless, Help, Interrupted, One, Patience, Until, block};
+use crate::blocking::{Deadline, Never, RunUnstarted, TaskDone, Timeout, block};
 use crate::canceller::{Canceller, TaskState, cancel};
 use crate::completion::{add_callback, detach, execute, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
-use crate::slot::Receiver;
+use crate::slot::{Receiver, Taken};
 use crate::unwind;
 use crate::waiter::Waiter;
 
 /// The caller's end of one task: takes its result, cancels it, asks about it, or awaits it.
 ///
-/// Everything the task wrote before it ended is visible once a call here has returned its result,
-/// or said that it is done.
+/// Everything that the task wrote before it ended is visible once a call here has returned its
+/// result, or has said that it is done.
 ///
 /// Dropping the handle detaches the task: it still runs. Forgetting it ([`core::mem::forget`])
 /// costs its slot, nothing else.
@@ -29,7 +29,8 @@ use crate::waiter::Waiter;
 /// # Python
 ///
 /// `Future`, except that the result is moved out once, and that the callbacks run before the value
-/// can be taken. Where the type says `H`, it is because timeouts exist only for hosts with a clock.
+/// can be taken. Where the type says `H`, it is because time limits exist only for hosts with a
+/// clock.
 #[doc(alias = "Future")]
 #[must_use = "a handle that is dropped detaches its task; `detach` says so in words"]
 pub struct JoinHandle<'e, T, H: Park = DefaultHost> {
@@ -56,13 +57,13 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
 
     /// Waits for the value.
     ///
-    /// In a worker of the same executor, a task that nobody has started is run here and now
-    /// instead.
+    /// A worker of the same executor runs a task that no thread has started here and now instead.
     ///
     /// # Blocking
     ///
     /// Until the task has ended. With `WORKERS = 0` the calling thread runs ready tasks, in order,
-    /// until then.
+    /// until then. In a task, await an async task rather than block on it: with one worker, a
+    /// blocked worker polls nothing else.
     ///
     /// # Context
     ///
@@ -71,53 +72,83 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// # Errors
     ///
     /// [`TaskError::Cancelled`], [`TaskError::Panicked`] or [`TaskError::Broken`] if the task has
-    /// no value; [`TaskError::WouldDeadlock`] in a worker if no worker could ever complete the
-    /// task: it then goes on detached.
+    /// no value. [`TaskError::NotStarted`] at once if only a worker could run the task and the host
+    /// has none. [`TaskError::WouldDeadlock`] in a worker if the task lies beneath the waiter on
+    /// its own stack, or in a circle of workers that wait for one task each. After the last two the
+    /// task goes on detached.
     ///
     /// # Python
     ///
     /// `Future.result()`.
     ///
     /// ```
-    /// use slotted::Executor;
+    /// use slotted::{Executor, TaskError};
     ///
     /// let executor: Executor<0, 4> = Executor::new();
-    /// assert_eq!(executor.submit(|| 6 * 7).unwrap().result().unwrap(), 42);
+    /// assert_eq!(executor.submit(|| 6 * 7).unwrap().result(), Ok(42));
+    ///
+    /// let unstarted: Executor<1, 4> = Executor::new();
+    /// assert_eq!(unstarted.submit(|| 6 * 7).unwrap().result(), Err(TaskError::NotStarted));
     /// ```
     pub fn result(mut self) -> Result<T, TaskError> {
-        self.wait_and_take(&Endless::<H>::new(), Help::Workers)
+        self.wait_and_take(&Never::<H>::new(), RunUnstarted::Workers)
     }
 
-    /// As [`result`](Self::result), but a task that nobody has started is run by the caller, here
-    /// and now, instead of waking a worker: with the caller's stack, at its priority, outside
-    /// the worker hooks. A future that waits in the queue again is polled there too.
+    /// As [`result`](Self::result), but the caller runs a task that no thread has started, here and
+    /// now, instead of waking a worker: with the caller's stack, at its priority, outside the worker
+    /// hooks.
+    ///
+    /// It looks once. A future that comes back to the queue later is the workers'.
+    ///
+    /// # Blocking, errors
+    ///
+    /// As [`result`](Self::result).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<1, 4> = Executor::new(); // not started: no worker runs it
+    /// assert_eq!(executor.submit(|| 6 * 7).unwrap().result_inline(), Ok(42));
+    /// ```
     pub fn result_inline(mut self) -> Result<T, TaskError> {
-        // What mostly happens, without the machinery of a wait.
         if let Some(receiver) = &self.receiver {
-            let worker = self.registry.current_worker();
-            if let Some(running) = self.registry.take_queued(receiver.slot().index(), worker) {
-                execute(self.registry, running, worker);
+            let seat = self.registry.current_seat();
+            if let Some(running) = self.registry.take_queued(receiver.slot().index(), seat) {
+                execute(self.registry, running, seat);
             }
         }
-        self.wait_and_take(&Endless::<H>::new(), Help::Inline)
+        self.wait_and_take(&Never::<H>::new(), RunUnstarted::Workers)
     }
 
     /// As [`result`](Self::result), but waits at most `timeout`; zero polls. The handle stays good
     /// if it times out.
     ///
+    /// With `WORKERS > 0` the waiting thread starts no task, so the limit holds. With `WORKERS = 0`
+    /// it runs ready tasks and looks at the time between them.
+    ///
     /// # Errors
     ///
     /// As [`result`](Self::result), and [`TaskError::TimedOut`]; [`TaskError::AlreadyTaken`] if an
-    /// earlier call took the value.
+    /// earlier call took the value. Instead of [`TaskError::NotStarted`] it waits.
     ///
     /// # Python
     ///
     /// `Future.result(timeout)`.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let mut handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(handle.result_timeout(Duration::ZERO), Err(TaskError::TimedOut));
+    /// assert!(executor.run_one());
+    /// assert_eq!(handle.result_timeout(Duration::ZERO), Ok(42));
+    /// assert_eq!(handle.result_timeout(Duration::ZERO), Err(TaskError::AlreadyTaken));
+    /// ```
     pub fn result_timeout(&mut self, timeout: Duration) -> Result<T, TaskError>
     where
         H: Clock,
     {
-        self.wait_and_take(&Until::<H>::after(timeout), Help::Workers)
+        self.wait_and_take(&Deadline::<H>::after(timeout), RunUnstarted::Workers)
     }
 
     /// Takes the value if the task has ended; `None` if it has not.
@@ -126,11 +157,58 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// Inside `Some`, as [`result`](Self::result), and [`TaskError::AlreadyTaken`] if an earlier
     /// call took the value.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(handle.try_result(), None);
+    /// executor.run_one();
+    /// assert_eq!(handle.try_result(), Some(Ok(42)));
+    /// ```
     pub fn try_result(&mut self) -> Option<Result<T, TaskError>> {
         if self.receiver.is_none() {
             return Some(Err(TaskError::AlreadyTaken));
         }
         self.take()
+    }
+
+    /// Waits for the end of the task and lends its outcome, which stays with the task.
+    ///
+    /// # Blocking, context, errors
+    ///
+    /// As [`result`](Self::result); [`TaskError::AlreadyTaken`] if an earlier call took the value.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut handle = executor.submit(|| String::from("long")).unwrap();
+    /// assert_eq!(handle.wait().map(String::len), Ok(4));
+    /// assert_eq!(handle.result().unwrap(), "long");
+    /// ```
+    pub fn wait(&mut self) -> Result<&T, &TaskError> {
+        self.wait_and_lend(&Never::<H>::new())
+    }
+
+    /// As [`wait`](Self::wait), but waits at most `timeout`; zero polls. Still unknown, the error is
+    /// [`TaskError::TimedOut`].
+    ///
+    /// # Errors
+    ///
+    /// As [`result_timeout`](Self::result_timeout).
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let mut handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(handle.wait_timeout(Duration::ZERO), Err(&TaskError::TimedOut));
+    /// ```
+    pub fn wait_timeout(&mut self, timeout: Duration) -> Result<&T, &TaskError>
+    where
+        H: Clock,
+    {
+        self.wait_and_lend(&Deadline::<H>::after(timeout))
     }
 
     /// Waits for the end of the task and tells why it has no value; `None` if it has one. Does not
@@ -145,25 +223,43 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// # Python
     ///
     /// `Future.exception()`; here a cancelled task is an answer, not a raise.
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(handle.error(), None);
+    /// let cancelled = executor.submit(|| 6 * 7).unwrap();
+    /// cancelled.cancel();
+    /// assert_eq!(cancelled.error(), Some(&TaskError::Cancelled));
+    /// ```
     #[doc(alias = "exception")]
     pub fn error(&self) -> Option<&TaskError> {
-        self.wait_and_look(&Endless::<H>::new())
+        self.wait_and_look(&Never::<H>::new())
     }
 
     /// As [`error`](Self::error), but waits at most `timeout`; zero polls. Still unknown, the error
-    /// is [`TaskError::TimedOut`].
+    /// is [`TaskError::TimedOut`], which no task ends with.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(handle.error_timeout(Duration::ZERO), Some(&TaskError::TimedOut));
+    /// ```
     pub fn error_timeout(&self, timeout: Duration) -> Option<&TaskError>
     where
         H: Clock,
     {
-        self.wait_and_look(&Until::<H>::after(timeout))
+        self.wait_and_look(&Deadline::<H>::after(timeout))
     }
 
-    /// Cancels the task if nobody has started it, or if it is an async task between two polls.
-    /// `true` if it is cancelled now, by this call or an earlier one; `false` if it runs or has
+    /// Cancels the task if no thread has started it, or if it is an async task between two polls.
+    /// Returns true if it is cancelled now, by this call or an earlier one; false if it runs or has
     /// ended.
     ///
-    /// The closure or future is dropped, callbacks run and waiters wake in this call.
+    /// In this call the closure or future is dropped, callbacks run and waiters wake.
     ///
     /// # Context
     ///
@@ -173,13 +269,30 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// `Future.cancel`, except that the task is done for everybody at once, not when a worker comes
     /// upon it.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert!(handle.cancel() && handle.done());
+    /// assert!(!executor.run_one(), "it is in no queue any more");
+    /// ```
     pub fn cancel(&self) -> bool {
         self.receiver
             .as_ref()
             .is_some_and(|receiver| cancel(self.registry, receiver.slot().index(), None))
     }
 
-    /// Whether the task was cancelled.
+    /// Returns true if the task was cancelled.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut handle = executor.submit(|| 6 * 7).unwrap();
+    /// handle.cancel();
+    /// assert!(handle.try_result().unwrap().unwrap_err().is_cancelled());
+    /// assert!(handle.cancelled(), "also after the error was read");
+    /// ```
     #[must_use]
     pub fn cancelled(&self) -> bool {
         self.receiver
@@ -187,7 +300,15 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
             .is_some_and(|receiver| receiver.snapshot().is_cancelled())
     }
 
-    /// Whether the task has started and not ended. An async task is running from its first poll.
+    /// Returns true if the task has started and not ended. An async task is running from its first
+    /// poll.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// assert!(!handle.running() && !handle.done());
+    /// ```
     #[must_use]
     pub fn running(&self) -> bool {
         self.receiver
@@ -195,21 +316,29 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
             .is_some_and(|receiver| receiver.snapshot().is_running())
     }
 
-    /// Whether the task has ended or was cancelled. While its callbacks run it is done, but the
-    /// value cannot be taken yet.
+    /// Returns true if the task has ended or was cancelled. While its callbacks run it is done, but
+    /// the value cannot be taken yet, and a callback that is added then runs after them.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// executor.run_one();
+    /// assert!(handle.done());
+    /// ```
     #[must_use]
     pub fn done(&self) -> bool {
         self.receiver
             .as_ref()
-            .is_none_or(|receiver| receiver.snapshot().is_settled())
+            .is_none_or(|receiver| receiver.snapshot().is_ended())
     }
 
     /// Calls `callback` with the outcome, once, in the thread that completes or cancels the task;
-    /// here and now if it is done.
+    /// here and now if the task is done and its callbacks have run.
     ///
     /// Several are called in the order in which they were added. A panic in one is contained and
-    /// counted ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A
-    /// callback holds a slot until it has run.
+    /// counted ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A callback
+    /// holds a slot until it has run.
     ///
     /// # Context
     ///
@@ -217,13 +346,27 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The callback comes back if no slot is free for it, or if it does not fit one (that is known
-    /// at run time only: a handle does not know its executor's `SLOT_BYTES`, so that handles of
-    /// several executors can be waited for together).
+    /// The callback comes back if no slot is free for it, or if it does not fit one. The latter is
+    /// known at run time only: a handle does not know its executor's `SLOT_BYTES`, so that handles
+    /// of several executors can be waited for together.
     ///
     /// # Python
     ///
-    /// `Future.add_done_callback`; it gets the outcome instead of the future.
+    /// `Future.add_done_callback`; it gets the outcome instead of the future. There a callback that
+    /// is added while others run is called before them.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// # use std::sync::atomic::{AtomicU32, Ordering};
+    /// static SEEN: AtomicU32 = AtomicU32::new(0);
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// handle
+    ///     .add_done_callback(|outcome| SEEN.store(*outcome.unwrap(), Ordering::Relaxed))
+    ///     .unwrap();
+    /// assert_eq!(handle.result(), Ok(42));
+    /// assert_eq!(SEEN.load(Ordering::Relaxed), 42);
+    /// ```
     pub fn add_done_callback<F>(&self, callback: F) -> Result<(), CallbackError<F>>
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
@@ -238,6 +381,15 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     /// A small token that can cancel the task, and ask about it, from anywhere.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// let canceller = handle.canceller();
+    /// std::thread::scope(|s| s.spawn(move || canceller.cancel()).join().unwrap());
+    /// assert!(handle.cancelled());
+    /// ```
     #[must_use]
     pub fn canceller(&self) -> Canceller<'e, H> {
         let key = self.receiver.as_ref().map(|receiver| {
@@ -251,59 +403,87 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     /// Lets the task run on by itself. What dropping the handle does, in words.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// executor.submit(|| println!("done")).unwrap().detach();
+    /// assert!(executor.run_one());
+    /// ```
     pub fn detach(self) {}
 
-    /// Cancels the task when the handle is dropped.
+    /// Cancels the task when the handle is dropped. The result is a future too.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// drop(executor.submit(|| 6 * 7).unwrap().cancel_on_drop());
+    /// assert_eq!(executor.stats().cancelled, 1);
+    /// ```
     pub fn cancel_on_drop(self) -> CancelOnDrop<'e, T, H> {
         CancelOnDrop { handle: Some(self) }
     }
 
     pub(crate) fn wait_and_take(
         &mut self,
-        patience: &impl Patience,
-        help: Help,
+        timeout: &impl Timeout,
+        run_unstarted: RunUnstarted,
     ) -> Result<T, TaskError> {
         if let Some(outcome) = self.take() {
             return outcome;
         }
-        self.wait(patience, help)?;
+        self.wait_until_done(timeout, run_unstarted)?;
         self.take().unwrap_or(Err(TaskError::AlreadyTaken))
     }
 
-    fn wait(&self, patience: &impl Patience, help: Help) -> Result<(), TaskError> {
+    fn wait_until_done(
+        &self,
+        timeout: &impl Timeout,
+        run_unstarted: RunUnstarted,
+    ) -> Result<(), TaskError> {
         let Some(receiver) = &self.receiver else {
             return Err(TaskError::AlreadyTaken);
         };
-        let one = One {
+        let task_done = TaskDone {
             registry: self.registry,
             index: receiver.slot().index(),
         };
-        block(self.registry, &one, patience, help).map_err(|interrupted| match interrupted {
-            Interrupted::TimedOut => TaskError::TimedOut,
-            Interrupted::WouldDeadlock => TaskError::WouldDeadlock,
-        })
+        Ok(block(self.registry, &task_done, timeout, run_unstarted)?)
     }
 
-    fn wait_and_look(&self, patience: &impl Patience) -> Option<&TaskError> {
-        match self.wait(patience, Help::Workers) {
+    fn wait_and_look(&self, timeout: &impl Timeout) -> Option<&TaskError> {
+        match self.wait_until_done(timeout, RunUnstarted::Workers) {
             Ok(()) => self.receiver.as_ref()?.look()?.err(),
-            Err(TaskError::TimedOut) => Some(&TaskError::TimedOut),
-            Err(TaskError::WouldDeadlock) => Some(&TaskError::WouldDeadlock),
-            Err(_) => Some(&TaskError::AlreadyTaken),
+            Err(error) => Some(error.lend()),
         }
     }
 
-    /// Takes the outcome, if it is there. `None` also if it was taken before.
+    fn wait_and_lend(&mut self, timeout: &impl Timeout) -> Result<&T, &TaskError> {
+        if let Err(error) = self.wait_until_done(timeout, RunUnstarted::Workers) {
+            return Err(error.lend());
+        }
+        self.receiver
+            .as_ref()
+            .and_then(Receiver::look)
+            .unwrap_or(Err(&TaskError::AlreadyTaken))
+    }
+
+    /// Takes the outcome, if it is there. `None` also if it was taken before. That a task was
+    /// cancelled can be read again: there is nothing to move.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Result<T, TaskError>> {
         match self.receiver.take()?.take() {
-            Ok((outcome, last)) => {
+            Taken::Outcome(outcome, last) => {
                 if let Some(last) = last {
                     retire(self.registry, last);
                 }
                 Some(outcome)
             }
-            Err(receiver) => {
+            Taken::Cancelled(receiver) => {
+                self.receiver = Some(receiver);
+                Some(Err(TaskError::Cancelled))
+            }
+            Taken::NotYet(receiver) => {
                 self.receiver = Some(receiver);
                 None
             }
@@ -330,9 +510,8 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
         // Foreign code outside the lock: the clone before it, the drop of what was there after it.
         let waker = Waiter::Waker(context.waker().clone());
         let displaced = this.registry.waits().with(|waits| {
-            let waiter = &waits.cell(slot.index()).waiter;
-            if listen(this.registry, slot) {
-                Ok(waiter.put(waker))
+            if listen(waits, slot) {
+                Ok(waits.cell(slot.index()).waiter().put(waker))
             } else {
                 Err(waker)
             }
@@ -383,6 +562,9 @@ impl<T, H: Park> fmt::Debug for JoinHandle<'_, T, H> {
 /// assert_eq!(canceller.state(), TaskState::Gone);
 /// assert_eq!(executor.stats().cancelled, 1);
 /// ```
+///
+/// It is a future: under a time limit of any async runtime, a task that takes too long is cancelled
+/// when the runtime drops it.
 #[must_use = "dropping it cancels the task"]
 pub struct CancelOnDrop<'e, T, H: Park = DefaultHost> {
     /// `None` only while it is consumed.
@@ -391,6 +573,13 @@ pub struct CancelOnDrop<'e, T, H: Park = DefaultHost> {
 
 impl<'e, T, H: Park> CancelOnDrop<'e, T, H> {
     /// The plain handle, which does not cancel.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let guarded = executor.submit(|| 6 * 7).unwrap().cancel_on_drop();
+    /// assert_eq!(guarded.into_inner().result(), Ok(42));
+    /// ```
     pub fn into_inner(mut self) -> JoinHandle<'e, T, H> {
         let Some(handle) = self.handle.take() else {
             unreachable!("only consuming takes it")
@@ -416,6 +605,15 @@ impl<T, H: Park> DerefMut for CancelOnDrop<'_, T, H> {
             unreachable!("only consuming takes it")
         };
         handle
+    }
+}
+
+impl<T, H: Park> Future for CancelOnDrop<'_, T, H> {
+    type Output = Result<T, TaskError>;
+
+    /// As the handle's. Dropped before it is ready, it cancels the task.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut **self).poll(context)
     }
 }
 

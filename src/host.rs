@@ -24,7 +24,7 @@ pub type DefaultHost = StdHost;
 #[cfg(not(feature = "std"))]
 pub type DefaultHost = SpinHost;
 
-/// Lets a thread of the host sleep until somebody wakes it.
+/// Lets a thread of the host sleep until another one wakes it.
 ///
 /// A *thread* is whatever can wait: an OS thread, an RTOS task, a core, a super-loop.
 ///
@@ -52,34 +52,37 @@ pub type DefaultHost = SpinHost;
 /// }
 /// ```
 ///
-/// A wrong one would forget a permit: if `unpark` is called while the thread is between its last
+/// A wrong one would forget a permit. If `unpark` is called while the thread is between its last
 /// look for work and `park`, the `park` that follows must return at once. Without that, wake-ups
 /// are lost and the executor hangs.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a host: it does not say how threads sleep and wake",
+    note = "with std, `StdHost` is a host; without, `SpinHost`; a board implements `Park`"
+)]
 pub trait Park: Sized + 'static {
-    /// Names a thread so that others can wake it. Cloned and moved inside critical sections: both
-    /// must be bounded, and neither may block.
+    /// Names a thread so that others can wake it. The crate clones and moves it inside critical
+    /// sections: both must be bounded, and neither may block. It is dropped outside of them.
     type Thread: Clone + Send + Sync + 'static;
 
-    /// Whether every thread soon gets its turn, whatever the others do: one that was unparked, and
-    /// one that is about to unpark another. So it is where an operating system shares the
-    /// processors out; not where more urgent threads may keep them waiting without end, and that is
-    /// the default.
+    /// True if an unparked thread is sure to run soon, as on a desktop OS. Leave it false on
+    /// priority-scheduled RTOSes and bare metal, where a more urgent thread can delay it without
+    /// bound.
     ///
-    /// With the feature `std`, a worker that was woken then keeps the others asleep until it has
-    /// looked for work: if there is more than one task, it wakes the next. Otherwise each task
-    /// wakes a worker as long as one sleeps and none is searching.
+    /// With the feature `std`, a worker that was unparked then keeps the others asleep until it has
+    /// looked for work. If there is more than one task, it wakes the next worker. Otherwise each
+    /// task wakes a worker as long as one sleeps and none is searching.
     const FAIR: bool = false;
 
     /// The calling thread.
     ///
-    /// Called from wherever one waits; never from an interrupt handler.
+    /// Called by threads that wait, never by an interrupt handler.
     fn current() -> Self::Thread;
 
     /// A number that tells the calling thread from every other that lives: never 0.
     ///
     /// This is how an executor knows its own workers, so that a worker that waits for an unstarted
-    /// task runs it instead. A host with one thread of execution may return a constant. Called
-    /// from any context, interrupts included; one interrupt level should count as one thread.
+    /// task runs it instead. A host with one thread of execution may return a constant. Called from
+    /// any context, interrupts included; one interrupt level should count as one thread.
     fn current_id() -> usize;
 
     /// Sleeps until a permit is there, consumes it and returns. May return early.
@@ -90,43 +93,88 @@ pub trait Park: Sized + 'static {
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 
-    /// Called between two unsuccessful looks, before the thread announces that it sleeps: may spin
-    /// a little and return `true` to look again, or return `false` to go on. `round` counts
-    /// from 0.
+    /// Told when there is work, and no parked worker was woken for it: pend the interrupt that calls
+    /// [`Worker::run_one`](crate::Worker::run_one) or [`Executor::run_one`](crate::Executor::run_one),
+    /// wake the event loop that does, call embassy's pender.
     ///
-    /// Nobody wakes the thread meanwhile, nor, if it is a worker, another one in its place: it must
-    /// not give the processor away here. That is for [`linger`](Self::linger).
+    /// The call that submits a task, or wakes an async one, calls this, from any context, interrupts
+    /// included, with no lock held. It may come where there is nothing to do. It must not block. A
+    /// host that serves several executors looks at all of them. The default does nothing and costs
+    /// nothing.
     ///
-    /// This bounds the spinning: an implementation must return `false` from some round on. The
+    /// ```
+    /// use slotted::{Executor, Park};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static PENDED: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// struct Board;
+    ///
+    /// impl Park for Board {
+    ///     type Thread = ();
+    ///     fn current() {}
+    ///     fn current_id() -> usize {
+    ///         1
+    ///     }
+    ///     fn park() {
+    ///         std::hint::spin_loop();
+    ///     }
+    ///     fn unpark((): &()) {}
+    ///     fn ready() {
+    ///         PENDED.fetch_add(1, Ordering::Relaxed); // PendSV, say
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<0, 4, 64, Board> = Executor::new();
+    /// EXECUTOR.submit(|| ()).unwrap().detach();
+    /// assert_eq!(PENDED.load(Ordering::Relaxed), 1);
+    /// ```
+    #[inline(always)]
+    fn ready() {}
+
+    /// Called between two unsuccessful looks, before the thread announces that it sleeps. It may
+    /// spin a little and return true to look again, or return false to go on. `round` counts from 0.
+    ///
+    /// No thread wakes this one meanwhile, nor, if it is a worker, another one in its place. So it
+    /// must not give the processor away here. That is for [`yield_now`](Self::yield_now).
+    ///
+    /// This bounds the spinning: an implementation must return false from some round on. The
     /// default never spins.
     #[inline(always)]
-    fn relax(round: u32) -> bool {
+    fn spin(round: u32) -> bool {
         let _ = round;
         false
     }
 
-    /// Called after the thread has announced that it sleeps, before it parks: may give the
-    /// processor away for a moment and return `true` to look again, or return `false` to park.
-    /// `round` counts from 0.
+    /// Called after the thread has announced that it sleeps, before it parks. It may give the
+    /// processor away for a moment and return true to look again, or return false to park. `round`
+    /// counts from 0.
     ///
-    /// Whoever has something for the thread unparks it as if it were parked. So this must not
-    /// consume the permit: it yields, and does not call what [`park`](Self::park) sleeps by,
-    /// not even for a moment; `park` would then miss what the permit was for. An implementation
-    /// must return `false` from some round on. The default parks at once.
+    /// A thread that has something for this one unparks it as if it were parked. So this must not
+    /// consume the permit: it yields, and does not call what [`park`](Self::park) sleeps by, not
+    /// even for a moment. `park` would then miss what the permit was for. An implementation must
+    /// return false from some round on. The default parks at once.
     #[inline(always)]
-    fn linger(round: u32) -> bool {
+    fn yield_now(round: u32) -> bool {
         let _ = round;
         false
     }
 }
 
-/// A monotonic clock. Timeouts exist only where the host has one; elsewhere they are a compile
+/// A monotonic clock. Time limits exist only where the host has one; elsewhere they are a compile
 /// error.
+#[diagnostic::on_unimplemented(
+    message = "time limits need a host with a clock, and `{Self}` has none",
+    label = "this host does not implement `Clock`",
+    note = "implement `slotted::Clock` for the host (see the page on porting), or use the call \
+            without a time limit"
+)]
 pub trait Clock: Park {
     /// Ticks per second. Fractions of a tick are rounded up, so that nothing times out early.
     const TICKS_PER_SECOND: u64;
 
-    /// Ticks since an arbitrary moment. Never goes back. Called from any context that may wait.
+    /// Ticks since an arbitrary moment. Never goes back. Called from any context, interrupts
+    /// included; bounded, and does not block.
     fn now() -> u64;
 
     /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in

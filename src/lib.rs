@@ -71,16 +71,20 @@ extern crate std;
 // In the order in which they may use each other: a file names only files above it.
 mod sync;
 mod unwind;
-mod error;
-mod host;
-mod state;
-mod job;
-mod queue;
+pub mod error;
+pub mod host;
+mod list;
+mod ready_queue;
 mod slot;
-mod tally;
+mod count_latch;
 mod waiter;
+mod wait_table;
+mod free_slots;
+mod idle;
+mod roster;
 mod registry;
 mod completion;
+mod deadlock;
 mod blocking;
 mod worker;
 mod spawn;
@@ -88,51 +92,17 @@ mod start;
 mod waker;
 mod canceller;
 mod handle;
-mod permit;
-mod intake;
 mod promise;
+mod permit;
+mod reserve;
+mod submitter;
 mod group;
 mod wait;
-mod as_completed;
-mod map;
+pub mod as_completed;
+pub mod map;
 mod scope;
 mod stats;
 mod executor;
-
-#[cfg(doc)]
-#[doc = include_str!("ARCHITECTURE.md")]
-pub mod architecture {}
-
-#[cfg(doc)]
-#[doc = include_str!("PORTING.md")]
-pub mod porting {}
-
-#[cfg(doc)]
-#[doc = include_str!("COSTS.md")]
-#[doc = include_str!("charts/w1.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w1i.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w2.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w3.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w4.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w5.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w6.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w7.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w8.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w9.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w10.svg")]
-#[doc = ""]
-#[doc = include_str!("charts/w11.svg")]
-pub mod costs {}
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]
@@ -141,23 +111,17 @@ mod readme {}
 #[cfg(all(test, loom))]
 mod models;
 
-pub use as_completed::{
-    AsCompleted, AsCompletedTimeout, AsCompletedWithTimeout, IntoHandles, Storage,
-    UnfinishedHandles, as_completed, as_completed_timeout,
-};
+pub use as_completed::{as_completed, as_completed_timeout};
 pub use canceller::{Canceller, TaskState};
-pub use error::{
-    CallbackError, CallbackRefusal, InvalidState, Refusal, ShutdownError, StartError, SubmitError,
-    TaskError, WorkerStartError,
-};
-pub use executor::{Executor, Pending};
+pub use error::{Refusal, ShutdownError, StartError, SubmitError, TaskError};
+pub use executor::{Executor, Shutdown};
 pub use handle::{CancelOnDrop, JoinHandle};
 #[cfg(feature = "std")]
 pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
-pub use map::{Chunked, Chunks, Door, Each, EachOf, Map, Work};
 pub use permit::Permit;
 pub use promise::Promise;
+pub use registry::Submitter;
 pub use scope::Scope;
 pub use spawn::Spawn;
 #[cfg(feature = "std")]

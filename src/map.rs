@@ -5,101 +5,58 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::time::Duration;
 
-use crate::blocking::{Endless, Help, Interrupted, Patience, Until};
+use crate::blocking::{Deadline, Never, RunUnstarted, Timeout, is_unstarted};
 use crate::error::{Refusal, TaskError};
-use crate::group::{block_on_group, pop_completed, unwatch, watch};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park};
-use crate::intake::Intake;
-use crate::job::Plain;
-use crate::permit::Permit;
+use crate::permit::{Permit, submit_into};
+use crate::registry::Submitter;
+use crate::slot::Plain;
 use crate::unwind;
-use crate::waiter::WakeOn;
 
 mod chunk;
+mod window;
 
-pub use chunk::{Chunked, Chunks, EachOf};
+pub use chunk::{Chunked, Chunks};
+use window::{Order, Window};
 
-/// What is done to an item: a function, or a function to each item of a chunk.
-pub trait Work<A>: Clone + Send {
-    /// What becomes of the item.
-    type Output: Send;
-
-    /// Does it.
-    fn work(self, item: A) -> Self::Output;
-}
-
-/// Work on one item at a time.
-#[derive(Clone, Debug)]
-pub struct Each<F>(pub(crate) F);
-
-impl<A, T: Send, F: Fn(A) -> T + Clone + Send> Work<A> for Each<F> {
-    type Output = T;
-
-    #[inline]
-    fn work(self, item: A) -> T {
-        (self.0)(item)
-    }
-}
-
-/// Turns an item into a task: of an executor, or of a scope. Not nameable outside the crate, and so
-/// neither callable nor implementable.
-pub trait Gate<'e, const SLOT_BYTES: usize, W: Work<A>, A, H: Park> {
+/// Turns an item into a task: of an executor, or of a scope. It cannot be named outside the crate,
+/// and so can neither be called nor implemented there.
+pub trait SubmitItem<'e, const SLOT_BYTES: usize, F, A, T, H: Park> {
     #[doc(hidden)]
-    fn door(&self) -> Door<'e, SLOT_BYTES, H>;
+    fn submitter(&self) -> Submitter<'e, SLOT_BYTES, H>;
     #[doc(hidden)]
-    fn admit(
+    fn submit_item(
         &self,
         permit: Permit<'e, SLOT_BYTES, H>,
-        work: W,
+        function: F,
         item: A,
-    ) -> Result<JoinHandle<'e, W::Output, H>, Refusal>;
+    ) -> Result<JoinHandle<'e, T, H>, Refusal>;
 }
 
-/// An executor's intake, opaque.
-#[derive(Clone, Copy)]
-pub struct Door<'e, const SLOT_BYTES: usize, H: Park>(pub(crate) Intake<'e, SLOT_BYTES, H>);
-
-impl<const SLOT_BYTES: usize, H: Park> fmt::Debug for Door<'_, SLOT_BYTES, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Door").finish_non_exhaustive()
-    }
-}
-
-impl<'e, const SLOT_BYTES: usize, W, A, H: Park> Gate<'e, SLOT_BYTES, W, A, H>
-    for Door<'e, SLOT_BYTES, H>
+impl<'e, const SLOT_BYTES: usize, F, A, T, H: Park> SubmitItem<'e, SLOT_BYTES, F, A, T, H>
+    for Submitter<'e, SLOT_BYTES, H>
 where
-    W: Work<A, Output: 'static> + 'static,
+    F: Fn(A) -> T + Send + 'static,
     A: Send + 'static,
+    T: Send + 'static,
 {
-    fn door(&self) -> Door<'e, SLOT_BYTES, H> {
-        Door(self.0)
+    fn submitter(&self) -> Submitter<'e, SLOT_BYTES, H> {
+        *self
     }
 
-    fn admit(
+    fn submit_item(
         &self,
         permit: Permit<'e, SLOT_BYTES, H>,
-        work: W,
+        function: F,
         item: A,
-    ) -> Result<JoinHandle<'e, W::Output, H>, Refusal> {
+    ) -> Result<JoinHandle<'e, T, H>, Refusal> {
         let (registry, claim) = permit.into_parts();
-        match claim
-            .closure::<_, _, Plain>(move || work.work(item), |filled| registry.enqueue(filled))
-        {
-            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, _task, reason)) => {
-                registry.release(claim.retire());
-                Err(reason)
-            }
-        }
+        let task = move || function(item);
+        Ok(submit_into::<_, T, Plain, SLOT_BYTES, H>(
+            registry, claim, task,
+        )?)
     }
-}
-
-/// In which order results are yielded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
-    Input,
-    Completion,
 }
 
 /// Whether there is more to come.
@@ -115,153 +72,65 @@ enum Progress {
     Over,
 }
 
-/// The tasks that were submitted and whose results were not yet yielded.
-struct Flight<'e, T, H: Park, const QUEUE: usize> {
-    /// In input order the places in use are `first` and those that follow, round and round; in
-    /// completion order, any.
-    places: heapless::Vec<Option<JoinHandle<'e, T, H>>, QUEUE>,
-    first: usize,
-    count: usize,
-    /// No place before this one is in use.
-    lowest: usize,
-    order: Order,
-    detached: bool,
-}
-
-impl<'e, T, H: Park, const QUEUE: usize> Flight<'e, T, H, QUEUE> {
-    /// Adds a task. There is a place for it: places are at least as many as `size`, the window.
-    fn add(&mut self, handle: JoinHandle<'e, T, H>, size: usize) {
-        let place = match self.order {
-            Order::Input => (self.first + self.count) % size,
-            Order::Completion if self.count == self.places.len() => self.count,
-            // The place that was emptied last, mostly. Bound: the window.
-            Order::Completion => {
-                let places = self.places.len();
-                let mut from_first = (self.first..places).chain(0..self.first);
-                from_first
-                    .find(|&place| self.places[place].is_none())
-                    .unwrap_or(places)
-            }
-        };
-        if place == self.places.len() {
-            // Cannot fail: the window is at most QUEUE.
-            let _ = self.places.push(Some(handle));
-        } else {
-            self.places[place] = Some(handle);
-        }
-        self.count += 1;
-        self.lowest = self.lowest.min(place);
-        if self.order == Order::Completion {
-            watch(
-                self.places.as_slice(),
-                place,
-                0..self.places.len(),
-                WakeOn::Any,
-            );
-        }
-    }
-
-    /// Waits for the next task in order, and takes its result. `None`: the time is up.
-    fn next(
-        &mut self,
-        size: usize,
-        patience: &impl Patience,
-        help: Help,
-    ) -> Option<Result<T, TaskError>> {
-        let place = match self.order {
-            Order::Input => self.first,
-            Order::Completion => self.next_completed(patience, help)?,
-        };
-        let handle = self.places[place].as_mut()?;
-        let outcome = handle.wait_and_take(patience, help);
-        if matches!(outcome, Err(TaskError::TimedOut)) && !handle.done() {
-            return None;
-        }
-        self.places[place] = None;
-        self.count -= 1;
-        self.first = if self.order == Order::Input {
-            (place + 1) % size
-        } else {
-            place
-        };
-        Some(outcome)
-    }
-
-    /// The place of a task that is done; of any, where waiting would never end.
-    fn next_completed(&mut self, patience: &impl Patience, help: Help) -> Option<usize> {
-        // Bound: the window; while places are filled again as they become empty, one step.
-        while self.places.get(self.lowest).is_some_and(Option::is_none) {
-            self.lowest += 1;
-        }
-        let (places, from) = (self.places.as_slice(), self.lowest);
-        if let Some(place) = pop_completed(places, from, false) {
-            return Some(place);
-        }
-        match block_on_group(places, from, false, WakeOn::Any, patience, help) {
-            Ok(()) => pop_completed(places, from, false),
-            Err(Interrupted::TimedOut) => None,
-            Err(Interrupted::WouldDeadlock) => {
-                let place = places.iter().position(Option::is_some)?;
-                unwatch(places, place);
-                Some(place)
-            }
-        }
-    }
-}
-
-impl<T, H: Park, const QUEUE: usize> Drop for Flight<'_, T, H, QUEUE> {
-    fn drop(&mut self) {
-        for place in 0..self.places.len() {
-            unwatch(self.places.as_slice(), place);
-        }
-        if !self.detached {
-            for handle in self.places.iter().flatten() {
-                handle.cancel();
-            }
-        }
-    }
-}
-
 /// What [`Executor::map`](crate::Executor::map) and [`Scope::map`](crate::Scope::map) return: an
 /// iterator over the results.
 ///
-/// Lazy: the first `next` submits as many items as the window holds, and each further one fills it
-/// up again. An item is taken from the input only when there is a slot for it.
+/// Lazy: the first `next` submits as many items as the window holds, and each further one fills the
+/// window up again. An item is taken from the input only when there is a slot for it.
 ///
 /// Dropping it cancels what has not started; [`detach`](Self::detach) does not.
+///
+/// # Cost
+///
+/// It holds a handle for each of its `WINDOW` places, wherever it lies: 12 bytes each on 32-bit
+/// targets, 24 on 64-bit ones. [`buffersize`](Self::buffersize) does not make it smaller.
+///
+/// ```
+/// use slotted::Executor;
+///
+/// let executor: Executor<0, 4> = Executor::new();
+/// let mut squares = executor.map([1, 2, 3], |n: u32| n * n);
+/// assert_eq!(squares.next(), Some(Ok(1)));
+/// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 4 + 9);
+/// ```
 #[must_use = "iterators are lazy: nothing has been submitted yet"]
-pub struct Map<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P = Endless<H>>
+pub struct Map<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P = Never<H>>
 where
-    I: Iterator,
-    W: Work<I::Item>,
     H: Park,
 {
-    gate: G,
+    submit: S,
     items: I,
-    work: W,
-    patience: P,
-    /// At most so many tasks in flight: from 1 to `QUEUE`.
+    function: F,
+    timeout: P,
+    /// At most so many tasks in flight: from 1 to `WINDOW`.
     size: usize,
-    help: Help,
-    state: Progress,
-    flight: Flight<'e, W::Output, H, QUEUE>,
+    run_unstarted: RunUnstarted,
+    progress: Progress,
+    window: Window<'e, T, H, WINDOW>,
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H>
-    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H>
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H>
+    Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H>
 where
-    I: Iterator,
-    W: Work<I::Item>,
     H: Park,
 {
-    pub(crate) fn new(gate: G, items: I, work: W, help: Help) -> Self {
-        Self::with(
-            gate,
+    pub(crate) fn new(submit: S, items: I, function: F, run_unstarted: RunUnstarted) -> Self {
+        const {
+            assert!(
+                WINDOW > 0,
+                "slotted: a map needs room for one task: raise WINDOW"
+            )
+        };
+        Self {
+            submit,
             items,
-            work,
-            Endless::new(),
-            (QUEUE, help, Order::Input),
-        )
+            function,
+            timeout: Never::new(),
+            size: WINDOW,
+            run_unstarted,
+            progress: Progress::Open,
+            window: Window::new(Order::Input),
+        }
     }
 
     /// Gives up `timeout` after this call: yields [`TaskError::TimedOut`] once, and ends. What has
@@ -270,69 +139,42 @@ where
     /// # Python
     ///
     /// `map(timeout=…)`.
-    pub fn timeout(self, timeout: Duration) -> Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, Until<H>>
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use slotted::{Executor, TaskError};
+    ///
+    /// let unstarted: Executor<1, 4> = Executor::new();
+    /// let mut squares = unstarted.map([1, 2], |n: u32| n * n).timeout(Duration::ZERO);
+    /// assert_eq!(squares.next(), Some(Err(TaskError::TimedOut)));
+    /// assert_eq!(squares.next(), None);
+    /// ```
+    pub fn timeout(
+        self,
+        timeout: Duration,
+    ) -> Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, Deadline<H>>
     where
         H: Clock,
     {
-        let Self {
-            gate,
-            items,
-            work,
-            patience: _,
-            size,
-            help,
-            state,
-            flight,
-        } = self;
         Map {
-            gate,
-            items,
-            work,
-            patience: Until::after(timeout),
-            size,
-            help,
-            state,
-            flight,
+            submit: self.submit,
+            items: self.items,
+            function: self.function,
+            timeout: Deadline::after(timeout),
+            size: self.size,
+            run_unstarted: self.run_unstarted,
+            progress: self.progress,
+            window: self.window,
         }
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
-    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
+    Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
-    I: Iterator,
-    W: Work<I::Item>,
     H: Park,
 {
-    /// A map that has not begun.
-    fn with(
-        gate: G,
-        items: I,
-        work: W,
-        patience: P,
-        (size, help, order): (usize, Help, Order),
-    ) -> Self {
-        let flight = Flight {
-            places: heapless::Vec::new(),
-            first: 0,
-            count: 0,
-            lowest: 0,
-            order,
-            detached: false,
-        };
-        Self {
-            gate,
-            items,
-            work,
-            patience,
-            size,
-            help,
-            state: Progress::Open,
-            flight,
-        }
-    }
-
-    /// Keeps at most `size` tasks in flight; more than `QUEUE` means `QUEUE`.
+    /// Keeps at most `size` tasks in flight; more than the window means the window.
     ///
     /// # Panics
     ///
@@ -341,11 +183,19 @@ where
     /// # Python
     ///
     /// `map(buffersize=…)`.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut squares = executor.map(1.., |n: u32| n * n).buffersize(2);
+    /// assert_eq!(squares.next(), Some(Ok(1)));
+    /// assert_eq!(executor.stats().slots_in_use, 1, "of the two one was yielded");
+    /// ```
     #[track_caller]
     pub fn buffersize(mut self, size: usize) -> Self {
         assert!(size > 0, "buffersize must be at least 1");
         self.assert_unstarted();
-        self.size = size.min(QUEUE);
+        self.size = size.min(WINDOW);
         self
     }
 
@@ -354,172 +204,228 @@ where
     /// # Panics
     ///
     /// After the first `next`.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let squares = executor.map([1, 2, 3], |n: u32| n * n).unordered();
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 14);
+    /// ```
     #[track_caller]
     pub fn unordered(mut self) -> Self {
         self.assert_unstarted();
-        self.flight.order = Order::Completion;
+        self.window.set_order(Order::Completion);
         self
     }
 
-    /// Has the calling thread run, here and now, items that it waits for and nobody has started.
-    /// See [`result_inline`](JoinHandle::result_inline).
+    /// Has the calling thread run items that it waits for and that no thread has started. See
+    /// [`result_inline`](JoinHandle::result_inline).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let unstarted: Executor<1, 4> = Executor::new();
+    /// let squares = unstarted.map([1, 2, 3], |n: u32| n * n).inline();
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 14);
+    /// ```
     pub fn inline(mut self) -> Self {
-        self.help = Help::Inline;
+        self.run_unstarted = RunUnstarted::Inline;
         self
     }
 
     /// Gives up the results, but lets what was submitted run.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut squares = executor.map([1, 2, 3], |n: u32| n * n);
+    /// assert_eq!(squares.next(), Some(Ok(1)));
+    /// squares.detach();
+    /// assert_eq!(executor.run_until_idle(), 2);
+    /// ```
     pub fn detach(mut self) {
-        self.flight.detached = true;
+        self.window.detach();
     }
 
     #[track_caller]
     fn assert_unstarted(&self) {
         assert!(
-            self.flight.places.is_empty(),
+            self.window.is_fresh(),
             "the window can only be changed before the first `next`"
         );
     }
+}
 
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
+    Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
+where
+    S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
+    I: Iterator,
+    F: Fn(I::Item) -> T + Clone,
+    H: Park,
+    P: Timeout,
+{
     /// The next item, if there is one.
     fn next_item(&mut self) -> Option<I::Item> {
         let item = self.items.next();
         if item.is_none() {
-            self.state = Progress::Exhausted;
+            self.progress = Progress::Exhausted;
         }
         item
     }
-}
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
-    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
-where
-    G: Gate<'e, SLOT_BYTES, W, I::Item, H>,
-    I: Iterator,
-    W: Work<I::Item>,
-    H: Park,
-    P: Patience,
-{
     /// Submits items until the window is full, or the executor is, or there are no more. Bound: the
     /// window.
     fn fill(&mut self) {
-        while self.state == Progress::Open && self.flight.count < self.size {
-            match self.gate.door().0.try_reserve() {
-                Ok(permit) => self.admit(permit),
+        while self.progress == Progress::Open && self.window.count() < self.size {
+            match self.submit.submitter().try_reserve() {
+                Ok(permit) => self.submit_next(permit),
                 Err(Refusal::Full) => break,
-                Err(reason) => self.state = Progress::Refused(reason),
+                Err(reason) => self.progress = Progress::Refused(reason),
             }
         }
     }
 
-    fn admit(&mut self, permit: Permit<'e, SLOT_BYTES, H>) {
-        let Some(item) = self.next_item() else { return };
-        match self.gate.admit(permit, self.work.clone(), item) {
-            Ok(handle) => self.flight.add(handle, self.size),
-            // Shut down since we looked.
-            Err(reason) => self.state = Progress::Refused(reason),
+    fn submit_next(&mut self, permit: Permit<'e, SLOT_BYTES, H>) {
+        let Some(item) = self.next_item() else {
+            return;
+        };
+        match self.submit.submit_item(permit, self.function.clone(), item) {
+            Ok(handle) => self.window.add(handle, self.size),
+            // Shut down since the permit was given.
+            Err(reason) => self.progress = Progress::Refused(reason),
         }
     }
 
-    /// Nothing is in flight, and all slots belong to others: waits for one, or, a worker, does the
-    /// work itself.
-    fn next_alone(&mut self) -> Option<Result<W::Output, TaskError>> {
-        let door = self.gate.door().0;
-        if self.help == Help::Inline || door.registry().current_worker().is_some() {
+    /// Nothing is in flight, and all slots belong to others: waits for one. A thread that may run
+    /// tasks itself, and has no time limit, does the work instead.
+    fn next_alone(&mut self) -> Option<Result<T, TaskError>> {
+        let submitter = self.submit.submitter();
+        let registry = submitter.registry();
+        let is_worker = P::NEVER && registry.current_seat().is_some();
+        if self.run_unstarted == RunUnstarted::Inline || is_worker {
             let item = self.next_item()?;
-            let work = self.work.clone();
-            return Some(unwind::catch(|| work.work(item)).map_err(TaskError::Panicked));
+            let function = self.function.clone();
+            return Some(unwind::catch(|| function(item)).map_err(TaskError::Panicked));
         }
-        match door.reserve_with(&self.patience) {
-            Ok(permit) => self.admit(permit),
+        if P::NEVER && is_unstarted(registry) {
+            // No worker frees a slot.
+            self.progress = Progress::Over;
+            return Some(Err(TaskError::NotStarted));
+        }
+        match submitter.reserve_with(&self.timeout) {
+            Ok(permit) => self.submit_next(permit),
             Err(Refusal::Full) => return self.give_up(),
-            Err(reason) => self.state = Progress::Refused(reason),
+            Err(reason) => self.progress = Progress::Refused(reason),
         }
         self.next_in_flight()
     }
 
-    fn next_in_flight(&mut self) -> Option<Result<W::Output, TaskError>> {
-        if self.flight.count > 0 {
-            return match self.flight.next(self.size, &self.patience, self.help) {
+    fn next_in_flight(&mut self) -> Option<Result<T, TaskError>> {
+        if self.window.count() > 0 {
+            return match self
+                .window
+                .next(self.size, &self.timeout, self.run_unstarted)
+            {
                 Some(outcome) => Some(outcome),
                 None => self.give_up(),
             };
         }
-        match self.state {
-            Progress::Refused(reason) => {
-                self.state = Progress::Over;
-                // Whoever has no items is refused nothing; whoever may have some keeps them.
-                if self.items.size_hint().1 == Some(0) {
-                    return None;
-                }
-                Some(Err(if reason == Refusal::Broken {
-                    TaskError::Broken
-                } else {
-                    TaskError::Cancelled
-                }))
-            }
-            Progress::Open | Progress::Exhausted | Progress::Over => None,
+        let Progress::Refused(reason) = self.progress else {
+            return None;
+        };
+        self.progress = Progress::Over;
+        // An empty input is refused nothing; one that may have items keeps them.
+        if self.items.size_hint().1 == Some(0) {
+            return None;
         }
+        Some(Err(if reason == Refusal::Broken {
+            TaskError::Broken
+        } else {
+            TaskError::Cancelled
+        }))
     }
 
     /// The time is up.
-    fn give_up(&mut self) -> Option<Result<W::Output, TaskError>> {
-        self.state = Progress::Over;
-        for handle in self.flight.places.iter().flatten() {
-            handle.cancel();
-        }
+    fn give_up(&mut self) -> Option<Result<T, TaskError>> {
+        self.progress = Progress::Over;
+        self.window.cancel();
         Some(Err(TaskError::TimedOut))
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> Iterator
-    for Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> Iterator
+    for Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
-    G: Gate<'e, SLOT_BYTES, W, I::Item, H>,
+    S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    W: Work<I::Item>,
+    F: Fn(I::Item) -> T + Clone,
     H: Park,
-    P: Patience,
+    P: Timeout,
 {
     /// An error is one item's, and the iteration goes on. If the executor is shut down or broken it
     /// ends with [`TaskError::Cancelled`] or [`TaskError::Broken`].
-    type Item = Result<W::Output, TaskError>;
+    type Item = Result<T, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.state == Progress::Over {
+        if self.progress == Progress::Over {
             return None;
         }
         self.fill();
-        if self.flight.count == 0 && self.state == Progress::Open {
+        if self.window.count() == 0 && self.progress == Progress::Open {
             return self.next_alone();
         }
         self.next_in_flight()
     }
 }
 
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> FusedIterator
-    for Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> FusedIterator
+    for Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
-    G: Gate<'e, SLOT_BYTES, W, I::Item, H>,
+    S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    W: Work<I::Item>,
+    F: Fn(I::Item) -> T + Clone,
     H: Park,
-    P: Patience,
+    P: Timeout,
 {
 }
 
-impl<const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P> fmt::Debug
-    for Map<'_, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> fmt::Debug
+    for Map<'_, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
-    I: Iterator,
-    W: Work<I::Item>,
     H: Park,
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Map")
             .field("window", &self.size)
-            .field("in_flight", &self.flight.count)
-            .field("order", &self.flight.order)
+            .field("in_flight", &self.window.count())
             .finish_non_exhaustive()
+    }
+}
+
+impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
+    /// The results of `function` over `items`, with at most `WINDOW` tasks in flight. See
+    /// [`Executor::map`](crate::Executor::map).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let squares = executor.submitter().map::<2, _, _, _>([1, 2, 3], |n: u32| n * n);
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 14);
+    /// ```
+    #[expect(
+        clippy::type_complexity,
+        reason = "an iterator's type is not written by hand"
+    )]
+    pub fn map<const WINDOW: usize, I, F, T>(
+        self,
+        items: I,
+        function: F,
+    ) -> Map<'e, WINDOW, SLOT_BYTES, Self, I::IntoIter, F, T, H>
+    where
+        I: IntoIterator<Item: Send + 'static>,
+        F: Fn(I::Item) -> T + Clone + Send + 'static,
+        T: Send + 'static,
+    {
+        Map::new(self, items.into_iter(), function, RunUnstarted::Workers)
     }
 }

@@ -1,14 +1,73 @@
-//! A slot held in advance.
+//! A slot held in advance, and the way of a task into a slot.
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::future::Future;
 
-use crate::error::SubmitError;
+use crate::completion::after_poll;
+use crate::error::{Refusal, SubmitError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
-use crate::job::Plain;
-use crate::registry::Registry;
-use crate::slot::Claim;
+use crate::promise::Promise;
+use crate::registry::{Registry, Submitter};
+use crate::slot::{Claim, Classify, Fallible, Plain, SlotRef};
+use crate::waker::waker;
+
+/// Gives a slot back that a refused task was in. A refusal counts.
+#[cold]
+pub(crate) fn refuse<H: Park>(
+    registry: Registry<'_, H>,
+    slot: SlotRef<'_>,
+    refused: Result<(), Refusal>,
+) -> Refusal {
+    registry.release(slot);
+    registry.count_refusal(refused.err().unwrap_or(Refusal::ShutDown))
+}
+
+/// Fills a slot with a closure and gives it to the workers.
+#[inline]
+pub(crate) fn submit_into<'e, F, T, V, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'e, H>,
+    claim: Claim<'e, SLOT_BYTES>,
+    task: F,
+) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
+where
+    F: FnOnce() -> T + Send + 'static,
+    T: Send + 'static,
+    V: Classify<T>,
+{
+    let mut filled = claim.closure::<F, T, V>(task);
+    let refused = registry.enqueue(filled.ticket());
+    match filled.settle() {
+        Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
+        Err((claim, task)) => {
+            let reason = refuse(registry, claim.retire(), refused);
+            Err(SubmitError { task, reason })
+        }
+    }
+}
+
+/// Fills a slot with a future and gives it to the workers.
+pub(crate) fn submit_future_into<F, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    claim: Claim<'static, SLOT_BYTES>,
+    future: F,
+) -> Result<JoinHandle<'static, F::Output, H>, SubmitError<F>>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let waker = waker(registry, claim.slot());
+    let mut filled = claim.future(waker, future);
+    let refused = registry.enqueue_future(filled.ticket(), after_poll);
+    match filled.settle() {
+        Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
+        Err((claim, polled)) => {
+            let reason = refuse(registry, claim.retire(), refused);
+            let task = polled.future;
+            Err(SubmitError { task, reason })
+        }
+    }
+}
 
 /// Holds one slot, so that a submit through it cannot fail for lack of room. Dropping it gives the
 /// slot back.
@@ -20,28 +79,32 @@ use crate::slot::Claim;
 /// let permit = executor.reserve().unwrap();
 /// assert_eq!(executor.submit(|| 1).unwrap_err().reason(), Refusal::Full);
 /// let handle = permit.submit(|| 2).unwrap();
-/// assert_eq!(handle.result().unwrap(), 2);
+/// assert_eq!(handle.result(), Ok(2));
 /// ```
 #[must_use = "a permit that is dropped gives its slot back"]
 pub struct Permit<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
-    registry: Registry<'e, H>,
+    submitter: Submitter<'e, SLOT_BYTES, H>,
+    /// `None` only while it is consumed.
     claim: Option<Claim<'e, SLOT_BYTES>>,
 }
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
-    pub(crate) fn new(registry: Registry<'e, H>, claim: Claim<'e, SLOT_BYTES>) -> Self {
+    pub(crate) fn new(
+        submitter: Submitter<'e, SLOT_BYTES, H>,
+        claim: Claim<'e, SLOT_BYTES>,
+    ) -> Self {
         Self {
-            registry,
+            submitter,
             claim: Some(claim),
         }
     }
 
-    /// The executor and the slot, for code that submits in its own way.
+    /// The executor and the slot.
     pub(crate) fn into_parts(mut self) -> (Registry<'e, H>, Claim<'e, SLOT_BYTES>) {
         let Some(claim) = self.claim.take() else {
             unreachable!("a permit holds its slot until it is consumed")
         };
-        (self.registry, claim)
+        (self.submitter.registry(), claim)
     }
 
     /// Submits a closure into the held slot. See [`Executor::submit`](crate::Executor::submit).
@@ -49,29 +112,101 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
     /// # Errors
     ///
     /// The closure comes back if the executor is shut down or broken; never because it is full.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve().unwrap();
+    /// assert_eq!(permit.submit(|| 2).unwrap().result(), Ok(2));
+    /// ```
     pub fn submit<F, T>(self, task: F) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
         let (registry, claim) = self.into_parts();
-        match claim.closure::<F, T, Plain>(task, |filled| registry.enqueue(filled)) {
-            Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
-            Err((claim, task, reason)) => {
-                registry.release(claim.retire());
-                Err(SubmitError {
-                    task,
-                    reason: registry.refuse(reason),
-                })
-            }
-        }
+        submit_into::<F, T, Plain, SLOT_BYTES, H>(registry, claim, task)
+    }
+
+    /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure. See
+    /// [`Executor::submit_fallible`](crate::Executor::submit_fallible).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve().unwrap();
+    /// let handle = permit.submit_fallible(|| "7".parse::<u8>()).unwrap();
+    /// assert_eq!(handle.result(), Ok(Ok(7)));
+    /// ```
+    pub fn submit_fallible<F, T, E>(
+        self,
+        task: F,
+    ) -> Result<JoinHandle<'e, Result<T, E>, H>, SubmitError<F>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (registry, claim) = self.into_parts();
+        submit_into::<F, Result<T, E>, Fallible, SLOT_BYTES, H>(registry, claim, task)
+    }
+
+    /// Makes the held slot a promise's. See [`Executor::promise`](crate::Executor::promise).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, handle) = executor.reserve().unwrap().promise::<u8>();
+    /// promise.complete(Ok(7)).unwrap();
+    /// assert_eq!(handle.result(), Ok(7));
+    /// ```
+    pub fn promise<T>(self) -> (Promise<'e, T, H>, JoinHandle<'e, T, H>)
+    where
+        T: Send + 'static,
+    {
+        let (registry, claim) = self.into_parts();
+        let (promised, receiver) = claim.promise::<T>();
+        (
+            Promise::new(registry, promised),
+            JoinHandle::new(registry, receiver),
+        )
+    }
+}
+
+impl<const SLOT_BYTES: usize, H: Park> Permit<'static, SLOT_BYTES, H> {
+    /// Submits a future into the held slot. See
+    /// [`Executor::submit_future`](crate::Executor::submit_future).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// static EXECUTOR: Executor<0, 1, 128> = Executor::new();
+    /// let permit = EXECUTOR.reserve().unwrap();
+    /// assert_eq!(permit.submit_future(async { 7 }).unwrap().result(), Ok(7));
+    /// ```
+    pub fn submit_future<F>(
+        self,
+        future: F,
+    ) -> Result<JoinHandle<'static, F::Output, H>, SubmitError<F>>
+    where
+        F: Future<Output: Send + 'static> + Send + 'static,
+    {
+        let (registry, claim) = self.into_parts();
+        submit_future_into(registry, claim, future)
     }
 }
 
 impl<const SLOT_BYTES: usize, H: Park> Drop for Permit<'_, SLOT_BYTES, H> {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.registry.release(claim.retire());
+            self.submitter.registry().release(claim.retire());
         }
     }
 }

@@ -3,18 +3,17 @@
 
 use core::fmt;
 
-use crate::completion::{complete, retire};
+use crate::completion::{complete, complete_promise, retire};
 use crate::error::{InvalidState, TaskError};
 use crate::host::{DefaultHost, Park};
 use crate::registry::Registry;
-use crate::slot::Promised;
-use crate::state::Phase;
+use crate::slot::{Ending, Phase, Promised};
 use crate::sync::Ordering;
 
-/// The giving end of a task that no worker runs: for interrupts, drivers and tests.
+/// Completes a task that no worker runs: for interrupts, drivers and tests.
 ///
-/// Dropped without a value, it completes its handle with [`TaskError::Broken`]. It holds its slot
-/// as the handle does: the slot is free when both are gone.
+/// A promise that is dropped without a value completes its handle with [`TaskError::Broken`]. It
+/// holds its slot as the handle does: the slot is free when both are gone.
 ///
 /// ```
 /// use slotted::Executor;
@@ -23,7 +22,7 @@ use crate::sync::Ordering;
 /// let (promise, handle) = executor.promise::<u32>().unwrap();
 /// promise.set_result(7).unwrap();
 /// assert_eq!(promise.set_result(8).unwrap_err().into_inner(), 8);
-/// assert_eq!(handle.result().unwrap(), 7);
+/// assert_eq!(handle.result(), Ok(7));
 /// ```
 ///
 /// # Python
@@ -45,7 +44,7 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
 
     fn promised(&self) -> &Promised<'e, T> {
         let Some(promised) = &self.promised else {
-            unreachable!("only drop takes it")
+            unreachable!("only consuming takes it")
         };
         promised
     }
@@ -58,15 +57,23 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The value comes back if the task was completed or cancelled before; the first outcome stays.
+    /// The value comes back if the task was completed or cancelled before. The first outcome stays.
     ///
     /// # Python
     ///
     /// `Future.set_result`.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, handle) = executor.promise::<u32>().unwrap();
+    /// assert!(handle.cancel());
+    /// assert_eq!(promise.set_result(7).unwrap_err().into_inner(), 7);
+    /// ```
     pub fn set_result(&self, value: T) -> Result<(), InvalidState<T>> {
-        self.complete(Ok(value)).map_err(|outcome| match outcome {
+        self.finish(Ok(value)).map_err(|outcome| match outcome {
             Ok(value) => InvalidState(value),
-            Err(_) => unreachable!("what is given back is what was given"),
+            Err(_) => unreachable!("what comes back is what was given"),
         })
     }
 
@@ -74,40 +81,98 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The error comes back if the task was completed or cancelled before.
+    /// The error comes back if the task was completed or cancelled before, or if it is one that
+    /// only a wait has: [`TaskError::is_of_the_wait`]. So a wait that timed out can always be told
+    /// from how a task ended.
     ///
     /// # Python
     ///
     /// `Future.set_exception`.
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, handle) = executor.promise::<u32>().unwrap();
+    /// assert!(promise.set_error(TaskError::TimedOut).is_err());
+    /// promise.set_error(TaskError::Broken).unwrap();
+    /// assert_eq!(handle.result(), Err(TaskError::Broken));
+    /// ```
     #[doc(alias = "set_exception")]
     pub fn set_error(&self, error: TaskError) -> Result<(), InvalidState<TaskError>> {
-        self.complete(Err(error)).map_err(|outcome| match outcome {
+        self.finish(Err(error)).map_err(|outcome| match outcome {
             Err(error) => InvalidState(error),
-            Ok(_) => unreachable!("what is given back is what was given"),
+            Ok(_) => unreachable!("what comes back is what was given"),
         })
     }
 
-    fn complete(&self, outcome: Result<T, TaskError>) -> Result<(), Result<T, TaskError>> {
-        let shared = self.registry.shared();
-        let (cancelled, panicked, broken) = match &outcome {
-            Err(error) => (
-                error.is_cancelled(),
-                error.is_panicked(),
-                matches!(error, TaskError::Broken),
-            ),
-            Ok(_) => (false, false, false),
+    /// Completes the task and gives the promise up in one step: once the handle has the result, the
+    /// slot is free. For a driver on an executor that may be full. Callbacks run in the calling
+    /// thread.
+    ///
+    /// # Context
+    ///
+    /// Any, interrupts included. Does not block.
+    ///
+    /// # Errors
+    ///
+    /// The outcome comes back as from [`set_result`](Self::set_result) and
+    /// [`set_error`](Self::set_error). In the second case of the latter the task ends as broken, as
+    /// if the promise was dropped.
+    ///
+    /// ```
+    /// use slotted::Executor;
+    ///
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, handle) = executor.promise::<u32>().unwrap();
+    /// promise.complete(Ok(7)).unwrap();
+    /// assert_eq!(handle.result(), Ok(7));
+    /// assert!(executor.reserve().is_ok(), "the slot is free");
+    /// ```
+    pub fn complete(
+        mut self,
+        outcome: Result<T, TaskError>,
+    ) -> Result<(), InvalidState<Result<T, TaskError>>> {
+        if matches!(&outcome, Err(error) if error.is_of_the_wait()) {
+            return Err(InvalidState(outcome));
+        }
+        let Some(promised) = self.promised.take() else {
+            unreachable!("only consuming takes it")
         };
-        let ending = self.promised().complete(outcome)?;
-        if cancelled {
-            shared.cancelled.fetch_add(1, Ordering::Relaxed);
-        } else if !broken {
-            shared.outside.completed.fetch_add(1, Ordering::Relaxed);
+        let count = Count::of(&outcome);
+        match promised.complete_last(outcome) {
+            Ok(ending) => {
+                self.count(count);
+                complete_promise(self.registry, ending);
+                Ok(())
+            }
+            Err((promised, outcome)) => {
+                self.promised = Some(promised);
+                Err(InvalidState(outcome))
+            }
         }
-        if panicked {
-            shared.outside.panicked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn finish(&self, outcome: Result<T, TaskError>) -> Result<(), Result<T, TaskError>> {
+        if matches!(&outcome, Err(error) if error.is_of_the_wait()) {
+            return Err(outcome);
         }
+        let count = Count::of(&outcome);
+        let ending: Ending<'e> = self.promised().complete(outcome)?;
+        self.count(count);
         complete(self.registry, ending);
         Ok(())
+    }
+
+    fn count(&self, count: Count) {
+        let shared = self.registry.shared();
+        match count {
+            Count::Completed => shared.outside.count_shared(false),
+            Count::Panicked => shared.outside.count_shared(true),
+            Count::Cancelled => {
+                shared.cancelled.fetch_add(1, Ordering::Relaxed);
+            }
+            Count::Broken => {}
+        }
     }
 
     /// Marks the task as running, so that it can no longer be cancelled. `Ok(false)`: it is
@@ -124,6 +189,14 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     /// # Python
     ///
     /// `Future.set_running_or_notify_cancel`.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let (promise, handle) = executor.promise::<u32>().unwrap();
+    /// assert!(promise.set_running_or_notify_cancel().unwrap());
+    /// assert!(handle.running() && !handle.cancel());
+    /// ```
     pub fn set_running_or_notify_cancel(&self) -> Result<bool, InvalidState<()>> {
         match self.promised().set_running() {
             Ok(()) => Ok(true),
@@ -135,16 +208,42 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
 
 impl<T: Send, H: Park> Drop for Promise<'_, T, H> {
     fn drop(&mut self) {
-        let open = matches!(
-            self.promised().snapshot().phase(),
-            Phase::Open | Phase::Running
-        );
-        if open {
-            // Cancelled in this very moment: then there is an outcome already.
-            let _ = self.complete(Err(TaskError::Broken));
-        }
-        if let Some(last) = self.promised.take().and_then(Promised::release) {
+        let Some(promised) = self.promised.take() else {
+            return;
+        };
+        let promised = match promised.snapshot().phase() {
+            Phase::Open | Phase::Running => {
+                match promised.complete_last(Err(TaskError::Broken)) {
+                    Ok(ending) => return complete_promise(self.registry, ending),
+                    // It was cancelled in this very moment.
+                    Err((promised, _broken)) => promised,
+                }
+            }
+            _ => promised,
+        };
+        if let Some(last) = promised.release() {
             retire(self.registry, last);
+        }
+    }
+}
+
+/// How an outcome counts in the figures.
+#[derive(Clone, Copy)]
+enum Count {
+    Completed,
+    Panicked,
+    Cancelled,
+    Broken,
+}
+
+impl Count {
+    fn of<T>(outcome: &Result<T, TaskError>) -> Self {
+        match outcome {
+            Ok(_) => Self::Completed,
+            Err(error) if error.is_cancelled() => Self::Cancelled,
+            Err(error) if error.is_panicked() => Self::Panicked,
+            Err(TaskError::Broken) => Self::Broken,
+            Err(_) => Self::Completed,
         }
     }
 }

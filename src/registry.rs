@@ -1,33 +1,28 @@
-//! The heart: slots, free list, ready queue, and the face through which handles and workers see an
-//! executor.
+//! An executor with its capacities erased: what is composed of the rooms above, and how tasks move
+//! between them.
 //!
-//! In the face, [`Registry`], all capacities are erased, so that the code behind handles and
-//! workers exists once per host, and one `wait` can span executors of different sizes.
+//! All capacities are erased behind [`Registry`], so the code behind handles and workers exists
+//! once per host, and one `wait` can span executors of different sizes.
 //!
 //! Invariants:
 //!
-//! - **Key Truth.** A slot's generation is compared inside the transition that acts on it: an old
-//!   key reads as gone.
-//! - **Queued Means Linked.** A slot is in the ready queue if and only if its phase is `Pending` or
-//!   `Scheduled`: publish and push, schedule and push, pop and start, unlink and start, unlink and
-//!   cancel happen inside the lock of the queue. Where there is a way into it beside the lock
-//!   ([`Arrivals`](crate::queue::Arrivals)), a slot is `Pending` a moment before it is there, when
-//!   only its submitter knows of it, and a moment after it was taken back, when only the holder of
-//!   its handle can start it.
-//! - **Drain.** Whether a task is accepted is decided inside that lock, after the mode, or by the
-//!   word that it is pushed to, which is closed inside that lock: once shutdown has begun no task
-//!   enters.
-//! - **No Lost Worker.** A worker parks only after it found the queue empty and noted itself as
-//!   idle in one section; who pushes looks for idle workers in the section that pushes, or, without
-//!   the lock, is told by the word that it pushes to.
+//! - **Key Truth.** A slot's generation is compared in the section, or in the transition, that acts
+//!   on it: an old key reads as gone.
+//! - **Queued Means Linked.** A slot is linked in the ready queue if and only if its phase is
+//!   `Pending` or `Scheduled`. Both change together, inside the lock of the queue. With an inbox, a
+//!   task in it is `Pending` and not linked yet. So each section that means a certain task drains
+//!   the inbox first, then decides which task it means, then unlinks it.
+//! - **Drain.** The section that changes the mode also closes the inbox: no task enters after it.
 
-mod heart;
-mod late;
 mod memory;
 mod shared;
-mod sleepers;
+mod tasks;
+mod wake;
+mod worker_cell;
 
-pub(crate) use heart::Look;
-pub(crate) use late::{Attend, Heard, Late, Scoped, Serve, Step, Tend};
-pub(crate) use memory::{Core, Registry, Rooms};
-pub(crate) use shared::{Counters, Mode, Ready, Shared, WorkerCell};
+pub use memory::Submitter;
+pub(crate) use memory::{Core, Registry, Waits};
+pub(crate) use shared::{ListenerEvent, Polled, ServeLine, Shared};
+pub(crate) use tasks::Work;
+pub(crate) use wake::serve_line;
+pub(crate) use worker_cell::{Counters, RawWorker, WorkerCell};

@@ -1,28 +1,25 @@
 //! Tasks that borrow from the caller's stack.
 //!
 //! Invariant **Outlived**: [`Executor::scope`](crate::Executor::scope) returns, or unwinds, only
-//! after the tally of its tasks is zero. The wait is in a function's frame, not in a value that
+//! after the latch of its tasks is zero. The wait is in a function's frame, not in a value that
 //! could be forgotten.
 //!
-//! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies, and the
-//! borrow of the tally.
+//! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies.
 
 use core::fmt;
 use core::marker::PhantomData;
 
-use crate::blocking::{Awaited, Endless, Help, block};
-use crate::completion::tend;
+use crate::blocking::{Never, RunUnstarted, WaitFor, block, is_unstarted};
+use crate::completion::{OnScopeEvent, ScopeLatch};
 use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
-use crate::intake::Intake;
-use crate::job::Plain;
-use crate::map::{Door, Each, Gate, Map, Work};
-use crate::permit::Permit;
-use crate::registry::Registry;
-use crate::slot::{Claim, Running};
+use crate::list::Seat;
+use crate::map::{Map, SubmitItem};
+use crate::permit::{Permit, refuse};
+use crate::registry::{Registry, Submitter};
+use crate::slot::{Claim, Plain, Running};
 use crate::sync::{AtomicUsize, Ordering};
-use crate::tally::Tally;
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -30,29 +27,43 @@ use crate::waiter::Waiter;
 pub struct Scope<
     'scope,
     'env: 'scope,
-    const QUEUE: usize,
+    const WINDOW: usize,
     const SLOT_BYTES: usize = 64,
     H: Park = DefaultHost,
 > {
-    intake: Intake<'env, SLOT_BYTES, H>,
-    tally: Tally<H>,
-    /// Not zero: the thread that waits runs unstarted tasks even if it is no worker.
-    inline: AtomicUsize,
+    submitter: Submitter<'env, SLOT_BYTES, H>,
+    latch: ScopeLatch<H>,
+    /// Why the owner runs tasks that no thread has started: the bits below.
+    owner_runs: AtomicUsize,
     /// Invariant in both: a scope may be neither shrunk nor stretched.
     scope: PhantomData<&'scope mut &'scope ()>,
     environment: PhantomData<&'env mut &'env ()>,
 }
 
+/// The owner is a worker, which helps where it waits.
+const IS_WORKER: usize = 1;
+/// The host had no worker when the scope began.
+const IS_ALONE: usize = 2;
+/// The user asked for it.
+const IS_ASKED: usize = 4;
+
 /// Runs `body` with a scope and returns when every task of it has ended, on every path.
-pub(crate) fn scope<'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park, R>(
-    intake: Intake<'env, SLOT_BYTES, H>,
-    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>) -> R,
+pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park, R>(
+    submitter: Submitter<'env, SLOT_BYTES, H>,
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>) -> R,
 ) -> R {
-    intake.registry().shared().tend.set(tend);
+    let registry = submitter.registry();
+    let owner_runs = if registry.current_seat().is_some() {
+        IS_WORKER
+    } else if is_unstarted(registry) {
+        IS_ALONE
+    } else {
+        0
+    };
     let scope = Scope {
-        intake,
-        tally: Tally::new(intake.registry().current_worker()),
-        inline: AtomicUsize::new(0),
+        submitter,
+        latch: ScopeLatch::new(OnScopeEvent::new()),
+        owner_runs: AtomicUsize::new(owner_runs),
         scope: PhantomData,
         environment: PhantomData,
     };
@@ -60,35 +71,66 @@ pub(crate) fn scope<'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park, 
     let wait = unwind::Bomb::new(|| {
         scope.wait();
         // The body's own panic goes first.
-        unwind::discard(scope.tally.take_panic());
+        unwind::discard(scope.latch.take_panic());
     });
     let result = body(&scope);
     wait.defuse();
     scope.wait();
-    if let Some(TaskError::Panicked(panic)) = scope.tally.take_panic() {
+    if let Some(TaskError::Panicked(panic)) = scope.latch.take_panic() {
         panic.resume();
     }
     result
 }
 
-impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
-    Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>
+impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
+    /// Runs `body` with a [`Scope`], whose maps have a window of `WINDOW`. See
+    /// [`Executor::scope`](crate::Executor::scope).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let numbers = [1, 2, 3];
+    /// let sum = executor
+    ///     .submitter()
+    ///     .scope::<2, _>(|s| s.map(&numbers, |n| n * n).map(Result::unwrap).sum::<i32>());
+    /// assert_eq!(sum, 14);
+    /// ```
+    pub fn scope<const WINDOW: usize, R>(
+        self,
+        body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'e, WINDOW, SLOT_BYTES, H>) -> R,
+    ) -> R {
+        scope(self, body)
+    }
+}
+
+impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
+    Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>
 {
     /// Submits a closure that may borrow whatever outlives the scope. See
     /// [`Executor::submit`](crate::Executor::submit).
     ///
-    /// If the task panics, whoever takes its result is told; if nobody does, the scope panics when
-    /// it ends.
+    /// If the task panics, the handle that takes its result is told. If none does, the scope panics
+    /// when it ends.
     ///
     /// # Errors
     ///
-    /// As [`Executor::submit`](crate::Executor::submit).
+    /// As [`Executor::submit`](crate::Executor::submit). The error holds the closure, which
+    /// borrows; `?` makes it a [`Refusal`], which does not.
+    ///
+    /// ```
+    /// use slotted::{Executor, Refusal};
+    ///
+    /// fn length(pool: &Executor<0, 4>, text: &str) -> Result<usize, Refusal> {
+    ///     pool.scope(|s| Ok(s.submit(|| text.len())?.result().unwrap_or(0)))
+    /// }
+    /// assert_eq!(length(&Executor::new(), "four"), Ok(4));
+    /// ```
     pub fn submit<F, T>(&'scope self, task: F) -> Result<JoinHandle<'scope, T, H>, SubmitError<F>>
     where
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        match self.intake.claim() {
+        match self.submitter.claim() {
             Ok(claim) => self.submit_into(claim, task),
             Err(reason) => Err(SubmitError { task, reason }),
         }
@@ -103,49 +145,55 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: FnOnce() -> T + Send + 'scope,
         T: Send + 'scope,
     {
-        let registry: Registry<'scope, H> = self.intake.registry();
-        self.tally.add();
+        let registry: Registry<'scope, H> = self.submitter.registry();
+        self.latch.add();
         // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does
-        // not end before the tally is zero; the tally counts this task from above until
-        // nothing of it is left but a result in the hands of a handle, which
-        // `'scope` bounds.
-        let submitted = unsafe {
-            claim.borrowing_closure::<F, T, Plain>(self.key(), task, |filled| {
-                registry.enqueue(filled)
-            })
-        };
-        match submitted {
+        // not end before the latch is zero; the latch counts this task from above until nothing of
+        // it is left but a result in a handle, which `'scope` bounds.
+        let mut filled = unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task) };
+        let refused = registry.enqueue(filled.ticket());
+        match filled.settle() {
             Ok(receiver) => {
-                self.tell_owner();
+                self.wake_owner();
                 Ok(JoinHandle::new(registry, receiver))
             }
-            Err((claim, task, reason)) => {
+            Err((claim, task)) => {
                 // The scope is there: we borrow it.
-                if let Some(owner) = self.tally.take_back() {
+                if let Some(owner) = self.latch.take_back() {
                     H::unpark(owner);
                 }
-                registry.release(claim.retire());
-                Err(SubmitError {
-                    task,
-                    reason: registry.refuse(reason),
-                })
+                let reason = refuse(registry, claim.retire(), refused);
+                Err(SubmitError { task, reason })
             }
         }
     }
 
     /// The results of `function` over `items`, which may borrow. See
     /// [`Executor::map`](crate::Executor::map).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let words = ["one", "three"];
+    /// let lengths: Vec<usize> =
+    ///     executor.scope(|s| s.map(&words, |word| word.len()).map(Result::unwrap).collect());
+    /// assert_eq!(lengths, [3, 5]);
+    /// ```
+    #[expect(
+        clippy::type_complexity,
+        reason = "an iterator's type is not written by hand"
+    )]
     pub fn map<I, F, T>(
         &'scope self,
         items: I,
         function: F,
-    ) -> Map<'scope, QUEUE, SLOT_BYTES, &'scope Self, I::IntoIter, Each<F>, H>
+    ) -> Map<'scope, WINDOW, SLOT_BYTES, &'scope Self, I::IntoIter, F, T, H>
     where
         I: IntoIterator<Item: Send + 'scope>,
         F: Fn(I::Item) -> T + Clone + Send + 'scope,
         T: Send + 'scope,
     {
-        Map::new(self, items.into_iter(), Each(function), self.help())
+        Map::new(self, items.into_iter(), function, self.run_unstarted())
     }
 
     /// Calls `function` with each chunk of `size` elements, the last one perhaps shorter, in tasks
@@ -153,8 +201,8 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Blocking
     ///
-    /// Waits for slots, if there are fewer free ones than chunks; a worker works on chunks itself
-    /// instead.
+    /// Waits for slots, if there are fewer free ones than chunks. A worker, and any thread where
+    /// the host has no worker, works on chunks itself instead.
     ///
     /// # Errors
     ///
@@ -164,6 +212,16 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Panics
     ///
     /// If `size` is 0.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let mut numbers = [1, 2, 3, 4, 5];
+    /// executor
+    ///     .scope(|s| s.for_each_chunk(&mut numbers, 2, |chunk| chunk.reverse()))
+    ///     .unwrap();
+    /// assert_eq!(numbers, [2, 1, 4, 3, 5]);
+    /// ```
     #[track_caller]
     pub fn for_each_chunk<T, F>(
         &'scope self,
@@ -176,165 +234,143 @@ impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: Fn(&mut [T]) + Clone + Send + 'scope,
     {
         assert!(size > 0, "a chunk needs at least one element");
+        let registry = self.submitter.registry();
         for chunk in slice.chunks_mut(size) {
-            let permit = match self.intake.try_reserve() {
-                Err(Refusal::Full) if self.help() == Help::Inline || self.is_worker() => {
+            let permit = match self.submitter.try_reserve() {
+                Err(Refusal::Full)
+                    if self.run_unstarted() == RunUnstarted::Inline
+                        || registry.current_seat().is_some() =>
+                {
                     if let Err(panic) = unwind::catch(|| function(chunk)) {
-                        self.tally.keep_panic(TaskError::Panicked(panic));
+                        self.latch.keep_panic(TaskError::Panicked(panic));
                     }
                     continue;
                 }
-                Err(Refusal::Full) => self.intake.reserve_with(&Endless::<H>::new())?,
-                Err(reason) => return Err(self.intake.registry().refuse(reason)),
+                Err(Refusal::Full) => self.submitter.reserve_with(&Never::<H>::new())?,
+                Err(reason) => return Err(registry.count_refusal(reason)),
                 Ok(permit) => permit,
             };
             let function = function.clone();
-            self.submit_into(permit.into_parts().1, move || function(chunk))
-                .map_err(|refused| refused.reason())?
+            self.submit_into(permit.into_parts().1, move || function(chunk))?
                 .detach();
         }
         Ok(())
     }
 
-    /// From now on the thread that waits for the scope's tasks runs those that nobody has started,
-    /// even if it is no worker. See [`result_inline`](JoinHandle::result_inline).
+    /// From now on the thread that waits for the scope's tasks runs those that no thread has
+    /// started, even if it is no worker. See [`result_inline`](JoinHandle::result_inline).
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskError};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let mut number = 1;
+    /// executor.scope(|s| s.inline().submit(|| number = 2).unwrap().detach());
+    /// assert_eq!(number, 2);
+    /// ```
     pub fn inline(&self) -> &Self {
-        self.inline.store(1, Ordering::Relaxed); // a wish, not a signal
+        self.owner_runs.fetch_or(IS_ASKED, Ordering::Relaxed); // a wish, not a signal
         self
     }
 
-    /// A task submitted by another thread than the owner's, which may be asleep and the only one
-    /// that could run it.
-    fn tell_owner(&self) {
-        let Some(owner) = self.tally.tell_owner() else {
-            return;
-        };
-        if let Some(worker) = self.tally.worker() {
-            self.intake
-                .registry()
-                .waits()
-                .with(|waits| waits.unstick(worker));
-        } else if self.help() == Help::Workers {
+    /// A task was submitted. If another thread than the owner's did it, the owner may be asleep,
+    /// and the only one that could run the task.
+    fn wake_owner(&self) {
+        if self.owner_runs.load(Ordering::Relaxed) == 0 {
             return;
         }
-        H::unpark(owner);
+        if let Some(owner) = self.latch.owner_elsewhere() {
+            H::unpark(owner);
+        }
     }
 
-    fn help(&self) -> Help {
-        if self.inline.load(Ordering::Relaxed) == 0 {
-            Help::Workers
+    fn run_unstarted(&self) -> RunUnstarted {
+        if self.owner_runs.load(Ordering::Relaxed) & (IS_ALONE | IS_ASKED) != 0 {
+            RunUnstarted::Inline
         } else {
-            Help::Inline
+            RunUnstarted::Workers
         }
-    }
-
-    fn is_worker(&self) -> bool {
-        self.intake.registry().current_worker().is_some()
     }
 
     /// What marks a slot's task as ours.
     fn key(&self) -> *mut () {
-        core::ptr::from_ref(&self.tally).cast_mut().cast()
+        core::ptr::from_ref(&self.latch).cast_mut().cast()
     }
 
-    /// Waits until the tally is zero, and does not come back before.
+    /// Waits until the latch is zero, and does not come back before.
     fn wait(&self) {
         // A host that panics here, or a task where panics are not caught, would end the borrow too
         // early: a panic while panicking aborts.
         let abort = unwind::Bomb::new(|| panic!("a scope cannot be left while its tasks run"));
-        // Endless for a reason: the tasks decide. One round, unless a wait is interrupted, which
-        // this one never is.
-        while !self.tally.is_zero() {
+        // Endless for a reason: the tasks decide. One round, since nothing interrupts the wait.
+        while !self.latch.is_zero() {
             let _ = block(
-                self.intake.registry(),
-                &Ended { scope: self },
-                &Endless::<H>::new(),
-                self.help(),
+                self.submitter.registry(),
+                &ScopeDone { scope: self },
+                &Never::<H>::new(),
+                self.run_unstarted(),
             );
         }
         abort.defuse();
     }
 }
 
-impl<'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, W, A, H>
-    Gate<'scope, SLOT_BYTES, W, A, H> for &'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>
+impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, F, A, T, H>
+    SubmitItem<'scope, SLOT_BYTES, F, A, T, H>
+    for &'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>
 where
-    W: Work<A, Output: 'scope> + 'scope,
+    F: Fn(A) -> T + Send + 'scope,
     A: Send + 'scope,
+    T: Send + 'scope,
     H: Park,
 {
-    fn door(&self) -> Door<'scope, SLOT_BYTES, H> {
-        Door(self.intake)
+    fn submitter(&self) -> Submitter<'scope, SLOT_BYTES, H> {
+        self.submitter
     }
 
-    fn admit(
+    fn submit_item(
         &self,
         permit: Permit<'scope, SLOT_BYTES, H>,
-        work: W,
+        function: F,
         item: A,
-    ) -> Result<JoinHandle<'scope, W::Output, H>, Refusal> {
-        self.submit_into(permit.into_parts().1, move || work.work(item))
-            .map_err(|refused| refused.reason())
+    ) -> Result<JoinHandle<'scope, T, H>, Refusal> {
+        Ok(self.submit_into(permit.into_parts().1, move || function(item))?)
     }
 }
 
-impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> fmt::Debug
-    for Scope<'_, '_, QUEUE, SLOT_BYTES, H>
+impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> fmt::Debug
+    for Scope<'_, '_, WINDOW, SLOT_BYTES, H>
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Scope")
-            .field("ended", &self.tally.is_zero())
+            .field("ended", &self.latch.is_zero())
             .finish_non_exhaustive()
     }
 }
 
 /// A wait for all tasks of a scope.
-struct Ended<'s, 'scope, 'env, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> {
-    scope: &'s Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>,
+struct ScopeDone<'s, 'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park> {
+    scope: &'s Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>,
 }
 
-impl<const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Awaited<H>
-    for Ended<'_, '_, '_, QUEUE, SLOT_BYTES, H>
+impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> WaitFor<H>
+    for ScopeDone<'_, '_, '_, WINDOW, SLOT_BYTES, H>
 {
-    fn is_ready(&self) -> bool {
-        self.scope.tally.is_zero()
+    fn is_over(&self) -> bool {
+        self.scope.latch.is_zero()
     }
 
     /// Bound: the number of slots.
-    fn take_unstarted(&self, worker: Option<u16>) -> Option<Running<'_>> {
-        let (registry, key) = (self.scope.intake.registry(), self.scope.key());
-        (0..registry.capacity()).find_map(|index| registry.take_queued_of(index, key, worker))
+    fn take_unstarted(&self, runner: Option<Seat>) -> Option<Running<'_>> {
+        let (registry, key) = (self.scope.submitter.registry(), self.scope.key());
+        (0..registry.capacity()).find_map(|index| registry.take_queued_of(index, key, runner))
     }
 
-    /// Whoever ends the last task knows the owner without being told.
+    /// The completer of the last task knows the owner without being told.
     fn register(&self, _waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         Ok(Waiter::None)
     }
 
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
         Waiter::None
-    }
-
-    /// Bound: the number of slots.
-    fn is_stuck(&self, on: Option<u16>) -> bool {
-        let (registry, key) = (self.scope.intake.registry(), self.scope.key());
-        let mut ours = (0..registry.capacity())
-            .map(|index| registry.slot(index))
-            .filter(|slot| slot.scope() == key);
-        ours.all(|slot| {
-            // A slot keeps its mark until it is filled again.
-            let seen = slot.snapshot();
-            let ended = seen.is_done() || seen.is_free();
-            let runner = slot.worker();
-            ended
-                || runner.is_some_and(|runner| {
-                    on.is_none_or(|worker| registry.share_a_thread(worker, runner))
-                })
-        })
-    }
-
-    /// What the tasks borrow is here.
-    fn can_give_up(&self) -> bool {
-        false
     }
 }

@@ -19,7 +19,7 @@
 //!   task, never give two threads the same bytes.
 //! - **Same Type.** The table in the slot and the `T` of its `Receiver` and `Promised` are set
 //!   together, and the handle or promise pins the slot until it is gone.
-//! - **Retire Once.** `Last` is unique: `state` gives `Rest::Yours` to exactly one caller per life.
+//! - **Retire Once.** `Last` is unique: `state` gives `SlotUse::Last` to exactly one caller per life.
 //! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone,
 //!   and with it the access.
 
@@ -29,17 +29,22 @@ use core::ops::Deref;
 use core::ptr::NonNull;
 
 use crate::error::TaskError;
-use crate::job::{self, Aligned, Ended, Entry, Table};
-use crate::queue::{Index, Link};
-use crate::state::{CancelFrom, Kind, Rest, Snapshot, Start, State};
-use crate::sync::{AtomicPtr, AtomicU16, LineStart, Ordering, UnsafeCell, const_fn};
+use crate::list::{Index, Link, Seat};
+use crate::sync::{AtomicPtr, AtomicU16, CacheAligned, Ordering, UnsafeCell, const_fn};
 use crate::unwind::{Bomb, Caught};
 
+mod state;
+mod job;
 mod claim;
-mod receiver;
+mod ends;
 
-pub(crate) use claim::{Claim, Filled, FilledCallback, Refused, Vacancy};
-pub(crate) use receiver::{Promised, Receiver, Untyped};
+pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, Unpublished};
+pub(crate) use ends::{ErasedReceiver, Promised, Receiver, Taken};
+pub(crate) use job::{Classify, Fallible, Plain};
+pub(crate) use state::{CancelFrom, Phase, Snapshot, TaskKind, Wake};
+
+use job::{Aligned, Ended, Entry, Table};
+use state::{OutcomeKind, SlotUse, Start, State};
 
 /// What is known of a slot whatever its size.
 pub(crate) struct Slot {
@@ -49,6 +54,8 @@ pub(crate) struct Slot {
     /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set
     /// with the table.
     scope: AtomicPtr<()>,
+    /// What tells the executor's layout, if the slot ever held a future. Only ever one value.
+    home: AtomicPtr<()>,
     /// How to treat the bytes. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
     /// Stands for the bytes behind: a model checker sees who touches them. R1 to R6.
@@ -57,16 +64,16 @@ pub(crate) struct Slot {
 
 /// A slot and its bytes: the job, then the outcome.
 #[repr(C)]
-pub(crate) struct Room<const BYTES: usize> {
+pub(crate) struct SlotStorage<const BYTES: usize> {
     /// What is touched together lies together: on a desktop, the slot and the first half of a line
     /// of bytes.
-    start: [LineStart; 0],
+    start: [CacheAligned; 0],
     slot: Slot,
     bytes: core::cell::UnsafeCell<Aligned<[MaybeUninit<u8>; BYTES]>>,
 }
 
 /// Where the bytes lie, seen from the slot: the same for every size.
-const BYTES_AT: usize = offset_of!(Room<0>, bytes);
+const BYTES_AT: usize = offset_of!(SlotStorage<0>, bytes);
 
 // SAFETY: `bytes` and `table` are touched under R1 to R6 only, which name one thread at a time, or
 // several that only read (R5, R6) and then only where the `T` they read is `Sync` (`Receiver`'s
@@ -75,9 +82,9 @@ const BYTES_AT: usize = offset_of!(Room<0>, bytes);
 // `Promised` asks for it.
 unsafe impl Sync for Slot {}
 // SAFETY: as above: the bytes belong to the slot.
-unsafe impl<const BYTES: usize> Sync for Room<BYTES> {}
+unsafe impl<const BYTES: usize> Sync for SlotStorage<BYTES> {}
 
-impl<const BYTES: usize> Room<BYTES> {
+impl<const BYTES: usize> SlotStorage<BYTES> {
     const_fn! {
         pub(crate) const fn new() -> Self {
             const {
@@ -92,6 +99,7 @@ impl<const BYTES: usize> Room<BYTES> {
                 link: Link::new(),
                 index: AtomicU16::new(0),
                 scope: AtomicPtr::new(core::ptr::null_mut()),
+                home: AtomicPtr::new(core::ptr::null_mut()),
                 table: UnsafeCell::new(None),
                 access: UnsafeCell::new(()),
             };
@@ -123,14 +131,24 @@ impl Slot {
         self.scope.load(Ordering::Relaxed) // set before the task was published
     }
 
-    /// Notes that somebody waits in the slot's wait cell. `false`: the outcome can be taken, do not
+    /// What [`set_home`](Self::set_home) noted.
+    pub(crate) fn home(&self) -> *mut () {
+        self.home.load(Ordering::Relaxed) // written before the first waker was made
+    }
+
+    /// Notes what tells the executor's layout, before the first waker of the slot is made.
+    pub(crate) fn set_home(&self, home: *mut ()) {
+        self.home.store(home, Ordering::Relaxed); // published with the task
+    }
+
+    /// Notes that the slot's wait cell has a listener. False: the outcome can be taken, do not
     /// wait.
     pub(crate) fn listen(&self) -> bool {
         self.state.listen()
     }
 
     /// Wakes the future; says what is left to do.
-    pub(crate) fn wake(&self) -> crate::state::Wake {
+    pub(crate) fn wake(&self) -> Wake {
         self.state.wake()
     }
 
@@ -140,18 +158,17 @@ impl Slot {
     }
 
     /// What tells the slot from others of its executor, wherever that is moved to: not an address.
-    fn mark(&self) -> *mut () {
+    fn tag(&self) -> *mut () {
         core::ptr::without_provenance_mut(usize::from(self.index()) + 1)
     }
 
     /// The worker on whose stack the task is, if it is on one.
-    pub(crate) fn worker(&self) -> Option<u16> {
-        let seen = self.snapshot();
-        if !seen.runs_where_it_started() {
+    pub(crate) fn runner(&self) -> Option<Seat> {
+        if !self.snapshot().is_where_it_started() {
             return None;
         }
         // Written before the start that the snapshot saw.
-        self.link.worker()
+        self.link.runner()
     }
 
     /// The table, for the holder of a ticket.
@@ -174,15 +191,15 @@ impl Slot {
 
 /// A slot of whatever size, found by its first half.
 ///
-/// Invariant **Whole**: the pointer is that of a [`Room`] which is there, shared, for `'e`, and may
+/// Invariant **Whole**: the pointer is that of a [`SlotStorage`] which is there, shared, for `'e`, and may
 /// be used for the bytes too, and for whatever else is in the memory it was found in.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotRef<'e> {
     slot: NonNull<Slot>,
-    room: PhantomData<&'e Slot>,
+    life: PhantomData<&'e Slot>,
 }
 
-// SAFETY: it is a `&Room`, and that is `Sync`.
+// SAFETY: it is a `&SlotStorage`, and that is `Sync`.
 unsafe impl Send for SlotRef<'_> {}
 // SAFETY: as above.
 unsafe impl Sync for SlotRef<'_> {}
@@ -199,13 +216,13 @@ impl Deref for SlotRef<'_> {
 impl<'e> SlotRef<'e> {
     /// # Safety
     ///
-    /// - `slot` is the start of a `Room` that is there, shared, for `'e`, and was derived from a
+    /// - `slot` is the start of a `SlotStorage` that is there, shared, for `'e`, and was derived from a
     ///   pointer to all of its executor (*Whole*).
     #[inline(always)]
     pub(crate) unsafe fn new(slot: NonNull<Slot>) -> Self {
         Self {
             slot,
-            room: PhantomData,
+            life: PhantomData,
         }
     }
 
@@ -299,21 +316,21 @@ impl<'e> Running<'e> {
             Ended::Value => Advanced::Ended {
                 ending: Ending {
                     slot,
-                    kind: Kind::Value,
+                    kind: OutcomeKind::Value,
                 },
                 panicked: None,
             },
             Ended::Failed => Advanced::Ended {
                 ending: Ending {
                     slot,
-                    kind: Kind::Failed,
+                    kind: OutcomeKind::Failed,
                 },
                 panicked: None,
             },
             Ended::Panicked(caught) => Advanced::Ended {
                 ending: Ending {
                     slot,
-                    kind: Kind::Error,
+                    kind: OutcomeKind::Error,
                 },
                 panicked: Some(caught),
             },
@@ -337,7 +354,7 @@ impl<'e> Running<'e> {
         self.slot.discard_job();
         Ending {
             slot: self.slot,
-            kind: Kind::Cancelled,
+            kind: OutcomeKind::Cancelled,
         }
     }
 
@@ -349,7 +366,7 @@ impl<'e> Running<'e> {
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
     pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (SlotRef<'e>, bool) {
         assert!(
-            self.slot.scope() == ending.slot.mark(),
+            self.slot.scope() == ending.slot.tag(),
             "a callback meets its own task"
         );
         // SAFETY: we hold `Running`.
@@ -396,16 +413,20 @@ impl<'e> Cancelled<'e> {
         self.slot.discard_job();
         Ending {
             slot: self.slot,
-            kind: Kind::Cancelled,
+            kind: OutcomeKind::Cancelled,
         }
     }
 }
+
+/// What finishing a task led to: the right to retire it, if the caller is the last, and what the
+/// word said; or, since the task has listeners, the ticket that lends them the outcome.
+pub(crate) type Finished<'e> = Result<(Option<Last<'e>>, Snapshot), Ending<'e>>;
 
 /// A task whose outcome is written and not yet to be taken (R3, R4, R5).
 #[must_use]
 pub(crate) struct Ending<'e> {
     slot: SlotRef<'e>,
-    kind: Kind,
+    kind: OutcomeKind,
 }
 
 impl<'e> Ending<'e> {
@@ -413,12 +434,12 @@ impl<'e> Ending<'e> {
     fn broken(slot: SlotRef<'e>) -> Self {
         slot.with_mut(|bytes| {
             // SAFETY: Bytes: our callers own them and have moved out or dropped what was there;
-            // `Room::new` checks that a `TaskError` fits.
+            // `SlotStorage::new` checks that a `TaskError` fits.
             unsafe { job::write(bytes, TaskError::Broken) }
         });
         Self {
             slot,
-            kind: Kind::Error,
+            kind: OutcomeKind::Error,
         }
     }
 
@@ -427,7 +448,7 @@ impl<'e> Ending<'e> {
     }
 
     pub(crate) fn is_failure(&self) -> bool {
-        matches!(self.kind, Kind::Failed | Kind::Error)
+        matches!(self.kind, OutcomeKind::Failed | OutcomeKind::Error)
     }
 
     /// Whether the task was a future.
@@ -439,12 +460,22 @@ impl<'e> Ending<'e> {
     /// → Done, unless somebody listens: then → Settling, done as the user sees it while callbacks
     /// look at the outcome. What the word said is told as well.
     #[inline]
-    pub(crate) fn finish(self) -> Result<(Option<Last<'e>>, Snapshot), Self> {
+    pub(crate) fn finish(self) -> Finished<'e> {
         let seen = self.slot.state.finish(self.kind);
         if seen.has_listener() {
             Err(self)
         } else {
-            Ok((Last::of(seen.rest(), self.slot, self.kind), seen))
+            Ok((Last::of(seen.slot_use(), self.slot, self.kind), seen))
+        }
+    }
+
+    /// As [`finish`](Self::finish), and gives up the promise that completed the task.
+    pub(crate) fn finish_promise(self) -> Finished<'e> {
+        let seen = self.slot.state.finish_promise(self.kind);
+        if seen.has_listener() {
+            Err(self)
+        } else {
+            Ok((Last::of(seen.slot_use(), self.slot, self.kind), seen))
         }
     }
 
@@ -460,14 +491,14 @@ impl<'e> Ending<'e> {
 #[must_use]
 pub(crate) struct Last<'e> {
     slot: SlotRef<'e>,
-    kind: Kind,
+    kind: OutcomeKind,
 }
 
 impl<'e> Last<'e> {
-    fn of(rest: Rest, slot: SlotRef<'e>, kind: Kind) -> Option<Self> {
-        match rest {
-            Rest::Yours => Some(Self { slot, kind }),
-            Rest::Needed => None,
+    fn of(slot_use: SlotUse, slot: SlotRef<'e>, kind: OutcomeKind) -> Option<Self> {
+        match slot_use {
+            SlotUse::Last => Some(Self { slot, kind }),
+            SlotUse::Shared => None,
         }
     }
 
@@ -478,13 +509,13 @@ impl<'e> Last<'e> {
     /// Whether the task ended in an error that nobody has taken.
     #[inline]
     pub(crate) fn is_error(&self) -> bool {
-        self.kind == Kind::Error
+        self.kind == OutcomeKind::Error
     }
 
     /// Takes the error out, if the task ended in one, so that it can be told to somebody else.
     pub(crate) fn take_error(&mut self) -> Option<TaskError> {
         self.is_error().then(|| {
-            self.kind = Kind::Empty;
+            self.kind = OutcomeKind::Empty;
             // SAFETY: Bytes by R6; the kind said that a live `TaskError` lies there; now it says
             // that nothing does.
             self.slot.with(|bytes| unsafe { job::read(bytes) })
@@ -494,12 +525,12 @@ impl<'e> Last<'e> {
     /// Whether nothing is left to drop.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
-        matches!(self.kind, Kind::Cancelled | Kind::Empty)
+        matches!(self.kind, OutcomeKind::Cancelled | OutcomeKind::Empty)
     }
 
     /// Drops the outcome, if there is one left.
     pub(crate) fn drop_outcome(&mut self) {
-        let kind = core::mem::replace(&mut self.kind, Kind::Empty);
+        let kind = core::mem::replace(&mut self.kind, OutcomeKind::Empty);
         // SAFETY: we hold `Last`.
         let table = unsafe { self.slot.table() };
         self.slot.with_mut(|bytes| {

@@ -15,26 +15,31 @@ use crate::worker::Worker;
 /// A right implementation hands the worker to a thread that calls [`Worker::run`]:
 ///
 /// ```
-/// use slotted::{Executor, Spawn, StdHost, Worker};
+/// use slotted::{Executor, Shutdown, Spawn, StdHost, Worker};
 ///
 /// struct Threads;
 ///
 /// impl Spawn<StdHost> for Threads {
 ///     type Error = std::io::Error;
-///     fn spawn(&self, worker: Worker<StdHost>) -> Result<(), Self::Error> {
+///     fn spawn(&self, worker: Worker<'static, StdHost>) -> Result<(), Self::Error> {
 ///         std::thread::Builder::new().spawn(|| worker.run()).map(drop)
 ///     }
 /// }
 ///
 /// static EXECUTOR: Executor<2, 8> = Executor::new();
 /// EXECUTOR.start(&Threads).unwrap();
-/// assert_eq!(EXECUTOR.submit(|| 6 * 7).unwrap().result().unwrap(), 42);
-/// # EXECUTOR.shutdown(slotted::Pending::Run).unwrap();
+/// assert_eq!(EXECUTOR.submit(|| 6 * 7).unwrap().result(), Ok(42));
+/// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
 /// ```
 ///
 /// A wrong one calls `worker.run()` itself: `start` then never returns. One that drops the worker
-/// has an executor with a worker less; one that forgets it has an executor that never finishes
-/// shutting down. Neither corrupts anything.
+/// has an executor with a worker less. One that forgets it has an executor that never finishes
+/// shutting down. None of them corrupts anything.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` lends no threads to executors of the host `{H}`",
+    label = "this does not start workers of that host",
+    note = "std threads are `StdThreads`; a board implements `Spawn` for its own host"
+)]
 pub trait Spawn<H: Park> {
     /// Why a worker could not be started.
     type Error;
@@ -43,7 +48,7 @@ pub trait Spawn<H: Park> {
     ///
     /// # Errors
     ///
-    /// If the host has no thread for it. `start` then stops the workers that started and gives the
-    /// error to its caller.
-    fn spawn(&self, worker: Worker<H>) -> Result<(), Self::Error>;
+    /// If the host has no thread for it. `start` then stops the workers that have started and gives
+    /// the error to its caller.
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), Self::Error>;
 }

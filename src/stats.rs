@@ -5,7 +5,7 @@ use core::fmt;
 
 use crate::host::Park;
 use crate::registry::{Counters, Registry};
-use crate::state::Phase;
+use crate::slot::Phase;
 use crate::sync::Ordering;
 
 /// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at
@@ -13,6 +13,7 @@ use crate::sync::Ordering;
 ///
 /// Each figure is right for its own moment; together they are exact only while nothing runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
     /// Slots that hold a task, a result, a callback, a permit or a promise. (One that was given up

@@ -1,12 +1,12 @@
 //! The only place that names an atomic type, a lock or an interior-mutable cell.
 //!
-//! Three worlds export the same names with the same signatures; this file alone
-//! chooses between them:
+//! Three worlds export the same names with the same signatures. This file chooses between them, and
+//! `ready_queue` chooses its inbox by the same conditions:
 //!
 //! | world | when | lock |
 //! | --- | --- | --- |
 //! | `std` | feature `std` | a short spin, then the futex mutex of std |
-//! | `critical_section` | no `std`, or `--cfg slotted_critical_section` | interrupts off, or whatever the binary's critical section is |
+//! | `critical_section` | no `std`, or `--cfg slotted_critical_section` | interrupts off, or the like |
 //! | `loom` | `--cfg loom` | loom's model |
 //!
 //! Invariants:
@@ -39,18 +39,18 @@ mod plain;
 #[cfg(not(loom))]
 pub(crate) use plain::{UnsafeCell, array, const_fn};
 pub(crate) use world::{
-    Apart, AtomicPtr, AtomicU16, AtomicUsize, LOCKLESS_WAYS, LineStart, Lock, Ordering,
+    AtomicPtr, AtomicU16, AtomicUsize, CacheAligned, CachePadded, Lock, Ordering,
 };
 #[cfg(loom)]
 pub(crate) use world::{UnsafeCell, array, const_fn};
 
-impl<T> Apart<T> {
+impl<T> CachePadded<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(value)
     }
 }
 
-impl<T> core::ops::Deref for Apart<T> {
+impl<T> core::ops::Deref for CachePadded<T> {
     type Target = T;
 
     #[inline(always)]

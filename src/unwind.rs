@@ -11,40 +11,84 @@ mod imp {
     use core::panic::AssertUnwindSafe;
     use std::boxed::Box;
     use std::panic::catch_unwind;
+    use std::string::String;
     use std::sync::{Mutex, PoisonError};
 
     /// What a panicking task threw.
     ///
     /// Exists without `std` too, where nothing is ever caught.
-    pub struct Panic(Mutex<Box<dyn Any + Send>>);
+    pub struct Panic(Payload);
+
+    /// The payload. What `panic!` throws is kept by type, so that any thread may read it without a
+    /// lock.
+    enum Payload {
+        Static(&'static str),
+        Text(String),
+        /// Only `Send`, so no thread reads it: a mutex that is never locked makes its owner `Sync`.
+        Other(Mutex<Box<dyn Any + Send>>),
+    }
 
     impl Panic {
         pub(crate) fn new(payload: Box<dyn Any + Send>) -> Self {
-            Self(Mutex::new(payload))
+            let payload = match payload.downcast::<&'static str>() {
+                Ok(text) => return Self(Payload::Static(*text)),
+                Err(payload) => payload,
+            };
+            match payload.downcast::<String>() {
+                Ok(text) => Self(Payload::Text(*text)),
+                Err(payload) => Self(Payload::Other(Mutex::new(payload))),
+            }
         }
 
         /// Takes the payload, as [`std::panic::catch_unwind`] would have given it.
+        ///
+        /// ```
+        /// # use slotted::{Executor, TaskError};
+        /// let executor: Executor<0, 4> = Executor::new();
+        /// let handle = executor.submit(|| std::panic::panic_any(7_u8)).unwrap();
+        /// let Err(TaskError::Panicked(panic)) = handle.result() else { unreachable!() };
+        /// assert_eq!(panic.into_payload().downcast_ref(), Some(&7_u8));
+        /// ```
         #[must_use]
         pub fn into_payload(self) -> Box<dyn Any + Send> {
-            self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+            match self.0 {
+                Payload::Static(text) => Box::new(text),
+                Payload::Text(text) => Box::new(text),
+                Payload::Other(other) => other.into_inner().unwrap_or_else(PoisonError::into_inner),
+            }
         }
 
         /// Goes on panicking with the payload in the calling thread, without running the panic hook
         /// again.
+        ///
+        /// ```should_panic
+        /// # use slotted::{Executor, TaskError};
+        /// let executor: Executor<0, 4> = Executor::new();
+        /// let handle = executor.submit(|| panic!("no")).unwrap();
+        /// if let Err(TaskError::Panicked(panic)) = handle.result() {
+        ///     panic.resume();
+        /// }
+        /// ```
         pub fn resume(self) -> ! {
             std::panic::resume_unwind(self.into_payload())
         }
 
-        /// The panic message, if the payload is a string: what `panic!("…")` throws.
+        /// The panic message, if the payload is a string: what `panic!("…")` throws. Takes no lock.
+        ///
+        /// ```
+        /// # use slotted::{Executor, TaskError};
+        /// let executor: Executor<0, 4> = Executor::new();
+        /// let handle = executor.submit(|| panic!("no")).unwrap();
+        /// let Err(TaskError::Panicked(panic)) = handle.result() else { unreachable!() };
+        /// assert_eq!(panic.message(), Some("no"));
+        /// ```
         #[must_use]
-        pub fn with_message<R>(&self, read: impl FnOnce(Option<&str>) -> R) -> R {
-            let payload = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            let message = payload.downcast_ref::<&'static str>().copied().or_else(|| {
-                payload
-                    .downcast_ref::<std::string::String>()
-                    .map(|message| &**message)
-            });
-            read(message)
+        pub fn message(&self) -> Option<&str> {
+            match &self.0 {
+                Payload::Static(text) => Some(text),
+                Payload::Text(text) => Some(text),
+                Payload::Other(_) => None,
+            }
         }
     }
 
@@ -66,7 +110,7 @@ mod imp {
         catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 
-    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Says whether
+    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Returns true if
     /// all went well.
     pub(crate) fn contain(work: impl FnOnce()) -> bool {
         match catch_unwind(AssertUnwindSafe(work)) {
@@ -103,7 +147,7 @@ mod imp {
 
         /// The panic message. Cannot be called: there is no value of this type without `std`.
         #[must_use]
-        pub fn with_message<R>(&self, _read: impl FnOnce(Option<&str>) -> R) -> R {
+        pub fn message(&self) -> Option<&str> {
             match self.0 {}
         }
     }
@@ -138,11 +182,23 @@ pub(crate) use imp::{Caught, catch, contain};
 
 impl core::fmt::Debug for Panic {
     fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        self.with_message(|message| {
-            f.debug_tuple("Panic")
-                .field(&message.unwrap_or(".."))
-                .finish()
-        })
+        f.debug_tuple("Panic")
+            .field(&self.message().unwrap_or(".."))
+            .finish()
+    }
+}
+
+impl PartialEq for Panic {
+    /// Returns true if both have the same message.
+    fn eq(&self, other: &Self) -> bool {
+        self.message().is_some() && self.message() == other.message()
+    }
+}
+
+#[cfg(feature = "defmt")]
+impl defmt::Format for Panic {
+    fn format(&self, f: defmt::Formatter<'_>) {
+        defmt::write!(f, "Panic({})", self.message().unwrap_or(".."));
     }
 }
 

@@ -4,11 +4,11 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::blocking::{Endless, Help, Patience, Until};
+use crate::blocking::{Deadline, Never, RunUnstarted, Timeout};
 use crate::group::{Members, block_on_group, is_mixed, unwatch, watch};
 use crate::handle::JoinHandle;
-use crate::host::{Clock, Park};
-use crate::waiter::WakeOn;
+use crate::host::{Clock, DefaultHost, Park};
+use crate::wait_table::WakeOn;
 
 /// When [`wait`] returns.
 ///
@@ -30,7 +30,7 @@ pub enum ReturnWhen {
 
 /// Which handles are done and which are not.
 #[must_use]
-pub struct Waited<'h, 'e, T, H: Park> {
+pub struct Waited<'h, 'e, T, H: Park = DefaultHost> {
     /// Those that are done: their results can be taken without waiting.
     pub done: &'h mut [JoinHandle<'e, T, H>],
     /// Those that are not.
@@ -46,14 +46,17 @@ impl<T, H: Park> fmt::Debug for Waited<'_, '_, T, H> {
     }
 }
 
-/// Waits until `return_when`, and reorders the handles: those that are done first.
+/// Waits until `return_when`, and reorders the handles: those that are done come first. The order
+/// within each part is not kept.
 ///
 /// Cancelled counts as done. The handles may belong to executors of different sizes.
 ///
 /// # Blocking
 ///
-/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where a worker's
-/// wait could never end it returns what is done by then.
+/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where it is known
+/// that the wait would never end (a task lies beneath the waiter on its own stack, or needs a
+/// worker and the host has none) it returns what is done by then. Circles of workers that wait for
+/// several tasks are not looked for.
 ///
 /// # Cost
 ///
@@ -76,7 +79,7 @@ pub fn wait<'h, 'e, T, H: Park>(
     handles: &'h mut [JoinHandle<'e, T, H>],
     return_when: ReturnWhen,
 ) -> Waited<'h, 'e, T, H> {
-    wait_with(handles, &Endless::<H>::new(), return_when)
+    wait_with(handles, &Never::<H>::new(), return_when)
 }
 
 /// As [`wait`], but at most `timeout`; zero polls. Never an error: what is not done by then is in
@@ -85,12 +88,23 @@ pub fn wait<'h, 'e, T, H: Park>(
 /// # Python
 ///
 /// `concurrent.futures.wait(timeout=…)`.
+///
+/// ```
+/// use core::time::Duration;
+/// use slotted::{Executor, ReturnWhen, wait_timeout};
+///
+/// let executor: Executor<1, 4> = Executor::new();
+/// let mut handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// executor.run_one();
+/// let waited = wait_timeout(&mut handles, Duration::ZERO, ReturnWhen::AllCompleted);
+/// assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
+/// ```
 pub fn wait_timeout<'h, 'e, T, H: Clock>(
     handles: &'h mut [JoinHandle<'e, T, H>],
     timeout: Duration,
     return_when: ReturnWhen,
 ) -> Waited<'h, 'e, T, H> {
-    wait_with(handles, &Until::<H>::after(timeout), return_when)
+    wait_with(handles, &Deadline::<H>::after(timeout), return_when)
 }
 
 /// Takes the handles out of their groups again, whatever happens in between.
@@ -106,7 +120,7 @@ impl<T, H: Park> Drop for Watch<'_, '_, T, H> {
 
 fn wait_with<'h, 'e, T, H: Park>(
     handles: &'h mut [JoinHandle<'e, T, H>],
-    patience: &impl Patience,
+    timeout: &impl Timeout,
     return_when: ReturnWhen,
 ) -> Waited<'h, 'e, T, H> {
     let wake_on = match return_when {
@@ -128,8 +142,8 @@ fn wait_with<'h, 'e, T, H: Park>(
             0,
             is_mixed(members),
             wake_on,
-            patience,
-            Help::Workers,
+            timeout,
+            RunUnstarted::Workers,
         );
         drop(watching);
     }
@@ -138,7 +152,7 @@ fn wait_with<'h, 'e, T, H: Park>(
         // Not `done`, which is true while callbacks still look at the value.
         if handles[place]
             .receiver()
-            .is_none_or(|receiver| receiver.snapshot().is_done())
+            .is_none_or(|receiver| receiver.snapshot().is_takeable())
         {
             handles.swap(place, done);
             done += 1;

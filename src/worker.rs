@@ -1,69 +1,55 @@
 //! A worker: the loop that takes tasks and runs them, and its life from attaching to leaving.
 //!
-//! Invariants:
+//! Invariant **One Attached**: at most one thread at a time runs the worker of a given number.
+//! Attaching checks and sets its bit in one section.
 //!
-//! - **One Attached.** At most one thread at a time runs the worker of a given number: attaching
-//!   checks and sets its bit in one section.
-//! - **Lent.** A [`Worker`] refers to its executor as if that lived for ever. `start` makes that
-//!   true; here, dropping a `Worker` touches the executor last by lowering `alive`.
-//!
-//! `unsafe` here: the pointer to the worker's cell, and the raw one for C entry points.
+//! `unsafe` here: the raw pointer for C entry points.
 
 use core::cell::Cell;
 use core::fmt;
-use core::ptr::NonNull;
+use core::future::Future;
+use core::pin::Pin;
+use core::task::{Context, Poll};
 
 use crate::completion::{complete, execute};
-use crate::host::Park;
-use crate::registry::{Look, Registry, WorkerCell};
-use crate::sync::Ordering;
+use crate::host::{DefaultHost, Park};
+use crate::list::Seat;
+use crate::registry::{RawWorker, Registry, Work, WorkerCell};
+use crate::roster::Epoch;
 use crate::unwind;
 use crate::waiter::Waiter;
 
-/// The epoch of no `start`: they begin with 1, and 2^32 starts later this one is skipped.
-pub(crate) const STALE: u32 = 0;
-
 /// One thread's worth of an executor: what a host runs.
 ///
-/// [`start`](crate::Executor::start) gives one to the host for each worker; the host calls
-/// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own.
-/// Dropping it makes the worker leave.
+/// [`start`](crate::Executor::start) gives one to the host for each worker. The host calls
+/// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own,
+/// or awaits [`ready`](Self::ready) before each `run_one` in an async task. A worker that is dropped
+/// leaves the executor.
 #[must_use = "a worker that is dropped leaves its executor at once"]
-pub struct Worker<H: Park> {
-    /// Not a reference: one that came into a function with its argument would have to stay good
-    /// until that returns, and the executor may be gone as soon as the worker is dropped in
-    /// there.
-    cell: NonNull<WorkerCell<H>>,
-    epoch: u32,
-    /// Whether this value set the worker's bit in `attached`.
+pub struct Worker<'e, H: Park = DefaultHost> {
+    registry: Registry<'e, H>,
+    number: u16,
+    epoch: Epoch,
+    /// True if this value set the worker's bit in the roster.
     attached: bool,
 }
 
-// SAFETY: it is a `&WorkerCell`, and that is `Sync`: `cell` says so to the compiler.
-unsafe impl<H: Park> Send for Worker<H> {}
-// SAFETY: as above.
-unsafe impl<H: Park> Sync for Worker<H> {}
-
-impl<H: Park> Worker<H> {
-    /// The worker of a cell that knows its executor, which counts it in `alive`.
-    pub(crate) fn new(cell: &'static WorkerCell<H>, epoch: u32) -> Self {
+impl<'e, H: Park> Worker<'e, H> {
+    pub(crate) fn new(registry: Registry<'e, H>, number: u16, epoch: Epoch) -> Self {
         Self {
-            cell: NonNull::from(cell),
+            registry,
+            number,
             epoch,
             attached: false,
         }
     }
 
-    fn cell(&self) -> &WorkerCell<H> {
-        fn shared<T: Sync>(cell: &T) -> &T {
-            cell
-        }
-        // SAFETY: *Lent*: the cell is there as long as the worker is.
-        shared(unsafe { self.cell.as_ref() })
+    fn cell(&self) -> &'e WorkerCell<H> {
+        &self.registry.workers()[usize::from(self.number)]
     }
 
-    /// Runs tasks until the executor shuts down: runs the start hook, takes tasks, parks when there
-    /// is nothing to do.
+    /// Runs tasks until the executor shuts down. The worker runs the start hook, takes tasks, and
+    /// parks when there is nothing to do.
     ///
     /// # Blocking
     ///
@@ -72,44 +58,61 @@ impl<H: Park> Worker<H> {
     /// # Context
     ///
     /// Any thread that may call [`Park::park`].
+    ///
+    /// ```
+    /// use slotted::{Executor, Shutdown, Spawn, StdHost, Worker};
+    ///
+    /// struct OwnThreads;
+    ///
+    /// impl Spawn<StdHost> for OwnThreads {
+    ///     type Error = std::io::Error;
+    ///     fn spawn(&self, worker: Worker<'static, StdHost>) -> Result<(), Self::Error> {
+    ///         std::thread::Builder::new().spawn(|| worker.run()).map(drop)
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<2, 8> = Executor::new();
+    /// EXECUTOR.start(&OwnThreads).unwrap();
+    /// assert_eq!(EXECUTOR.submit(|| 6 * 7).unwrap().result(), Ok(42));
+    /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
+    /// ```
     pub fn run(mut self) {
-        let Some((registry, worker)) = self.attach() else {
-            return;
-        };
-        let (searching, mut tired) = (Cell::new(false), false);
+        let Some(seat) = self.attach() else { return };
+        let registry = self.registry;
+        let (searching, mut sleepy) = (Cell::new(false), false);
         let mut round = 0;
-        let broken_off = unwind::Bomb::new(|| registry.lose(worker, searching.get()));
+        let broken_off = unwind::Bomb::new(|| registry.lose_worker(seat.worker(), searching.get()));
         // Endless for a reason: ends with the executor.
         loop {
-            match registry.look(worker, searching.take(), tired) {
-                Look::Task(running) => {
-                    execute(registry, running, Some(worker));
-                    (tired, round) = (false, 0);
+            match registry.find_work(seat, searching.take(), sleepy) {
+                Work::Task(running) => {
+                    execute(registry, running, Some(seat));
+                    (sleepy, round) = (false, 0);
                 }
-                Look::Nothing => {
+                Work::Nothing => {
                     searching.set(true);
-                    tired = true;
-                    // Goes on where it was when the last look found that somebody else had been
-                    // faster.
-                    while H::relax(round) {
+                    sleepy = true;
+                    // Keeps the spin count from the last round if another worker took the task
+                    // that this one saw.
+                    while H::spin(round) {
                         round = round.saturating_add(1);
                         if registry.shared().is_worth_a_look() {
-                            tired = false;
+                            sleepy = false;
                             break;
                         }
                     }
                 }
-                Look::Idle => {
-                    let mut lingered = 0;
-                    while !registry.shared().is_worth_a_look() && H::linger(lingered) {
-                        lingered = lingered.saturating_add(1);
+                Work::Idle => {
+                    let mut yields = 0;
+                    while !registry.shared().is_worth_a_look() && H::yield_now(yields) {
+                        yields = yields.saturating_add(1);
                     }
                     if !registry.shared().is_worth_a_look() {
                         H::park();
                     }
-                    (tired, round) = (false, 0);
+                    (sleepy, round) = (false, 0);
                 }
-                Look::Leave => break,
+                Work::Leave => break,
             }
         }
         broken_off.defuse();
@@ -118,186 +121,195 @@ impl<H: Park> Worker<H> {
     /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in
     /// an interrupt handler.
     ///
-    /// Nobody unparks a worker that is driven this way: whoever finds [`Ran::Nothing`] looks again
-    /// when its loop, or the interrupt it lives in, comes round. A thread that wants to sleep
-    /// until there is a task calls [`run`](Self::run).
+    /// The host is told by [`Park::ready`] when there is work. A loop that has no other reason to
+    /// come round may sleep until then.
     ///
     /// # Blocking
     ///
     /// As long as the task takes.
+    ///
+    /// ```
+    /// use slotted::{Executor, Ran, Shutdown, Spawn, StdHost, Worker};
+    /// use std::sync::Mutex;
+    ///
+    /// /// Keeps the worker for a loop of the caller's own.
+    /// #[derive(Default)]
+    /// struct SuperLoop(Mutex<Option<Worker<'static>>>);
+    ///
+    /// impl Spawn<StdHost> for SuperLoop {
+    ///     type Error = ();
+    ///     fn spawn(&self, worker: Worker<'static>) -> Result<(), ()> {
+    ///         *self.0.lock().unwrap() = Some(worker);
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// let host = SuperLoop::default();
+    /// EXECUTOR.start(&host).unwrap();
+    /// let mut worker = host.0.into_inner().unwrap().unwrap();
+    /// let mut handle = EXECUTOR.submit(|| 6 * 7).unwrap();
+    /// assert_eq!(worker.run_one(), Ran::Task);
+    /// assert_eq!(worker.run_one(), Ran::Nothing);
+    /// assert_eq!(handle.try_result(), Some(Ok(42)));
+    /// EXECUTOR.begin_shutdown(Shutdown::Drain);
+    /// assert_eq!(worker.run_one(), Ran::Left);
+    /// ```
     pub fn run_one(&mut self) -> Ran {
-        let Some((registry, worker)) = self.attach() else {
+        let Some(seat) = self.attach() else {
             return Ran::Left;
         };
-        match registry.look_once(worker) {
-            Look::Task(running) => {
-                execute(registry, running, Some(worker));
+        match self.registry.find_work_once(seat) {
+            Work::Task(running) => {
+                execute(self.registry, running, Some(seat));
                 Ran::Task
             }
-            // A loop of the host's own does not park: nobody needs to wake it.
-            Look::Nothing | Look::Idle => Ran::Nothing,
-            Look::Leave => {
+            Work::Nothing | Work::Idle => Ran::Nothing,
+            Work::Leave => {
                 self.leave();
                 Ran::Left
             }
         }
     }
 
-    /// The worker's number: from 0 to `WORKERS - 1`.
-    #[must_use]
-    pub fn index(&self) -> usize {
-        self.home().map_or(0, |(_, worker)| usize::from(worker))
+    /// Waits until [`run_one`](Self::run_one) has something to do: a task, or to leave. So a worker
+    /// can be a task of another async executor: embassy's, RTIC's, tokio's.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping the future loses nothing: another worker is woken instead, if there is work.
+    ///
+    /// ```no_run
+    /// use slotted::{Ran, Worker};
+    ///
+    /// async fn work(mut worker: Worker<'static>) {
+    ///     loop {
+    ///         worker.ready().await;
+    ///         if worker.run_one() == Ran::Left {
+    ///             break;
+    ///         }
+    ///     }
+    /// }
+    /// ```
+    pub fn ready(&mut self) -> Ready<'_, 'e, H> {
+        Ready {
+            worker: self,
+            registered: false,
+        }
     }
 
-    /// The worker as one pointer, for an entry point that takes a `void *`. Get it back with
-    /// [`from_raw`](Self::from_raw).
-    #[must_use = "a worker that is never run keeps its executor from shutting down"]
+    /// The worker's number: from 0 to `WORKERS`, which is the first that none has.
+    #[must_use]
+    pub fn index(&self) -> usize {
+        usize::from(self.number)
+    }
+
+    /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or
+    /// its hook failed.
+    fn attach(&mut self) -> Option<Seat> {
+        let is_new = !self.attached;
+        if is_new {
+            let bit = 1_usize << self.number;
+            self.attached = self
+                .registry
+                .roster(|roster| roster.attach(bit, self.epoch));
+            if !self.attached {
+                return None;
+            }
+        }
+        self.bind();
+        if is_new && !self.run_start_hook() {
+            self.leave();
+            return None;
+        }
+        Some(self.cell().seat(self.number))
+    }
+
+    /// Makes the calling thread the one that others wake and that knows itself as the worker.
+    fn bind(&self) {
+        let (cell, thread) = (self.cell(), H::current_id());
+        if !cell.is_run_by(thread) {
+            drop(cell.replace_sleeper(Waiter::current()));
+            self.registry.waits().with(|_| cell.bind(thread));
+        }
+    }
+
+    /// Returns false if the hook failed and the executor is broken.
+    fn run_start_hook(&self) -> bool {
+        let Some((hook, break_down)) = self.registry.shared().on_worker_start else {
+            return true;
+        };
+        let started = unwind::catch(|| hook(self.index()));
+        let succeeded = matches!(started, Ok(Ok(())));
+        if !succeeded {
+            unwind::discard(started);
+            break_down(self.registry);
+        }
+        succeeded
+    }
+
+    /// Unbinds the worker and takes it off the roster. Does nothing the second time.
+    fn leave(&mut self) {
+        let attached = core::mem::replace(&mut self.attached, false);
+        if attached {
+            if let Some(hook) = self.registry.shared().on_worker_exit {
+                unwind::contain(|| hook(usize::from(self.number)));
+            }
+            unwind::discard(self.cell().unbind());
+        }
+        let waiter = self
+            .registry
+            .roster(|roster| roster.leave(1 << self.number, self.epoch, attached));
+        self.registry.notify(waiter);
+    }
+}
+
+impl<H: Park> Worker<'static, H> {
+    /// Makes the worker one pointer, for a C entry point: the argument of an RTOS task, say.
+    /// [`from_raw`](Self::from_raw) makes it a worker again. Forgotten in between, the worker never
+    /// leaves.
+    #[must_use = "a worker that is not made whole again never leaves"]
     pub fn into_raw(self) -> *mut () {
-        self.cell().desk.with(|desk| {
-            desk.raw_epoch.set(self.epoch);
-            desk.raw_attached.set(self.attached);
+        let cell = self.cell();
+        cell.put_raw(RawWorker {
+            registry: self.registry,
+            number: self.number,
+            epoch: self.epoch,
+            attached: self.attached,
         });
-        let pointer = self.cell.as_ptr().cast::<()>();
         core::mem::forget(self);
-        pointer
+        core::ptr::from_ref(cell).cast_mut().cast()
     }
 
     /// The worker that [`into_raw`](Self::into_raw) made a pointer of.
     ///
+    /// A pointer that is used a second time gives a worker that is stale: it leaves at once.
+    ///
     /// # Safety
     ///
-    /// - `pointer` comes from `Worker::<H>::into_raw`, for the same `H`, and is used at most once.
-    pub unsafe fn from_raw(pointer: *mut ()) -> Self {
-        // SAFETY: it was a `&'static WorkerCell<H>`, and by *Lent* the cell is there as long as the
-        // worker is.
-        let cell = unsafe { &*pointer.cast_const().cast::<WorkerCell<H>>() };
-        // Of several pointers to one cell, left over from starts that were refused, one finds the
-        // note.
-        let (epoch, attached) = cell.desk.with(|desk| {
-            (
-                desk.raw_epoch.replace(STALE),
-                desk.raw_attached.replace(false),
-            )
-        });
+    /// - `raw` comes from [`into_raw`](Self::into_raw) of a worker with the same host `H`.
+    pub unsafe fn from_raw(raw: *mut ()) -> Self {
+        // SAFETY: the caller's promise: a cell of a `'static` executor, shared.
+        let cell = unsafe { &*raw.cast_const().cast::<WorkerCell<H>>() };
+        let Some(raw) = cell.take_raw() else {
+            unreachable!("`into_raw` left the parts")
+        };
         Self {
-            cell: NonNull::from(cell),
-            epoch,
-            attached,
+            registry: raw.registry,
+            number: raw.number,
+            epoch: raw.epoch,
+            attached: raw.attached,
         }
-    }
-
-    /// The executor and our number in it. Told by the address of our cell.
-    fn home(&self) -> Option<(Registry<'static, H>, u16)> {
-        let registry = self.cell().desk.with(|desk| desk.home.get())?;
-        let place = registry
-            .workers()
-            .iter()
-            .position(|cell| core::ptr::eq(cell, self.cell.as_ptr()))?;
-        Some((registry, place as u16)) // at most as many workers as bits in a word
-    }
-
-    /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or its
-    /// hook failed.
-    fn attach(&mut self) -> Option<(Registry<'static, H>, u16)> {
-        let (registry, worker) = self.home()?;
-        if self.attached {
-            self.sit_down();
-            return Some((registry, worker));
-        }
-        let bit = 1_usize << worker;
-        self.attached = registry.shared().ready.with(|ready| {
-            let ours = ready.epoch.get() == self.epoch
-                && ready.issued.get() & bit != 0
-                && ready.attached.get() & bit == 0;
-            if ours {
-                ready.attached.set(ready.attached.get() | bit);
-            }
-            ours
-        });
-        if !self.attached {
-            return None;
-        }
-        self.sit_down();
-        if let Some((hook, break_down)) = registry.shared().on_worker_start {
-            let started = unwind::catch(|| hook(usize::from(worker)));
-            if !matches!(started, Ok(Ok(()))) {
-                unwind::discard(started);
-                break_down(registry);
-                self.leave();
-                return None;
-            }
-        }
-        Some((registry, worker))
-    }
-
-    /// Makes the calling thread the one that others wake and that knows itself as the worker.
-    fn sit_down(&self) {
-        let id = H::current_id();
-        // Relaxed: other threads only compare it with their own numbers.
-        if self.cell().id.load(Ordering::Relaxed) != id {
-            let thread = H::current();
-            drop(
-                self.cell()
-                    .desk
-                    .with(|desk| desk.thread.replace(Some(thread))),
-            );
-            self.cell().id.store(id, Ordering::Relaxed); // as above
-        }
-    }
-
-    /// Unbinds the worker and takes it off the executor's books. Does nothing the second time.
-    fn leave(&mut self) {
-        let Some((registry, worker)) = self.home() else {
-            return;
-        };
-        let bit = 1_usize << worker;
-        let attached = core::mem::replace(&mut self.attached, false);
-        if attached {
-            if let Some(hook) = registry.shared().on_worker_exit {
-                unwind::contain(|| hook(usize::from(worker)));
-            }
-            self.cell().id.store(0, Ordering::Relaxed); // as in `sit_down`
-            drop(self.cell().desk.with(|desk| desk.thread.take()));
-        }
-        let closer = registry.shared().ready.with(|ready| {
-            if attached {
-                ready.attached.set(ready.attached.get() & !bit);
-            }
-            if ready.epoch.get() == self.epoch && ready.attached.get() & bit == 0 {
-                ready.issued.set(ready.issued.get() & !bit);
-            }
-            if ready.issued.get() == 0 || ready.attached.get() == 0 {
-                ready.closer.take()
-            } else {
-                Waiter::None
-            }
-        });
-        registry.notify(closer);
     }
 }
 
-impl<H: Park> Drop for Worker<H> {
+impl<H: Park> Drop for Worker<'_, H> {
     fn drop(&mut self) {
-        let Some((registry, _)) = self.home() else {
-            return;
-        };
         self.leave();
-        let shared = registry.shared();
-        let owner = shared.owner.with(|owner| {
-            let thread = owner.take();
-            owner.set(thread.clone());
-            thread
-        });
-        // Release: the owner sees all that this worker did. The last touch (*Lent*): `owner` is
-        // ours.
-        shared.alive.fetch_sub(1, Ordering::Release);
-        if let Some(owner) = owner {
-            H::unpark(&owner);
-        }
     }
 }
 
-impl<H: Park> fmt::Debug for Worker<H> {
+impl<H: Park> fmt::Debug for Worker<'_, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Worker")
             .field("index", &self.index())
@@ -305,35 +317,92 @@ impl<H: Park> fmt::Debug for Worker<H> {
     }
 }
 
+/// What [`Worker::ready`] returns.
+#[must_use = "futures do nothing unless they are polled"]
+pub struct Ready<'w, 'e, H: Park> {
+    worker: &'w mut Worker<'e, H>,
+    /// True if the worker's waker and idle bit may be set.
+    registered: bool,
+}
+
+impl<H: Park> Ready<'_, '_, H> {
+    /// Takes waker and idle bit away. What the worker was woken for, another one does.
+    fn deregister(&mut self) {
+        if core::mem::replace(&mut self.registered, false) {
+            // The next call binds the thread that makes it.
+            unwind::discard(self.worker.cell().unbind());
+            let (registry, number) = (self.worker.registry, self.worker.number);
+            registry.lose_worker(number, false);
+        }
+    }
+}
+
+impl<H: Park> Future for Ready<'_, '_, H> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.get_mut();
+        // Stale, or its hook failed: `run_one` says so.
+        if this.worker.attach().is_none() {
+            return Poll::Ready(());
+        }
+        let waker = Waiter::Waker(context.waker().clone());
+        this.registered = true;
+        unwind::discard(this.worker.cell().replace_sleeper(waker));
+        if this.worker.registry.rest_worker(this.worker.number) {
+            return Poll::Pending;
+        }
+        this.registered = false;
+        unwind::discard(this.worker.cell().unbind());
+        Poll::Ready(())
+    }
+}
+
+impl<H: Park> Drop for Ready<'_, '_, H> {
+    fn drop(&mut self) {
+        self.deregister();
+    }
+}
+
+impl<H: Park> fmt::Debug for Ready<'_, '_, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ready")
+            .field("worker", &self.worker.index())
+            .finish_non_exhaustive()
+    }
+}
+
 /// What [`Worker::run_one`] did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[must_use = "`Left` means that the worker is not to be called again"]
 pub enum Ran {
-    /// A task was run, or a future polled.
+    /// The worker ran a task, or polled a future.
     Task,
     /// There was nothing to run.
     Nothing,
-    /// The executor has shut down, or was never this worker's: it has left.
+    /// The executor has shut down, or was never this worker's: the worker has left.
     Left,
 }
 
-/// Ends every accepted task as broken and refuses all others.
+/// Ends every accepted task as broken and refuses all others. Its worker has not left, so no other
+/// life begins meanwhile.
 pub(crate) fn break_down<H: Park>(registry: Registry<'_, H>) {
-    registry.set_mode(|ready| ready.broken.set(true));
-    // Bound: what was accepted before; nothing is now.
-    while let Some(running) = registry.take_next(None) {
-        complete(registry, running.abandon());
-    }
+    registry.change_roster(|roster| roster.break_down());
+    let abandon_queued = || {
+        // Bound: what was accepted before; nothing is now.
+        while let Some(running) = registry.take_next(registry.current_seat()) {
+            complete(registry, running.abandon());
+        }
+    };
+    abandon_queued();
+    // Bound: the number of slots.
     for index in 0..registry.capacity() {
-        let slot = registry.slot(index);
-        // Resting, it is in no list, and scheduled by us, nobody else puts it into one.
-        if let Some(running) = if slot.schedule() { slot.start() } else { None } {
+        if let Some(running) = registry.start_resting(index) {
             complete(registry, running.abandon());
         }
     }
     // What a waker put into the queue meanwhile.
-    while let Some(running) = registry.take_next(None) {
-        complete(registry, running.abandon());
-    }
+    abandon_queued();
     registry.wake_all();
 }

@@ -9,14 +9,22 @@ use crate::host::Park;
 /// Only the containers below: the lists of a group rest on a storage that always shows the same
 /// handles.
 mod sealed {
+    use crate::handle::JoinHandle;
+    use crate::host::Park;
+
+    /// What a container may hold.
+    pub trait Held {}
+    impl<T, H: Park> Held for JoinHandle<'_, T, H> {}
+    impl<T, H: Park> Held for Option<JoinHandle<'_, T, H>> {}
+
     pub trait Sealed {}
-    impl<T, const N: usize> Sealed for [T; N] {}
-    impl<T, const N: usize> Sealed for heapless::Vec<T, N> {}
+    impl<V: Held, const N: usize> Sealed for [V; N] {}
+    impl<V: Held, const N: usize> Sealed for heapless::Vec<V, N> {}
     #[cfg(feature = "std")]
-    impl<T> Sealed for std::vec::Vec<T> {}
+    impl<V: Held> Sealed for std::vec::Vec<V> {}
 }
 
-/// Handles with fixed places, which are emptied one by one: an array, a [`heapless::Vec`], or (with
+/// Handles with fixed places, which are emptied one by one: an array, a `heapless::Vec`, or (with
 /// `std`) a `Vec` of options. Sealed.
 pub trait Storage<'e, T, H: Park>:
     sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
@@ -30,7 +38,7 @@ impl<'e, T, H: Park, S> Storage<'e, T, H> for S where
 {
 }
 
-/// Handles that [`as_completed`](crate::as_completed) takes: an array, a [`heapless::Vec`], or
+/// Handles that [`as_completed`](crate::as_completed) takes: an array, a `heapless::Vec`, or
 /// (with `std`) a `Vec`. Sealed.
 pub trait IntoHandles<'e, T, H: Park>: sealed::Sealed {
     /// What the handles are kept in while they are waited for.

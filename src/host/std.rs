@@ -60,7 +60,7 @@ impl Park for StdHost {
     }
 
     #[inline]
-    fn relax(round: u32) -> bool {
+    fn spin(round: u32) -> bool {
         let spins = round < SPIN_ROUNDS;
         if spins {
             core::hint::spin_loop();
@@ -68,7 +68,7 @@ impl Park for StdHost {
         spins
     }
 
-    fn linger(round: u32) -> bool {
+    fn yield_now(round: u32) -> bool {
         std::thread_local! {
             static PARKS: Cell<u32> = const { Cell::new(0) };
         }

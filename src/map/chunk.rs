@@ -3,7 +3,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::{Map, Work};
+use super::{Map, Window};
 use crate::error::TaskError;
 use crate::host::Park;
 use crate::unwind;
@@ -21,27 +21,14 @@ impl<I: Iterator, const N: usize> Iterator for Chunks<I, N> {
     }
 }
 
-/// Work on a chunk: on each of its items, each with an outcome of its own.
-#[derive(Clone, Debug)]
-pub struct EachOf<W, const N: usize>(W);
+/// The outcomes of one chunk.
+type Outcomes<T, const N: usize> = heapless::Vec<Result<T, TaskError>, N>;
 
-impl<A, W: Work<A>, const N: usize> Work<heapless::Vec<A, N>> for EachOf<W, N> {
-    type Output = heapless::Vec<Result<W::Output, TaskError>, N>;
-
-    fn work(self, items: heapless::Vec<A, N>) -> Self::Output {
-        let one = |item| {
-            let work = self.0.clone();
-            unwind::catch(|| work.work(item)).map_err(TaskError::Panicked)
-        };
-        items.into_iter().map(one).collect()
-    }
-}
-
-impl<'e, const QUEUE: usize, const SLOT_BYTES: usize, G, I, W, H, P>
-    Map<'e, QUEUE, SLOT_BYTES, G, I, W, H, P>
+impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
+    Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
     I: Iterator,
-    W: Work<I::Item>,
+    F: Fn(I::Item) -> T + Clone,
     H: Park,
 {
     /// Gives each task `N` items at a time. They lie in the task's slot together, and so do their
@@ -56,40 +43,62 @@ where
     /// # Python
     ///
     /// `map(chunksize=…)`, which only process pools heed.
+    ///
+    /// ```
+    /// use slotted::Executor;
+    ///
+    /// let executor: Executor<0, 4, 256> = Executor::new();
+    /// let squares = executor.map(1..=5, |n: u32| n * n).chunksize::<2>();
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 55);
+    /// assert_eq!(executor.stats().completed, 3);
+    /// ```
     #[track_caller]
-    #[allow(
+    #[expect(
         clippy::type_complexity,
         reason = "an iterator's type is not written by hand"
     )]
     pub fn chunksize<const N: usize>(
         self,
-    ) -> Chunked<Map<'e, QUEUE, SLOT_BYTES, G, Chunks<I, N>, EachOf<W, N>, H, P>, W::Output, N>
-    {
+    ) -> Chunked<
+        Map<
+            'e,
+            WINDOW,
+            SLOT_BYTES,
+            S,
+            Chunks<I, N>,
+            impl Fn(heapless::Vec<I::Item, N>) -> Outcomes<T, N> + Clone,
+            Outcomes<T, N>,
+            H,
+            P,
+        >,
+        T,
+        N,
+    > {
         const {
             assert!(
                 N > 0,
                 "slotted: a chunk needs at least one item: raise the chunk size"
-            )
-        };
+            );
+        }
         self.assert_unstarted();
-        let Self {
-            gate,
-            items,
-            work,
-            patience,
-            size,
-            help,
-            state: _,
-            flight,
-        } = self;
-        let order = flight.order;
-        let map = Map::with(
-            gate,
-            Chunks(items),
-            EachOf(work),
-            patience,
-            (size, help, order),
-        );
+        let function = self.function;
+        let on_chunk = move |chunk: heapless::Vec<I::Item, N>| {
+            let on_item = |item| {
+                let function = function.clone();
+                unwind::catch(|| function(item)).map_err(TaskError::Panicked)
+            };
+            chunk.into_iter().map(on_item).collect()
+        };
+        let map = Map {
+            submit: self.submit,
+            items: Chunks(self.items),
+            function: on_chunk,
+            timeout: self.timeout,
+            size: self.size,
+            run_unstarted: self.run_unstarted,
+            progress: self.progress,
+            window: Window::new(self.window.order()),
+        };
         Chunked {
             map,
             chunk: heapless::Vec::new().into_iter(),
@@ -106,6 +115,15 @@ pub struct Chunked<M, T, const N: usize> {
 
 impl<M, T, const N: usize> Chunked<M, T, N> {
     /// The map over chunks: to [`detach`](Map::detach) it, say.
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 4, 256> = Executor::new();
+    /// let mut squares = executor.map(1..=5, |n: u32| n * n).chunksize::<2>();
+    /// assert_eq!(squares.next(), Some(Ok(1)));
+    /// squares.into_inner().detach();
+    /// assert_eq!(executor.run_until_idle(), 2);
+    /// ```
     pub fn into_inner(self) -> M {
         self.map
     }
@@ -113,7 +131,7 @@ impl<M, T, const N: usize> Chunked<M, T, N> {
 
 impl<M, T, const N: usize> Iterator for Chunked<M, T, N>
 where
-    M: Iterator<Item = Result<heapless::Vec<Result<T, TaskError>, N>, TaskError>>,
+    M: Iterator<Item = Result<Outcomes<T, N>, TaskError>>,
 {
     type Item = Result<T, TaskError>;
 
@@ -132,7 +150,7 @@ where
 }
 
 impl<M, T, const N: usize> FusedIterator for Chunked<M, T, N> where
-    M: FusedIterator<Item = Result<heapless::Vec<Result<T, TaskError>, N>, TaskError>>
+    M: FusedIterator<Item = Result<Outcomes<T, N>, TaskError>>
 {
 }
 

@@ -1,15 +1,17 @@
-//! An executor's memory: everything inline, all of it zero at the start; and how it is found once
-//! its capacities are erased.
+//! An executor's memory: everything inline, all of it zero at the start; and how code finds things
+//! in it once the capacities are erased.
 //!
-//! A [`Registry`] is a pointer to the memory and one to a table of where things are in it, which
-//! the compiler makes for each kind of executor: as a trait object, but a look at a slot is an
-//! address calculation, not a call.
+//! A [`Registry`] is a pointer to the memory and one to its [`Layout`], which the compiler makes
+//! for each type of executor. It is a trait object in effect, but a look at a slot is an address
+//! calculation, not a call. A [`Submitter`] is a registry whose slots are known to have
+//! `SLOT_BYTES` bytes.
 //!
 //! Invariants:
 //!
-//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`,
-//!   and may be used for all of it.
-//! - **True Map.** A registry's [`Geometry`] is that of the core it points to.
+//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`, and
+//!   may be used for all of it.
+//! - **True Map.** A registry's [`Layout`] is that of the core it points to.
+//! - **Home.** A slot's `home`, once set, is the [`Layout`] of the core that holds the slot.
 //!
 //! `unsafe` here: the pointers.
 
@@ -17,24 +19,28 @@ use core::marker::PhantomData;
 use core::mem::{offset_of, size_of};
 use core::ptr::NonNull;
 
+use super::shared::NotifyListeners;
 use super::{Shared, WorkerCell};
-use crate::host::Park;
-use crate::queue::{Index, Link, Links};
-use crate::slot::{Claim, Room, Slot, SlotRef, Vacancy};
+use crate::host::{DefaultHost, Park};
+use crate::list::{Index, Link, Links};
+use crate::slot::{Claim, ErasedClaim, Slot, SlotRef, SlotStorage};
 use crate::sync::{Lock, array, const_fn};
-use crate::waiter::{WaitCell, Waits};
+use crate::wait_table::{WaitCell, WaitTable};
+
+/// The wait table of an executor.
+pub(crate) type Waits<H, C = [WaitCell<H>]> = WaitTable<H, NotifyListeners<H>, C>;
 
 /// What an [`Executor`](crate::Executor) is made of.
 #[repr(C)]
 pub(crate) struct Core<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> {
     pub(crate) shared: Shared<H>,
     workers: [WorkerCell<H>; WORKERS],
-    slots: [Room<SLOT_BYTES>; QUEUE],
+    slots: [SlotStorage<SLOT_BYTES>; QUEUE],
     waits: Lock<Waits<H, [WaitCell<H>; QUEUE]>>,
 }
 
 /// Where things are in a core. Distances in bytes from its start, where `shared` is.
-struct Geometry {
+struct Layout {
     slots_at: usize,
     slot_size: usize,
     slot_bytes: usize,
@@ -47,9 +53,9 @@ struct Geometry {
 impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     Core<WORKERS, QUEUE, SLOT_BYTES, H>
 {
-    const GEOMETRY: Geometry = Geometry {
+    const LAYOUT: Layout = Layout {
         slots_at: offset_of!(Self, slots),
-        slot_size: size_of::<Room<SLOT_BYTES>>(),
+        slot_size: size_of::<SlotStorage<SLOT_BYTES>>(),
         slot_bytes: SLOT_BYTES,
         workers_at: offset_of!(Self, workers),
         waits_at: offset_of!(Self, waits),
@@ -60,53 +66,40 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     const_fn! {
         pub(crate) const fn new() -> Self {
             const {
-                assert!(QUEUE > 0, "slotted: an executor without slots can hold no task: raise QUEUE");
-                assert!(QUEUE <= 65_534, "slotted: slots are numbered with 16 bits: lower QUEUE to 65534");
+                assert!(
+                    QUEUE > 0,
+                    "slotted: an executor without slots can hold no task: raise QUEUE"
+                );
+                assert!(
+                    QUEUE <= 65_534,
+                    "slotted: slots are numbered with 16 bits: lower QUEUE to 65534"
+                );
                 assert!(
                     WORKERS < usize::BITS as usize,
-                    "slotted: idle workers are bits of one machine word, and one is not theirs: lower WORKERS below its width"
+                    "slotted: idle workers are bits of one machine word, and one is the driver's: \
+                     lower WORKERS below its width"
                 );
             }
             Self {
                 shared: Shared::new(),
                 workers: array!(WORKERS, WorkerCell::new()),
-                slots: array!(QUEUE, Room::new()),
-                waits: Lock::new(Waits::new()),
+                slots: array!(QUEUE, SlotStorage::new()),
+                waits: Lock::new(WaitTable::new()),
             }
-        }
-    }
-
-    /// The core a slot is in.
-    ///
-    /// # Safety
-    ///
-    /// - The slot is of a core of this very type, which is there, shared, for `'e`.
-    pub(crate) unsafe fn around<'e>(slot: SlotRef<'e>) -> Registry<'e, H> {
-        let distance =
-            Self::GEOMETRY.slots_at + usize::from(slot.index()) * Self::GEOMETRY.slot_size;
-        let core = slot.as_ptr().wrapping_byte_sub(distance).cast_mut();
-        // SAFETY: *Whole*: the slot's pointer was made from one to the whole core
-        // (`Registry::slot`), which is not null.
-        let core = unsafe { NonNull::new_unchecked(core) };
-        Registry {
-            core,
-            geometry: const { &Self::GEOMETRY },
-            host: PhantomData,
-            life: PhantomData,
         }
     }
 }
 
-/// An executor with its capacities erased: the heart, as handles and workers see it.
+/// An executor with its capacities erased, as handles and workers see it.
 pub(crate) struct Registry<'e, H: Park> {
     core: NonNull<()>,
-    geometry: &'static Geometry,
+    layout: &'static Layout,
     /// `H` as in a trait object: neither shrunk nor stretched.
     host: PhantomData<fn(H) -> H>,
     life: PhantomData<&'e ()>,
 }
 
-// SAFETY: it is a `&Core`, and `of` checks that that is `Sync`.
+// SAFETY: it is a `&Core`, and `of` checks that a core is `Sync`.
 unsafe impl<H: Park> Send for Registry<'_, H> {}
 // SAFETY: as above.
 unsafe impl<H: Park> Sync for Registry<'_, H> {}
@@ -135,21 +128,7 @@ impl<'e, H: Park> Registry<'e, H> {
         }
         Self {
             core: shared(core),
-            geometry: const { &Core::<WORKERS, QUEUE, SLOT_BYTES, H>::GEOMETRY },
-            host: PhantomData,
-            life: PhantomData,
-        }
-    }
-
-    /// The same executor, as if it lived for ever.
-    ///
-    /// # Safety
-    ///
-    /// - The core is there, shared, as long as anything made of the result is used.
-    pub(crate) unsafe fn stretch(self) -> Registry<'static, H> {
-        Registry {
-            core: self.core,
-            geometry: self.geometry,
+            layout: const { &Core::<WORKERS, QUEUE, SLOT_BYTES, H>::LAYOUT },
             host: PhantomData,
             life: PhantomData,
         }
@@ -164,15 +143,15 @@ impl<'e, H: Park> Registry<'e, H> {
     /// How many slots there are.
     #[inline(always)]
     pub(crate) fn capacity(self) -> u16 {
-        self.geometry.slots
+        self.layout.slots
     }
 
     #[inline]
     pub(crate) fn slot(self, index: Index) -> SlotRef<'e> {
-        if index >= self.geometry.slots {
+        if index >= self.layout.slots {
             no_such_slot()
         }
-        let distance = self.geometry.slots_at + usize::from(index) * self.geometry.slot_size;
+        let distance = self.layout.slots_at + usize::from(index) * self.layout.slot_size;
         // SAFETY: *True Map*: a slot of this core begins there.
         let slot = unsafe { self.core.byte_add(distance) };
         // SAFETY: *Whole Core*.
@@ -181,40 +160,64 @@ impl<'e, H: Park> Registry<'e, H> {
 
     pub(crate) fn workers(self) -> &'e [WorkerCell<H>] {
         // SAFETY: *True Map*: the first worker's cell is there, or would be.
-        let first = unsafe { self.core.byte_add(self.geometry.workers_at) };
+        let first = unsafe { self.core.byte_add(self.layout.workers_at) };
+        let count = usize::from(self.layout.workers);
         // SAFETY: *Whole Core*; *True Map*: so many follow each other.
-        unsafe {
-            core::slice::from_raw_parts(first.cast().as_ptr(), usize::from(self.geometry.workers))
-        }
+        unsafe { core::slice::from_raw_parts(first.cast().as_ptr(), count) }
     }
 
     #[inline(always)]
     pub(crate) fn has_workers(self) -> bool {
-        self.geometry.workers != 0
+        self.layout.workers != 0
     }
 
     pub(crate) fn waits(self) -> &'e Lock<Waits<H>> {
         // SAFETY: *True Map*: the lock is there.
-        let waits = unsafe { self.core.byte_add(self.geometry.waits_at) };
-        let waits = core::ptr::slice_from_raw_parts(
-            waits.as_ptr().cast_const(),
-            usize::from(self.geometry.slots),
-        );
+        let waits = unsafe { self.core.byte_add(self.layout.waits_at) };
+        let count = usize::from(self.layout.slots);
+        let waits = core::ptr::slice_from_raw_parts(waits.as_ptr().cast_const(), count);
         // SAFETY: *Whole Core*; *True Map*: it ends in so many cells; this is the pointer that
         // unsizing a reference to it would give.
         unsafe { &*(waits as *const Lock<Waits<H>>) }
     }
 
-    /// Makes a slot that was taken out of the free list ours.
-    pub(crate) fn vacate(self, index: Index) -> Option<Vacancy<'e>> {
+    /// Makes a slot that was taken out of the free list the caller's.
+    pub(crate) fn erased_claim(self, index: Index) -> Option<ErasedClaim<'e>> {
         // SAFETY: *True Map*: all slots have so many bytes.
-        unsafe { Vacancy::new(self.slot(index), index, self.geometry.slot_bytes) }
+        unsafe { ErasedClaim::new(self.slot(index), index, self.layout.slot_bytes) }
     }
 
-    /// Whether both are the same executor.
+    /// Returns true if both are the same executor.
     #[inline(always)]
     pub(crate) fn is(self, other: Registry<'_, H>) -> bool {
         self.core == other.core
+    }
+
+    /// Lets [`of_slot`](Self::of_slot) find the executor from one of its slots.
+    pub(crate) fn note_home(self, slot: SlotRef<'e>) {
+        slot.set_home(core::ptr::from_ref(self.layout).cast_mut().cast());
+    }
+
+    /// The executor that holds a slot.
+    ///
+    /// # Safety
+    ///
+    /// - The slot is of a core with the host `H`, which is there, shared, for `'e`.
+    /// - [`note_home`](Self::note_home) was called for the slot before.
+    pub(crate) unsafe fn of_slot(slot: SlotRef<'e>) -> Self {
+        // SAFETY: *Home*: a `&'static Layout`, set before by the second condition.
+        let layout: &'static Layout = unsafe { &*slot.home().cast_const().cast() };
+        let distance = layout.slots_at + usize::from(slot.index()) * layout.slot_size;
+        let core = slot.as_ptr().wrapping_byte_sub(distance).cast_mut();
+        // SAFETY: *Whole*: the slot's pointer was made from one to the whole core, which is not
+        // null.
+        let core = unsafe { NonNull::new_unchecked(core) };
+        Registry {
+            core,
+            layout,
+            host: PhantomData,
+            life: PhantomData,
+        }
     }
 }
 
@@ -225,19 +228,42 @@ impl<H: Park> Links for Registry<'_, H> {
     }
 }
 
-/// An executor whose slots are known to have `SLOT_BYTES` bytes.
-pub(crate) struct Rooms<'e, const SLOT_BYTES: usize, H: Park>(Registry<'e, H>);
+/// Takes tasks for an executor, without the numbers of workers and slots in its type: what a
+/// library takes as an argument.
+///
+/// `Copy`. It borrows the executor, which makes it: [`Executor::submitter`]. What each call means
+/// is said at [`Executor`], call by call.
+///
+/// [`Executor`]: crate::Executor
+/// [`Executor::submitter`]: crate::Executor::submitter
+///
+/// ```
+/// use slotted::{Executor, Refusal, Submitter, TaskError};
+///
+/// fn sum_in_background(pool: Submitter<'_>, numbers: [u32; 4]) -> Result<u32, TaskError> {
+///     match pool.submit(move || numbers.iter().sum()) {
+///         Ok(handle) => handle.result(),
+///         Err(refused) => Ok(refused.into_inner()()), // full: the caller does it
+///     }
+/// }
+///
+/// let small: Executor<0, 1> = Executor::new();
+/// let large: Executor<0, 100> = Executor::new();
+/// assert_eq!(sum_in_background(small.submitter(), [1, 2, 3, 4]), Ok(10));
+/// assert_eq!(sum_in_background(large.submitter(), [1, 2, 3, 4]), Ok(10));
+/// ```
+pub struct Submitter<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost>(Registry<'e, H>);
 
-impl<const SLOT_BYTES: usize, H: Park> Clone for Rooms<'_, SLOT_BYTES, H> {
+impl<const SLOT_BYTES: usize, H: Park> Clone for Submitter<'_, SLOT_BYTES, H> {
     #[inline(always)]
     fn clone(&self) -> Self {
         *self
     }
 }
 
-impl<const SLOT_BYTES: usize, H: Park> Copy for Rooms<'_, SLOT_BYTES, H> {}
+impl<const SLOT_BYTES: usize, H: Park> Copy for Submitter<'_, SLOT_BYTES, H> {}
 
-impl<'e, const SLOT_BYTES: usize, H: Park> Rooms<'e, SLOT_BYTES, H> {
+impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     #[inline(always)]
     pub(crate) fn of<const WORKERS: usize, const QUEUE: usize>(
         core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>,
@@ -250,10 +276,14 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Rooms<'e, SLOT_BYTES, H> {
         self.0
     }
 
-    /// Makes a slot that was taken out of the free list ours.
+    /// Makes a slot that was taken out of the free list the caller's.
     #[inline]
-    pub(crate) fn claim(self, index: Index) -> Option<Claim<'e, SLOT_BYTES>> {
+    pub(crate) fn adopt(self, index: Index) -> Claim<'e, SLOT_BYTES> {
         // SAFETY: the core that `of` was given has slots of this size.
-        unsafe { Claim::new(self.0.slot(index), index) }
+        match unsafe { Claim::new(self.0.slot(index), index) } {
+            Some(claim) => claim,
+            // No list holds a slot that is in use.
+            None => no_such_slot(),
+        }
     }
 }

@@ -2,74 +2,104 @@
 
 use core::future::Future;
 use core::marker::PhantomData;
+use core::mem::{align_of, size_of};
 use core::task::Waker;
 
+use super::job::{self, ByHand, Callback, Classify, Closure, Polled, Polling, Table};
 use super::{Promised, Receiver, SlotRef};
-use crate::error::{Refusal, TaskError};
-use crate::job::{self, ByHand, Callback, Closure, Polled, Polling, Table, Verdict};
-use crate::queue::Index;
-use crate::state::Sort;
+use crate::error::TaskError;
+use crate::list::Index;
+use crate::slot::state::TaskKind;
 use crate::sync::Ordering;
 
-/// A slot of `BYTES` bytes that belongs to nobody else (R1).
+/// A slot of `BYTES` bytes that only the holder may touch (R1).
 #[must_use]
 pub(crate) struct Claim<'e, const BYTES: usize> {
     slot: SlotRef<'e>,
 }
 
-/// A slot of a size that only the running program knows, and that belongs to nobody else (R1).
+/// A slot of a size that only the running program knows, which only the holder may touch (R1).
 #[must_use]
-pub(crate) struct Vacancy<'e> {
+pub(crate) struct ErasedClaim<'e> {
     slot: SlotRef<'e>,
     capacity: usize,
 }
 
-/// A slot that holds a task nobody knows of yet (R1).
+/// A slot that holds a task, until it is published (R1).
+///
+/// The ready queue publishes it through `&mut`, and so cannot give it to two tasks. What the
+/// submitter may do next depends on `published`, not on what the queue says.
 #[must_use]
-pub(crate) struct Filled<'e> {
+pub(crate) struct Unpublished<'e> {
     slot: SlotRef<'e>,
+    published: bool,
 }
 
-impl<'e> Filled<'e> {
-    pub(crate) fn slot(&self) -> SlotRef<'e> {
+impl<'e> Unpublished<'e> {
+    #[inline(always)]
+    fn new(slot: SlotRef<'e>) -> Self {
+        Self {
+            slot,
+            published: false,
+        }
+    }
+
+    /// Reserved → Pending, with a handle. The caller puts the slot into the ready queue in the same
+    /// section, or next. Only the first call publishes.
+    #[inline(always)]
+    pub(crate) fn publish(&mut self, kind: TaskKind) -> SlotRef<'e> {
+        if !self.published {
+            self.slot.state.publish_pending(kind);
+            self.published = true;
+        }
         self.slot
     }
 
-    /// Reserved → Pending, with a handle. For whoever puts it into the queue in the same breath.
-    #[inline]
-    pub(crate) fn publish(self, sort: Sort) {
-        self.slot.state.publish_pending(sort);
-    }
-
-    /// As [`publish`](Self::publish), and back if `push` then finds that the queue does not take
-    /// it.
-    #[inline]
-    pub(crate) fn publish_if(
-        self,
-        sort: Sort,
-        push: impl FnOnce(SlotRef<'e>) -> bool,
-    ) -> Result<(), Self> {
-        self.slot.state.publish_pending(sort);
-        if push(self.slot) {
-            return Ok(());
+    /// Pending → Reserved: the queue refused the slot, and no other thread has met it.
+    pub(crate) fn withdraw(&mut self) {
+        if self.published {
+            self.published = !self.slot.state.withdraw();
         }
-        assert!(
-            self.slot.state.withdraw(),
-            "what was not pushed is not taken"
-        );
-        Err(self)
     }
 }
 
-/// A task that was not accepted, and why.
-pub(crate) type Refused<'e> = (Filled<'e>, Refusal);
+/// A slot that holds a task of type `J` with an outcome of type `T`.
+#[must_use]
+pub(crate) struct Filled<'e, J, T, const BYTES: usize> {
+    ticket: Unpublished<'e>,
+    types: PhantomData<(J, T)>,
+}
 
-/// Puts a task into the queue, or gives it back.
-pub(crate) trait Commit<'e>: FnOnce(Filled<'e>) -> Result<(), Refused<'e>> {}
-impl<'e, C: FnOnce(Filled<'e>) -> Result<(), Refused<'e>>> Commit<'e> for C {}
+impl<'e, J, T, const BYTES: usize> Filled<'e, J, T, BYTES> {
+    #[inline(always)]
+    fn new(slot: SlotRef<'e>) -> Self {
+        Self {
+            ticket: Unpublished::new(slot),
+            types: PhantomData,
+        }
+    }
 
-impl<'e> SlotRef<'e> {
-    /// Takes a slot that was in the free list. `false` if it is not free.
+    /// The part that the ready queue publishes.
+    #[inline(always)]
+    pub(crate) fn ticket(&mut self) -> &mut Unpublished<'e> {
+        &mut self.ticket
+    }
+
+    /// The right to the outcome, if the task was published; otherwise the slot and the job.
+    #[inline(always)]
+    pub(crate) fn settle(self) -> Result<Receiver<'e, T>, (Claim<'e, BYTES>, J)> {
+        let slot = self.ticket.slot;
+        if self.ticket.published {
+            return Ok(Receiver::new(slot));
+        }
+        // SAFETY: R1: not published; the job that was moved in is still there.
+        let job = unsafe { slot.empty::<J>() };
+        Err((Claim { slot }, job))
+    }
+}
+
+impl SlotRef<'_> {
+    /// Takes a slot that was in the free list. Returns false if it is not free.
     #[inline]
     fn claim(self, index: Index) -> bool {
         let claimed = self.state.claim();
@@ -105,6 +135,94 @@ impl<'e> SlotRef<'e> {
     }
 }
 
+/// The text of a compile error: two words with two numbers.
+struct Text {
+    bytes: [u8; 192],
+    length: usize,
+}
+
+impl Text {
+    const fn new() -> Self {
+        Self {
+            bytes: [0; 192],
+            length: 0,
+        }
+    }
+
+    /// Bound: the length of the words, and 20 digits.
+    const fn words(mut self, words: &str) -> Self {
+        let words = words.as_bytes();
+        let mut at = 0;
+        while at < words.len() {
+            self.bytes[self.length] = words[at];
+            self.length += 1;
+            at += 1;
+        }
+        self
+    }
+
+    const fn number(mut self, number: usize) -> Self {
+        let mut scale = 1;
+        while number / scale >= 10 {
+            scale *= 10;
+        }
+        while scale > 0 {
+            self.bytes[self.length] = b'0' + (number / scale % 10) as u8;
+            self.length += 1;
+            scale /= 10;
+        }
+        self
+    }
+
+    const fn fail(&self) -> ! {
+        let (text, _) = self.bytes.split_at(self.length);
+        match core::str::from_utf8(text) {
+            Ok(text) => panic!("{}", text),
+            Err(_) => panic!("slotted: too large for a slot"),
+        }
+    }
+}
+
+/// Refuses what does not fit when the program is compiled. Names the sizes and the knob.
+const fn check<F, T, const BYTES: usize>() {
+    if size_of::<F>() > BYTES {
+        Text::new()
+            .words("slotted: the task takes ")
+            .number(size_of::<F>())
+            .words(" bytes, a slot has ")
+            .number(BYTES)
+            .words(": the task is larger than a slot: raise SLOT_BYTES (or capture less)")
+            .fail();
+    }
+    if size_of::<T>() > BYTES {
+        Text::new()
+            .words("slotted: the task's result takes ")
+            .number(size_of::<T>())
+            .words(" bytes, a slot has ")
+            .number(BYTES)
+            .words(": the task's result is larger than a slot: raise SLOT_BYTES")
+            .fail();
+    }
+    if align_of::<F>() > job::ALIGN {
+        Text::new()
+            .words("slotted: the task needs an alignment of ")
+            .number(align_of::<F>())
+            .words(", a slot has ")
+            .number(job::ALIGN)
+            .words(": no SLOT_BYTES helps, capture the value by reference")
+            .fail();
+    }
+    if align_of::<T>() > job::ALIGN {
+        Text::new()
+            .words("slotted: the task's result needs an alignment of ")
+            .number(align_of::<T>())
+            .words(", a slot has ")
+            .number(job::ALIGN)
+            .words(": no SLOT_BYTES helps, return a reference or a box")
+            .fail();
+    }
+}
+
 impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     /// Takes a slot that was in the free list. `None` if it is not free.
     ///
@@ -126,43 +244,17 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
-}
 
-/// Refuses what does not fit when the program is compiled, and names the knob.
-const fn check<F, T, const BYTES: usize>() {
-    assert!(
-        size_of::<F>() <= BYTES,
-        "slotted: the task is larger than a slot: raise SLOT_BYTES (or capture less)"
-    );
-    assert!(
-        size_of::<T>() <= BYTES,
-        "slotted: the task's result is larger than a slot: raise SLOT_BYTES"
-    );
-    assert!(
-        align_of::<F>() <= job::ALIGN,
-        "slotted: the task is aligned more strictly than a slot: no SLOT_BYTES helps, capture it by reference"
-    );
-    assert!(
-        align_of::<T>() <= job::ALIGN,
-        "slotted: the task's result is aligned more strictly than a slot: no SLOT_BYTES helps"
-    );
-}
-
-impl<'e, const BYTES: usize> Claim<'e, BYTES> {
-    /// Fills the slot with a closure and commits it; refused, both come back.
-    #[inline]
-    pub(crate) fn closure<F, T, V>(
-        self,
-        closure: F,
-        commit: impl Commit<'e>,
-    ) -> Result<Receiver<'e, T>, (Self, F, Refusal)>
+    /// Fills the slot with a closure.
+    #[inline(always)]
+    pub(crate) fn closure<F, T, V>(self, closure: F) -> Filled<'e, F, T, BYTES>
     where
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
-        V: Verdict<T>,
+        V: Classify<T>,
     {
         // SAFETY: `'static` outlives everything.
-        unsafe { self.borrowing_closure::<F, T, V>(core::ptr::null_mut(), closure, commit) }
+        unsafe { self.borrowing_closure::<F, T, V>(core::ptr::null_mut(), closure) }
     }
 
     /// As [`closure`](Self::closure), for a closure that borrows.
@@ -171,95 +263,64 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     ///
     /// - What `F` and `T` borrow stays valid until the task has ended and its outcome was taken or
     ///   dropped.
-    #[inline]
+    #[inline(always)]
     pub(crate) unsafe fn borrowing_closure<F, T, V>(
         self,
         scope: *mut (),
         closure: F,
-        commit: impl Commit<'e>,
-    ) -> Result<Receiver<'e, T>, (Self, F, Refusal)>
+    ) -> Filled<'e, F, T, BYTES>
     where
         F: FnOnce() -> T + Send,
         T: Send,
-        V: Verdict<T>,
+        V: Classify<T>,
     {
         const { check::<F, T, BYTES>() };
+        let table = const { &Closure::<F, T, V>::TABLE };
         // SAFETY: checked above; the table is that of `F` and `T`.
-        unsafe {
-            self.slot
-                .fill(const { &Closure::<F, T, V>::TABLE }, scope, closure)
-        };
-        match commit(Filled { slot: self.slot }) {
-            Ok(()) => Ok(Receiver::new(self.slot)),
-            Err((filled, reason)) => {
-                assert!(
-                    filled.slot.as_ptr() == self.slot.as_ptr(),
-                    "commit gives back what it got"
-                );
-                // SAFETY: R1; the closure we moved in is still there, since `Filled` was not
-                // published.
-                let closure = unsafe { self.slot.empty::<F>() };
-                Err((self, closure, reason))
-            }
-        }
+        unsafe { self.slot.fill(table, scope, closure) };
+        Filled::new(self.slot)
     }
 
-    /// Fills the slot with a future and commits it; refused, both come back.
+    /// Fills the slot with a future.
     pub(crate) fn future<F>(
         self,
         waker: Waker,
         future: F,
-        commit: impl Commit<'e>,
-    ) -> Result<Receiver<'e, F::Output>, (Self, F, Refusal)>
+    ) -> Filled<'e, Polled<F>, F::Output, BYTES>
     where
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         const { check::<Polled<F>, F::Output, BYTES>() };
+        let table = const { &Polling::<F>::TABLE };
         // SAFETY: checked above; the table is that of `F`.
         unsafe {
-            self.slot.fill(
-                const { &Polling::<F>::TABLE },
-                core::ptr::null_mut(),
-                Polled { waker, future },
-            )
-        };
-        match commit(Filled { slot: self.slot }) {
-            Ok(()) => Ok(Receiver::new(self.slot)),
-            Err((filled, reason)) => {
-                assert!(
-                    filled.slot.as_ptr() == self.slot.as_ptr(),
-                    "commit gives back what it got"
-                );
-                // SAFETY: as in `borrowing_closure`; never polled, the future may still move.
-                let polled = unsafe { self.slot.empty::<Polled<F>>() };
-                Err((self, polled.future, reason))
-            }
+            self.slot
+                .fill(table, core::ptr::null_mut(), Polled { waker, future });
         }
+        Filled::new(self.slot)
     }
 
-    /// Makes the slot one that is completed by hand.
+    /// Makes the slot a promise's, which is completed by hand.
     pub(crate) fn promise<T: Send + 'static>(self) -> (Promised<'e, T>, Receiver<'e, T>) {
         const { check::<(), T, BYTES>() };
+        let table = const { &ByHand::<T>::TABLE };
         // SAFETY: checked above; a promise's job is `()`.
-        unsafe {
-            self.slot
-                .fill(const { &ByHand::<T>::TABLE }, core::ptr::null_mut(), ())
-        };
-        // Nobody starts it: what an earlier task noted there would be taken for who does.
-        self.slot.link.set_worker(None);
+        unsafe { self.slot.fill(table, core::ptr::null_mut(), ()) };
+        // No worker starts it: what an earlier task noted there is not the runner of this one.
+        self.slot.link.set_runner(None);
         self.slot.state.publish_open();
         (Promised::new(self.slot), Receiver::new(self.slot))
     }
 }
 
-/// A slot that keeps a callback nobody knows of yet (R1).
+/// A slot that keeps a callback which no list holds yet (R1).
 #[must_use]
 pub(crate) struct FilledCallback<'e, F> {
-    vacancy: Vacancy<'e>,
+    claim: ErasedClaim<'e>,
     callback: PhantomData<F>,
 }
 
-impl<'e> Vacancy<'e> {
+impl<'e> ErasedClaim<'e> {
     /// Takes a slot that was in the free list. `None` if it is not free.
     ///
     /// # Safety
@@ -275,8 +336,8 @@ impl<'e> Vacancy<'e> {
         self.slot
     }
 
-    /// Makes the slot keep a callback for a task that returns `T`. Too large or too aligned, both
-    /// come back.
+    /// Makes the slot keep a callback for a task that returns `T`. A callback that does not fit
+    /// comes back with the slot.
     pub(super) fn callback<F, T>(
         self,
         task: *mut (),
@@ -288,30 +349,28 @@ impl<'e> Vacancy<'e> {
         if !job::fits::<F>(self.capacity) {
             return Err((self, callback));
         }
-        // A callback has no scope: the place says whose it is, for `Running::call` to check.
+        let table = const { &Callback::<F, T>::TABLE };
+        // A callback has no scope: the field says whose it is, for `Running::call` to check.
         // SAFETY: R1; checked above; the table is that of `F` and has no outcome.
-        unsafe {
-            self.slot
-                .fill(const { &Callback::<F, T>::TABLE }, task, callback)
-        };
+        unsafe { self.slot.fill(table, task, callback) };
         Ok(FilledCallback {
-            vacancy: self,
+            claim: self,
             callback: PhantomData,
         })
     }
 }
 
 impl<'e, F> FilledCallback<'e, F> {
-    /// Reserved → Pending. For whoever puts it into a task's list in the same breath.
+    /// Reserved → Pending. The caller puts it into a task's list in the same section.
     pub(crate) fn publish(self) -> SlotRef<'e> {
-        self.vacancy.slot.state.publish_callback();
-        self.vacancy.slot
+        self.claim.slot.state.publish_callback();
+        self.claim.slot
     }
 
     /// Moves the callback out again.
-    pub(crate) fn take_back(self) -> (Vacancy<'e>, F) {
-        // SAFETY: R1; the callback that `Vacancy::callback` moved in is still there.
-        let callback = unsafe { self.vacancy.slot.empty::<F>() };
-        (self.vacancy, callback)
+    pub(crate) fn take_back(self) -> (ErasedClaim<'e>, F) {
+        // SAFETY: R1; the callback that `ErasedClaim::callback` moved in is still there.
+        let callback = unsafe { self.claim.slot.empty::<F>() };
+        (self.claim, callback)
     }
 }

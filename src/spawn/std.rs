@@ -8,17 +8,17 @@ use super::Spawn;
 use crate::host::Park;
 use crate::worker::Worker;
 
-/// One named std thread for each worker; of [`StdHost`](crate::StdHost), or of a host of one's own
-/// whose threads are std's.
+/// One named std thread for each worker. It serves [`StdHost`](crate::StdHost), and hosts of your
+/// own whose threads are std's.
 ///
 /// ```
-/// use slotted::{Executor, Pending, StdThreads};
+/// use slotted::{Executor, Shutdown, StdThreads};
 ///
 /// static EXECUTOR: Executor<2, 8> = Executor::new();
 /// EXECUTOR.start(&StdThreads::new().prefix("mill").stack_size(64 * 1024)).unwrap();
 /// let name = EXECUTOR.submit(|| std::thread::current().name().map(str::len)).unwrap();
-/// assert_eq!(name.result().unwrap(), Some("mill-0".len()));
-/// EXECUTOR.shutdown(Pending::Run).unwrap();
+/// assert_eq!(name.result(), Ok(Some("mill-0".len())));
+/// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
 /// ```
 #[derive(Clone, Debug)]
 pub struct StdThreads {
@@ -61,15 +61,23 @@ impl Default for StdThreads {
     }
 }
 
-impl<H: Park> Spawn<H> for StdThreads {
-    type Error = io::Error;
-
-    fn spawn(&self, worker: Worker<H>) -> io::Result<()> {
-        let mut builder =
-            thread::Builder::new().name(std::format!("{}-{}", self.prefix, worker.index()));
+impl StdThreads {
+    /// A thread for the worker of a number, not started yet.
+    pub(crate) fn builder(&self, number: usize) -> thread::Builder {
+        let mut builder = thread::Builder::new().name(std::format!("{}-{number}", self.prefix));
         if let Some(bytes) = self.stack_size {
             builder = builder.stack_size(bytes);
         }
-        builder.spawn(|| worker.run()).map(drop)
+        builder
+    }
+}
+
+impl<H: Park> Spawn<H> for StdThreads {
+    type Error = io::Error;
+
+    fn spawn(&self, worker: Worker<'static, H>) -> io::Result<()> {
+        self.builder(worker.index())
+            .spawn(|| worker.run())
+            .map(drop)
     }
 }

@@ -1,27 +1,23 @@
-//! Boards, and the desktop when it tests what boards run: a critical section as the lock,
-//! atomics that work on cores without compare-and-swap.
+//! Boards, and the desktop when it tests what boards run: the lock is a critical section, and the
+//! atomics also work on cores without compare-and-swap.
 //!
-//! `unsafe` here: one line, that a value only reachable inside the critical section may be
-//! shared. `critical_section::Mutex` says the same, but cannot hold an unsized value, and one copy
-//! of the code for every capacity needs that.
+//! `unsafe` here: one line. A value that is only reachable inside the critical section may be
+//! shared. `critical_section::Mutex` says the same, but it cannot hold an unsized value, and one
+//! copy of the code for every capacity needs that.
 
 pub(crate) use portable_atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
-/// How many ways there are into the ready queue beside its lock: none is as short as a critical
-/// section.
-pub(crate) const LOCKLESS_WAYS: usize = 0;
+/// A value on cache lines of its own, where processors compete for them: not here.
+pub(crate) struct CachePadded<T>(pub(super) T);
 
-/// A value on cache lines of its own, where processors fight for them: not here.
-pub(crate) struct Apart<T>(pub(super) T);
-
-/// Nothing, where a cache line starts if that matters: not here.
-pub(crate) struct LineStart;
+/// A field that begins a cache line, where that matters: not here.
+pub(crate) struct CacheAligned;
 
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(T);
 
 // SAFETY: the value is reachable only through `Lock::with`, inside a critical section, so at most
-// one thread at a time has a reference to it; `Send` lets it be used from whichever that is.
+// one thread at a time has a reference to it; `Send` lets each thread in turn use it.
 unsafe impl<T: ?Sized + Send> Sync for Lock<T> {}
 
 impl<T> Lock<T> {
@@ -31,8 +27,8 @@ impl<T> Lock<T> {
 }
 
 impl<T: ?Sized> Lock<T> {
-    /// Runs `section` with interrupts off (or whatever the binary's critical section is). What
-    /// earlier sections wrote is visible to it.
+    /// Runs `section` with interrupts off, or in whatever the binary's critical section is. The
+    /// section sees what earlier sections wrote.
     #[inline]
     pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
         critical_section::with(|_| section(&self.0))

@@ -7,15 +7,11 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering}
 
 use loom::sync::Mutex;
 
-/// How many ways there are into the ready queue beside its lock: as in the world of `std`, where
-/// there is more to go wrong.
-pub(crate) const LOCKLESS_WAYS: usize = 1;
+/// A value on cache lines of its own, where processors compete for them: not here.
+pub(crate) struct CachePadded<T>(pub(super) T);
 
-/// A value on cache lines of its own, where processors fight for them: not here.
-pub(crate) struct Apart<T>(pub(super) T);
-
-/// Nothing, where a cache line starts if that matters: not here.
-pub(crate) struct LineStart;
+/// A field that begins a cache line, where that matters: not here.
+pub(crate) struct CacheAligned;
 
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(Mutex<T>);

@@ -1,26 +1,23 @@
-//! The desktop: atomics of the machine and a lock of std's. No critical-section
-//! implementation is needed.
+//! The desktop: the machine's atomics and a lock of std's. No critical-section implementation is
+//! needed.
 #![forbid(unsafe_code)]
 
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-/// Tries this often before it asks the operating system to wait: the sections are
-/// a few nanoseconds long, a futex wake costs thousands. (Measured beside it, see
-/// `ARCHITECTURE.md`: `Mutex::lock` alone, a backoff that doubles, a spin lock that yields.)
+/// A thread tries this often before it asks the operating system to wait. Sections take a few
+/// nanoseconds, a futex wake takes thousands. The page on rejected variants has what else was
+/// measured.
 const SPINS: u32 = 100;
 
-/// How many ways there are into the ready queue beside its lock.
-pub(crate) const LOCKLESS_WAYS: usize = 1;
-
-/// A value on cache lines of its own: two, because processors fetch them in pairs.
+/// A value on cache lines of its own: two lines, because processors fetch them in pairs.
 #[repr(align(128))]
-pub(crate) struct Apart<T>(pub(super) T);
+pub(crate) struct CachePadded<T>(pub(super) T);
 
-/// Nothing, where a cache line starts.
+/// A field that begins a cache line.
 #[repr(align(64))]
-pub(crate) struct LineStart;
+pub(crate) struct CacheAligned;
 
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
 pub(crate) struct Lock<T: ?Sized>(Mutex<T>);
@@ -32,16 +29,15 @@ impl<T> Lock<T> {
 }
 
 impl<T: ?Sized> Lock<T> {
-    /// Runs `section` while no other thread is inside this lock. What earlier
-    /// sections wrote is visible to it.
+    /// Runs `section` while no other thread is inside this lock. The section sees what earlier
+    /// sections wrote.
     #[inline]
     pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
-        // Bound: SPINS; after that the operating system queues us.
+        // Bound: SPINS. After that the operating system queues the thread.
         for _ in 0..SPINS {
             match self.0.try_lock() {
                 Ok(guard) => return section(&guard),
-                // Sections run no code that panics, and hold only `Cell`s: whatever is inside is
-                // whole.
+                // Sections run no code that panics, and they hold only `Cell`s: the value is whole.
                 Err(TryLockError::Poisoned(poisoned)) => return section(&poisoned.into_inner()),
                 Err(TryLockError::WouldBlock) => core::hint::spin_loop(),
             }

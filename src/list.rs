@@ -1,8 +1,8 @@
-//! Lists of slots: the ready queue and the free list.
+//! Lists of slots: links that lie in the slots, and the lists and stacks made of them.
 //!
-//! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock,
-//! and every function here is called inside that lock, which is what orders the relaxed accesses to
-//! the links.
+//! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock.
+//! Every function of [`List`] and [`Stack`] is called inside that lock, which orders the relaxed
+//! accesses to the links.
 //!
 //! Invariants:
 //!
@@ -15,17 +15,15 @@ use core::cell::Cell;
 
 use crate::sync::{AtomicU16, Ordering, const_fn};
 
-mod arrivals;
-mod pile;
+mod transfer_stack;
 
-pub(crate) use arrivals::Arrivals;
-pub(crate) use pile::{Pile, Pushed};
+pub(crate) use transfer_stack::{Pushed, TransferStack};
 
-/// A slot's place in its executor.
+/// A slot's number in its executor.
 pub(crate) type Index = u16;
 
 /// "No slot", as an index plus one: an empty list is all zeroes.
-const NONE: u16 = 0;
+pub(crate) const NONE: u16 = 0;
 
 /// The ready queue: tasks that can run.
 pub(crate) const READY: u16 = 1;
@@ -34,40 +32,69 @@ pub(crate) const CALLBACKS: u16 = 2;
 /// The members of a group that are done.
 pub(crate) const COMPLETED: u16 = 3;
 
-/// Above the tags: on the stack of a worker.
-const ON_WORKER: u16 = 4;
+/// Above the tags: a worker took the slot out of the ready queue to run its task.
+const ON_STACK: u16 = 4;
+
+/// A worker and the thread that runs it, as one number.
+///
+/// A worker can be handed from thread to thread. Each hand-over begins a new *turn*, so that what
+/// an earlier thread noted in a slot is not taken for the later thread's. Turns wrap at 2^9.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Seat(u16);
+
+impl Seat {
+    const NUMBER_BITS: u32 = 6;
+    const TURN_BITS: u32 = 9;
+
+    #[inline]
+    pub(crate) fn new(worker: u16, turn: u16) -> Self {
+        Self(worker | (turn & ((1 << Self::TURN_BITS) - 1)) << Self::NUMBER_BITS)
+    }
+
+    /// The worker's number: below the width of a word.
+    #[inline]
+    pub(crate) fn worker(self) -> u16 {
+        self.0 & ((1 << Self::NUMBER_BITS) - 1)
+    }
+}
 
 /// A slot's neighbours, as indices plus one, and where it is.
 ///
 /// All accesses are relaxed: the lock of the list orders them.
 pub(crate) struct Link {
     next: AtomicU16,
-    /// Meaningless for the first of a list.
+    /// Meaningless for the first slot of a list.
     previous: AtomicU16,
-    /// The `TAG` of the list it is in; or the worker that took it out of the ready queue to run
-    /// it; or 0.
+    /// The `TAG` of the list that holds the slot; or the seat that runs its task; or 0.
     place: AtomicU16,
 }
 
 impl Link {
     const_fn! {
         pub(crate) const fn new() -> Self {
-            Self { next: AtomicU16::new(NONE), previous: AtomicU16::new(NONE), place: AtomicU16::new(0) }
+            Self {
+                next: AtomicU16::new(NONE),
+                previous: AtomicU16::new(NONE),
+                place: AtomicU16::new(0),
+            }
         }
     }
 }
 
 impl Link {
-    /// Notes who runs the slot's task, which is in no list: a worker, or somebody else.
+    /// Notes which worker runs the slot's task, which is in no list. `None`: another thread runs it.
     #[inline]
-    pub(crate) fn set_worker(&self, worker: Option<u16>) {
-        let place = worker.map_or(0, |worker| ON_WORKER + worker);
-        self.place.store(place, Ordering::Relaxed); // published by the start of the task
+    pub(crate) fn set_runner(&self, runner: Option<Seat>) {
+        let place = runner.map_or(0, |seat| ON_STACK + seat.0);
+        self.place.store(place, Ordering::Relaxed); // the start of the task publishes it
     }
 
     /// The worker that was noted last, unless the slot has been in a list since.
-    pub(crate) fn worker(&self) -> Option<u16> {
-        self.place.load(Ordering::Relaxed).checked_sub(ON_WORKER)
+    pub(crate) fn runner(&self) -> Option<Seat> {
+        self.place
+            .load(Ordering::Relaxed)
+            .checked_sub(ON_STACK)
+            .map(Seat)
     }
 }
 
@@ -76,8 +103,8 @@ pub(crate) trait Links {
     fn link(&self, index: Index) -> &Link;
 }
 
-/// A doubly linked list of slots. `TAG` tells the lists a slot may be in apart, so that `unlink`
-/// cannot take a slot out of a list it is not in.
+/// A doubly linked list of slots. `TAG` tells apart the lists that a slot may be in, so that
+/// `unlink` takes no slot out of a list that does not hold it.
 pub(crate) struct List<const TAG: u16> {
     first: Cell<u16>,
     last: Cell<u16>,
@@ -95,7 +122,7 @@ impl<const TAG: u16> List<TAG> {
         self.first.get() == NONE
     }
 
-    /// Appends a slot that is in no list. Says whether it is the first.
+    /// Appends a slot that is in no list. Returns true if it is the first.
     #[inline]
     pub(crate) fn push(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) -> bool {
         let last = self.last.get();
@@ -114,10 +141,10 @@ impl<const TAG: u16> List<TAG> {
         last == NONE
     }
 
-    /// Appends a pile, the oldest of it first, as if each had been pushed.
+    /// Appends what [`TransferStack::take_all`] took, the oldest slot of it first.
     ///
-    /// Bound: the slots of the pile.
-    fn append(&self, links: &(impl Links + ?Sized), top: u16) {
+    /// Bound: the slots of that stack.
+    pub(crate) fn append(&self, links: &(impl Links + ?Sized), top: u16) {
         let (mut newer, mut at) = (NONE, top);
         while at != NONE {
             let link = links.link(at - 1);
@@ -132,7 +159,7 @@ impl<const TAG: u16> List<TAG> {
             link.place.store(TAG, Ordering::Relaxed);
             (newer, at) = (at, older);
         }
-        // `newer` is the oldest by now.
+        // `newer` is the oldest slot by now.
         if self.is_empty() {
             self.first.set(newer);
         } else {
@@ -144,13 +171,13 @@ impl<const TAG: u16> List<TAG> {
         self.last.set(top);
     }
 
-    /// Takes the oldest, and notes who is to run it: a worker, or somebody else.
+    /// Takes the oldest slot, and notes which worker is to run its task.
     #[inline]
-    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), worker: Option<u16>) -> Option<Index> {
+    pub(crate) fn pop(&self, links: &(impl Links + ?Sized), runner: Option<Seat>) -> Option<Index> {
         let index = self.first.get().checked_sub(1)?;
         let link = links.link(index);
         let next = link.next.load(Ordering::Relaxed);
-        link.set_worker(worker);
+        link.set_runner(runner);
         self.first.set(next);
         if next == NONE {
             self.last.set(NONE);
@@ -158,7 +185,7 @@ impl<const TAG: u16> List<TAG> {
         Some(index)
     }
 
-    /// Takes out a slot wherever it stands. `false` if it is not in the list.
+    /// Takes a slot out wherever it stands. Returns false if it is not in the list.
     pub(crate) fn unlink(&self, links: &(impl Links + ?Sized), index: Index) -> bool {
         let link = links.link(index);
         if link.place.load(Ordering::Relaxed) != TAG {
@@ -183,12 +210,11 @@ impl<const TAG: u16> List<TAG> {
     }
 }
 
-/// The slots nobody uses: a stack, so that the slot used last, whose lines are in the cache, is
-/// used next.
+/// Free slots, last in, first out: the slot used last, whose lines are in the cache, is used next.
 ///
-/// Slots above `fresh` were never used and are not linked: an executor starts as all zeroes. One of
-/// them is taken only if there is no other, so their number is also the most that were ever in use
-/// at once.
+/// Slots from `fresh` on were never used and are not linked: an executor starts as all zeroes. The
+/// stack gives a fresh slot only if it has no other. So `fresh` is also the most slots that were
+/// ever in use at once.
 pub(crate) struct Stack {
     top: Cell<u16>,
     fresh: Cell<u16>,
@@ -202,12 +228,12 @@ impl Stack {
         }
     }
 
-    /// Takes a slot, if one of `capacity` is there or has been returned.
+    /// Takes a slot, if one of `capacity` is there or was returned.
     #[inline]
     pub(crate) fn pop(
         &self,
         links: &(impl Links + ?Sized),
-        returned: &Pile,
+        returned: &TransferStack,
         capacity: u16,
     ) -> Option<Index> {
         let mut top = self.top.get();
@@ -225,21 +251,21 @@ impl Stack {
         })
     }
 
-    /// How many slots were ever in use at once.
+    /// The most slots that were ever in use at once.
     pub(crate) fn high_water(&self) -> u16 {
         self.fresh.get()
     }
 }
 
 #[cfg(test)]
-mod stand_ins {
+pub(crate) mod stand_ins {
     use super::*;
 
     /// Slots that are links and nothing more.
-    pub(super) struct Slots<const COUNT: usize>([Link; COUNT]);
+    pub(crate) struct Slots<const COUNT: usize>([Link; COUNT]);
 
     impl<const COUNT: usize> Slots<COUNT> {
-        pub(super) fn new() -> Self {
+        pub(crate) fn new() -> Self {
             Self(core::array::from_fn(|_| Link::new()))
         }
     }
@@ -250,7 +276,6 @@ mod stand_ins {
         }
     }
 }
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::stand_ins::Slots;
@@ -299,21 +324,21 @@ mod tests {
     }
 
     #[test]
-    fn the_stack_hands_out_every_slot_once_and_those_that_came_back_first() {
-        let (stack, slots, returned) = (Stack::new(), Slots::<4>::new(), Pile::new());
+    fn the_stack_gives_every_slot_once_and_returned_slots_first() {
+        let (stack, slots, returned) = (Stack::new(), Slots::<4>::new(), TransferStack::new());
         let pop = || stack.pop(&slots, &returned, 3);
-        let come_back = |index| returned.push(slots.link(index), index);
+        let give_back = |index| returned.push(slots.link(index), index);
         assert_eq!([pop(), pop()], [Some(0), Some(1)]);
-        assert!(!come_back(0));
+        assert!(!give_back(0));
         assert_eq!((pop(), stack.high_water()), (Some(0), 2));
         assert_eq!([pop(), pop()], [Some(2), None]);
-        assert!(!come_back(1));
-        returned.await_one();
-        assert!(come_back(0), "somebody waits for it");
+        assert!(!give_back(1));
+        assert!(!returned.set_wake_flag(), "slot 1 is there");
+        assert!(give_back(0), "a thread waits for it");
         assert_eq!([pop(), pop(), pop()], [Some(0), Some(1), None]);
-        assert!(come_back(2), "still");
-        returned.await_none();
-        assert!(!come_back(1), "no more");
+        assert!(give_back(2), "the flag stays");
+        returned.clear_wake_flag();
+        assert!(!give_back(1), "the flag is gone");
         assert_eq!(
             (pop(), pop(), pop(), stack.high_water()),
             (Some(1), Some(2), None, 3)
@@ -329,8 +354,7 @@ mod models {
     use super::*;
     use crate::sync::Lock;
 
-    /// Two threads take from one list, one by popping, one by unlinking: each slot goes to one of
-    /// them.
+    /// Two threads take from one list, one by popping, one by unlinking. Each slot goes to one.
     #[test]
     fn inside_its_lock_a_list_gives_each_slot_to_one_thread() {
         loom::model(|| {

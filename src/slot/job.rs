@@ -21,8 +21,8 @@ use core::mem::{MaybeUninit, align_of, size_of};
 use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
+use super::state::OutcomeKind;
 use crate::error::TaskError;
-use crate::state::Kind;
 use crate::unwind;
 
 /// Storage for whatever a slot holds: 8-byte aligned on 32-bit targets, 16 on 64-bit ones.
@@ -58,7 +58,7 @@ pub(crate) enum Entry {
     /// A closure, run once; or a future, polled until it does not rest any more.
     Run(unsafe fn(*mut u8) -> Ended),
     /// A callback: called with another slot's outcome. Says whether it returned.
-    Call(unsafe fn(*mut u8, *const u8, Kind) -> bool),
+    Call(unsafe fn(*mut u8, *const u8, OutcomeKind) -> bool),
     /// Nothing: a promise is completed by hand.
     Hand,
 }
@@ -69,7 +69,7 @@ pub(crate) struct Table {
     /// Drops the job, which has not run (or is a future between polls).
     pub(crate) discard: unsafe fn(*mut u8),
     /// Drops the outcome.
-    pub(crate) drop_outcome: unsafe fn(*mut u8, Kind),
+    pub(crate) drop_outcome: unsafe fn(*mut u8, OutcomeKind),
 }
 
 /// A future and the waker that reschedules it: made once, when it is submitted.
@@ -79,14 +79,14 @@ pub(crate) struct Polled<F> {
 }
 
 /// Tells how a value counts for `FirstError`.
-pub(crate) trait Verdict<T> {
+pub(crate) trait Classify<T> {
     fn of(value: &T) -> Ended;
 }
 
 /// Every value is a success.
 pub(crate) struct Plain;
 
-impl<T> Verdict<T> for Plain {
+impl<T> Classify<T> for Plain {
     #[inline(always)]
     fn of(_: &T) -> Ended {
         Ended::Value
@@ -96,7 +96,7 @@ impl<T> Verdict<T> for Plain {
 /// `Err` is a failure.
 pub(crate) struct Fallible;
 
-impl<T, E> Verdict<Result<T, E>> for Fallible {
+impl<T, E> Classify<Result<T, E>> for Fallible {
     fn of(value: &Result<T, E>) -> Ended {
         if value.is_ok() {
             Ended::Value
@@ -109,7 +109,7 @@ impl<T, E> Verdict<Result<T, E>> for Fallible {
 /// The table of a closure `F` that returns `T`.
 pub(crate) struct Closure<F, T, V>(PhantomData<(F, T, V)>);
 
-impl<F: FnOnce() -> T, T, V: Verdict<T>> Closure<F, T, V> {
+impl<F: FnOnce() -> T, T, V: Classify<T>> Closure<F, T, V> {
     pub(crate) const TABLE: Table = Table {
         entry: Entry::Run(run::<F, T, V>),
         discard: discard::<F>,
@@ -178,9 +178,9 @@ pub(crate) unsafe fn read<V>(bytes: *const u8) -> V {
 ///
 /// - **Bytes**, and they hold a live `F` (*Typed Bytes*); `T` and `TaskError` fit them. Afterwards
 ///   they hold the outcome of the kind returned.
-unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
+unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
     // SAFETY: a live `F`, moved out to our stack. If it unwinds (no `std`), the bytes hold nothing,
-    // as `Kind::Empty`.
+    // as `OutcomeKind::Empty`.
     let closure = unsafe { read::<F>(bytes) };
     match unwind::catch(closure) {
         Ok(value) => {
@@ -192,7 +192,7 @@ unsafe fn run<F: FnOnce() -> T, T, V: Verdict<T>>(bytes: *mut u8) -> Ended {
         }
         Err(panic) => {
             let caught = panic.caught();
-            // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
+            // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
             unsafe { write(bytes, TaskError::Panicked(panic)) };
             Ended::Panicked(caught)
         }
@@ -239,7 +239,7 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
         }
         Err(panic) => {
             let caught = panic.caught();
-            // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
+            // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
             unsafe { write(bytes, TaskError::Panicked(panic)) };
             Ended::Panicked(caught)
         }
@@ -256,7 +256,7 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
 unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(
     bytes: *mut u8,
     outcome: *const u8,
-    kind: Kind,
+    kind: OutcomeKind,
 ) -> bool {
     // SAFETY: a live `F`, moved out to our stack.
     let callback = unsafe { read::<F>(bytes) };
@@ -273,18 +273,21 @@ unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(
 ///
 /// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which
 ///   nobody changes or moves during `'o`.
-pub(crate) unsafe fn look<'o, T>(outcome: *const u8, kind: Kind) -> Result<&'o T, &'o TaskError> {
+pub(crate) unsafe fn look<'o, T>(
+    outcome: *const u8,
+    kind: OutcomeKind,
+) -> Result<&'o T, &'o TaskError> {
     match kind {
-        Kind::Value | Kind::Failed => {
+        OutcomeKind::Value | OutcomeKind::Failed => {
             // SAFETY: these kinds mean a live `T`.
             Ok(unsafe { &*outcome.cast::<T>() })
         }
-        Kind::Error => {
+        OutcomeKind::Error => {
             // SAFETY: this kind means a live `TaskError`.
             Err(unsafe { &*outcome.cast::<TaskError>() })
         }
-        Kind::Cancelled => Err(&const { TaskError::Cancelled }),
-        Kind::Empty => Err(&const { TaskError::AlreadyTaken }),
+        OutcomeKind::Cancelled => Err(&const { TaskError::Cancelled }),
+        OutcomeKind::Empty => Err(&const { TaskError::AlreadyTaken }),
     }
 }
 
@@ -306,12 +309,12 @@ unsafe fn discard<J>(bytes: *mut u8) {
 ///
 /// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no
 ///   longer do afterwards.
-unsafe fn drop_outcome<T>(bytes: *mut u8, kind: Kind) {
+unsafe fn drop_outcome<T>(bytes: *mut u8, kind: OutcomeKind) {
     match kind {
         // SAFETY: these kinds mean a live `T`.
-        Kind::Value | Kind::Failed => unsafe { discard::<T>(bytes) },
+        OutcomeKind::Value | OutcomeKind::Failed => unsafe { discard::<T>(bytes) },
         // SAFETY: this kind means a live `TaskError`.
-        Kind::Error => unsafe { discard::<TaskError>(bytes) },
-        Kind::Cancelled | Kind::Empty => {}
+        OutcomeKind::Error => unsafe { discard::<TaskError>(bytes) },
+        OutcomeKind::Cancelled | OutcomeKind::Empty => {}
     }
 }

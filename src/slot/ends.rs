@@ -2,16 +2,26 @@
 
 use core::marker::PhantomData;
 
-use super::{Ending, FilledCallback, Last, SlotRef, Vacancy};
+use super::job;
+use super::state::{OutcomeKind, SlotUse, Snapshot};
+use super::{Ending, ErasedClaim, FilledCallback, Last, SlotRef};
 use crate::error::TaskError;
-use crate::job;
-use crate::state::{Kind, Rest, Snapshot};
 
 /// The right to the outcome of a task (R6). Pins the slot: forgotten, it costs the slot.
 #[must_use]
 pub(crate) struct Receiver<'e, T> {
     slot: SlotRef<'e>,
     outcome: PhantomData<T>,
+}
+
+/// What taking an outcome gave.
+pub(crate) enum Taken<'e, T> {
+    /// The outcome, and the right to retire the slot, if the receiver was the last.
+    Outcome(Result<T, TaskError>, Option<Last<'e>>),
+    /// The task was cancelled: there is nothing to take, and it can be asked again.
+    Cancelled(Receiver<'e, T>),
+    /// The task has not ended.
+    NotYet(Receiver<'e, T>),
 }
 
 impl<'e, T> Receiver<'e, T> {
@@ -37,7 +47,7 @@ impl<'e, T> Receiver<'e, T> {
     /// The outcome, if it is there.
     pub(crate) fn look(&self) -> Option<Result<&T, &TaskError>> {
         let seen = self.snapshot();
-        seen.is_done().then(|| {
+        seen.is_takeable().then(|| {
             // SAFETY: R6, *Same Type*: an outcome of this kind and type; only we can move it, and
             // we are borrowed.
             self.slot
@@ -47,59 +57,60 @@ impl<'e, T> Receiver<'e, T> {
 
     /// Takes the outcome, if it is there.
     #[inline]
-    pub(crate) fn take(self) -> Result<(Result<T, TaskError>, Option<Last<'e>>), Self> {
+    pub(crate) fn take(self) -> Taken<'e, T> {
         let seen = self.snapshot();
-        if !seen.is_done() {
-            return Err(self);
+        if !seen.is_takeable() {
+            return Taken::NotYet(self);
         }
         let outcome = if seen.has_value() {
-            // SAFETY: R6, *Same Type*: a live `T`, since nobody but us takes it; the state forgets
-            // it below.
+            // SAFETY: R6, *Same Type*: a live `T`, since only the receiver takes it; the state
+            // forgets it below.
             Ok(self.slot.with(|bytes| unsafe { job::read::<T>(bytes) }))
-        } else if seen.kind() == Kind::Error {
+        } else if seen.kind() == OutcomeKind::Error {
             // SAFETY: R6: a live `TaskError`, which the state forgets below.
             Err(self
                 .slot
                 .with(|bytes| unsafe { job::read::<TaskError>(bytes) }))
         } else {
-            Err(TaskError::Cancelled)
+            return Taken::Cancelled(self);
         };
-        // Without a promise we are the last, and nobody else can tell the word from one that says
-        // so.
-        let rest = if seen.has_promise() {
+        // Without a promise the receiver is the last, and no other thread can tell the word from
+        // one that says so.
+        let slot_use = if seen.has_promise() {
             self.slot.state.take()
         } else {
-            Rest::Yours
+            SlotUse::Last
         };
-        Ok((outcome, Last::of(rest, self.slot, Kind::Empty)))
+        let last = Last::of(slot_use, self.slot, OutcomeKind::Empty);
+        Taken::Outcome(outcome, last)
     }
 
     /// The same right, for who only gives it up: one copy of that for all types.
     #[inline]
-    pub(crate) fn forget_type(self) -> Untyped<'e> {
-        Untyped { slot: self.slot }
+    pub(crate) fn forget_type(self) -> ErasedReceiver<'e> {
+        ErasedReceiver { slot: self.slot }
     }
 
     /// Makes a claimed slot keep a callback for this task.
     pub(crate) fn fill_callback<'c, F>(
         &self,
-        vacancy: Vacancy<'c>,
+        claim: ErasedClaim<'c>,
         callback: F,
-    ) -> Result<FilledCallback<'c, F>, (Vacancy<'c>, F)>
+    ) -> Result<FilledCallback<'c, F>, (ErasedClaim<'c>, F)>
     where
         F: FnOnce(Result<&T, &TaskError>) + Send + 'static,
     {
-        vacancy.callback::<F, T>(self.slot.mark(), callback)
+        claim.callback::<F, T>(self.slot.tag(), callback)
     }
 }
 
 /// The right of a [`Receiver`] whose type is forgotten: it can only be given up.
 #[must_use]
-pub(crate) struct Untyped<'e> {
+pub(crate) struct ErasedReceiver<'e> {
     slot: SlotRef<'e>,
 }
 
-impl<'e> Untyped<'e> {
+impl<'e> ErasedReceiver<'e> {
     pub(crate) fn slot(&self) -> SlotRef<'e> {
         self.slot
     }
@@ -108,12 +119,12 @@ impl<'e> Untyped<'e> {
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_handle() {
             // Ours alone now: the kind is final.
-            Rest::Yours => Some(Last {
+            SlotUse::Last => Some(Last {
                 slot: self.slot,
                 kind: self.slot.snapshot().kind(),
             }),
             // Somebody else's: not to be looked at any more (*Hands Off*).
-            Rest::Needed => None,
+            SlotUse::Shared => None,
         }
     }
 }
@@ -145,6 +156,18 @@ impl<'e, T: Send> Promised<'e, T> {
         self.slot.state.open_to_running()
     }
 
+    /// As [`complete`](Self::complete), and gives up the right in the step that finishes the task:
+    /// the caller finishes by [`Ending::finish_promise`].
+    pub(crate) fn complete_last(
+        self,
+        outcome: Result<T, TaskError>,
+    ) -> Result<Ending<'e>, (Self, Result<T, TaskError>)> {
+        match self.complete(outcome) {
+            Ok(ending) => Ok(ending),
+            Err(outcome) => Err((self, outcome)),
+        }
+    }
+
     /// Writes the outcome, unless there is one already.
     pub(crate) fn complete(
         &self,
@@ -158,13 +181,13 @@ impl<'e, T: Send> Promised<'e, T> {
                 // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the
                 // promise was made.
                 unsafe { job::write::<T>(bytes, value) };
-                Kind::Value
+                OutcomeKind::Value
             }
-            Err(TaskError::Cancelled) => Kind::Cancelled,
+            Err(TaskError::Cancelled) => OutcomeKind::Cancelled,
             Err(error) => {
-                // SAFETY: as above; `Room::new` checks that a `TaskError` fits.
+                // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
                 unsafe { job::write(bytes, error) };
-                Kind::Error
+                OutcomeKind::Error
             }
         });
         Ok(Ending {
@@ -177,12 +200,12 @@ impl<'e, T: Send> Promised<'e, T> {
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_promise() {
             // Ours alone now: the kind is final.
-            Rest::Yours => Some(Last {
+            SlotUse::Last => Some(Last {
                 slot: self.slot,
                 kind: self.slot.snapshot().kind(),
             }),
             // Somebody else's: not to be looked at any more (*Hands Off*).
-            Rest::Needed => None,
+            SlotUse::Shared => None,
         }
     }
 }

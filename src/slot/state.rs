@@ -53,9 +53,11 @@
 //! of that many tasks would mistake the newcomer for its own.
 #![forbid(unsafe_code)]
 
-use core::fmt;
-
 use crate::sync::{AtomicUsize, Ordering, const_fn};
+
+mod snapshot;
+
+pub(crate) use snapshot::{OutcomeKind, Phase, Snapshot};
 
 /// Releases what the caller wrote into the slot, acquires what the previous owner wrote.
 const BOTH: Ordering = Ordering::AcqRel;
@@ -68,7 +70,7 @@ const QUEUED: usize = 1 << 2;
 const RESTING: usize = 1 << 3;
 /// The same bit with `ENDED`.
 const TAKEN: usize = RESTING;
-const SORT: usize = 3 << 4;
+const TASK_KIND: usize = 3 << 4;
 const BY_HAND: usize = 1 << 4;
 const FUTURE: usize = 2 << 4;
 /// With `FUTURE`: it was polled.
@@ -83,57 +85,12 @@ const NOTIFIED: usize = 1 << 12;
 const COMPLETING: usize = NOTIFIED;
 const GENERATION_SHIFT: u32 = 13;
 
-/// Where in its life a slot's task is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// No task; the slot is in the free list, or on its way there or from there.
-    Free,
-    /// Claimed: being filled, or held by a permit.
-    Reserved,
-    /// A promise that nobody has marked as running.
-    Open,
-    /// In the ready queue, never started; a callback that has not been called.
-    Pending,
-    /// A future between two polls.
-    Suspended,
-    /// A future in the ready queue again.
-    Scheduled,
-    /// Running: on a thread's stack, or (a promise) in somebody's hands.
-    Running,
-    /// A promise whose value is being written.
-    Completing,
-    /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it
-    /// yet.
-    Settling,
-    /// The outcome can be taken.
-    Done,
-}
-
-/// What became of a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// The slot's bytes hold a `T`.
-    Value = 0,
-    /// The slot's bytes hold a `T` that its submitter counts as a failure.
-    Failed = 1,
-    /// The slot's bytes hold a `TaskError`.
-    Error = 2,
-    /// Cancelled; the bytes hold nothing.
-    Cancelled = 3,
-    /// The outcome was taken; the bytes hold nothing. Not kept as a number: it is the bit `TAKEN`.
-    Empty,
-}
-
 /// The word, shared by all threads.
 pub(crate) struct State(AtomicUsize);
 
-/// The word at one moment.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Snapshot(usize);
-
 /// What a submitted task is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Sort {
+pub(crate) enum TaskKind {
     Closure = 0,
     Future = FUTURE as isize,
 }
@@ -172,194 +129,11 @@ pub(crate) enum Wake {
 /// What `finish` or a drop of one end found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub(crate) enum Rest {
-    /// Somebody else still needs the slot.
-    Needed,
+pub(crate) enum SlotUse {
+    /// Another holder still needs the slot.
+    Shared,
     /// The caller is the last: it drops the outcome and retires the slot.
-    Yours,
-}
-
-impl Snapshot {
-    fn has(self, bits: usize) -> bool {
-        self.0 & bits == bits
-    }
-
-    fn has_none(self, bits: usize) -> bool {
-        self.0 & bits == 0
-    }
-
-    pub(crate) fn phase(self) -> Phase {
-        if self.has_none(BUSY) {
-            Phase::Free
-        } else if self.has_none(TASK) {
-            Phase::Reserved
-        } else if self.is_done() {
-            Phase::Done
-        } else if self.has(ENDED) {
-            Phase::Settling
-        } else if self.has(QUEUED) {
-            if self.has(FUTURE | POLLED) {
-                Phase::Scheduled
-            } else {
-                Phase::Pending
-            }
-        } else if self.has(RESTING) {
-            if self.has_promise() {
-                Phase::Open
-            } else {
-                Phase::Suspended
-            }
-        } else if self.has_promise() && self.has(COMPLETING) {
-            Phase::Completing
-        } else {
-            Phase::Running
-        }
-    }
-
-    #[inline]
-    pub(crate) fn kind(self) -> Kind {
-        match (self.0 >> KIND_SHIFT) & 3 {
-            3 => Kind::Cancelled,
-            _ if self.has(TAKEN) => Kind::Empty,
-            0 => Kind::Value,
-            1 => Kind::Failed,
-            _ => Kind::Error,
-        }
-    }
-
-    /// Whether the outcome, which is there and was not taken, is a value.
-    #[inline]
-    pub(crate) fn has_value(self) -> bool {
-        // `Value` and `Failed`.
-        self.has_none(2 << KIND_SHIFT)
-    }
-
-    /// How many tasks the slot had before this one, modulo the width of the field.
-    pub(crate) fn generation(self) -> usize {
-        self.0 >> GENERATION_SHIFT
-    }
-
-    pub(crate) fn has_listener(self) -> bool {
-        self.has(LISTENER)
-    }
-
-    /// Whether somebody holds the promise; or the slot keeps a callback.
-    pub(crate) fn has_promise(self) -> bool {
-        self.0 & SORT == BY_HAND
-    }
-
-    pub(crate) fn is_future(self) -> bool {
-        self.has(FUTURE)
-    }
-
-    /// Whether the outcome can be taken.
-    #[inline]
-    pub(crate) fn is_done(self) -> bool {
-        self.0 & (OVER | LISTENER) == OVER
-    }
-
-    /// Whether the slot has no task, or not yet.
-    pub(crate) fn is_free(self) -> bool {
-        self.has_none(TASK)
-    }
-
-    /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at
-    /// once.
-    pub(crate) fn is_settled(self) -> bool {
-        self.has(ENDED)
-    }
-
-    pub(crate) fn is_cancelled(self) -> bool {
-        self.has(ENDED) && self.kind() == Kind::Cancelled
-    }
-
-    /// Whether the task has started and not ended, as the user sees it.
-    pub(crate) fn is_running(self) -> bool {
-        matches!(
-            self.phase(),
-            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled
-        )
-    }
-
-    /// Whether the task is on some thread's stack now.
-    pub(crate) fn is_on_a_stack(self) -> bool {
-        self.phase() == Phase::Running && !self.has_promise()
-    }
-
-    /// Whether the task waits in the ready queue.
-    pub(crate) fn is_queued(self) -> bool {
-        self.has(QUEUED)
-    }
-
-    /// Whether it is a task, not a callback, and waits in the ready queue.
-    pub(crate) fn is_a_queued_task(self) -> bool {
-        self.is_queued() && !self.has_promise()
-    }
-
-    /// Whether the task is on the stack of whoever started it: it runs there, or its callbacks do.
-    pub(crate) fn runs_where_it_started(self) -> bool {
-        match self.phase() {
-            Phase::Running => true,
-            // Cancelled by whomever.
-            Phase::Settling => self.kind() != Kind::Cancelled,
-            _ => false,
-        }
-    }
-
-    /// Whether the task ended in a panic, an abandonment, or a failure by its submitter's word.
-    pub(crate) fn is_failure(self) -> bool {
-        matches!(self.kind(), Kind::Failed | Kind::Error)
-    }
-
-    fn with(self, bits: usize) -> Self {
-        Self(self.0 | bits)
-    }
-
-    fn without(self, bits: usize) -> Self {
-        Self(self.0 & !bits)
-    }
-
-    /// Whether neither a handle nor a promise pins the slot.
-    fn is_abandoned(self) -> bool {
-        self.has_none(HANDLE) && !self.has_promise()
-    }
-
-    /// Who is left to free a slot whose task has ended.
-    #[inline]
-    pub(crate) fn rest(self) -> Rest {
-        if self.is_abandoned() {
-            Rest::Yours
-        } else {
-            Rest::Needed
-        }
-    }
-}
-
-impl fmt::Debug for Snapshot {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{} {:?}", self.generation(), self.phase())?;
-        if self.is_settled() {
-            write!(f, "({:?})", self.kind())?;
-        }
-        for (bit, name) in [
-            (HANDLE, "handle"),
-            (LISTENER, "listener"),
-            (FUTURE, "future"),
-            (
-                NOTIFIED,
-                if self.has_promise() {
-                    "completing"
-                } else {
-                    "notified"
-                },
-            ),
-        ] {
-            if self.0 & bit != 0 {
-                write!(f, " {name}")?;
-            }
-        }
-        Ok(())
-    }
+    Last,
 }
 
 impl State {
@@ -412,10 +186,10 @@ impl State {
     /// Reserved → Pending with a handle. The caller owns the slot, so nobody else writes the word:
     /// stale cancellers and wakers leave a reserved slot alone.
     #[inline]
-    pub(crate) fn publish_pending(&self, sort: Sort) {
+    pub(crate) fn publish_pending(&self, kind: TaskKind) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
         self.0.store(
-            seen | TASK | QUEUED | HANDLE | sort as usize,
+            seen | TASK | QUEUED | HANDLE | kind as usize,
             Ordering::Release,
         ); // publishes the task
     }
@@ -424,7 +198,8 @@ impl State {
     /// knows that nobody got to know of the task. `false` if somebody did.
     pub(crate) fn withdraw(&self) -> bool {
         self.transition(|seen| {
-            (seen.phase() == Phase::Pending).then(|| seen.without(TASK | QUEUED | HANDLE | SORT))
+            (seen.phase() == Phase::Pending)
+                .then(|| seen.without(TASK | QUEUED | HANDLE | TASK_KIND))
         })
         .is_ok()
     }
@@ -514,7 +289,7 @@ impl State {
             let there = seen.has(place) && seen.has_none(ENDED);
             (there && generation.is_none_or(|meant| meant == seen.generation())).then(|| {
                 seen.without(place)
-                    .with(ENDED | (Kind::Cancelled as usize) << KIND_SHIFT)
+                    .with(ENDED | (OutcomeKind::Cancelled as usize) << KIND_SHIFT)
             })
         })
         .is_ok()
@@ -525,7 +300,7 @@ impl State {
     ///
     /// The caller owns the slot, and still does if there was a listener.
     #[inline]
-    pub(crate) fn finish(&self, kind: Kind) -> Snapshot {
+    pub(crate) fn finish(&self, kind: OutcomeKind) -> Snapshot {
         Snapshot(
             self.0
                 .fetch_or(ENDED | OVER | (kind as usize) << KIND_SHIFT, BOTH),
@@ -534,40 +309,48 @@ impl State {
 
     /// Settling → Done: nobody listens any more. For callers inside the lock that guards the slot's
     /// wait cell.
-    pub(crate) fn finish_heard(&self) -> Rest {
-        Snapshot(self.0.fetch_and(!LISTENER, BOTH)).rest()
+    pub(crate) fn finish_heard(&self) -> SlotUse {
+        Snapshot(self.0.fetch_and(!LISTENER, BOTH)).slot_use()
     }
 
     /// Notes that the wait cell is in use, for whoever completes the task. `false`: too late, the
     /// outcome can be taken.
     pub(crate) fn listen(&self) -> bool {
-        self.transition(|seen| (!seen.is_done()).then(|| seen.with(LISTENER)))
+        self.transition(|seen| (!seen.is_takeable()).then(|| seen.with(LISTENER)))
             .is_ok()
+    }
+
+    /// Completing → Done, or → Settling if the task has a listener, and gives up the promise in the
+    /// same step. Returns what was there.
+    pub(crate) fn finish_promise(&self, kind: OutcomeKind) -> Snapshot {
+        // All of these bits are 0 but `BY_HAND`, which is 1 until here: the promise owns the slot.
+        let change = ENDED | OVER | (kind as usize) << KIND_SHIFT | BY_HAND;
+        Snapshot(self.0.fetch_xor(change, BOTH)).without(BY_HAND)
     }
 
     /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays
     /// to be seen.
-    pub(crate) fn take(&self) -> Rest {
+    pub(crate) fn take(&self) -> SlotUse {
         match self.transition(|seen| Some(seen.with(TAKEN).without(HANDLE))) {
-            Ok(seen) | Err(seen) => Self::rest_after(seen, HANDLE),
+            Ok(seen) | Err(seen) => Self::use_after(seen, HANDLE),
         }
     }
 
     /// Gives up the handle.
-    pub(crate) fn drop_handle(&self) -> Rest {
-        Self::rest_after(Snapshot(self.0.fetch_and(!HANDLE, BOTH)), HANDLE)
+    pub(crate) fn drop_handle(&self) -> SlotUse {
+        Self::use_after(Snapshot(self.0.fetch_and(!HANDLE, BOTH)), HANDLE)
     }
 
     /// Gives up the promise.
-    pub(crate) fn drop_promise(&self) -> Rest {
-        Self::rest_after(Snapshot(self.0.fetch_and(!BY_HAND, BOTH)), BY_HAND)
+    pub(crate) fn drop_promise(&self) -> SlotUse {
+        Self::use_after(Snapshot(self.0.fetch_and(!BY_HAND, BOTH)), BY_HAND)
     }
 
-    fn rest_after(seen: Snapshot, gone: usize) -> Rest {
-        if seen.is_done() {
-            seen.without(gone).rest()
+    fn use_after(seen: Snapshot, gone: usize) -> SlotUse {
+        if seen.is_takeable() {
+            seen.without(gone).slot_use()
         } else {
-            Rest::Needed
+            SlotUse::Shared
         }
     }
 

@@ -4,17 +4,17 @@ use std::sync::Arc;
 
 use super::*;
 
-fn pending(sort: Sort) -> Arc<State> {
+fn pending(kind: TaskKind) -> Arc<State> {
     let state = State::new();
     assert!(state.claim());
-    state.publish_pending(sort);
+    state.publish_pending(kind);
     Arc::new(state)
 }
 
 #[test]
 fn start_and_cancel_have_one_winner() {
     loom::model(|| {
-        let state = pending(Sort::Closure);
+        let state = pending(TaskKind::Closure);
         let other = state.clone();
         let started = loom::thread::spawn(move || other.start() == Start::Yours);
         let cancelled = state.cancel(Some(0), CancelFrom::Queue);
@@ -32,13 +32,16 @@ fn the_last_to_leave_retires_and_nobody_else() {
         let (giver, taker) = (state.clone(), state.clone());
         let giver = loom::thread::spawn(move || {
             assert!(giver.complete_promise());
-            [giver.finish(Kind::Value).rest(), giver.drop_promise()]
+            [
+                giver.finish(OutcomeKind::Value).rest(),
+                giver.drop_promise(),
+            ]
         });
         let taker = loom::thread::spawn(move || taker.drop_handle());
         let mut rests = giver.join().unwrap().to_vec();
         rests.push(taker.join().unwrap());
         assert_eq!(
-            rests.iter().filter(|&&rest| rest == Rest::Yours).count(),
+            rests.iter().filter(|&&rest| rest == SlotUse::Last).count(),
             1,
             "{rests:?}"
         );
@@ -48,7 +51,7 @@ fn the_last_to_leave_retires_and_nobody_else() {
 #[test]
 fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
     loom::model(|| {
-        let state = pending(Sort::Future);
+        let state = pending(TaskKind::Future);
         assert_eq!(state.start(), Start::Yours);
         let other = state.clone();
         let waker = loom::thread::spawn(move || match other.wake() {
@@ -66,32 +69,32 @@ fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
 #[test]
 fn a_listener_is_seen_by_the_one_that_finishes_or_comes_too_late() {
     loom::model(|| {
-        let state = pending(Sort::Closure);
+        let state = pending(TaskKind::Closure);
         assert_eq!(state.start(), Start::Yours);
         let other = state.clone();
         let listens = loom::thread::spawn(move || other.listen());
-        let heard = state.finish(Kind::Value).has_listener();
+        let heard = state.finish(OutcomeKind::Value).has_listener();
         assert_eq!(listens.join().unwrap(), heard);
-        assert_eq!(state.snapshot().is_done(), !heard);
+        assert_eq!(state.snapshot().is_takeable(), !heard);
         if heard {
-            assert_eq!(state.finish_heard(), Rest::Needed);
+            assert_eq!(state.finish_heard(), SlotUse::Shared);
         }
-        assert!(state.snapshot().is_done());
+        assert!(state.snapshot().is_takeable());
     });
 }
 
 #[test]
 fn an_old_key_never_cancels_a_new_task() {
     loom::model(|| {
-        let state = pending(Sort::Closure);
+        let state = pending(TaskKind::Closure);
         let other = state.clone();
         let canceller = loom::thread::spawn(move || other.cancel(Some(0), CancelFrom::Queue));
         if state.start() == Start::Yours {
-            assert_eq!(state.finish(Kind::Value).rest(), Rest::Needed);
-            assert_eq!(state.drop_handle(), Rest::Yours);
+            assert_eq!(state.finish(OutcomeKind::Value).rest(), SlotUse::Shared);
+            assert_eq!(state.drop_handle(), SlotUse::Last);
             state.retire();
             assert!(state.claim());
-            state.publish_pending(Sort::Closure);
+            state.publish_pending(TaskKind::Closure);
             assert!(!canceller.join().unwrap());
             assert_eq!(state.snapshot().phase(), Phase::Pending);
         } else {

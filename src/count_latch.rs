@@ -1,0 +1,125 @@
+//! Counts the tasks of a scope that have not ended, on the stack of the thread that waits for them.
+//!
+//! Invariants:
+//!
+//! - **Counted First.** A task is counted before any thread can run it. The count falls only when
+//!   no thread will touch what the task borrowed any more: its closure is gone, and its outcome is
+//!   dropped or in a handle inside the scope.
+//! - **Last Touch.** Lowering the count to zero is the last access to the latch. The completer
+//!   copies the owner's thread before.
+//!
+//! `unsafe` here: lowering the count through a pointer, because of *Last Touch*.
+
+use core::cell::Cell;
+
+use crate::error::TaskError;
+use crate::host::Park;
+use crate::sync::{AtomicUsize, Lock, Ordering};
+use crate::unwind;
+
+/// The count, and the thread that waits for it. `E` is the code that serves the events of a scope:
+/// a program without scopes does not link it.
+pub(crate) struct CountLatch<H: Park, E> {
+    on_event: E,
+    unfinished: AtomicUsize,
+    owner: H::Thread,
+    owner_id: usize,
+    /// The first panic of a task that no handle took.
+    panic: Lock<Cell<Option<TaskError>>>,
+}
+
+impl<H: Park, E: Copy> CountLatch<H, E> {
+    pub(crate) fn new(on_event: E) -> Self {
+        Self {
+            on_event,
+            unfinished: AtomicUsize::new(0),
+            owner_id: H::current_id(),
+            owner: H::current(),
+            panic: Lock::new(Cell::new(None)),
+        }
+    }
+
+    /// The code that serves the events of the scope.
+    ///
+    /// # Safety
+    ///
+    /// - `this` points to a latch that is there.
+    pub(crate) unsafe fn on_event(this: *const Self) -> E {
+        // SAFETY: the caller's promise.
+        unsafe { (*this).on_event }
+    }
+
+    /// Counts a task that is about to be submitted.
+    pub(crate) fn add(&self) {
+        self.unfinished.fetch_add(1, Ordering::Relaxed); // the ready queue publishes the task
+    }
+
+    /// Returns true if no counted task is left. Sees what they wrote.
+    pub(crate) fn is_zero(&self) -> bool {
+        self.unfinished.load(Ordering::Acquire) == 0
+    }
+
+    /// The owner, for a submitter on another thread: it may be asleep.
+    pub(crate) fn owner_elsewhere(&self) -> Option<&H::Thread> {
+        (H::current_id() != self.owner_id).then_some(&self.owner)
+    }
+
+    /// Counts a task that has ended. If it was the last, returns the owner, to be unparked.
+    ///
+    /// # Safety
+    ///
+    /// - `this` points to a latch that counts a task of the caller's. Afterwards it may be gone.
+    #[must_use = "the owner must be unparked"]
+    pub(crate) unsafe fn end(this: *const Self) -> Option<H::Thread> {
+        // By pointer: a reference in the signature would promise that the latch outlives the call.
+        // SAFETY: alive as long as the task is counted; other threads may free an atomic while a
+        // reference to it exists.
+        let unfinished = unsafe { &(*this).unfinished };
+        let mut owner = None;
+        // Bound: each further round means that another task of the scope came or went.
+        let mut seen = unfinished.load(Ordering::Relaxed);
+        loop {
+            if seen == 1 && owner.is_none() {
+                // SAFETY: alive as long as the task is counted.
+                owner = Some(unsafe { &(*this).owner }.clone());
+            }
+            // Release: the owner sees what the task wrote.
+            match unfinished.compare_exchange_weak(
+                seen,
+                seen - 1,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) if seen == 1 => return owner,
+                // A copy that was not needed is dropped here, with no lock held.
+                Ok(_) => return None,
+                Err(now) => seen = now,
+            }
+        }
+    }
+
+    /// Takes back [`add`](Self::add): the task was refused. The caller knows that the latch stays.
+    pub(crate) fn take_back(&self) -> Option<&H::Thread> {
+        // Release: as above, for what ended before.
+        (self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1).then_some(&self.owner)
+    }
+
+    /// Keeps a panic that no handle will take. The first one counts.
+    pub(crate) fn keep_panic(&self, error: TaskError) {
+        let rest = self.panic.with(|kept| {
+            let first = kept.take();
+            if first.is_some() {
+                kept.set(first);
+                return Some(error);
+            }
+            kept.set(Some(error));
+            None
+        });
+        // A payload's destructor is foreign code.
+        unwind::discard(rest);
+    }
+
+    pub(crate) fn take_panic(&self) -> Option<TaskError> {
+        self.panic.with(Cell::take)
+    }
+}

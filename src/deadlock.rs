@@ -1,0 +1,98 @@
+//! Two hopeless waits, found at once. Others hang, as they would with bare threads.
+//!
+//! A worker that waits without a time limit gets an error instead if
+//!
+//! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before
+//!   the waiter does, so one look is exact;
+//! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on,
+//!   back to a task on the waiter's own stack.
+//!
+//! For the chain each worker writes, inside the lock of the wait table, which task it is about to
+//! sleep for, and follows the others' notes in the same section. So of the workers in a circle the
+//! last one sees all the others. A note is kept only while its worker sleeps, and its handle pins
+//! the slot, so a note never names another task. A task that ended, rests or is queued is on no
+//! stack: a note that is out of date breaks the chain by itself.
+//!
+//! Not looked for: circles through a wait for several tasks (`wait`, `as_completed`, `map`), through
+//! scopes, and through threads that are no workers. A wait with a time limit writes no note: it has
+//! a way out.
+//!
+//! How this meets the other mechanisms: tasks that are run in place are noted with the worker's
+//! seat, as by its loop; a worker that is handed to another thread begins a new turn, and notes of
+//! the earlier turn count for nothing; a reused slot has lost its runner when it was queued; a
+//! promise has no runner; a shutdown changes nothing here.
+#![forbid(unsafe_code)]
+
+use crate::host::Park;
+use crate::list::{Index, Seat};
+use crate::registry::Registry;
+use crate::slot::SlotRef;
+
+/// The seat that runs a slot's task, if it is on the stack of the thread that has the seat now.
+fn runner<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> Option<Seat> {
+    let seat = slot.runner()?;
+    registry.workers()[usize::from(seat.worker())]
+        .is_current(seat)
+        .then_some(seat)
+}
+
+/// Returns true if a slot's task lies on the stack of the thread of that number, a worker.
+pub(crate) fn lies_beneath<H: Park>(
+    registry: Registry<'_, H>,
+    slot: SlotRef<'_>,
+    thread: usize,
+) -> bool {
+    let Some(seat) = runner(registry, slot) else {
+        return false;
+    };
+    registry.workers()[usize::from(seat.worker())].is_run_by(thread)
+}
+
+/// The calling thread, a worker, is about to sleep for one task. Returns false if that closes a
+/// circle. Otherwise [`end_wait`] takes the notes away again.
+///
+/// Bound: the number of workers, twice.
+pub(crate) fn begin_wait<H: Park>(registry: Registry<'_, H>, index: Index) -> bool {
+    let thread = H::current_id();
+    registry.waits().with(|_| {
+        if leads_back(registry, index, thread) {
+            return false;
+        }
+        note(registry, thread, Some(index));
+        true
+    })
+}
+
+/// The calling thread woke up.
+pub(crate) fn end_wait<H: Park>(registry: Registry<'_, H>) {
+    let thread = H::current_id();
+    registry.waits().with(|_| note(registry, thread, None));
+}
+
+/// Writes the note of each worker that the thread runs: it may run several.
+fn note<H: Park>(registry: Registry<'_, H>, thread: usize, task: Option<Index>) {
+    for cell in registry.workers() {
+        if cell.is_run_by(thread) {
+            cell.set_waits_for(task);
+        }
+    }
+}
+
+/// Follows the notes from a task. Inside the lock of the wait table.
+fn leads_back<H: Park>(registry: Registry<'_, H>, mut task: Index, thread: usize) -> bool {
+    let workers = registry.workers();
+    for _ in workers {
+        let Some(seat) = runner(registry, registry.slot(task)) else {
+            return false;
+        };
+        let cell = &workers[usize::from(seat.worker())];
+        if cell.is_run_by(thread) {
+            return true;
+        }
+        let Some(next) = cell.waits_for() else {
+            return false;
+        };
+        task = next;
+    }
+    false
+}

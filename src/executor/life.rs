@@ -1,0 +1,361 @@
+//! Starting and stopping.
+
+use core::future::poll_fn;
+use core::task::Poll;
+use core::time::Duration;
+
+use super::Executor;
+use crate::blocking::{
+    Deadline, Interrupted, LifeOver, Never, RunUnstarted, Timeout, WaitFor, block,
+};
+use crate::completion::complete_cancelled;
+use crate::error::{ShutdownError, StartError};
+use crate::host::{Clock, Park};
+use crate::registry::Registry;
+use crate::roster::{Epoch, Mode};
+use crate::spawn::Spawn;
+#[cfg(feature = "std")]
+use crate::spawn::StdThreads;
+use crate::start::start;
+use crate::unwind;
+use crate::waiter::Waiter;
+
+/// What a shutdown does with tasks that have not started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub enum Shutdown {
+    /// They are run.
+    Drain,
+    /// They are cancelled, and so are async tasks at their next rest.
+    ///
+    /// # Python
+    ///
+    /// `cancel_futures=True`.
+    Cancel,
+    /// As `Cancel`. Later also those that run will be asked to stop; today no task can be asked.
+    Stop,
+}
+
+impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
+    Executor<WORKERS, QUEUE, SLOT_BYTES, H>
+{
+    /// Gives the host `WORKERS` workers to run.
+    ///
+    /// Tasks that were submitted before begin now. A blocking wait for them before the start is
+    /// [`TaskError::NotStarted`](crate::TaskError::NotStarted).
+    ///
+    /// # Errors
+    ///
+    /// If it is running already, or has not finished shutting down; or if the host refuses a worker.
+    /// Then those that had started are stopped, tasks that were submitted still wait, and `start`
+    /// may be tried again.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Shutdown, StdThreads};
+    /// static EXECUTOR: Executor<2, 8> = Executor::new();
+    /// let early = EXECUTOR.submit(|| 6 * 7).unwrap();
+    /// EXECUTOR.start(&StdThreads::new()).unwrap();
+    /// assert_eq!(early.result(), Ok(42));
+    /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
+    /// EXECUTOR.start(&StdThreads::new()).unwrap(); // and once more
+    /// # EXECUTOR.shutdown(Shutdown::Drain).unwrap();
+    /// ```
+    pub fn start<S: Spawn<H>>(&'static self, spawn: &S) -> Result<(), StartError<S::Error>> {
+        start(self.registry(), |worker| spawn.spawn(worker))
+    }
+
+    /// Starts on std's threads, runs `body`, drains the executor and waits for the workers to
+    /// leave, also when `body` panics. Works for an executor on the stack: the threads are scoped.
+    ///
+    /// # Blocking
+    ///
+    /// Until every worker has left.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); `body` has not run then.
+    ///
+    /// # Python
+    ///
+    /// The `with` block. What `body` submits through its argument cannot leave it; use the executor
+    /// itself for handles that are read after the block.
+    ///
+    /// ```
+    /// use slotted::{Executor, StdThreads};
+    ///
+    /// let executor: Executor<2, 8> = Executor::new();
+    /// let sum = executor.run(&StdThreads::new(), |pool| {
+    ///     let (left, right) = (pool.submit(|| 40).unwrap(), pool.submit(|| 2).unwrap());
+    ///     left.result().unwrap() + right.result().unwrap()
+    /// });
+    /// assert_eq!(sum.unwrap(), 42);
+    /// ```
+    #[cfg(feature = "std")]
+    #[doc(alias = "with")]
+    pub fn run<R>(
+        &self,
+        threads: &StdThreads,
+        body: impl FnOnce(&Self) -> R,
+    ) -> Result<R, StartError<std::io::Error>> {
+        std::thread::scope(|scope| {
+            start(self.registry(), |worker| {
+                let builder = threads.builder(worker.index());
+                builder.spawn_scoped(scope, move || worker.run()).map(drop)
+            })?;
+            let shut_down = unwind::Bomb::new(|| {
+                let _ = self.shutdown(Shutdown::Drain);
+            });
+            let result = body(self);
+            drop(shut_down);
+            Ok(result)
+        })
+    }
+
+    /// As [`run`](Self::run), for a `static` executor and any host: starts, runs `body`, drains the
+    /// executor and waits for the workers to leave, also when `body` panics.
+    ///
+    /// # Blocking
+    ///
+    /// Until every worker has left. A host that keeps one for a loop of the calling thread's own
+    /// keeps this call for ever: use [`start`](Self::start) there.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start); `body` has not run then.
+    ///
+    /// ```
+    /// # use slotted::{Executor, StdThreads};
+    /// static EXECUTOR: Executor<2, 8> = Executor::new();
+    /// let answer = EXECUTOR.run_on(&StdThreads::new(), |pool| pool.submit(|| 6 * 7).unwrap());
+    /// assert_eq!(answer.unwrap().result(), Ok(42));
+    /// ```
+    #[doc(alias = "with")]
+    pub fn run_on<S: Spawn<H>, R>(
+        &'static self,
+        spawn: &S,
+        body: impl FnOnce(&'static Self) -> R,
+    ) -> Result<R, StartError<S::Error>> {
+        self.start(spawn)?;
+        let shut_down = unwind::Bomb::new(|| {
+            let _ = self.shutdown(Shutdown::Drain);
+        });
+        let result = body(self);
+        drop(shut_down);
+        Ok(result)
+    }
+
+    /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers to
+    /// leave.
+    ///
+    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends, cancels in, and
+    /// waits for the life that it was called in: a `start` meanwhile is not waited for. An executor
+    /// without live workers is drained by the calling thread. Async tasks that no waker wakes are
+    /// waited for; `Cancel` cancels them. Promises are not touched.
+    ///
+    /// # Blocking
+    ///
+    /// Until every worker has left.
+    ///
+    /// # Errors
+    ///
+    /// [`ShutdownError::WouldDeadlock`] if a worker of this executor calls it; the shutdown has
+    /// begun all the same. A super-loop that is a worker calls
+    /// [`begin_shutdown`](Self::begin_shutdown), and
+    /// [`Worker::run_one`](crate::Worker::run_one) until that says `Left`.
+    ///
+    /// # Python
+    ///
+    /// `Executor.shutdown(wait=True)`.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Refusal, Shutdown};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// executor.shutdown(Shutdown::Cancel).unwrap();
+    /// assert!(handle.cancelled());
+    /// assert_eq!(executor.submit(|| 1).unwrap_err().reason(), Refusal::ShutDown);
+    /// ```
+    pub fn shutdown(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
+        self.shutdown_with(shutdown, &Never::<H>::new())
+    }
+
+    /// As [`shutdown`](Self::shutdown), but waits at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`shutdown`](Self::shutdown), and [`ShutdownError::TimedOut`].
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, Shutdown};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// executor.shutdown_timeout(Shutdown::Drain, Duration::from_secs(1)).unwrap();
+    /// ```
+    pub fn shutdown_timeout(
+        &self,
+        shutdown: Shutdown,
+        timeout: Duration,
+    ) -> Result<(), ShutdownError>
+    where
+        H: Clock,
+    {
+        self.shutdown_with(shutdown, &Deadline::<H>::after(timeout))
+    }
+
+    /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
+    /// begins at the first poll. Dropping the future does not take it back.
+    ///
+    /// An executor without live workers is drained by the first poll.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Shutdown, StdThreads};
+    /// static RUNTIME: Executor<0, 2, 512> = Executor::new();
+    /// static POOL: Executor<2, 8> = Executor::new();
+    /// POOL.start(&StdThreads::new()).unwrap();
+    /// let closing = RUNTIME.submit_future(POOL.shutdown_async(Shutdown::Drain)).unwrap();
+    /// assert_eq!(closing.result(), Ok(()));
+    /// ```
+    pub async fn shutdown_async(&self, shutdown: Shutdown) {
+        let registry = self.registry();
+        let epoch = begin_shutdown(registry, shutdown);
+        let mut wait = AsyncLifeOver {
+            life_over: LifeOver { registry, epoch },
+            registered: None,
+            displaced: Waiter::None,
+        };
+        while wait.life_over.drives(registry) && self.run_one() {}
+        poll_fn(move |context| {
+            if wait.life_over.is_over() {
+                return Poll::Ready(());
+            }
+            wait.register(Waiter::Waker(context.waker().clone()));
+            if wait.life_over.is_over() {
+                return Poll::Ready(());
+            }
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// As [`shutdown`](Self::shutdown), but does not wait.
+    ///
+    /// # Context
+    ///
+    /// Any thread. With `Cancel` it drops the closures of pending tasks.
+    ///
+    /// # Python
+    ///
+    /// `Executor.shutdown(wait=False)`.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Shutdown};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let handle = executor.submit(|| 6 * 7).unwrap();
+    /// executor.begin_shutdown(Shutdown::Drain);
+    /// assert_eq!(handle.result(), Ok(42));
+    /// ```
+    pub fn begin_shutdown(&self, shutdown: Shutdown) {
+        begin_shutdown(self.registry(), shutdown);
+    }
+
+    fn shutdown_with(
+        &self,
+        shutdown: Shutdown,
+        timeout: &impl Timeout,
+    ) -> Result<(), ShutdownError> {
+        let registry = self.registry();
+        let epoch = begin_shutdown(registry, shutdown);
+        let is_worker = registry.current_seat().is_some();
+        if is_worker && !registry.roster(|roster| roster.is_left(epoch)) {
+            return Err(ShutdownError::WouldDeadlock);
+        }
+        let life_over = LifeOver { registry, epoch };
+        block(registry, &life_over, timeout, RunUnstarted::Workers).map_err(|interrupted| {
+            match interrupted {
+                Interrupted::TimedOut => ShutdownError::TimedOut,
+                Interrupted::WouldDeadlock | Interrupted::NotStarted => {
+                    ShutdownError::WouldDeadlock
+                }
+            }
+        })
+    }
+}
+
+/// Begins a shutdown of the life that goes on. Returns its epoch.
+fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epoch {
+    let mode = match shutdown {
+        Shutdown::Drain => Mode::Drain,
+        Shutdown::Cancel | Shutdown::Stop => Mode::Cancel,
+    };
+    let epoch = registry.change_roster(|roster| {
+        roster.shut_down(mode);
+        roster.epoch()
+    });
+    if mode == Mode::Cancel {
+        cancel_all(registry, epoch);
+    }
+    registry.wake_all();
+    epoch
+}
+
+/// Cancels what waits in the queue, oldest first, and the futures that rest.
+fn cancel_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
+    // Bound: what was accepted before; nothing is now.
+    while let Some(cancelled) = registry.cancel_next(epoch) {
+        complete_cancelled(registry, cancelled);
+    }
+    // Bound: the number of slots.
+    for index in 0..registry.capacity() {
+        if let Some(cancelled) = registry.cancel_resting(index, epoch) {
+            complete_cancelled(registry, cancelled);
+        }
+    }
+    // What a waker put into the queue meanwhile.
+    while let Some(cancelled) = registry.cancel_next(epoch) {
+        complete_cancelled(registry, cancelled);
+    }
+}
+
+/// An async task that waits for a life to be over. It keeps a waiter that it displaced (*Baton*).
+struct AsyncLifeOver<'e, H: Park> {
+    life_over: LifeOver<'e, H>,
+    registered: Option<core::task::Waker>,
+    displaced: Waiter<H>,
+}
+
+impl<H: Park> AsyncLifeOver<'_, H> {
+    fn register(&mut self, waiter: Waiter<H>) {
+        self.deregister();
+        if let Waiter::Waker(waker) = &waiter {
+            self.registered = Some(waker.clone());
+        }
+        if let Ok(displaced) = self.life_over.register(waiter) {
+            // Another waiter that was displaced before is woken, and registers again.
+            let earlier = core::mem::replace(&mut self.displaced, displaced);
+            self.life_over.registry.notify(earlier);
+        }
+    }
+
+    fn deregister(&mut self) {
+        if let Some(waker) = self.registered.take() {
+            unwind::discard(self.life_over.deregister(&Waiter::Waker(waker)));
+        }
+    }
+}
+
+impl<H: Park> Drop for AsyncLifeOver<'_, H> {
+    fn drop(&mut self) {
+        self.deregister();
+        let displaced = core::mem::replace(&mut self.displaced, Waiter::None);
+        self.life_over.registry.notify(displaced);
+    }
+}
+
+impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Drop
+    for Executor<WORKERS, QUEUE, SLOT_BYTES, H>
+{
+    /// Cancels what has not started. No worker and no handle is left: they borrow the executor.
+    fn drop(&mut self) {
+        self.begin_shutdown(Shutdown::Cancel);
+    }
+}

@@ -1,0 +1,144 @@
+//! Which slots are free, and which waiters stand in line for one.
+//!
+//! A submitter pops a slot inside the lock. The end of a handle returns one without the lock, onto
+//! a transfer stack; the next submitter that finds the free stack empty takes all of them.
+//!
+//! A waiter joins the line and sets the transfer stack's wake flag in one section, then looks
+//! again, then sleeps. A thread that returns a slot sees the flag in its push, and then serves the
+//! line: it gives the slot to the waiter that came first.
+
+use core::cell::Cell;
+use core::pin::Pin;
+
+use crate::host::Park;
+use crate::list::{Index, Link, Links, Stack, TransferStack};
+use crate::sync::{CachePadded, Lock, const_fn};
+use crate::waiter::Waiter;
+
+mod line;
+
+use line::Line;
+pub(crate) use line::Place;
+
+/// What the lock guards. `S` is the code that serves the line.
+struct Free<H: Park, S> {
+    stack: Stack,
+    line: Line<H>,
+    /// Serves the line; there if a waiter ever stood in it.
+    serve: Cell<Option<S>>,
+}
+
+/// The free slots of an executor.
+pub(crate) struct FreeSlots<H: Park, S> {
+    free: CachePadded<Lock<Free<H, S>>>,
+    /// Slots that came back and are not on the stack yet.
+    returned: TransferStack,
+}
+
+/// What a place in line has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Served {
+    /// Nothing yet: its waiter will be woken.
+    Waiting,
+    /// A slot, which is the caller's now.
+    Slot(Index),
+    /// It is in no line.
+    Outside,
+}
+
+impl<H: Park, S: Copy> FreeSlots<H, S> {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                free: CachePadded::new(Lock::new(Free {
+                    stack: Stack::new(),
+                    line: Line::new(),
+                    serve: Cell::new(None),
+                })),
+                returned: TransferStack::new(),
+            }
+        }
+    }
+
+    /// Takes a free slot of `capacity`.
+    #[inline]
+    pub(crate) fn claim(&self, links: &impl Links, capacity: u16) -> Option<Index> {
+        self.free
+            .with(|free| free.stack.pop(links, &self.returned, capacity))
+    }
+
+    /// Returns a slot. Gives the code that serves the line, if a waiter stands in it.
+    #[inline]
+    pub(crate) fn release(&self, link: &Link, index: Index) -> Option<S> {
+        if self.returned.push(link, index) {
+            self.serve()
+        } else {
+            None
+        }
+    }
+
+    /// The code that serves the line, if a waiter ever stood in it.
+    #[cold]
+    pub(crate) fn serve(&self) -> Option<S> {
+        self.free.with(|free| free.serve.get())
+    }
+
+    /// The most slots that were ever in use at once.
+    pub(crate) fn high_water(&self) -> u16 {
+        self.free.with(|free| free.stack.high_water())
+    }
+
+    /// Takes a free slot for a waiter, unless others wait already.
+    pub(crate) fn claim_before_line(&self, links: &impl Links, capacity: u16) -> Option<Index> {
+        self.free.with(|free| {
+            if !free.line.is_empty() {
+                return None;
+            }
+            free.stack.pop(links, &self.returned, capacity)
+        })
+    }
+
+    /// Joins the end of the line, or changes whom to wake. Returns what is to be dropped outside
+    /// the lock. A place that has a slot keeps it.
+    pub(crate) fn wait_in_line(
+        &self,
+        place: Pin<&Place<'_, H, S>>,
+        waiter: Waiter<H>,
+        serve: S,
+    ) -> Waiter<H> {
+        self.free.with(|free| {
+            free.serve.set(Some(serve));
+            let displaced = free.line.join(place.node(), waiter);
+            // Slots that were returned before the flag are found by the look that follows.
+            self.returned.set_wake_flag();
+            displaced
+        })
+    }
+
+    /// Gives one free slot to the first waiter in line. `None`: there is no slot, or no waiter.
+    pub(crate) fn serve_first(&self, links: &impl Links, capacity: u16) -> Option<Waiter<H>> {
+        self.free.with(|free| {
+            if free.line.is_empty() {
+                self.returned.clear_wake_flag();
+                return None;
+            }
+            let index = free.stack.pop(links, &self.returned, capacity)?;
+            free.line.serve(Served::Slot(index))
+        })
+    }
+
+    /// Sends the first waiter in line away without a slot: the executor may refuse it.
+    pub(crate) fn dismiss_first(&self) -> Option<Waiter<H>> {
+        self.free.with(|free| free.line.serve(Served::Outside))
+    }
+
+    /// What a place has. A slot is handed out once.
+    pub(crate) fn look(&self, place: Pin<&Place<'_, H, S>>) -> Served {
+        self.free.with(|free| free.line.look(place.node()))
+    }
+
+    /// Leaves the line. Returns what the place had, and what is to be dropped outside the lock.
+    pub(crate) fn leave_line(&self, place: Pin<&Place<'_, H, S>>) -> (Served, Waiter<H>) {
+        self.free.with(|free| free.line.leave(place.node()))
+    }
+}

@@ -1,0 +1,128 @@
+//! Which threads sleep and can be woken because there is work, and which search for it.
+//!
+//! Lives inside the lock of the ready queue. Invariant **No Lost Worker**: a worker parks only
+//! after it found the queue empty and set its idle bit in one section. A submitter reads the bits
+//! in the section that pushes; without the lock, it sees the inbox's wake flag in its push.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use crate::host::Park;
+use crate::ready_queue::{Inbox, InboxWatch};
+use crate::waiter::{Waiter, WaiterCell};
+
+/// The bit of the thread that runs tasks while it waits, beside those of the workers.
+pub(crate) const DRIVER: u32 = usize::BITS - 1;
+
+/// Idle threads, one bit for each worker and one for the driver. `W` is the code that wakes one.
+pub(crate) struct Idle<H: Park, W> {
+    asleep: Cell<usize>,
+    /// Workers that look for work without holding the lock.
+    searching: Cell<u16>,
+    /// Wakes the thread of a bit; there if a thread ever was idle.
+    wake_idle: Cell<Option<W>>,
+    /// The thread that runs tasks while it waits, where there are no workers.
+    driver: WaiterCell<H>,
+    watch: InboxWatch,
+}
+
+impl<H: Park, W: Copy> Idle<H, W> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            asleep: Cell::new(0),
+            searching: Cell::new(0),
+            wake_idle: Cell::new(None),
+            driver: WaiterCell::new(),
+            watch: InboxWatch::new(),
+        }
+    }
+
+    /// Returns true if no thread sleeps.
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.asleep.get() == 0
+    }
+
+    /// Sets a thread's bit. Returns false, and sets nothing, if a task was pushed to the inbox
+    /// whose submitter wakes no worker: the caller must look again.
+    pub(crate) fn fall_asleep(&self, inbox: &Inbox, bit: usize, wake_idle: W) -> bool {
+        let others = self.asleep.get();
+        self.asleep.set(others | bit);
+        self.wake_idle.set(Some(wake_idle));
+        let told = self.update_wake_flag(inbox);
+        if !told {
+            self.asleep.set(others);
+        }
+        told
+    }
+
+    /// Clears a worker's bits: it is awake and looks for itself.
+    #[inline]
+    pub(crate) fn wake_up(&self, bit: usize) {
+        self.asleep.set(self.asleep.get() & !bit);
+        self.watch.clear_unparked(bit);
+    }
+
+    #[inline]
+    pub(crate) fn begin_search(&self) {
+        self.searching.set(self.searching.get() + 1);
+    }
+
+    #[inline]
+    pub(crate) fn end_search(&self) {
+        self.searching.set(self.searching.get() - 1);
+    }
+
+    /// Returns true if a worker searches, or was unparked and is about to.
+    #[inline]
+    pub(crate) fn has_searcher(&self) -> bool {
+        self.searching.get() > 0 || self.watch.has_unparked()
+    }
+
+    /// Updates the inbox's wake flag, which makes lock-free submitters wake a worker. The caller
+    /// holds the lock and has changed the idle bits or the searchers. Returns false if a task was
+    /// pushed before the flag was set: the caller must look again.
+    pub(crate) fn update_wake_flag(&self, inbox: &Inbox) -> bool {
+        let wake = !self.is_empty() && !self.has_searcher();
+        self.watch.update(inbox, wake)
+    }
+
+    /// Takes the lowest bit out, for its thread to be woken because there is work.
+    pub(crate) fn take(&self) -> Option<(W, u32)> {
+        let (wake, bit) = self.take_any()?;
+        if H::FAIR && bit != DRIVER {
+            self.watch.set_unparked(1 << bit);
+        }
+        Some((wake, bit))
+    }
+
+    /// Takes the lowest bit out, for its thread to be woken whatever there is.
+    pub(crate) fn take_any(&self) -> Option<(W, u32)> {
+        let asleep = self.asleep.get();
+        let wake_idle = self.wake_idle.get()?;
+        if asleep == 0 {
+            return None;
+        }
+        self.asleep.set(asleep & (asleep - 1)); // clears the lowest bit
+        Some((wake_idle, asleep.trailing_zeros()))
+    }
+
+    /// Makes the caller the driver. The displaced driver must be woken when it leaves.
+    pub(crate) fn put_driver(&self, waiter: Waiter<H>) -> Waiter<H> {
+        self.driver.put(waiter)
+    }
+
+    /// The driver, to be woken.
+    pub(crate) fn take_driver(&self) -> Waiter<H> {
+        self.driver.take()
+    }
+
+    /// The driver woke up: takes it out if it is still there, with its bit.
+    pub(crate) fn remove_driver(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        let there = self.driver.remove(waiter);
+        if !there.is_none() {
+            self.asleep.set(self.asleep.get() & !(1 << DRIVER));
+        }
+        there
+    }
+}

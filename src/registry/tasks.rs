@@ -1,0 +1,432 @@
+//! How tasks move: slots are claimed and released, tasks are queued, taken and cancelled.
+#![forbid(unsafe_code)]
+
+use super::Registry;
+use super::shared::{AfterPoll, Ready, ServeLine, WakeIdle};
+use crate::error::Refusal;
+use crate::free_slots::FreeSlots;
+use crate::host::Park;
+use crate::list::{Index, Pushed, Seat};
+use crate::ready_queue::Inbox;
+use crate::roster::{Epoch, Mode};
+use crate::slot::{CancelFrom, Cancelled, Phase, Running, SlotRef, TaskKind, Unpublished, Wake};
+use crate::sync::Ordering;
+
+/// What a look at the ready queue gave a worker.
+pub(crate) enum Work<'e> {
+    /// A task, taken out and started.
+    Task(Running<'e>),
+    /// Nothing; the worker counts as searching, unless it looked only once.
+    Nothing,
+    /// Nothing; the worker's idle bit is set, and it will be woken.
+    Idle,
+    /// The worker is to leave.
+    Leave,
+}
+
+/// The idle thread to wake, and the code that wakes it.
+pub(super) type Sleeper<H> = Option<(WakeIdle<H>, u32)>;
+
+impl<'e, H: Park> Registry<'e, H> {
+    /// Takes the oldest task and starts it, on a worker or another thread.
+    #[inline]
+    fn pop(self, ready: &Ready<H>, runner: Option<Seat>) -> Option<Running<'e>> {
+        let index = ready.queue.pop(&self.shared().front, &self, runner)?;
+        self.slot(index).start()
+    }
+
+    /// Takes a certain task out and starts it. The caller has drained the inbox in this section.
+    fn pick(
+        self,
+        ready: &Ready<H>,
+        slot: SlotRef<'e>,
+        runner: Option<Seat>,
+    ) -> Option<Running<'e>> {
+        let front = &self.shared().front;
+        if !ready.queue.unlink(front, &self, slot.index()) {
+            return None;
+        }
+        slot.link().set_runner(runner);
+        slot.start()
+    }
+
+    /// The free slots, for a waiter in line.
+    pub(crate) fn free_slots(self) -> &'e FreeSlots<H, ServeLine<H>> {
+        &self.shared().free
+    }
+
+    /// Takes a slot out of the free list.
+    #[inline]
+    pub(crate) fn claim(self) -> Option<Index> {
+        self.shared().free.claim(&self, self.capacity())
+    }
+
+    /// Puts a retired slot back among the free ones, and wakes a waiter for one.
+    #[inline]
+    pub(crate) fn release(self, slot: SlotRef<'_>) {
+        if let Some(serve_line) = self.shared().free.release(slot.link(), slot.index()) {
+            serve_line(self);
+        }
+    }
+
+    /// The most slots that were ever in use at once.
+    pub(crate) fn high_water(self) -> u16 {
+        self.shared().free.high_water()
+    }
+
+    /// Publishes a closure and puts it into the ready queue, or says why none is accepted.
+    pub(crate) fn enqueue(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
+        if Inbox::IS_OPEN {
+            self.enqueue_in_inbox(task)
+        } else {
+            self.enqueue_locked(task, TaskKind::Closure, None)
+        }
+    }
+
+    /// As [`enqueue`](Self::enqueue), for a future, which is counted inside the lock.
+    pub(crate) fn enqueue_future(
+        self,
+        task: &mut Unpublished<'e>,
+        after_poll: AfterPoll<H>,
+    ) -> Result<(), Refusal> {
+        self.enqueue_locked(task, TaskKind::Future, Some(after_poll))
+    }
+
+    /// Inlined into both, so that programs without futures do not ask.
+    #[inline(always)]
+    fn enqueue_locked(
+        self,
+        task: &mut Unpublished<'e>,
+        kind: TaskKind,
+        after_poll: Option<AfterPoll<H>>,
+    ) -> Result<(), Refusal> {
+        let sleeper = self.shared().ready.with(|ready| {
+            if ready.queue.is_closed() {
+                return Err(ready.reason());
+            }
+            let slot = task.publish(kind);
+            ready.queue.push(&self.shared().front, &self, slot.index());
+            if kind == TaskKind::Future {
+                ready.queue.future_began();
+                ready.after_poll.set(after_poll);
+            }
+            Ok(self.whom_to_wake(ready))
+        })?;
+        self.work_is_there(sleeper);
+        Ok(())
+    }
+
+    #[inline]
+    fn enqueue_in_inbox(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
+        let shared = self.shared();
+        let slot = task.publish(TaskKind::Closure);
+        match shared.front.inbox.push(slot.link(), slot.index()) {
+            Pushed::Quietly => H::ready(),
+            Pushed::WakeNeeded => self.wake_for_inbox(),
+            Pushed::Refused => {
+                task.withdraw();
+                return Err(shared.ready.with(Ready::reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// Why a task is refused now that found no slot: the executor's reason, or that it is full.
+    pub(crate) fn refusal_without_slot(self) -> Refusal {
+        self.refusal().unwrap_or(Refusal::Full)
+    }
+
+    /// Why a task is refused now, if it is.
+    pub(crate) fn refusal(self) -> Option<Refusal> {
+        self.shared().ready.with(|ready| ready.roster.refusal())
+    }
+
+    /// Counts a refusal.
+    pub(crate) fn count_refusal(self, reason: Refusal) -> Refusal {
+        self.shared().refused.fetch_add(1, Ordering::Relaxed);
+        reason
+    }
+
+    /// Takes the oldest task and starts it, on a worker or another thread.
+    pub(crate) fn take_next(self, runner: Option<Seat>) -> Option<Running<'e>> {
+        let (running, sleeper) = self.shared().ready.with(|ready| {
+            let running = self.pop(ready, runner)?;
+            Some((running, self.whom_to_wake(ready)))
+        })?;
+        self.wake_sleeper(sleeper);
+        Some(running)
+    }
+
+    /// Takes a certain task out of the queue and starts it, if it is there. Only for the holder of
+    /// its handle.
+    pub(crate) fn take_queued(self, index: Index, runner: Option<Seat>) -> Option<Running<'e>> {
+        let slot = self.slot(index);
+        if !slot.snapshot().is_queued() {
+            return None;
+        }
+        self.shared().ready.with(|ready| {
+            ready.queue.drain(&self.shared().front, &self);
+            self.pick(ready, slot, runner)
+        })
+    }
+
+    /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
+    pub(crate) fn take_queued_of(
+        self,
+        index: Index,
+        scope: *mut (),
+        runner: Option<Seat>,
+    ) -> Option<Running<'e>> {
+        let slot = self.slot(index);
+        let is_ours = || slot.scope() == scope && slot.snapshot().is_queued();
+        if !is_ours() {
+            return None;
+        }
+        self.shared().ready.with(|ready| {
+            // What is pushed after this is in no list, so what is unlinked is what was looked at.
+            ready.queue.drain(&self.shared().front, &self);
+            if is_ours() {
+                self.pick(ready, slot, runner)
+            } else {
+                None
+            }
+        })
+    }
+
+    /// A task for a worker and the idle worker to wake because there are more; or that the worker
+    /// is to leave; or nothing.
+    #[inline]
+    fn task_or_leave(self, ready: &Ready<H>, seat: Seat) -> (Work<'e>, Sleeper<H>) {
+        let mode = ready.roster.mode();
+        if mode == Mode::Abort {
+            return (Work::Leave, None);
+        }
+        if let Some(running) = self.pop(ready, Some(seat)) {
+            return (Work::Task(running), self.whom_to_wake(ready));
+        }
+        let leaves = mode != Mode::Open && ready.queue.is_drained(&self.shared().front);
+        (if leaves { Work::Leave } else { Work::Nothing }, None)
+    }
+
+    /// One look at the ready queue, for `Worker::run_one`. Kept apart so that programs without
+    /// parked workers do not link the wake-up code.
+    pub(crate) fn find_work_once(self, seat: Seat) -> Work<'e> {
+        let (work, sleeper) = self
+            .shared()
+            .ready
+            .with(|ready| self.task_or_leave(ready, seat));
+        self.wake_sleeper(sleeper);
+        work
+    }
+
+    /// Finds work for a worker. `searching`: the worker is counted as searching. `sleepy`: its spin
+    /// budget is used up, so if there is no work it becomes idle in this same section.
+    pub(crate) fn find_work(self, seat: Seat, searching: bool, sleepy: bool) -> Work<'e> {
+        let bit = 1 << seat.worker();
+        let (work, sleeper) = self.shared().ready.with(|ready| {
+            ready.idle.wake_up(bit);
+            if searching {
+                ready.idle.end_search();
+            }
+            let found = self.task_or_leave(ready, seat);
+            if !matches!(found.0, Work::Nothing) {
+                return found;
+            }
+            if !sleepy {
+                ready.idle.begin_search();
+                return found;
+            }
+            if self.fall_idle(ready, bit) {
+                return (Work::Idle, None);
+            }
+            // A submitter pushed to the inbox before the wake flag was set: its task is there.
+            let found = self.task_or_leave(ready, seat);
+            if matches!(found.0, Work::Nothing) {
+                ready.idle.begin_search();
+            }
+            found
+        });
+        self.wake_sleeper(sleeper);
+        work
+    }
+
+    /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if
+    /// it runs, is done or gone.
+    pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
+        let slot = self.slot(index);
+        let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
+        // Bound: a further round means that a waker moved the task between the look and the lock.
+        loop {
+            if let Some(cancelled) = slot.cancel(generation, CancelFrom::Rest) {
+                return Some(cancelled);
+            }
+            let cancelled = self.shared().ready.with(|ready| {
+                // What is pushed after this is in no list, so what is unlinked is what the key
+                // names.
+                ready.queue.drain(&self.shared().front, &self);
+                if is_another(slot.snapshot().generation()) {
+                    return None;
+                }
+                self.cancel_linked(ready, slot)
+            });
+            if cancelled.is_some() {
+                return cancelled;
+            }
+            let seen = slot.snapshot();
+            if seen.phase() != Phase::Suspended || is_another(seen.generation()) {
+                return None;
+            }
+        }
+    }
+
+    /// Cancels a task that is in the list. The caller has drained the inbox in this section.
+    fn cancel_linked(self, ready: &Ready<H>, slot: SlotRef<'e>) -> Option<Cancelled<'e>> {
+        let front = &self.shared().front;
+        if !ready.queue.unlink(front, &self, slot.index()) {
+            return None;
+        }
+        // While a task is linked nothing happens to it outside this lock (*Queued Means Linked*).
+        let cancelled = slot.cancel(None, CancelFrom::Queue);
+        assert!(cancelled.is_some(), "slotted: a linked task is queued");
+        cancelled
+    }
+
+    /// Cancels the oldest task in the queue, for a shutdown that cancels. `None`: the queue is
+    /// empty, or the life that was shut down is over.
+    pub(crate) fn cancel_next(self, epoch: Epoch) -> Option<Cancelled<'e>> {
+        self.shared().ready.with(|ready| {
+            if ready.roster.epoch() != epoch || ready.roster.mode() != Mode::Cancel {
+                return None;
+            }
+            let index = ready.queue.pop(&self.shared().front, &self, None)?;
+            let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
+            assert!(cancelled.is_some(), "slotted: a linked task is queued");
+            cancelled
+        })
+    }
+
+    /// Cancels a future that rests, for a shutdown that cancels the life of `epoch`.
+    pub(crate) fn cancel_resting(self, index: Index, epoch: Epoch) -> Option<Cancelled<'e>> {
+        let slot = self.slot(index);
+        if slot.snapshot().phase() != Phase::Suspended {
+            return None;
+        }
+        self.shared().ready.with(|ready| {
+            if ready.roster.epoch() != epoch || ready.roster.mode() != Mode::Cancel {
+                return None;
+            }
+            // In this section a future that rests is of this life: no other has begun, and none is
+            // accepted. A waker moves it only inside this lock.
+            let seen = slot.snapshot();
+            if seen.phase() != Phase::Suspended {
+                return None;
+            }
+            slot.cancel(Some(seen.generation()), CancelFrom::Rest)
+        })
+    }
+
+    /// Starts a future that rests, for an executor that breaks.
+    pub(crate) fn start_resting(self, index: Index) -> Option<Running<'e>> {
+        let slot = self.slot(index);
+        if slot.snapshot().phase() != Phase::Suspended {
+            return None;
+        }
+        let runner = self.current_seat();
+        self.shared().ready.with(|_| {
+            if !slot.schedule() {
+                return None;
+            }
+            slot.link().set_runner(runner);
+            slot.start()
+        })
+    }
+
+    /// Puts a future that was woken back into the queue.
+    pub(crate) fn wake(self, index: Index) {
+        let slot = self.slot(index);
+        // Bound: a further round means that between the look and the lock another waker queued the
+        // future, and a worker polled it.
+        while slot.wake() == Wake::Rests {
+            let queued = self.shared().ready.with(|ready| {
+                slot.schedule().then(|| {
+                    ready.queue.push(&self.shared().front, &self, index);
+                    self.whom_to_wake(ready)
+                })
+            });
+            if let Some(sleeper) = queued {
+                self.work_is_there(sleeper);
+                self.wake_waiters_to_look(index);
+                return;
+            }
+        }
+    }
+
+    /// A future was polled and is not ready: it rests, or is queued again. Given back if it must
+    /// end instead, which is decided in the lock that a shutdown takes first.
+    pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
+        let slot = running.slot();
+        let index = slot.index();
+        let requeued = self.shared().ready.with(|ready| {
+            if ready.roster.ends_futures() {
+                return Err((running, ready.roster.mode()));
+            }
+            Ok(running.suspend().then(|| {
+                ready.queue.push(&self.shared().front, &self, index);
+                self.whom_to_wake(ready)
+            }))
+        })?;
+        if let Some(sleeper) = requeued {
+            self.work_is_there(sleeper);
+            // Another thread may have the slot by now: a look too many does no harm.
+            self.wake_waiters_to_look(index);
+        }
+        Ok(())
+    }
+
+    /// The code that does what a poll of a future led to.
+    pub(crate) fn after_poll(self) -> Option<AfterPoll<H>> {
+        self.shared().ready.with(|ready| ready.after_poll.get())
+    }
+
+    /// A future is done. The last one lets the workers go that stay for it.
+    pub(crate) fn future_ended(self) {
+        let last = self.shared().ready.with(|ready| {
+            ready.queue.future_ended();
+            ready.roster.mode() != Mode::Open && ready.queue.is_drained(&self.shared().front)
+        });
+        if last {
+            self.wake_all();
+        }
+    }
+
+    /// Which of this executor's workers the calling thread runs, if any.
+    ///
+    /// Bound: the number of workers.
+    #[inline]
+    pub(crate) fn current_seat(self) -> Option<Seat> {
+        if self.has_workers() {
+            self.find_seat()
+        } else {
+            None
+        }
+    }
+
+    fn find_seat(self) -> Option<Seat> {
+        let thread = H::current_id();
+        let workers = self.workers();
+        let number = workers.iter().position(|cell| cell.is_run_by(thread))?;
+        // There are fewer workers than bits in a word.
+        Some(workers[number].seat(number as u16))
+    }
+
+    /// Counts a task that ran to its end, where the calling thread counts.
+    #[inline]
+    pub(crate) fn count_completed(self, runner: Option<Seat>, panicked: bool) {
+        match runner {
+            Some(seat) => self.workers()[usize::from(seat.worker())]
+                .counters
+                .count(panicked),
+            None => self.shared().outside.count_shared(panicked),
+        }
+    }
+}

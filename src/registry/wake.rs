@@ -1,0 +1,230 @@
+//! Who sleeps and how it is woken: idle workers, drivers, waiters in line for a slot, waiters for
+//! tasks; and the lives of an executor, whose changes wake all of them.
+#![forbid(unsafe_code)]
+
+use super::Registry;
+use super::shared::Ready;
+use super::tasks::Sleeper;
+use crate::host::Park;
+use crate::idle::DRIVER;
+use crate::list::Index;
+use crate::roster::{Epoch, Mode, Roster};
+use crate::unwind;
+use crate::waiter::{Waiter, WaiterCell};
+
+/// Wakes a worker, or the driver. Left by the threads that fall idle.
+#[cold]
+fn wake_idle<H: Park>(registry: Registry<'_, H>, sleeper: u32) {
+    let waiter = if sleeper == DRIVER {
+        registry
+            .shared()
+            .ready
+            .with(|ready| ready.idle.take_driver())
+    } else {
+        registry.workers()[sleeper as usize].sleeper()
+    };
+    registry.notify(waiter);
+}
+
+/// Gives free slots to the waiters in line, first come, first served. Left by those waiters.
+///
+/// Bound: the number of slots that are free.
+pub(crate) fn serve_line<H: Park>(registry: Registry<'_, H>) {
+    let free = &registry.shared().free;
+    while let Some(waiter) = free.serve_first(&registry, registry.capacity()) {
+        registry.notify(waiter);
+    }
+}
+
+impl<H: Park> Registry<'_, H> {
+    /// Wakes the idle thread that a section found. Called with no lock held (*Notify Outside*).
+    #[inline]
+    pub(super) fn wake_sleeper(self, sleeper: Sleeper<H>) {
+        if let Some((wake_idle, sleeper)) = sleeper {
+            wake_idle(self, sleeper);
+        }
+    }
+
+    /// Work was pushed: wakes the idle thread that the section found, or tells the host.
+    #[inline]
+    pub(super) fn work_is_there(self, sleeper: Sleeper<H>) {
+        match sleeper {
+            Some((wake_idle, sleeper)) => wake_idle(self, sleeper),
+            None => H::ready(),
+        }
+    }
+
+    /// A submitter pushed to the inbox and saw the wake flag: wakes an idle thread, if one still
+    /// sleeps and no worker searches.
+    #[inline(never)]
+    pub(super) fn wake_for_inbox(self) {
+        let sleeper = self.shared().ready.with(|ready| {
+            let sleeper = self.whom_to_wake(ready);
+            ready.idle.update_wake_flag(&self.shared().front.inbox);
+            sleeper
+        });
+        self.work_is_there(sleeper);
+    }
+
+    /// The idle thread to wake because there is work: none if a worker searches already.
+    #[inline]
+    pub(super) fn whom_to_wake(self, ready: &Ready<H>) -> Sleeper<H> {
+        // The commonest answer first.
+        if ready.idle.is_empty() {
+            None
+        } else {
+            self.next_sleeper(ready)
+        }
+    }
+
+    #[inline(never)]
+    fn next_sleeper(self, ready: &Ready<H>) -> Sleeper<H> {
+        let front = &self.shared().front;
+        // First: a task that is pushed after this sees the flag.
+        ready.idle.update_wake_flag(&front.inbox);
+        if ready.idle.has_searcher() || ready.queue.is_empty(front) {
+            return None;
+        }
+        ready.idle.take()
+    }
+
+    /// Sets an idle bit. Returns false if a task came whose submitter wakes no worker.
+    pub(super) fn fall_idle(self, ready: &Ready<H>, bit: usize) -> bool {
+        ready
+            .idle
+            .fall_asleep(&self.shared().front.inbox, bit, wake_idle)
+    }
+
+    /// Lets an async task that is a worker sleep. Returns false if there is something to do: a
+    /// task, or the worker is to leave.
+    pub(crate) fn rest_worker(self, worker: u16) -> bool {
+        self.shared().ready.with(|ready| {
+            let front = &self.shared().front;
+            ready.idle.wake_up(1 << worker);
+            let mode = ready.roster.mode();
+            let leaves = mode == Mode::Abort || mode != Mode::Open && ready.queue.is_drained(front);
+            !leaves && ready.queue.is_empty(front) && self.fall_idle(ready, 1 << worker)
+        })
+    }
+
+    /// A worker that its host breaks off counts no more, and another one does what it was woken
+    /// for.
+    #[cold]
+    pub(crate) fn lose_worker(self, worker: u16, searching: bool) {
+        let sleeper = self.shared().ready.with(|ready| {
+            ready.idle.wake_up(1 << worker);
+            if searching {
+                ready.idle.end_search();
+            }
+            self.whom_to_wake(ready)
+        });
+        self.wake_sleeper(sleeper);
+    }
+
+    /// A thread that runs tasks while it waits goes to sleep. Refused if there is work.
+    pub(crate) fn become_driver(self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        self.shared().ready.with(|ready| {
+            if ready.queue.is_empty(&self.shared().front) && self.fall_idle(ready, 1 << DRIVER) {
+                Ok(ready.idle.put_driver(waiter))
+            } else {
+                Err(waiter)
+            }
+        })
+    }
+
+    /// The driver woke up.
+    pub(crate) fn stop_driving(self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.shared()
+            .ready
+            .with(|ready| ready.idle.remove_driver(waiter))
+    }
+
+    /// Wakes every idle thread, the waiter for the workers' leaving, and the waiters for a slot.
+    ///
+    /// Bound: the number of workers, and one; and the waiters that stand in line now. A waiter that
+    /// joins later looks at the mode first.
+    pub(crate) fn wake_all(self) {
+        for _ in 0..=self.workers().len() {
+            let sleeper = self.shared().ready.with(|ready| ready.idle.take_any());
+            if sleeper.is_none() {
+                break;
+            }
+            self.wake_sleeper(sleeper);
+        }
+        self.notify(self.with_leave_waiter(WaiterCell::take));
+        if self.shared().free.serve().is_some() {
+            while let Some(waiter) = self.shared().free.dismiss_first() {
+                self.notify(waiter);
+            }
+        }
+    }
+
+    /// Wakes a waiter. Called with no lock held (*Notify Outside*).
+    pub(crate) fn notify(self, waiter: Waiter<H>) {
+        match waiter {
+            Waiter::None => {}
+            Waiter::Thread { thread, .. } => H::unpark(&thread),
+            // Foreign code, and the caller has more to do.
+            Waiter::Waker(waker) => {
+                unwind::contain(|| waker.wake());
+            }
+        }
+    }
+
+    /// Wakes the waiters for a future that is queued again, if workers may be among them: one of
+    /// them may be the only one that can poll it. A displaced waiter is woken in turn (*Baton*).
+    pub(super) fn wake_waiters_to_look(self, index: Index) {
+        if !self.slot(index).snapshot().has_listener() {
+            return;
+        }
+        let waiters = self
+            .waits()
+            .with(|waits| waits.take_waiters_if_workers_sleep(index));
+        for waiter in waiters {
+            self.notify(waiter);
+        }
+    }
+
+    /// Reads the roster.
+    pub(crate) fn roster<R>(self, read: impl FnOnce(&Roster<H>) -> R) -> R {
+        self.shared().ready.with(|ready| read(&ready.roster))
+    }
+
+    /// Acts on the cell of the waiter for the workers' leaving.
+    pub(crate) fn with_leave_waiter<R>(self, act: impl FnOnce(&WaiterCell<H>) -> R) -> R {
+        self.roster(|roster| act(roster.leave_waiter()))
+    }
+
+    /// Changes the mode, or whether the executor is broken, and closes or opens the way in.
+    pub(crate) fn change_roster<R>(self, change: impl FnOnce(&Roster<H>) -> R) -> R {
+        self.shared().ready.with(|ready| {
+            let answer = change(&ready.roster);
+            self.update_closed(ready);
+            answer
+        })
+    }
+
+    /// Begins a life with the workers of `all`. `None` if one goes on, or has not ended.
+    pub(crate) fn begin_life(self, all: usize) -> Option<Epoch> {
+        self.shared().ready.with(|ready| {
+            let drained = ready.queue.is_drained(&self.shared().front);
+            let epoch = ready.roster.begin(all, drained);
+            self.update_closed(ready);
+            epoch
+        })
+    }
+
+    fn update_closed(self, ready: &Ready<H>) {
+        let closed = ready.roster.refusal().is_some();
+        ready.queue.set_closed(&self.shared().front, closed);
+    }
+
+    /// Returns true if the life of `epoch` is over: its workers have left and its tasks are done,
+    /// or a later life has begun.
+    pub(crate) fn is_over(self, epoch: Epoch) -> bool {
+        self.shared().ready.with(|ready| {
+            ready.roster.epoch() != epoch
+                || !ready.roster.has_workers() && ready.queue.is_drained(&self.shared().front)
+        })
+    }
+}

@@ -1,0 +1,163 @@
+//! One worker, as other threads see it.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use super::Registry;
+use crate::host::Park;
+use crate::list::{Index, Seat};
+use crate::roster::{Epoch, STALE};
+use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
+use crate::waiter::{Waiter, WaiterCell};
+
+/// How many tasks ended on a thread. Relaxed: figures, not signals.
+pub(crate) struct Counters {
+    pub(crate) completed: AtomicUsize,
+    pub(crate) panicked: AtomicUsize,
+}
+
+impl Counters {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self { completed: AtomicUsize::new(0), panicked: AtomicUsize::new(0) }
+        }
+    }
+
+    /// Counts a task that ended on the worker of this cell: no other thread writes the figures.
+    #[inline]
+    pub(crate) fn count(&self, panicked: bool) {
+        fn one_more(figure: &AtomicUsize) {
+            let figure_now = figure.load(Ordering::Relaxed);
+            figure.store(figure_now.wrapping_add(1), Ordering::Relaxed);
+        }
+        one_more(&self.completed);
+        if panicked {
+            one_more(&self.panicked);
+        }
+    }
+
+    /// As [`count`](Self::count), for threads that are no workers.
+    pub(crate) fn count_shared(&self, panicked: bool) {
+        self.completed.fetch_add(1, Ordering::Relaxed);
+        if panicked {
+            self.panicked.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// One worker, as other threads see it.
+pub(crate) struct WorkerCell<H: Park> {
+    /// The number of the thread that runs the worker; 0 while none does.
+    thread: AtomicUsize,
+    /// How often the worker was handed to another thread.
+    turn: AtomicU16,
+    /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is none.
+    /// Inside the lock of the wait table.
+    waits_for: AtomicU16,
+    desk: Lock<Desk<H>>,
+    pub(crate) counters: Counters,
+}
+
+/// What a worker's thread and its `Worker` value leave for others.
+struct Desk<H: Park> {
+    /// Whom to wake when there is work: the thread, or an async task that is the worker.
+    sleeper: WaiterCell<H>,
+    /// What `Worker::into_raw` made a pointer of.
+    raw: Cell<Option<RawWorker<H>>>,
+}
+
+/// The parts of a `Worker` that `into_raw` leaves in the worker's cell.
+pub(crate) struct RawWorker<H: Park> {
+    pub(crate) registry: Registry<'static, H>,
+    pub(crate) number: u16,
+    pub(crate) epoch: Epoch,
+    pub(crate) attached: bool,
+}
+
+impl<H: Park> WorkerCell<H> {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                thread: AtomicUsize::new(0),
+                turn: AtomicU16::new(0),
+                waits_for: AtomicU16::new(0),
+                desk: Lock::new(Desk { sleeper: WaiterCell::new(), raw: Cell::new(None) }),
+                counters: Counters::new(),
+            }
+        }
+    }
+
+    /// Returns true if the thread of that number runs the worker. Relaxed: only a thread itself
+    /// writes its own number.
+    #[inline]
+    pub(crate) fn is_run_by(&self, thread: usize) -> bool {
+        self.thread.load(Ordering::Relaxed) == thread
+    }
+
+    /// The worker's seat, for the thread that runs it.
+    #[inline]
+    pub(crate) fn seat(&self, number: u16) -> Seat {
+        Seat::new(number, self.turn.load(Ordering::Relaxed)) // written by the calling thread
+    }
+
+    /// Returns true if a seat is that of the thread that runs the worker now.
+    pub(crate) fn is_current(&self, seat: Seat) -> bool {
+        self.seat(seat.worker()) == seat
+    }
+
+    /// Makes the thread of that number the worker's, and begins a new turn. Inside the lock of the
+    /// wait table, so that no note of the earlier thread stays.
+    pub(crate) fn bind(&self, thread: usize) {
+        let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1);
+        // Relaxed: threads compare these with what they hold, or read them inside the same lock.
+        self.turn.store(turn, Ordering::Relaxed);
+        self.thread.store(thread, Ordering::Relaxed);
+        self.set_waits_for(None);
+    }
+
+    /// Unbinds the thread. Returns what is to be dropped outside the lock.
+    pub(crate) fn unbind(&self) -> Waiter<H> {
+        self.thread.store(0, Ordering::Relaxed); // other threads compare it with their own
+        self.desk.with(|desk| desk.sleeper.take())
+    }
+
+    /// Changes what is woken when there is work. Returns what is to be dropped outside the lock.
+    pub(crate) fn replace_sleeper(&self, sleeper: Waiter<H>) -> Waiter<H> {
+        self.desk.with(|desk| desk.sleeper.put(sleeper))
+    }
+
+    /// Whom to wake: the thread, which stays, or the async task, which is woken once.
+    pub(crate) fn sleeper(&self) -> Waiter<H> {
+        self.desk.with(|desk| desk.sleeper.copy_thread_or_take())
+    }
+
+    /// Notes which task the worker's thread waits for. Inside the lock of the wait table.
+    pub(crate) fn set_waits_for(&self, task: Option<Index>) {
+        let task = task.map_or(0, |index| index + 1);
+        self.waits_for.store(task, Ordering::Relaxed); // the lock orders it
+    }
+
+    /// Which task the worker's thread waits for. Inside the lock of the wait table.
+    pub(crate) fn waits_for(&self) -> Option<Index> {
+        self.waits_for.load(Ordering::Relaxed).checked_sub(1) // the lock orders it
+    }
+
+    /// Leaves the parts of a `Worker` that becomes a raw pointer.
+    pub(crate) fn put_raw(&self, raw: RawWorker<H>) {
+        drop(self.desk.with(|desk| desk.raw.replace(Some(raw))));
+    }
+
+    /// The parts that were left. The second time they are those of a stale worker.
+    pub(crate) fn take_raw(&self) -> Option<RawWorker<H>> {
+        self.desk.with(|desk| {
+            let raw = desk.raw.take()?;
+            desk.raw.set(Some(RawWorker {
+                registry: raw.registry,
+                number: raw.number,
+                epoch: STALE,
+                attached: false,
+            }));
+            Some(raw)
+        })
+    }
+}

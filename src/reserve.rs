@@ -1,0 +1,143 @@
+//! Waiting for a free slot, in a thread or in an async task: first come, first served.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+use core::future::poll_fn;
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+
+use crate::blocking::{RunUnstarted, Timeout, WaitFor, block};
+use crate::error::Refusal;
+use crate::free_slots::{Place, Served};
+use crate::host::Park;
+use crate::list::Index;
+use crate::registry::{Registry, ServeLine, serve_line};
+use crate::unwind;
+use crate::waiter::Waiter;
+
+/// A waiter for a slot: its place in line, and what came of it.
+struct SlotWait<'p, 'e, H: Park> {
+    registry: Registry<'e, H>,
+    place: Pin<&'p Place<'e, H, ServeLine<H>>>,
+    slot: Cell<Option<Index>>,
+    /// Why there will be none.
+    refusal: Cell<Option<Refusal>>,
+}
+
+/// Waits for a slot in the calling thread.
+///
+/// # Errors
+///
+/// The executor's reason, or [`Refusal::Full`] if the time is up.
+pub(crate) fn wait_for_slot<H: Park>(
+    registry: Registry<'_, H>,
+    timeout: &impl Timeout,
+) -> Result<Index, Refusal> {
+    let place = pin!(Place::new(registry.free_slots()));
+    let wait = SlotWait::new(registry, place.as_ref());
+    // Interrupted or not: what the waiter has tells.
+    let _ = block(registry, &wait, timeout, RunUnstarted::Workers);
+    wait.outcome().unwrap_or(Err(Refusal::Full))
+}
+
+/// Waits for a slot in an async task.
+///
+/// # Errors
+///
+/// The executor's reason.
+pub(crate) async fn slot<H: Park>(registry: Registry<'_, H>) -> Result<Index, Refusal> {
+    let place = pin!(Place::new(registry.free_slots()));
+    let wait = SlotWait::new(registry, place.as_ref());
+    poll_fn(move |context| wait.poll(context)).await
+}
+
+impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
+    fn new(registry: Registry<'e, H>, place: Pin<&'p Place<'e, H, ServeLine<H>>>) -> Self {
+        Self {
+            registry,
+            place,
+            slot: Cell::new(None),
+            refusal: Cell::new(None),
+        }
+    }
+
+    /// The slot, which is the caller's now, or the refusal, if the wait is over.
+    fn outcome(&self) -> Option<Result<Index, Refusal>> {
+        match self.slot.take() {
+            Some(index) => Some(Ok(index)),
+            None => self.refusal.get().map(Err),
+        }
+    }
+
+    fn poll(&self, context: &mut Context<'_>) -> Poll<Result<Index, Refusal>> {
+        if !self.is_over() {
+            // Foreign code outside the lock: the clone before it, the drop of what was there after.
+            let earlier = self.join(Waiter::Waker(context.waker().clone()));
+            unwind::discard(earlier);
+            if !self.is_over() {
+                return Poll::Pending;
+            }
+        }
+        self.outcome().map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// Joins the line, or changes whom to wake, and serves the line: a slot that came back before
+    /// is given away now.
+    fn join(&self, waiter: Waiter<H>) -> Waiter<H> {
+        let free = self.registry.free_slots();
+        let displaced = free.wait_in_line(self.place, waiter, serve_line);
+        serve_line(self.registry);
+        displaced
+    }
+}
+
+impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
+    /// Takes a slot; or there will be none, because the executor takes no task.
+    fn is_over(&self) -> bool {
+        if self.slot.get().is_some() || self.refusal.get().is_some() {
+            return true;
+        }
+        let free = self.registry.free_slots();
+        let served = free.look(self.place);
+        if let Served::Slot(index) = served {
+            self.slot.set(Some(index));
+            return true;
+        }
+        self.refusal.set(self.registry.refusal());
+        if self.refusal.get().is_some() {
+            return true;
+        }
+        if served == Served::Outside {
+            let capacity = self.registry.capacity();
+            self.slot
+                .set(free.claim_before_line(&self.registry, capacity));
+        }
+        self.slot.get().is_some()
+    }
+
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        // The thread's own, of an earlier round.
+        unwind::discard(self.join(waiter));
+        Ok(Waiter::None)
+    }
+
+    /// The waiter keeps its place until the wait is over.
+    fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
+        Waiter::None
+    }
+}
+
+impl<H: Park> Drop for SlotWait<'_, '_, H> {
+    /// Leaves the line. A slot that the waiter got and did not use goes to the next.
+    fn drop(&mut self) {
+        let (served, waiter) = self.registry.free_slots().leave_line(self.place);
+        unwind::discard(waiter);
+        let unused = match served {
+            Served::Slot(index) => Some(index),
+            Served::Waiting | Served::Outside => self.slot.take(),
+        };
+        if let Some(index) = unused {
+            self.registry.release(self.registry.slot(index));
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! The word at one moment, decoded. Shifts and masks of a read word stand here only.
+#![forbid(unsafe_code)]
+
+use core::fmt;
+
+use super::{
+    BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LISTENER,
+    NOTIFIED, OVER, POLLED, QUEUED, RESTING, SlotUse, TAKEN, TASK, TASK_KIND,
+};
+
+/// Where in its life a slot's task is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// No task; the slot is in the free list, or on its way there or from there.
+    Free,
+    /// Claimed: being filled, or held by a permit.
+    Reserved,
+    /// A promise that nobody has marked as running.
+    Open,
+    /// In the ready queue, never started; a callback that has not been called.
+    Pending,
+    /// A future between two polls.
+    Suspended,
+    /// A future in the ready queue again.
+    Scheduled,
+    /// Running: on a thread's stack, or (a promise) in somebody's hands.
+    Running,
+    /// A promise whose value is being written.
+    Completing,
+    /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it
+    /// yet.
+    Settling,
+    /// The outcome can be taken.
+    Done,
+}
+
+/// What became of a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutcomeKind {
+    /// The slot's bytes hold a `T`.
+    Value = 0,
+    /// The slot's bytes hold a `T` that its submitter counts as a failure.
+    Failed = 1,
+    /// The slot's bytes hold a `TaskError`.
+    Error = 2,
+    /// Cancelled; the bytes hold nothing.
+    Cancelled = 3,
+    /// The outcome was taken; the bytes hold nothing. Not kept as a number: it is the bit `TAKEN`.
+    Empty,
+}
+
+/// The word at one moment.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Snapshot(pub(super) usize);
+
+impl Snapshot {
+    pub(super) fn has(self, bits: usize) -> bool {
+        self.0 & bits == bits
+    }
+
+    pub(super) fn has_none(self, bits: usize) -> bool {
+        self.0 & bits == 0
+    }
+
+    pub(crate) fn phase(self) -> Phase {
+        if self.has_none(BUSY) {
+            Phase::Free
+        } else if self.has_none(TASK) {
+            Phase::Reserved
+        } else if self.is_takeable() {
+            Phase::Done
+        } else if self.has(ENDED) {
+            Phase::Settling
+        } else if self.has(QUEUED) {
+            if self.has(FUTURE | POLLED) {
+                Phase::Scheduled
+            } else {
+                Phase::Pending
+            }
+        } else if self.has(RESTING) {
+            if self.has_promise() {
+                Phase::Open
+            } else {
+                Phase::Suspended
+            }
+        } else if self.has_promise() && self.has(COMPLETING) {
+            Phase::Completing
+        } else {
+            Phase::Running
+        }
+    }
+
+    #[inline]
+    pub(crate) fn kind(self) -> OutcomeKind {
+        match (self.0 >> KIND_SHIFT) & 3 {
+            3 => OutcomeKind::Cancelled,
+            _ if self.has(TAKEN) => OutcomeKind::Empty,
+            0 => OutcomeKind::Value,
+            1 => OutcomeKind::Failed,
+            _ => OutcomeKind::Error,
+        }
+    }
+
+    /// Whether the outcome, which is there and was not taken, is a value.
+    #[inline]
+    pub(crate) fn has_value(self) -> bool {
+        // `Value` and `Failed`.
+        self.has_none(2 << KIND_SHIFT)
+    }
+
+    /// How many tasks the slot had before this one, modulo the width of the field.
+    pub(crate) fn generation(self) -> usize {
+        self.0 >> GENERATION_SHIFT
+    }
+
+    pub(crate) fn has_listener(self) -> bool {
+        self.has(LISTENER)
+    }
+
+    /// Whether somebody holds the promise; or the slot keeps a callback.
+    pub(crate) fn has_promise(self) -> bool {
+        self.0 & TASK_KIND == BY_HAND
+    }
+
+    pub(crate) fn is_future(self) -> bool {
+        self.has(FUTURE)
+    }
+
+    /// Whether the outcome can be taken.
+    #[inline]
+    pub(crate) fn is_takeable(self) -> bool {
+        self.0 & (OVER | LISTENER) == OVER
+    }
+
+    /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at
+    /// once.
+    pub(crate) fn is_ended(self) -> bool {
+        self.has(ENDED)
+    }
+
+    pub(crate) fn is_cancelled(self) -> bool {
+        self.has(ENDED) && self.kind() == OutcomeKind::Cancelled
+    }
+
+    /// Whether the task has started and not ended, as the user sees it.
+    pub(crate) fn is_running(self) -> bool {
+        matches!(
+            self.phase(),
+            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled
+        )
+    }
+
+    /// Whether the task is on some thread's stack now.
+    pub(crate) fn is_on_a_stack(self) -> bool {
+        self.phase() == Phase::Running && !self.has_promise()
+    }
+
+    /// Whether the task waits in the ready queue.
+    pub(crate) fn is_queued(self) -> bool {
+        self.has(QUEUED)
+    }
+
+    /// Whether it is a task, not a callback, and waits in the ready queue.
+    pub(crate) fn is_a_queued_task(self) -> bool {
+        self.is_queued() && !self.has_promise()
+    }
+
+    /// Whether the task is on the stack of whoever started it: it runs there, or its callbacks do.
+    pub(crate) fn is_where_it_started(self) -> bool {
+        match self.phase() {
+            Phase::Running => true,
+            // Cancelled by whomever.
+            Phase::Settling => self.kind() != OutcomeKind::Cancelled,
+            _ => false,
+        }
+    }
+
+    /// Whether the task ended in a panic, an abandonment, or a failure by its submitter's word.
+    pub(crate) fn is_failure(self) -> bool {
+        matches!(self.kind(), OutcomeKind::Failed | OutcomeKind::Error)
+    }
+
+    pub(super) fn with(self, bits: usize) -> Self {
+        Self(self.0 | bits)
+    }
+
+    pub(super) fn without(self, bits: usize) -> Self {
+        Self(self.0 & !bits)
+    }
+
+    /// Whether neither a handle nor a promise pins the slot.
+    fn is_abandoned(self) -> bool {
+        self.has_none(HANDLE) && !self.has_promise()
+    }
+
+    /// Who is left to free a slot whose task has ended.
+    #[inline]
+    pub(crate) fn slot_use(self) -> SlotUse {
+        if self.is_abandoned() {
+            SlotUse::Last
+        } else {
+            SlotUse::Shared
+        }
+    }
+}
+
+impl fmt::Debug for Snapshot {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{} {:?}", self.generation(), self.phase())?;
+        if self.is_ended() {
+            write!(f, "({:?})", self.kind())?;
+        }
+        for (bit, name) in [
+            (HANDLE, "handle"),
+            (LISTENER, "listener"),
+            (FUTURE, "future"),
+            (
+                NOTIFIED,
+                if self.has_promise() {
+                    "completing"
+                } else {
+                    "notified"
+                },
+            ),
+        ] {
+            if self.0 & bit != 0 {
+                write!(f, " {name}")?;
+            }
+        }
+        Ok(())
+    }
+}

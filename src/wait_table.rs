@@ -1,0 +1,308 @@
+//! Which waiters listen to which task: one wait cell per slot, all behind one lock.
+//!
+//! A cell has three kinds of listeners: at most one waiter (a thread or a `Waker`), a list of
+//! callbacks, and the group of handles that `wait` or `as_completed` watches. A completer looks at
+//! the cell only if the state word says that it has a listener.
+//!
+//! Invariants:
+//!
+//! - **Register, Then Recheck.** A waiter stands in the cell, and the state word says so, before
+//!   its thread looks at the task a last time and sleeps.
+//! - **Notify Outside.** A waiter that must be woken leaves the lock by value and is woken after.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use crate::host::Park;
+use crate::list::{CALLBACKS, COMPLETED, Index, Links, List};
+use crate::waiter::{Waiter, WaiterCell};
+
+/// When the completer of a member wakes a group's waiter.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WakeOn {
+    /// Whenever a member completes.
+    Any,
+    /// When a member fails, or all are done.
+    Failure,
+    /// When all are done.
+    All,
+}
+
+/// Many handles watched at once: the members that are done, in the order of their completion.
+///
+/// A group lives in the cell of some slot, not always a member's. It needs room for as long as it
+/// has a member, and a member pins a slot. So there are never more groups than slots.
+struct Group<H: Park> {
+    used: Cell<bool>,
+    wake_on: Cell<WakeOn>,
+    /// Members that are not done.
+    pending: Cell<u16>,
+    /// True if a member that is done counts as a failure.
+    failed: Cell<bool>,
+    /// Members that are done and not yet yielded.
+    completed: List<COMPLETED>,
+    waiter: WaiterCell<H>,
+}
+
+impl<H: Park> Group<H> {
+    /// Takes the waiter out if what it waits for has come.
+    fn due(&self, failure: bool) -> Waiter<H> {
+        let all_done = self.pending.get() == 0;
+        let due = match self.wake_on.get() {
+            WakeOn::Any => true,
+            WakeOn::Failure => failure || all_done,
+            WakeOn::All => all_done,
+        };
+        if due {
+            self.waiter.take()
+        } else {
+            Waiter::None
+        }
+    }
+}
+
+/// What one look at a group says.
+#[derive(Clone, Copy)]
+pub(crate) struct GroupLook {
+    pub(crate) has_completed: bool,
+    pub(crate) has_failed: bool,
+    pub(crate) has_pending: bool,
+}
+
+/// A slot's listeners.
+pub(crate) struct WaitCell<H: Park> {
+    waiter: WaiterCell<H>,
+    /// The slots with the task's callbacks.
+    callbacks: List<CALLBACKS>,
+    /// Where the group that watches the task lives, plus one; 0 is none.
+    group: Cell<u16>,
+    /// Where the watcher keeps the handle.
+    position: Cell<u32>,
+    /// Room for a group.
+    head: Group<H>,
+}
+
+impl<H: Park> WaitCell<H> {
+    const fn new() -> Self {
+        Self {
+            waiter: WaiterCell::new(),
+            callbacks: List::new(),
+            group: Cell::new(0),
+            position: Cell::new(0),
+            head: Group {
+                used: Cell::new(false),
+                wake_on: Cell::new(WakeOn::Any),
+                pending: Cell::new(0),
+                failed: Cell::new(false),
+                completed: List::new(),
+                waiter: WaiterCell::new(),
+            },
+        }
+    }
+
+    /// The waiter for the task.
+    pub(crate) fn waiter(&self) -> &WaiterCell<H> {
+        &self.waiter
+    }
+
+    /// Appends the slot of a callback.
+    pub(crate) fn push_callback(&self, links: &impl Links, callback: Index) {
+        self.callbacks.push(links, links.link(callback), callback);
+    }
+
+    /// Takes the slot of the callback that was added first.
+    pub(crate) fn pop_callback(&self, links: &impl Links) -> Option<Index> {
+        self.callbacks.pop(links, None)
+    }
+
+    /// Where the group that watches the task lives.
+    fn group(&self) -> Option<Index> {
+        self.group.get().checked_sub(1)
+    }
+}
+
+/// All wait cells of an executor: what the lock guards.
+pub(crate) struct WaitTable<H: Park, N, C: ?Sized = [WaitCell<H>]> {
+    /// Serves the listeners of a slot; there if a waiter ever listened.
+    notify_listeners: Cell<Option<N>>,
+    /// How many workers sleep because they wait for a task.
+    sleeping_workers: Cell<u16>,
+    host: core::marker::PhantomData<fn() -> H>,
+    cells: C,
+}
+
+impl<H: Park, N, const QUEUE: usize> WaitTable<H, N, [WaitCell<H>; QUEUE]> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            notify_listeners: Cell::new(None),
+            sleeping_workers: Cell::new(0),
+            host: core::marker::PhantomData,
+            cells: [const { WaitCell::new() }; QUEUE],
+        }
+    }
+}
+
+impl<H: Park, N: Copy> WaitTable<H, N> {
+    /// Installs the code that serves listeners. A program that never waits does not link it.
+    pub(crate) fn install(&self, notify_listeners: N) {
+        self.notify_listeners.set(Some(notify_listeners));
+    }
+
+    /// The code that serves listeners, if a waiter ever listened.
+    pub(crate) fn notify_listeners(&self) -> Option<N> {
+        self.notify_listeners.get()
+    }
+
+    #[inline]
+    pub(crate) fn cell(&self, index: Index) -> &WaitCell<H> {
+        &self.cells[usize::from(index)]
+    }
+
+    /// Counts a worker that is about to sleep because it waits for a task.
+    pub(crate) fn worker_sleeps(&self) {
+        self.sleeping_workers.set(self.sleeping_workers.get() + 1);
+    }
+
+    /// Counts a worker that sleeps no more.
+    pub(crate) fn worker_woke(&self) {
+        self.sleeping_workers.set(self.sleeping_workers.get() - 1);
+    }
+
+    /// The waiters for a task, if workers may be among them.
+    pub(crate) fn take_waiters_if_workers_sleep(&self, index: Index) -> [Waiter<H>; 2] {
+        if self.sleeping_workers.get() == 0 {
+            return [Waiter::None, Waiter::None];
+        }
+        let cell = self.cell(index);
+        let of_group = |group| self.cell(group).head.waiter.take();
+        [
+            cell.waiter.take(),
+            cell.group().map_or(Waiter::None, of_group),
+        ]
+    }
+
+    /// A task has ended: moves it in its group to the members that are done. Returns the group's
+    /// waiter if what it waits for has come.
+    pub(crate) fn complete_member(
+        &self,
+        links: &impl Links,
+        index: Index,
+        failure: bool,
+    ) -> Waiter<H> {
+        let Some(group) = self.cell(index).group() else {
+            return Waiter::None;
+        };
+        let head = &self.cell(group).head;
+        head.completed.push(links, links.link(index), index);
+        head.pending.set(head.pending.get() - 1);
+        if failure {
+            head.failed.set(true);
+        }
+        head.due(failure)
+    }
+
+    /// Where the group that watches a task lives.
+    pub(crate) fn group_of(&self, index: Index) -> Option<Index> {
+        self.cell(index).group()
+    }
+
+    /// Finds room for a group, preferably in the cell of its first member.
+    ///
+    /// Bound: the number of slots; one step unless a watched slot was reused under another group.
+    pub(crate) fn new_group(&self, first: Index, wake_on: WakeOn) -> Index {
+        let (before, after) = self.cells.split_at(usize::from(first));
+        let places = (usize::from(first)..).zip(after).chain((0..).zip(before));
+        for (place, cell) in places {
+            let group = &cell.head;
+            if !group.used.replace(true) {
+                group.wake_on.set(wake_on);
+                group.failed.set(false);
+                // Fits: there are fewer than 2^16 slots.
+                return place as Index;
+            }
+        }
+        // Each group has a member, each member its own slot, and the first is in no group yet.
+        unreachable!("more groups than slots")
+    }
+
+    /// Adds a task to a group. `position` is where the watcher keeps its handle. `done` is its
+    /// failure flag if the task is done already.
+    pub(crate) fn join_group(
+        &self,
+        links: &impl Links,
+        index: Index,
+        group: Index,
+        position: usize,
+        done: Option<bool>,
+    ) {
+        let cell = self.cell(index);
+        cell.group.set(group + 1);
+        // Fits: handles pin slots, of which an executor has fewer than 2^16.
+        cell.position.set(position as u32);
+        let head = &self.cell(group).head;
+        match done {
+            None => head.pending.set(head.pending.get() + 1),
+            Some(failure) => {
+                head.completed.push(links, links.link(index), index);
+                head.failed.set(head.failed.get() | failure);
+            }
+        }
+    }
+
+    /// Takes a task out of its group, if it is in one. A waiter that leaves with the group is
+    /// returned, so that it is dropped outside the lock.
+    pub(crate) fn leave_group(&self, links: &impl Links, index: Index) -> Waiter<H> {
+        let cell = self.cell(index);
+        let Some(group) = cell.group() else {
+            return Waiter::None;
+        };
+        cell.group.set(0);
+        let head = &self.cell(group).head;
+        if !head.completed.unlink(links, index) {
+            head.pending.set(head.pending.get() - 1);
+        }
+        self.free_if_empty(group)
+    }
+
+    /// Takes the oldest member that is done out of the group of a task: where the watcher keeps
+    /// it, and the waiter that leaves with the group.
+    pub(crate) fn pop_completed(
+        &self,
+        links: &impl Links,
+        member: Index,
+    ) -> Option<(usize, Waiter<H>)> {
+        let group = self.cell(member).group()?;
+        let index = self.cell(group).head.completed.pop(links, None)?;
+        let cell = self.cell(index);
+        cell.group.set(0);
+        Some((cell.position.get() as usize, self.free_if_empty(group)))
+    }
+
+    fn free_if_empty(&self, group: Index) -> Waiter<H> {
+        let head = &self.cell(group).head;
+        if head.pending.get() != 0 || !head.completed.is_empty() {
+            return Waiter::None;
+        }
+        head.used.set(false);
+        head.waiter.take()
+    }
+
+    /// One look at the group of a task.
+    pub(crate) fn look_at_group(&self, member: Index) -> Option<GroupLook> {
+        let head = &self.cell(self.cell(member).group()?).head;
+        Some(GroupLook {
+            has_completed: !head.completed.is_empty(),
+            has_failed: head.failed.get(),
+            has_pending: head.pending.get() > 0,
+        })
+    }
+
+    /// Puts a waiter into the group of a task and returns the one that was there; or gives it back
+    /// if there is no group.
+    pub(crate) fn put_group_waiter(&self, member: Index, waiter: Waiter<H>) -> Waiter<H> {
+        match self.cell(member).group() {
+            Some(group) => self.cell(group).head.waiter.put(waiter),
+            None => waiter,
+        }
+    }
+}
