@@ -18,7 +18,6 @@ type Pool<const WORKERS: usize> = Executor<WORKERS, 16, 256, Stage>;
 type Handle<T> = JoinHandle<'static, T, Stage>;
 
 /// A way to wait.
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Through {
     Result,

@@ -13,7 +13,6 @@ use crate::stage::{Actor, Stage, play, suspended};
 
 /// An outside thread waits through the same handle and displaces the only worker. Only that worker
 /// can poll the future.
-
 #[test]
 fn a_displaced_worker_still_polls_the_future_it_waits_for() {
     static POOL: Pool<1> = Executor::new();
