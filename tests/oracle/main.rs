@@ -1,9 +1,9 @@
 //! Random programs over the whole API, on an executor without workers, against a slow and obvious
 //! model of it.
 //!
-//! After each step the two must agree in everything that can be seen. That is what calls return, in
-//! which order tasks, callbacks and destructors run, the figures of `stats`, and the state that each
-//! handle and each canceller reports, also for tasks that are long gone.
+//! After each step the two must agree in everything that can be seen: what calls return, and in
+//! which order tasks, callbacks and destructors run. They must also agree in the figures of
+//! `stats`, and in the states that handles and cancellers report, even for tasks long gone.
 //!
 //! The suite leaves out a step whose wait no ready task would end.
 #![cfg(feature = "std")]

@@ -61,7 +61,7 @@ impl Pair {
         self.taken.push(false);
     }
 
-    /// The outcome that the oracle expects of the handle at `at`, or `None` if its task is not done.
+    /// The outcome that the oracle expects of the handle at `at`. `None`: its task is not done.
     /// A handle whose result was taken belongs to no task any more.
     pub(crate) fn expected_outcome(&mut self, at: usize) -> Option<Outcome> {
         let id = self.handles[at].0;

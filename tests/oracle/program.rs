@@ -110,7 +110,8 @@ pub(crate) fn step() -> impl Strategy<Value = Step> {
     let tasks = prop_oneof![
         8 => body().prop_map(Step::Submit),
         4 => body().prop_map(Step::SubmitFallible),
-        4 => (suspensions, body()).prop_map(|(suspensions, body)| Step::SubmitFuture(suspensions, body)),
+        4 => (suspensions, body())
+            .prop_map(|(suspensions, body)| Step::SubmitFuture(suspensions, body)),
         4 => Just(Step::Promise),
         2 => Just(Step::Reserve),
         2 => body().prop_map(Step::SubmitPermit),

@@ -296,18 +296,18 @@ impl Pair {
                     Patience::Endless => wait(&mut handles, when),
                 };
                 let not_done = waited.not_done.len();
-                let mut outcome: Vec<Outcome> = Vec::new();
+                let mut outcomes: Vec<Outcome> = Vec::new();
                 for handle in waited.done {
-                    outcome.extend(
+                    outcomes.extend(
                         handle
                             .try_result()
                             .map(|outcome| Outcome::of(outcome.as_ref())),
                     );
                 }
-                outcome.sort_unstable();
+                outcomes.sort_unstable();
                 (
                     Seen::Waited(expected.clone(), count - expected.len()),
-                    Seen::Waited(outcome, not_done),
+                    Seen::Waited(outcomes, not_done),
                 )
             }
             Step::AsCompleted(count, take, patience) => {
