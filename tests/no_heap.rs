@@ -1,7 +1,6 @@
-//! From the end of `start` to the end of `shutdown` nobody allocates: not the callers, not the
-//! workers, not the crate.
+//! From the end of `start` to the end of `shutdown` no thread allocates: no caller and no worker.
 //!
-//! The test is a program of its own: the harness's threads would be counted too.
+//! The test is a program of its own, because the harness's threads would count too.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::future::{Future, poll_fn};
@@ -28,7 +27,7 @@ struct Counting;
 /// Allocations by all threads since the program began.
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: the system's allocator does the work; counting touches no memory of it.
+// SAFETY: the system's allocator does the work. Counting touches no memory of it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
@@ -71,7 +70,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls in this thread. The waker was made before anybody counted.
+/// Polls in this thread. The caller makes the waker before the count begins.
 fn block_on<F: Future>(waker: &Waker, future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
@@ -139,7 +138,7 @@ fn cancels() {
         arrived.result().expect("the worker is busy");
         (gate, busy.expect("there is room"))
     });
-    // Every worker is busy: what is submitted now is pending.
+    // Every worker is busy, so a task that is submitted now stays pending.
     let [first, second, third] = three();
     assert!(first.cancel());
     assert!(second.canceller().cancel());
@@ -270,13 +269,13 @@ fn futures(waker: &Waker) {
     let asleep = EXECUTOR
         .submit_future(core::future::pending::<()>())
         .expect("there is room");
-    // It rests as soon as it was polled once; while it is being polled it cannot be cancelled.
+    // It cannot be cancelled during a poll. After its first poll it is suspended.
     while !asleep.cancel() {
         thread::yield_now();
     }
 }
 
-/// Everything, so often that every slot and every worker has its turn.
+/// Uses everything, so often that every slot and every worker gets its turn.
 fn everything(waker: &Waker) {
     for _ in 0..50 {
         closures();
@@ -290,7 +289,7 @@ fn everything(waker: &Waker) {
     }
 }
 
-/// Returns when every worker has run a task: std has set up its thread by then.
+/// Returns when every worker has run a task. By then std has set up the worker's thread.
 fn meet_every_worker() {
     let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(WORKERS + 1)));
     let meetings: [_; WORKERS] =
@@ -301,7 +300,7 @@ fn meet_every_worker() {
     }
 }
 
-/// What is wrong, if anything.
+/// Returns an error if a thread allocates.
 fn nothing_is_allocated() -> Result<(), String> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     // Twice: a restart must not allocate either.
@@ -344,7 +343,7 @@ fn nothing_is_allocated() -> Result<(), String> {
     Ok(())
 }
 
-/// Speaks as the harness does.
+/// Prints what the harness would print.
 fn main() -> ExitCode {
     if env::args().any(|argument| argument == "--list") {
         println!("nothing_is_allocated: test");
@@ -357,9 +356,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            println!(
-                "test nothing_is_allocated ... FAILED\n\n{failure}\n\ntest result: FAILED. 0 passed; 1 failed\n"
-            );
+            println!("test nothing_is_allocated ... FAILED\n\n{failure}\n");
+            println!("test result: FAILED. 0 passed; 1 failed\n");
             ExitCode::FAILURE
         }
     }

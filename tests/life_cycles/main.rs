@@ -1,7 +1,13 @@
 //! Every way a task can live, once each.
 //!
-//! A [`Case`] fixes six things: what the task does if it is left alone, when and through what it is
-//! cancelled, when and how its handle goes, how a waiter waits for it, and whose destructor panics.
+//! A [`Case`] fixes these dimensions:
+//!
+//! - what the task does if it is left alone,
+//! - when it is cancelled, and through what,
+//! - when its handle goes, and how,
+//! - how a waiter waits for it,
+//! - which destructor panics.
+//!
 //! The suite plays every combination that has a meaning. With `WORKERS = 0` it steps the executor,
 //! and with `WORKERS = 1` a worker that the test holds. The only other threads are the waiters.
 //!

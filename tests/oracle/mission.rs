@@ -33,7 +33,7 @@ impl Shared {
         cancellers.len() - 1
     }
 
-    /// Does what the body says.
+    /// Performs the body.
     pub(crate) fn perform(self: &Arc<Self>, id: usize, body: Body) -> Value {
         match body {
             Body::Returns(value) => Ok((id, value)),

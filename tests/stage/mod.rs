@@ -6,12 +6,14 @@ mod actor;
 mod crew;
 mod keep;
 mod outcomes;
+mod raise;
 mod rounds;
 mod suspended;
 
 pub(crate) use self::actor::{Actor, Habits, Stage, StageWith};
 pub(crate) use self::crew::{Crew, with_crew};
 pub(crate) use self::keep::keep;
-pub(crate) use self::outcomes::{raise, would_deadlock};
+pub(crate) use self::outcomes::would_deadlock;
+pub(crate) use self::raise::raise;
 pub(crate) use self::rounds::{Pace, play, rounds, within_limit};
 pub(crate) use self::suspended::{suspended, suspended_once};

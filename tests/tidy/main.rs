@@ -1,5 +1,6 @@
-//! Rules for the sources, checked by a test: which file may use which, where `unsafe` and the names
-//! of atomics and locks may stand, how long a file may be.
+//! The rules for the sources, checked by a test. They say which file may use which other, and where
+//! `unsafe` may stand. They also limit the length of a file, and the names of atomics and locks to
+//! one room.
 //!
 //! A new edge is a design change: alter [`ROOMS`](table::ROOMS) in a commit of its own and argue
 //! for it there.
