@@ -82,61 +82,61 @@ fn block_on<F: Future>(waker: &Waker, future: F) -> F::Output {
 }
 
 fn three() -> [JoinHandle<'static, u32>; 3] {
-    [1, 2, 3].map(|number| EXECUTOR.submit(move || number).expect("there is room"))
+    [1, 2, 3].map(|number| EXECUTOR.submit(move || number).expect("a slot is free"))
 }
 
 fn closures() {
-    let handle = EXECUTOR.submit(|| 6 * 7).expect("there is room");
+    let handle = EXECUTOR.submit(|| 6 * 7).expect("a slot is free");
     assert_eq!(handle.result().expect("a value"), 42);
     let handle = EXECUTOR.submit_blocking(|| 1).expect("open");
     assert_eq!(handle.result_inline().expect("a value"), 1);
-    let mut handle = EXECUTOR.submit_timeout(|| 2, LONG).expect("there is room");
+    let mut handle = EXECUTOR.submit_timeout(|| 2, LONG).expect("a slot is free");
     assert_eq!(handle.result_timeout(LONG).expect("a value"), 2);
     let handle = EXECUTOR
         .reserve()
-        .expect("there is room")
+        .expect("a slot is free")
         .submit(|| 3)
         .expect("open");
     assert!(handle.error().is_none());
     handle.detach();
     let handle = EXECUTOR
         .submit_fallible(|| Err::<(), u8>(4))
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(handle.result().expect("a value"), Err(4));
 }
 
 fn promises_and_callbacks() {
     static CALLED: AtomicUsize = AtomicUsize::new(0);
     CALLED.store(0, Ordering::SeqCst);
-    let (promise, handle) = EXECUTOR.promise::<usize>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<usize>().expect("a slot is free");
     for _ in 0..2 {
         let added = handle.add_done_callback(|outcome| {
             CALLED.fetch_add(*outcome.expect("a value"), Ordering::SeqCst);
         });
-        added.expect("there is room");
+        added.expect("a slot is free");
     }
     let keeper = EXECUTOR
         .submit(move || promise.set_result(10).is_ok())
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(handle.result().expect("kept"), 10);
     assert!(keeper.result().expect("a value"));
     assert_eq!(CALLED.load(Ordering::SeqCst), 20);
-    let (promise, handle) = EXECUTOR.promise::<usize>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<usize>().expect("a slot is free");
     drop(promise);
     assert!(handle.result().is_err());
 }
 
 fn cancels() {
     let gates: [_; WORKERS] =
-        core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("there is room"));
+        core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("a slot is free"));
     let waiting = gates.map(|(gate, opened)| {
-        let (up, arrived) = EXECUTOR.promise::<()>().expect("there is room");
+        let (up, arrived) = EXECUTOR.promise::<()>().expect("a slot is free");
         let busy = EXECUTOR.submit(move || {
             up.set_result(()).expect("first");
             opened.result().expect("opened");
         });
         arrived.result().expect("the worker is busy");
-        (gate, busy.expect("there is room"))
+        (gate, busy.expect("a slot is free"))
     });
     // Every worker is busy, so a task that is submitted now stays pending.
     let [first, second, third] = three();
@@ -157,14 +157,14 @@ fn nested_waits() {
         let inner = EXECUTOR.submit(|| {
             EXECUTOR
                 .submit(|| 1)
-                .expect("there is room")
+                .expect("a slot is free")
                 .result()
                 .expect("a value")
                 + 1
         });
-        inner.expect("there is room").result().expect("a value") + 1
+        inner.expect("a slot is free").result().expect("a value") + 1
     });
-    assert_eq!(outer.expect("there is room").result().expect("a value"), 3);
+    assert_eq!(outer.expect("a slot is free").result().expect("a value"), 3);
 }
 
 fn many_handles() {
@@ -233,7 +233,7 @@ fn scopes() {
         let (left, right) = numbers.split_at(50);
         let left = scope
             .submit(|| left.iter().sum::<u32>())
-            .expect("there is room");
+            .expect("a slot is free");
         let right: u32 = scope
             .map(right, |number| *number)
             .map(|result| result.expect("a value"))
@@ -244,7 +244,7 @@ fn scopes() {
 }
 
 fn futures(waker: &Waker) {
-    let (promise, handle) = EXECUTOR.promise::<u32>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<u32>().expect("a slot is free");
     let mut yields = 3;
     let task = EXECUTOR.submit_future(async move {
         poll_fn(|context| {
@@ -260,15 +260,15 @@ fn futures(waker: &Waker) {
     });
     let keeper = EXECUTOR
         .submit(move || promise.set_result(41).is_ok())
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(
-        block_on(waker, task.expect("there is room")).expect("a value"),
+        block_on(waker, task.expect("a slot is free")).expect("a value"),
         42
     );
     assert!(block_on(waker, keeper).expect("a value"));
     let asleep = EXECUTOR
         .submit_future(core::future::pending::<()>())
-        .expect("there is room");
+        .expect("a slot is free");
     // It cannot be cancelled during a poll. After its first poll it is suspended.
     while !asleep.cancel() {
         thread::yield_now();
@@ -296,7 +296,7 @@ fn meet_every_worker() {
         core::array::from_fn(|_| EXECUTOR.submit(|| barrier.wait().is_leader()));
     barrier.wait();
     for meeting in meetings {
-        meeting.expect("there is room").result().expect("a value");
+        meeting.expect("a slot is free").result().expect("a value");
     }
 }
 
@@ -313,7 +313,7 @@ fn nothing_is_allocated() -> Result<(), String> {
         let boxes = allocations_of(|| {
             let task = EXECUTOR
                 .submit(|| drop(black_box(Box::new(1))))
-                .expect("there is room");
+                .expect("a slot is free");
             task.result().expect("a value");
         });
         if boxes != 1 {
@@ -327,7 +327,7 @@ fn nothing_is_allocated() -> Result<(), String> {
             for number in 0..8 {
                 EXECUTOR
                     .submit(move || number)
-                    .expect("there is room")
+                    .expect("a slot is free")
                     .detach();
             }
             EXECUTOR.shutdown(Pending::Run).expect("not a worker");

@@ -97,11 +97,11 @@ fn a_panic_reaches_the_host_and_the_task_is_broken() {
 }
 
 /// Panics when it is polled.
-struct Explodes {
+struct PanicsInPoll {
     _captured: Arc<()>,
 }
 
-impl Future for Explodes {
+impl Future for PanicsInPoll {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<()> {
@@ -115,7 +115,7 @@ fn a_future_that_panics_is_dropped_in_its_slot() {
     let captured = Arc::new(());
     let witness = Arc::downgrade(&captured);
     let mut handle = EXECUTOR
-        .submit_future(Explodes {
+        .submit_future(PanicsInPoll {
             _captured: captured,
         })
         .unwrap();

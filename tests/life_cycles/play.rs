@@ -54,7 +54,7 @@ fn refuse_to_start(_worker: usize) -> Result<(), WorkerStartError> {
 /// The thread of a waiter that blocks.
 type Blocked = thread::JoinHandle<Option<Held>>;
 
-/// Starts the waiter\'s thread, if the case\'s waiter blocks.
+/// Starts the waiter's thread, if the case's waiter blocks.
 fn block(script: &Arc<Script>) -> Option<Blocked> {
     if !script.case.wait.blocks() {
         return None;

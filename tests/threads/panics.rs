@@ -56,36 +56,36 @@ fn panics_and_slots(stats: Stats) -> [usize; 4] {
 
 /// Panics on drop, and counts its drops.
 #[derive(Debug)]
-struct Grenade(Arc<AtomicUsize>);
+struct PanicsOnDrop(Arc<AtomicUsize>);
 
-impl Drop for Grenade {
+impl Drop for PanicsOnDrop {
     fn drop(&mut self) {
         self.0.fetch_add(1, Ordering::Relaxed);
         raise("dropped");
     }
 }
 
-/// Makes grenades, and counts the drops of all of them.
+/// Makes values that panic on drop, and counts their drops.
 #[derive(Debug, Default)]
-struct Armoury(Arc<AtomicUsize>);
+struct Drops(Arc<AtomicUsize>);
 
-impl Armoury {
-    fn grenade(&self) -> Grenade {
-        Grenade(self.0.clone())
+impl Drops {
+    fn panicking(&self) -> PanicsOnDrop {
+        PanicsOnDrop(self.0.clone())
     }
 
-    /// How many grenades were dropped since the last call.
-    fn exploded(&self) -> usize {
+    /// How many of the values were dropped since the last call.
+    fn dropped(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
 }
 
 /// A panic payload that panics on drop, with another one of its kind.
-struct Chain;
+struct ChainedPanic;
 
-impl Drop for Chain {
+impl Drop for ChainedPanic {
     fn drop(&mut self) {
-        resume_unwind(Box::new(Chain));
+        resume_unwind(Box::new(ChainedPanic));
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use slotted::Executor;
 
 use super::{
-    Armoury, Chain, Grenade, assert_sound, caught, message_of, panic_of, panics_and_slots,
+    ChainedPanic, Drops, PanicsOnDrop, assert_sound, caught, message_of, panic_of, panics_and_slots,
 };
 use crate::stage::{raise, within_limit};
 
@@ -17,10 +17,10 @@ fn the_panic_of_a_scopes_body_wins_over_the_panics_of_its_tasks() {
         let executor: Executor<0, 4> = Executor::new();
         let body = || {
             executor.scope(|s| {
-                s.submit(|| resume_unwind(Box::new(Chain)))
+                s.submit(|| resume_unwind(Box::new(ChainedPanic)))
                     .unwrap()
                     .detach();
-                s.submit(|| resume_unwind(Box::new(Chain)))
+                s.submit(|| resume_unwind(Box::new(ChainedPanic)))
                     .unwrap()
                     .detach();
                 raise("body")
@@ -38,7 +38,7 @@ fn the_first_panic_of_a_task_leaves_the_scope_and_the_others_are_dropped() {
         let body = || {
             executor.scope(|s| {
                 s.submit(|| raise("task")).unwrap().detach();
-                s.submit(|| resume_unwind(Box::new(Chain)))
+                s.submit(|| resume_unwind(Box::new(ChainedPanic)))
                     .unwrap()
                     .detach();
             });
@@ -73,9 +73,9 @@ fn a_panic_of_a_maps_input_reaches_the_consumer_and_the_map_goes_on() {
 }
 
 /// A capture of a map's function, whose clone for the third item panics.
-struct Brittle<'c>(&'c AtomicUsize);
+struct PanicsInClone<'c>(&'c AtomicUsize);
 
-impl Clone for Brittle<'_> {
+impl Clone for PanicsInClone<'_> {
     fn clone(&self) -> Self {
         if self.0.fetch_add(1, Ordering::Relaxed) == 2 {
             raise("clone");
@@ -89,12 +89,12 @@ fn a_panic_in_the_clone_of_a_maps_function_loses_one_item() {
     static CLONES: AtomicUsize = AtomicUsize::new(0);
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
-        let brittle = Brittle(&CLONES);
+        let capture = PanicsInClone(&CLONES);
         let counted = Arc::new(());
         let items = [0, 1, 2, 3, 4, 5].map(|item| (item, counted.clone()));
         let mut map = executor.map(items, move |(item, _counted): (i32, Arc<()>)| {
             // Names the whole value, so that the closure owns it and clones it.
-            let Brittle(clones) = &brittle;
+            let PanicsInClone(clones) = &capture;
             assert!(clones.load(Ordering::Relaxed) > 0);
             item
         });
@@ -114,16 +114,18 @@ fn a_panic_in_the_clone_of_a_maps_function_loses_one_item() {
 fn a_map_item_that_panics_on_drop_is_one_error() {
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
-        let armoury = Armoury::default();
-        let items = (0..5).map(|item| (item, (item == 2).then(|| armoury.grenade())));
-        let mut map = executor.map(items, |(item, _grenade): (i32, Option<Grenade>)| item);
+        let drops = Drops::default();
+        let items = (0..5).map(|item| (item, (item == 2).then(|| drops.panicking())));
+        let mut map = executor.map(items, |(item, _panicking): (i32, Option<PanicsOnDrop>)| {
+            item
+        });
         assert_eq!(
             map.by_ref().take(2).map(Result::unwrap).collect::<Vec<_>>(),
             [0, 1]
         );
         assert_eq!(panic_of(map.next().unwrap()), "dropped");
         assert_eq!(map.map(Result::unwrap).collect::<Vec<_>>(), [3, 4]);
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         assert_eq!(panics_and_slots(executor.stats()), [1, 0, 0, 0]);
     });
 }
@@ -132,12 +134,14 @@ fn a_map_item_that_panics_on_drop_is_one_error() {
 fn cancelled_map_items_that_panic_on_drop_are_contained() {
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
-        let armoury = Armoury::default();
-        let items = (0..8).map(|_| armoury.grenade());
-        let mut map = executor.map(items, |grenade: Grenade| core::mem::forget(grenade));
+        let drops = Drops::default();
+        let items = (0..8).map(|_| drops.panicking());
+        let mut map = executor.map(items, |panicking: PanicsOnDrop| {
+            core::mem::forget(panicking)
+        });
         map.next().unwrap().unwrap();
         assert!(caught(|| drop(map)).is_ok());
-        assert_eq!((armoury.exploded(), executor.stats().cancelled), (3, 3));
+        assert_eq!((drops.dropped(), executor.stats().cancelled), (3, 3));
         assert_sound(&executor);
     });
 }

@@ -9,7 +9,7 @@ use std::thread::{self, ThreadId};
 
 use slotted::{Executor, JoinHandle, TaskError};
 
-use super::{Armoury, Chain, Grenade, caught, panic_of, panics_and_slots};
+use super::{ChainedPanic, Drops, PanicsOnDrop, caught, panic_of, panics_and_slots};
 use crate::stage::{raise, with_crew, within_limit};
 
 /// Checks that the executor's only worker still runs in the same thread.
@@ -24,12 +24,12 @@ fn lives_on(pool: &'static Executor<1, 8, 128>, worker: ThreadId) {
     );
 }
 
-/// Starts the executor, and calls `test` with an armoury and the worker's thread. Then checks how
+/// Starts the executor, and calls `test` with a drop count and the worker's thread. Then checks how
 /// many panics were counted, and that no slot is in use.
 fn with_worker(
     pool: &'static Executor<1, 8, 128>,
     [panicked, callbacks_panicked]: [usize; 2],
-    test: impl FnOnce(&Armoury, ThreadId) + Send + 'static,
+    test: impl FnOnce(&Drops, ThreadId) + Send + 'static,
 ) {
     within_limit(move || {
         with_crew(pool, |_| {
@@ -38,7 +38,7 @@ fn with_worker(
                 .unwrap()
                 .result()
                 .unwrap();
-            test(&Armoury::default(), worker);
+            test(&Drops::default(), worker);
             lives_on(pool, worker);
         });
         assert_eq!(
@@ -51,30 +51,33 @@ fn with_worker(
 #[test]
 fn a_closure_that_panics_on_drop_after_its_call_is_a_panicked_task() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [1, 0], |armoury, worker| {
-        let grenade = armoury.grenade();
-        let outcome = POOL.submit(move || drop_at_end(&grenade)).unwrap().result();
+    with_worker(&POOL, [1, 0], |drops, worker| {
+        let panicking = drops.panicking();
+        let outcome = POOL
+            .submit(move || drop_at_end(&panicking))
+            .unwrap()
+            .result();
         assert_eq!(panic_of(outcome), "dropped");
         lives_on(&POOL, worker);
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
     });
 }
 
 /// Borrows the capture, so that the closure itself drops it.
-fn drop_at_end(grenade: &Grenade) -> usize {
-    grenade.0.load(Ordering::Relaxed)
+fn drop_at_end(panicking: &PanicsOnDrop) -> usize {
+    panicking.0.load(Ordering::Relaxed)
 }
 
 #[test]
 fn a_closure_that_panics_on_drop_can_be_cancelled() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [0, 0], |armoury, _worker| {
+    with_worker(&POOL, [0, 0], |drops, _worker| {
         let (release, released) = channel::<()>();
         let busy = POOL.submit(move || released.recv().unwrap()).unwrap();
-        let grenade = armoury.grenade();
-        let handle = POOL.submit(move || drop_at_end(&grenade)).unwrap();
+        let panicking = drops.panicking();
+        let handle = POOL.submit(move || drop_at_end(&panicking)).unwrap();
         assert_eq!(caught(|| handle.cancel()).ok(), Some(true));
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         assert!(matches!(handle.result(), Err(TaskError::Cancelled)));
         release.send(()).unwrap();
         busy.result().unwrap();
@@ -84,49 +87,49 @@ fn a_closure_that_panics_on_drop_can_be_cancelled() {
 #[test]
 fn results_that_panic_on_drop_harm_neither_worker_nor_caller() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [0, 0], |armoury, worker| {
+    with_worker(&POOL, [0, 0], |drops, worker| {
         // The worker drops it: the handle is gone.
         let (release, released) = channel::<()>();
-        let grenade = armoury.grenade();
+        let panicking = drops.panicking();
         let task = move || {
             released.recv().unwrap();
-            grenade
+            panicking
         };
         POOL.submit(task).unwrap().detach();
         release.send(()).unwrap();
         lives_on(&POOL, worker);
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
 
         // The caller drops it.
-        let grenade = armoury.grenade();
-        let handle = POOL.submit(move || grenade).unwrap();
+        let panicking = drops.panicking();
+        let handle = POOL.submit(move || panicking).unwrap();
         assert!(handle.error().is_none());
         assert!(caught(|| drop(handle)).is_ok());
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
 
         // The last holder of a promise drops it.
         let (promise, handle) = POOL.promise().unwrap();
-        promise.set_result(armoury.grenade()).unwrap();
+        promise.set_result(drops.panicking()).unwrap();
         drop(promise);
         assert!(caught(|| drop(handle)).is_ok());
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         let (promise, handle) = POOL.promise().unwrap();
-        promise.set_result(armoury.grenade()).unwrap();
+        promise.set_result(drops.panicking()).unwrap();
         drop(handle);
         assert!(caught(|| drop(promise)).is_ok());
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
     });
 }
 
 #[test]
 fn panic_payloads_that_panic_on_drop_harm_neither_worker_nor_caller() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [3, 0], |_armoury, worker| {
+    with_worker(&POOL, [3, 0], |_drops, worker| {
         // The worker drops it: the handle is gone.
         let (release, released) = channel::<()>();
         let task = move || {
             released.recv().unwrap();
-            resume_unwind(Box::new(Chain))
+            resume_unwind(Box::new(ChainedPanic))
         };
         let handle: JoinHandle<'_, ()> = POOL.submit(task).unwrap();
         handle.detach();
@@ -134,17 +137,21 @@ fn panic_payloads_that_panic_on_drop_harm_neither_worker_nor_caller() {
         lives_on(&POOL, worker);
 
         // The caller drops it without having taken it.
-        let handle: JoinHandle<'_, ()> = POOL.submit(|| resume_unwind(Box::new(Chain))).unwrap();
+        let handle: JoinHandle<'_, ()> = POOL
+            .submit(|| resume_unwind(Box::new(ChainedPanic)))
+            .unwrap();
         assert!(handle.error().is_some_and(TaskError::is_panicked));
         assert!(caught(|| drop(handle)).is_ok());
 
         // The caller takes it and owns it.
-        let handle: JoinHandle<'_, ()> = POOL.submit(|| resume_unwind(Box::new(Chain))).unwrap();
+        let handle: JoinHandle<'_, ()> = POOL
+            .submit(|| resume_unwind(Box::new(ChainedPanic)))
+            .unwrap();
         let Err(TaskError::Panicked(panic)) = handle.result() else {
             panic!("the task has not panicked")
         };
         let payload = panic.into_payload();
-        assert!(payload.is::<Chain>());
+        assert!(payload.is::<ChainedPanic>());
         core::mem::forget(payload);
     });
 }
@@ -152,20 +159,20 @@ fn panic_payloads_that_panic_on_drop_harm_neither_worker_nor_caller() {
 #[test]
 fn panicking_callbacks_are_counted_and_the_others_still_run() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [0, 5], |armoury, worker| {
+    with_worker(&POOL, [0, 5], |drops, worker| {
         let (tell, told) = channel();
         let (release, released) = channel::<()>();
         let handle = POOL.submit(move || released.recv().unwrap()).unwrap();
-        let grenade = armoury.grenade();
+        let panicking = drops.panicking();
         let first = tell.clone();
         handle
             .add_done_callback(move |_| {
                 first.send((1, thread::current().id())).unwrap();
-                drop_at_end(&grenade);
+                drop_at_end(&panicking);
             })
             .unwrap();
         handle
-            .add_done_callback(|_| resume_unwind(Box::new(Chain)))
+            .add_done_callback(|_| resume_unwind(Box::new(ChainedPanic)))
             .unwrap();
         handle.add_done_callback(|_| raise("callback")).unwrap();
         let last = tell.clone();
@@ -178,21 +185,18 @@ fn panicking_callbacks_are_counted_and_the_others_still_run() {
             [told.recv().unwrap(), told.recv().unwrap()],
             [(1, worker), (2, worker)]
         );
-        assert_eq!(
-            (armoury.exploded(), POOL.stats().callbacks_panicked),
-            (1, 3)
-        );
+        assert_eq!((drops.dropped(), POOL.stats().callbacks_panicked), (1, 3));
 
         // A callback for a done task runs in the thread that adds it.
-        let grenade = armoury.grenade();
-        assert!(caught(|| handle.add_done_callback(move |_| drop(grenade)).is_ok()).unwrap());
+        let panicking = drops.panicking();
+        assert!(caught(|| handle.add_done_callback(move |_| drop(panicking)).is_ok()).unwrap());
         assert!(
             caught(|| handle
-                .add_done_callback(|_| resume_unwind(Box::new(Chain)))
+                .add_done_callback(|_| resume_unwind(Box::new(ChainedPanic)))
                 .is_ok())
             .unwrap()
         );
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         handle.result().unwrap();
     });
 }
@@ -200,7 +204,7 @@ fn panicking_callbacks_are_counted_and_the_others_still_run() {
 #[test]
 fn futures_that_panic_in_poll_or_on_drop_are_contained() {
     static POOL: Executor<1, 8, 128> = Executor::new();
-    with_worker(&POOL, [1, 0], |armoury, worker| {
+    with_worker(&POOL, [1, 0], |drops, worker| {
         let polled = POOL
             .submit_future(poll_fn(|_| -> Poll<()> { raise("poll") }))
             .unwrap();
@@ -208,19 +212,19 @@ fn futures_that_panic_in_poll_or_on_drop_are_contained() {
         lives_on(&POOL, worker);
 
         // The future is dropped after its output is there.
-        let grenade = armoury.grenade();
+        let panicking = drops.panicking();
         let ended = POOL
-            .submit_future(poll_fn(move |_| Poll::Ready(drop_at_end(&grenade))))
+            .submit_future(poll_fn(move |_| Poll::Ready(drop_at_end(&panicking))))
             .unwrap();
         assert_eq!(ended.result().unwrap(), 0);
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         lives_on(&POOL, worker);
 
         // The future panics as it is cancelled between two polls.
         let (tell, told) = channel();
-        let grenade = armoury.grenade();
+        let panicking = drops.panicking();
         let resting = poll_fn(move |_| {
-            drop_at_end(&grenade);
+            drop_at_end(&panicking);
             tell.send(()).unwrap();
             Poll::<()>::Pending
         });
@@ -229,7 +233,7 @@ fn futures_that_panic_in_poll_or_on_drop_are_contained() {
         // The worker has left the poll once it has run another task.
         lives_on(&POOL, worker);
         assert_eq!(caught(|| resting.cancel()).ok(), Some(true));
-        assert_eq!(armoury.exploded(), 1);
+        assert_eq!(drops.dropped(), 1);
         assert!(resting.cancelled());
     });
 }

@@ -8,7 +8,7 @@ use slotted::{
     Executor, Pending, Refusal, Spawn, StdHost, StdThreads, TaskError, Worker, WorkerStartError,
 };
 
-use super::{Chain, message_of, panics_and_slots};
+use super::{ChainedPanic, message_of, panics_and_slots};
 use crate::stage::{Crew, raise, with_crew, within_limit};
 
 /// Gives threads to the first workers, and panics at the worker with this place.
@@ -103,7 +103,7 @@ fn a_panic_in_the_start_hook_breaks_the_executor_until_the_next_start() {
     static FAULTY: AtomicBool = AtomicBool::new(true);
     fn hook(_worker: usize) -> Result<(), WorkerStartError> {
         if FAULTY.load(Ordering::Relaxed) {
-            resume_unwind(Box::new(Chain))
+            resume_unwind(Box::new(ChainedPanic))
         } else {
             Ok(())
         }
@@ -134,7 +134,7 @@ fn a_panic_in_the_exit_hook_is_contained() {
     static CALLS: AtomicUsize = AtomicUsize::new(0);
     fn hook(_worker: usize) {
         CALLS.fetch_add(1, Ordering::Relaxed);
-        resume_unwind(Box::new(Chain));
+        resume_unwind(Box::new(ChainedPanic));
     }
     static POOL: Executor<2, 4> = Executor::new().on_worker_exit(hook);
     within_limit(|| {

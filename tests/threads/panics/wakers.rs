@@ -23,28 +23,28 @@ fn while_wakers_panic(work: impl FnOnce()) -> bool {
     outcome.is_ok()
 }
 
-fn explode_if_armed(_: *const ()) {
+fn panic_if_armed(_: *const ()) {
     if ARMED.get() {
         raise("waker");
     }
 }
 
-static EXPLOSIVE: RawWakerVTable = RawWakerVTable::new(
-    |data| RawWaker::new(data, &EXPLOSIVE),
-    explode_if_armed,
-    explode_if_armed,
-    explode_if_armed,
+static PANICKING: RawWakerVTable = RawWakerVTable::new(
+    |data| RawWaker::new(data, &PANICKING),
+    panic_if_armed,
+    panic_if_armed,
+    panic_if_armed,
 );
 
 /// A waker that differs from the wakers of other numbers. Its wake and its drop panic while this
 /// thread is armed.
-fn explosive_waker(number: usize) -> Waker {
+fn panicking_waker(number: usize) -> Waker {
     // SAFETY: the functions may be called from any thread with any data. There is nothing to
     // release.
     unsafe {
         Waker::from_raw(RawWaker::new(
             core::ptr::without_provenance(number),
-            &EXPLOSIVE,
+            &PANICKING,
         ))
     }
 }
@@ -65,7 +65,7 @@ fn poll_stream(stream: &mut (impl Stream + Unpin), waker: &Waker) -> bool {
 fn a_handles_waker_may_panic_when_dropped_replaced_or_woken() {
     within_limit(|| {
         let executor: Executor<0, 4> = Executor::new();
-        let (first, second) = (explosive_waker(1), explosive_waker(2));
+        let (first, second) = (panicking_waker(1), panicking_waker(2));
         let (mut dropped, mut replaced, mut woken) = (
             executor.submit(|| 1).unwrap(),
             executor.submit(|| 2).unwrap(),
@@ -95,7 +95,7 @@ fn a_handles_waker_may_panic_when_dropped_replaced_or_woken() {
 fn a_streams_waker_may_panic_in_each_executor_that_holds_it() {
     within_limit(|| {
         let (left, right): (Executor<0, 4>, Executor<0, 4>) = (Executor::new(), Executor::new());
-        let (first, second) = (explosive_waker(1), explosive_waker(2));
+        let (first, second) = (panicking_waker(1), panicking_waker(2));
         let stream = || {
             let mut stream =
                 as_completed([left.submit(|| 1).unwrap(), right.submit(|| 2).unwrap()]);
