@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use slotted::{
-    CallbackRefusal, Refusal, StdThreads, TaskError, as_completed, as_completed_timeout, wait,
-    wait_timeout,
+    CallbackRefusal, Refusal, ReturnWhen, StdThreads, TaskError, as_completed,
+    as_completed_timeout, wait, wait_timeout,
 };
 
 use crate::foreign::lock;
@@ -206,110 +206,10 @@ impl Pair {
                 };
                 (Seen::Outcomes(vec![expected]), Seen::Outcomes(vec![seen]))
             }
-            Step::Result(which, patience) => {
-                let at = choose(which, self.handles.len())?;
-                let (id, taken) = (self.handles[at].0, self.taken[at]);
-                self.oracle
-                    .wait(patience, |oracle| taken || oracle.is_done(id))?;
-                let expected = self.expected_outcome(at).unwrap_or(Outcome::TimedOut);
-                let outcome = match patience {
-                    Patience::Zero => self.handles[at].1.result_timeout(Duration::ZERO),
-                    Patience::Endless => self.remove(at).1.result(),
-                };
-                (
-                    Seen::Outcomes(vec![Some(expected)]),
-                    Seen::Outcomes(vec![Some(Outcome::of(outcome.as_ref()))]),
-                )
-            }
-            Step::Error(which, patience) => {
-                let at = choose(which, self.handles.len())?;
-                let (id, taken) = (self.handles[at].0, self.taken[at]);
-                let done = self
-                    .oracle
-                    .wait(patience, |oracle| taken || oracle.is_done(id))?;
-                let expected = match self.oracle.outcome(id) {
-                    _ if taken => Some(Outcome::AlreadyTaken),
-                    _ if !done => Some(Outcome::TimedOut),
-                    Some(Outcome::Value(..) | Outcome::Failure(..)) => None,
-                    outcome => outcome,
-                };
-                let error = match patience {
-                    Patience::Zero => self.handles[at].1.error_timeout(Duration::ZERO),
-                    Patience::Endless => self.handles[at].1.error(),
-                };
-                (
-                    Seen::Outcomes(vec![expected]),
-                    Seen::Outcomes(vec![error.map(|error| Outcome::of(Err(error)))]),
-                )
-            }
-            Step::Callback(which, panics) => {
-                let at = choose(which, self.handles.len())?;
-                let (id, callback) = (self.handles[at].0, self.callbacks);
-                self.callbacks += 1;
-                let expected = match self.oracle.outcome(id) {
-                    _ if self.taken[at] => Seen::CallbackRefused(CallbackRefusal::AlreadyTaken),
-                    Some(outcome) => {
-                        self.oracle.call(callback, panics, outcome);
-                        Seen::Nothing
-                    }
-                    None if self.oracle.claim().is_err() => {
-                        Seen::CallbackRefused(CallbackRefusal::Full)
-                    }
-                    None => {
-                        self.oracle.tasks[id].callbacks.push((callback, panics));
-                        Seen::Nothing
-                    }
-                };
-                let shared = Arc::clone(&self.shared);
-                let added = self.handles[at].1.add_done_callback(move |outcome| {
-                    shared.log(Event::Called(callback, Outcome::of(outcome)));
-                    assert!(!panics, "{EXPECTED} a callback panics");
-                });
-                (
-                    expected,
-                    added.map_or_else(
-                        |refused| Seen::CallbackRefused(refused.reason()),
-                        |()| Seen::Nothing,
-                    ),
-                )
-            }
-            Step::Wait(count, when, patience) => {
-                let count = choose(count, self.handles.len() + 1)?;
-                let ids: Vec<usize> = self.handles.iter().take(count).map(|(id, _)| *id).collect();
-                let taken: Vec<bool> = self.taken[..count].to_vec();
-                self.oracle
-                    .wait(patience, |oracle| oracle.is_waited(&ids, when, &taken))?;
-                let mut handles: Vec<Handle> = (0..count).map(|_| self.remove(0).1).collect();
-                let mut expected: Vec<Outcome> = Vec::new();
-                for (&id, &taken) in ids.iter().zip(&taken) {
-                    let outcome = if taken {
-                        Some(Outcome::AlreadyTaken)
-                    } else {
-                        self.oracle.outcome(id)
-                    };
-                    expected.extend(outcome);
-                    self.oracle.drop_handle(id);
-                }
-                expected.sort_unstable();
-                let waited = match patience {
-                    Patience::Zero => wait_timeout(&mut handles, Duration::ZERO, when),
-                    Patience::Endless => wait(&mut handles, when),
-                };
-                let not_done = waited.not_done.len();
-                let mut outcomes: Vec<Outcome> = Vec::new();
-                for handle in waited.done {
-                    outcomes.extend(
-                        handle
-                            .try_result()
-                            .map(|outcome| Outcome::of(outcome.as_ref())),
-                    );
-                }
-                outcomes.sort_unstable();
-                (
-                    Seen::Waited(expected.clone(), count - expected.len()),
-                    Seen::Waited(outcomes, not_done),
-                )
-            }
+            Step::Result(which, patience) => self.result(which, patience)?,
+            Step::Error(which, patience) => self.error(which, patience)?,
+            Step::Callback(which, panics) => self.add_callback(which, panics)?,
+            Step::Wait(count, when, patience) => self.wait(count, when, patience)?,
             Step::AsCompleted(count, take, patience) => {
                 let count = choose(count, self.handles.len() + 1)?;
                 self.as_completed(count, choose(take, count + 1)?, patience)?
@@ -320,25 +220,7 @@ impl Pair {
                 unordered,
                 take,
                 detach,
-            } => {
-                let expected = self.oracle.map(items, size, unordered, take, detach)?;
-                let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
-                let numbers = (0..items).map(|_| shared.register(None));
-                let work = move |id| {
-                    worker.log(Event::Ran(id));
-                    worker.perform(id, map_body(id))
-                };
-                let map = executor.map(numbers, work).buffersize(usize::from(size));
-                let mut map = if unordered { map.unordered() } else { map };
-                let next = |_| map.next().map(|outcome| Outcome::of(outcome.as_ref()));
-                let seen = (0..take).map(next).collect();
-                if detach {
-                    map.detach();
-                } else {
-                    drop(map);
-                }
-                (expected, Seen::Outcomes(seen))
-            }
+            } => self.map(items, size, unordered, take, detach)?,
             Step::BeginShutdown(pending) => {
                 self.oracle.begin_shutdown(pending);
                 executor.begin_shutdown(pending);
@@ -363,6 +245,145 @@ impl Pair {
                 )
             }
         })
+    }
+
+    /// Takes a result. An endless wait consumes the handle.
+    fn result(&mut self, which: u8, patience: Patience) -> Option<(Seen, Seen)> {
+        let at = choose(which, self.handles.len())?;
+        let (id, taken) = (self.handles[at].0, self.taken[at]);
+        self.oracle
+            .wait(patience, |oracle| taken || oracle.is_done(id))?;
+        let expected = self.expected_outcome(at).unwrap_or(Outcome::TimedOut);
+        let outcome = match patience {
+            Patience::Zero => self.handles[at].1.result_timeout(Duration::ZERO),
+            Patience::Endless => self.remove(at).1.result(),
+        };
+        Some((
+            Seen::Outcomes(vec![Some(expected)]),
+            Seen::Outcomes(vec![Some(Outcome::of(outcome.as_ref()))]),
+        ))
+    }
+
+    /// Waits for an error without taking it.
+    fn error(&mut self, which: u8, patience: Patience) -> Option<(Seen, Seen)> {
+        let at = choose(which, self.handles.len())?;
+        let (id, taken) = (self.handles[at].0, self.taken[at]);
+        let done = self
+            .oracle
+            .wait(patience, |oracle| taken || oracle.is_done(id))?;
+        let expected = match self.oracle.outcome(id) {
+            _ if taken => Some(Outcome::AlreadyTaken),
+            _ if !done => Some(Outcome::TimedOut),
+            Some(Outcome::Value(..) | Outcome::Failure(..)) => None,
+            outcome => outcome,
+        };
+        let error = match patience {
+            Patience::Zero => self.handles[at].1.error_timeout(Duration::ZERO),
+            Patience::Endless => self.handles[at].1.error(),
+        };
+        Some((
+            Seen::Outcomes(vec![expected]),
+            Seen::Outcomes(vec![error.map(|error| Outcome::of(Err(error)))]),
+        ))
+    }
+
+    /// Adds a callback that logs the outcome.
+    fn add_callback(&mut self, which: u8, panics: bool) -> Option<(Seen, Seen)> {
+        let at = choose(which, self.handles.len())?;
+        let (id, callback) = (self.handles[at].0, self.callbacks);
+        self.callbacks += 1;
+        let expected = match self.oracle.outcome(id) {
+            _ if self.taken[at] => Seen::CallbackRefused(CallbackRefusal::AlreadyTaken),
+            Some(outcome) => {
+                self.oracle.call(callback, panics, outcome);
+                Seen::Nothing
+            }
+            None if self.oracle.claim().is_err() => Seen::CallbackRefused(CallbackRefusal::Full),
+            None => {
+                self.oracle.tasks[id].callbacks.push((callback, panics));
+                Seen::Nothing
+            }
+        };
+        let shared = Arc::clone(&self.shared);
+        let added = self.handles[at].1.add_done_callback(move |outcome| {
+            shared.log(Event::Called(callback, Outcome::of(outcome)));
+            assert!(!panics, "{EXPECTED} a callback panics");
+        });
+        Some((
+            expected,
+            added.map_or_else(
+                |refused| Seen::CallbackRefused(refused.reason()),
+                |()| Seen::Nothing,
+            ),
+        ))
+    }
+
+    /// Waits for the first `count` handles, and drops them.
+    fn wait(&mut self, count: u8, when: ReturnWhen, patience: Patience) -> Option<(Seen, Seen)> {
+        let count = choose(count, self.handles.len() + 1)?;
+        let ids: Vec<usize> = self.handles.iter().take(count).map(|(id, _)| *id).collect();
+        let taken: Vec<bool> = self.taken[..count].to_vec();
+        self.oracle
+            .wait(patience, |oracle| oracle.is_waited(&ids, when, &taken))?;
+        let mut handles: Vec<Handle> = (0..count).map(|_| self.remove(0).1).collect();
+        let mut expected: Vec<Outcome> = Vec::new();
+        for (&id, &taken) in ids.iter().zip(&taken) {
+            let outcome = if taken {
+                Some(Outcome::AlreadyTaken)
+            } else {
+                self.oracle.outcome(id)
+            };
+            expected.extend(outcome);
+            self.oracle.drop_handle(id);
+        }
+        expected.sort_unstable();
+        let waited = match patience {
+            Patience::Zero => wait_timeout(&mut handles, Duration::ZERO, when),
+            Patience::Endless => wait(&mut handles, when),
+        };
+        let not_done = waited.not_done.len();
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for handle in waited.done {
+            outcomes.extend(
+                handle
+                    .try_result()
+                    .map(|outcome| Outcome::of(outcome.as_ref())),
+            );
+        }
+        outcomes.sort_unstable();
+        Some((
+            Seen::Waited(expected.clone(), count - expected.len()),
+            Seen::Waited(outcomes, not_done),
+        ))
+    }
+
+    /// Takes `take` results of a map, and drops or detaches the map.
+    fn map(
+        &mut self,
+        items: u8,
+        size: u8,
+        unordered: bool,
+        take: u8,
+        detach: bool,
+    ) -> Option<(Seen, Seen)> {
+        let executor = self.shared.executor;
+        let expected = self.oracle.map(items, size, unordered, take, detach)?;
+        let (shared, worker) = (Arc::clone(&self.shared), Arc::clone(&self.shared));
+        let numbers = (0..items).map(|_| shared.register(None));
+        let work = move |id| {
+            worker.log(Event::Ran(id));
+            worker.perform(id, map_body(id))
+        };
+        let map = executor.map(numbers, work).buffersize(usize::from(size));
+        let mut map = if unordered { map.unordered() } else { map };
+        let next = |_| map.next().map(|outcome| Outcome::of(outcome.as_ref()));
+        let seen = (0..take).map(next).collect();
+        if detach {
+            map.detach();
+        } else {
+            drop(map);
+        }
+        Some((expected, Seen::Outcomes(seen)))
     }
 
     /// Yields `take` of `count` handles, and keeps those that are left.
