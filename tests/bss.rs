@@ -1,5 +1,5 @@
-//! An executor in a `static` costs no flash: it is zero at the start, so it lies in `.bss`, not in
-//! `.data`.
+//! An executor in a `static` costs no flash. All its bytes are zero at the start, so the linker
+//! puts it into `.bss`, not into `.data`.
 #![cfg(all(target_os = "linux", not(miri), not(loom)))]
 
 use object::{File, Object, ObjectSection, ObjectSymbol, SectionKind};
@@ -9,11 +9,11 @@ use slotted::{Executor, SpinHost};
 static EXECUTOR_OF_THE_DEFAULT_HOST: Executor<4, 64> = Executor::new();
 #[used]
 static EXECUTOR_WITHOUT_THREADS: Executor<0, 64, 128, SpinHost> = Executor::new();
-/// What is not zero at the start lies elsewhere: shows that the test looks at the right thing.
+/// Not zero at the start, so it must lie elsewhere. This checks the test itself.
 #[used]
 static NOT_ZERO: [u8; 3] = [0, 7, 0];
 
-/// Where a static of this program lies, and the offsets of its bytes that are not zero in the
+/// The section of a static of this program, and the offsets of its bytes that are not zero in the
 /// image.
 fn placement(symbol: &str) -> (SectionKind, Vec<usize>) {
     let bytes = std::fs::read(std::env::current_exe().expect("a test knows its executable"))
@@ -29,7 +29,7 @@ fn placement(symbol: &str) -> (SectionKind, Vec<usize>) {
     // A section without an image has no data.
     let image = section
         .data_range(found.address(), found.size())
-        .expect("it lies inside its section")
+        .expect("the static is inside its section")
         .unwrap_or_default();
     let not_zero = image
         .iter()

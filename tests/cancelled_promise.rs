@@ -1,6 +1,8 @@
-//! A cancelled promise says so to its giver for as long as the giver holds it, whatever became of
-//! the handle. Python: `Future.set_running_or_notify_cancel` returns `False` on a cancelled future,
-//! however often its result was asked for.
+//! The completer of a cancelled promise sees the cancel as long as it holds the promise, whatever
+//! happens to the handle.
+//!
+//! Python: `Future.set_running_or_notify_cancel` returns `False` on a cancelled future, also after
+//! its result was taken.
 #![cfg(feature = "std")]
 
 use slotted::{Executor, TaskError};
@@ -8,7 +10,7 @@ use slotted::{Executor, TaskError};
 type Stepped = Executor<0, 2>;
 
 #[test]
-fn the_giver_learns_of_the_cancel_while_the_handle_lives() {
+fn the_completer_sees_the_cancel_while_the_handle_lives() {
     let executor = Stepped::new();
     let (promise, handle) = executor.promise::<u32>().unwrap();
     assert!(handle.cancel());
@@ -16,7 +18,7 @@ fn the_giver_learns_of_the_cancel_while_the_handle_lives() {
 }
 
 #[test]
-fn the_giver_learns_of_the_cancel_after_the_handle_was_dropped() {
+fn the_completer_sees_the_cancel_after_the_handle_was_dropped() {
     let executor = Stepped::new();
     let (promise, handle) = executor.promise::<u32>().unwrap();
     assert!(handle.cancel());
@@ -25,7 +27,7 @@ fn the_giver_learns_of_the_cancel_after_the_handle_was_dropped() {
 }
 
 #[test]
-fn the_giver_learns_of_the_cancel_after_the_handle_took_the_outcome() {
+fn the_completer_sees_the_cancel_after_the_handle_took_the_outcome() {
     let executor = Stepped::new();
     let (promise, handle) = executor.promise::<u32>().unwrap();
     assert!(handle.cancel());

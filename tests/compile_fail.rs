@@ -1,11 +1,11 @@
 //! Programs that must not compile, and why.
 //!
-//! Each file in `compile_fail/` has one fault. Its first lines state what the compiler must say,
+//! Each file in `compile_fail/` has one fault. Its first lines state the expected errors,
 //! `//~ error-contains: …`. With `--cfg control` the same program has no fault and must compile, so
-//! that no case passes for a reason of its own.
+//! that no case fails for a wrong reason.
 //!
-//! Programs are compiled to the end, not only checked: what does not fit a slot shows only when
-//! code is made for it.
+//! The compiler makes code of the programs and does not only check them. It finds a task that is
+//! too large for a slot only when it makes code for that task.
 #![cfg(all(feature = "std", not(miri), not(loom)))]
 
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -15,8 +15,7 @@ use std::{env, fs, thread};
 
 const EXPECTATION: &str = "//~ error-contains: ";
 
-/// The crate as it is tested here, built by Cargo with the flags of this run, in a folder of its
-/// own.
+/// The crate under test. Cargo builds it with the flags of this run, in a folder of its own.
 struct Library {
     file: PathBuf,
     dependencies: PathBuf,
@@ -43,14 +42,13 @@ impl Library {
             String::from_utf8_lossy(&build.stderr)
         );
         let messages = String::from_utf8(build.stdout).expect("Cargo speaks UTF-8");
-        // The file name is the only thing wanted of all the JSON: a quoted path to
-        // libslotted-….rlib.
+        // Of all the JSON the test needs only one thing: the quoted path to libslotted-….rlib.
         let mut quoted = messages.split('"').filter(|text| text.ends_with(".rlib"));
         let file = quoted
             .find(|text| text.contains("libslotted"))
             .map(PathBuf::from)
             .expect("Cargo names what it built");
-        let dependencies = file.parent().expect("it lies in a folder").join("deps");
+        let dependencies = file.parent().expect("the file is in a folder").join("deps");
         Self { file, dependencies }
     }
 
@@ -76,7 +74,7 @@ impl Library {
             .expect("the compiler can be run")
     }
 
-    /// What is wrong with a case, if anything is.
+    /// Returns an error if the case compiles, or fails for a wrong reason.
     fn judge(&self, program: &Path, object: &Path) -> Result<(), String> {
         let text = fs::read_to_string(program).expect("the case can be read");
         let expected: Vec<&str> = text
@@ -84,7 +82,7 @@ impl Library {
             .filter_map(|line| line.strip_prefix(EXPECTATION))
             .collect();
         if expected.is_empty() {
-            return Err(format!("states no `{EXPECTATION}`"));
+            return Err(format!("has no `{EXPECTATION}`"));
         }
         let control = self.compile(program, object, &["--cfg=control"]);
         if !control.status.success() {
@@ -94,19 +92,22 @@ impl Library {
             ));
         }
         let faulty = self.compile(program, object, &[]);
-        let said = String::from_utf8_lossy(&faulty.stderr);
+        let errors = String::from_utf8_lossy(&faulty.stderr);
         if faulty.status.success() {
             return Err("compiles".into());
         }
-        match expected.iter().find(|expected| !said.contains(**expected)) {
-            Some(missing) => Err(format!("fails without saying `{missing}`:\n{said}")),
+        match expected
+            .iter()
+            .find(|expected| !errors.contains(**expected))
+        {
+            Some(missing) => Err(format!("fails without the error `{missing}`:\n{errors}")),
             None => Ok(()),
         }
     }
 }
 
 #[test]
-fn faulty_programs_do_not_compile_and_say_why() {
+fn faulty_programs_fail_to_compile_with_the_expected_errors() {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("compile_fail");
     let library = Library::build(&folder);
     let cases = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/compile_fail");

@@ -1,6 +1,4 @@
-//! The `digest` example, as somebody at a shell sees it: what it prints, where, and with which exit
-//! status.
-#![cfg(feature = "std")]
+//! The `digest` example as its user at a shell sees it: what it prints, where, and its exit status.
 #![cfg(all(feature = "std", not(miri)))] // Miri starts no processes
 
 use std::ffi::OsString;
@@ -150,7 +148,7 @@ fn counts_newlines_not_lines() {
 #[test]
 fn ordered_prints_many_more_files_than_slots_in_the_order_of_the_walk() {
     let folder = TempDir::new().unwrap();
-    // Large ones first: in the order of completion they would not stay there.
+    // Large files first: in the order of completion they would come later.
     let files: Vec<PathBuf> = (0..300)
         .map(|n| {
             write(
@@ -179,7 +177,7 @@ fn prints_each_of_many_files_once() {
 }
 
 #[test]
-fn what_cannot_be_read_is_reported_and_counted_and_the_rest_is_printed() {
+fn unreadable_paths_are_reported_and_counted_and_the_rest_is_printed() {
     let folder = TempDir::new().unwrap();
     let there = write(folder.path(), "there", b"");
     let missing = folder.path().join("missing");
@@ -196,7 +194,7 @@ fn what_cannot_be_read_is_reported_and_counted_and_the_rest_is_printed() {
 }
 
 #[test]
-fn says_at_the_end_what_the_executor_did() {
+fn prints_the_executors_figures_at_the_end() {
     let folder = TempDir::new().unwrap();
     let there = write(folder.path(), "there", b"");
     let complaints = complaints(&run([there]));
@@ -204,7 +202,7 @@ fn says_at_the_end_what_the_executor_did() {
     assert!(complaints.contains("0 slots in use"), "{complaints}");
     assert!(
         !complaints.contains('\r'),
-        "a progress line, and no terminal: {complaints:?}"
+        "a progress line without a terminal: {complaints:?}"
     );
 }
 
@@ -240,9 +238,9 @@ fn help_and_version_are_for_stdout() {
 }
 
 #[test]
-fn a_reader_that_has_had_enough_ends_it_quietly() {
+fn a_reader_that_closes_the_pipe_ends_it_quietly() {
     let folder = TempDir::new().unwrap();
-    // More output than a pipe holds: it is certain to meet the closed end.
+    // More output than a pipe holds, so the program meets the closed end.
     let files: Vec<PathBuf> = (0..2000)
         .map(|n| write(folder.path(), &format!("{n:0200}"), b""))
         .collect();
@@ -271,7 +269,7 @@ fn a_reader_that_has_had_enough_ends_it_quietly() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// What only Unix can name.
+/// Paths that exist only on Unix.
 #[cfg(unix)]
 mod unix {
     use std::ffi::OsStr;

@@ -1,7 +1,6 @@
-//! From the end of `start` to the end of `shutdown` nobody allocates: not the callers, not the
-//! workers, not the crate.
+//! From the end of `start` to the end of `shutdown` no thread allocates: no caller and no worker.
 //!
-//! The test is a program of its own: the harness's threads would be counted too.
+//! The test is a program of its own, because the harness's threads would count too.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::future::{Future, poll_fn};
@@ -28,7 +27,7 @@ struct Counting;
 /// Allocations by all threads since the program began.
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: the system's allocator does the work; counting touches no memory of it.
+// SAFETY: the system's allocator does the work. Counting touches no memory of it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         ALLOCATIONS.fetch_add(1, Ordering::SeqCst);
@@ -71,7 +70,7 @@ impl Wake for Unpark {
     }
 }
 
-/// Polls in this thread. The waker was made before anybody counted.
+/// Polls in this thread. The caller makes the waker before the count begins.
 fn block_on<F: Future>(waker: &Waker, future: F) -> F::Output {
     let mut future = pin!(future);
     loop {
@@ -83,63 +82,63 @@ fn block_on<F: Future>(waker: &Waker, future: F) -> F::Output {
 }
 
 fn three() -> [JoinHandle<'static, u32>; 3] {
-    [1, 2, 3].map(|number| EXECUTOR.submit(move || number).expect("there is room"))
+    [1, 2, 3].map(|number| EXECUTOR.submit(move || number).expect("a slot is free"))
 }
 
 fn closures() {
-    let handle = EXECUTOR.submit(|| 6 * 7).expect("there is room");
+    let handle = EXECUTOR.submit(|| 6 * 7).expect("a slot is free");
     assert_eq!(handle.result().expect("a value"), 42);
     let handle = EXECUTOR.submit_blocking(|| 1).expect("open");
     assert_eq!(handle.result_inline().expect("a value"), 1);
-    let mut handle = EXECUTOR.submit_timeout(|| 2, LONG).expect("there is room");
+    let mut handle = EXECUTOR.submit_timeout(|| 2, LONG).expect("a slot is free");
     assert_eq!(handle.result_timeout(LONG).expect("a value"), 2);
     let handle = EXECUTOR
         .reserve()
-        .expect("there is room")
+        .expect("a slot is free")
         .submit(|| 3)
         .expect("open");
     assert!(handle.error().is_none());
     handle.detach();
     let handle = EXECUTOR
         .submit_fallible(|| Err::<(), u8>(4))
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(handle.result().expect("a value"), Err(4));
 }
 
 fn promises_and_callbacks() {
     static CALLED: AtomicUsize = AtomicUsize::new(0);
     CALLED.store(0, Ordering::SeqCst);
-    let (promise, handle) = EXECUTOR.promise::<usize>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<usize>().expect("a slot is free");
     for _ in 0..2 {
         let added = handle.add_done_callback(|outcome| {
             CALLED.fetch_add(*outcome.expect("a value"), Ordering::SeqCst);
         });
-        added.expect("there is room");
+        added.expect("a slot is free");
     }
     let keeper = EXECUTOR
         .submit(move || promise.set_result(10).is_ok())
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(handle.result().expect("kept"), 10);
     assert!(keeper.result().expect("a value"));
     assert_eq!(CALLED.load(Ordering::SeqCst), 20);
-    let (promise, handle) = EXECUTOR.promise::<usize>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<usize>().expect("a slot is free");
     drop(promise);
     assert!(handle.result().is_err());
 }
 
 fn cancels() {
     let gates: [_; WORKERS] =
-        core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("there is room"));
+        core::array::from_fn(|_| EXECUTOR.promise::<()>().expect("a slot is free"));
     let waiting = gates.map(|(gate, opened)| {
-        let (up, arrived) = EXECUTOR.promise::<()>().expect("there is room");
+        let (up, arrived) = EXECUTOR.promise::<()>().expect("a slot is free");
         let busy = EXECUTOR.submit(move || {
             up.set_result(()).expect("first");
             opened.result().expect("opened");
         });
         arrived.result().expect("the worker is busy");
-        (gate, busy.expect("there is room"))
+        (gate, busy.expect("a slot is free"))
     });
-    // Every worker is busy: what is submitted now is pending.
+    // Every worker is busy, so a task that is submitted now stays pending.
     let [first, second, third] = three();
     assert!(first.cancel());
     assert!(second.canceller().cancel());
@@ -158,14 +157,14 @@ fn nested_waits() {
         let inner = EXECUTOR.submit(|| {
             EXECUTOR
                 .submit(|| 1)
-                .expect("there is room")
+                .expect("a slot is free")
                 .result()
                 .expect("a value")
                 + 1
         });
-        inner.expect("there is room").result().expect("a value") + 1
+        inner.expect("a slot is free").result().expect("a value") + 1
     });
-    assert_eq!(outer.expect("there is room").result().expect("a value"), 3);
+    assert_eq!(outer.expect("a slot is free").result().expect("a value"), 3);
 }
 
 fn many_handles() {
@@ -234,7 +233,7 @@ fn scopes() {
         let (left, right) = numbers.split_at(50);
         let left = scope
             .submit(|| left.iter().sum::<u32>())
-            .expect("there is room");
+            .expect("a slot is free");
         let right: u32 = scope
             .map(right, |number| *number)
             .map(|result| result.expect("a value"))
@@ -245,7 +244,7 @@ fn scopes() {
 }
 
 fn futures(waker: &Waker) {
-    let (promise, handle) = EXECUTOR.promise::<u32>().expect("there is room");
+    let (promise, handle) = EXECUTOR.promise::<u32>().expect("a slot is free");
     let mut yields = 3;
     let task = EXECUTOR.submit_future(async move {
         poll_fn(|context| {
@@ -261,22 +260,22 @@ fn futures(waker: &Waker) {
     });
     let keeper = EXECUTOR
         .submit(move || promise.set_result(41).is_ok())
-        .expect("there is room");
+        .expect("a slot is free");
     assert_eq!(
-        block_on(waker, task.expect("there is room")).expect("a value"),
+        block_on(waker, task.expect("a slot is free")).expect("a value"),
         42
     );
     assert!(block_on(waker, keeper).expect("a value"));
     let asleep = EXECUTOR
         .submit_future(core::future::pending::<()>())
-        .expect("there is room");
-    // It rests as soon as it was polled once; while it is being polled it cannot be cancelled.
+        .expect("a slot is free");
+    // It cannot be cancelled during a poll. After its first poll it is suspended.
     while !asleep.cancel() {
         thread::yield_now();
     }
 }
 
-/// Everything, so often that every slot and every worker has its turn.
+/// Uses everything, so often that every slot and every worker gets its turn.
 fn everything(waker: &Waker) {
     for _ in 0..50 {
         closures();
@@ -290,18 +289,18 @@ fn everything(waker: &Waker) {
     }
 }
 
-/// Returns when every worker has run a task: std has set up its thread by then.
+/// Returns when every worker has run a task. By then std has set up the worker's thread.
 fn meet_every_worker() {
     let barrier: &'static Barrier = Box::leak(Box::new(Barrier::new(WORKERS + 1)));
     let meetings: [_; WORKERS] =
         core::array::from_fn(|_| EXECUTOR.submit(|| barrier.wait().is_leader()));
     barrier.wait();
     for meeting in meetings {
-        meeting.expect("there is room").result().expect("a value");
+        meeting.expect("a slot is free").result().expect("a value");
     }
 }
 
-/// What is wrong, if anything.
+/// Returns an error if a thread allocates.
 fn nothing_is_allocated() -> Result<(), String> {
     let waker = Waker::from(Arc::new(Unpark(thread::current())));
     // Twice: a restart must not allocate either.
@@ -314,7 +313,7 @@ fn nothing_is_allocated() -> Result<(), String> {
         let boxes = allocations_of(|| {
             let task = EXECUTOR
                 .submit(|| drop(black_box(Box::new(1))))
-                .expect("there is room");
+                .expect("a slot is free");
             task.result().expect("a value");
         });
         if boxes != 1 {
@@ -328,7 +327,7 @@ fn nothing_is_allocated() -> Result<(), String> {
             for number in 0..8 {
                 EXECUTOR
                     .submit(move || number)
-                    .expect("there is room")
+                    .expect("a slot is free")
                     .detach();
             }
             EXECUTOR.shutdown(Pending::Run).expect("not a worker");
@@ -344,7 +343,7 @@ fn nothing_is_allocated() -> Result<(), String> {
     Ok(())
 }
 
-/// Speaks as the harness does.
+/// Prints what the harness would print.
 fn main() -> ExitCode {
     if env::args().any(|argument| argument == "--list") {
         println!("nothing_is_allocated: test");
@@ -357,9 +356,8 @@ fn main() -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(failure) => {
-            println!(
-                "test nothing_is_allocated ... FAILED\n\n{failure}\n\ntest result: FAILED. 0 passed; 1 failed\n"
-            );
+            println!("test nothing_is_allocated ... FAILED\n\n{failure}\n");
+            println!("test result: FAILED. 0 passed; 1 failed\n");
             ExitCode::FAILURE
         }
     }

@@ -1,11 +1,11 @@
-//! What the figures say at each step of a life. They are counted when they are asked for, from the
+//! The figures of `stats` at each step of a task's life. A call of `stats` counts them from the
 //! slots themselves.
 
 use slotted::{Executor, Pending, SpinHost, Stats};
 
 type Pool = Executor<0, 4, 64, SpinHost>;
 
-/// In use, at most, queued, running.
+/// Slots in use, the most that ever were, tasks queued, tasks running.
 fn slots(stats: Stats) -> [usize; 4] {
     [
         stats.slots_in_use,
@@ -15,7 +15,7 @@ fn slots(stats: Stats) -> [usize; 4] {
     ]
 }
 
-/// Completed, cancelled, refused.
+/// Tasks completed, cancelled, refused.
 fn ends(stats: Stats) -> [usize; 3] {
     [stats.completed, stats.cancelled, stats.refused]
 }
@@ -37,14 +37,14 @@ fn a_task_is_queued_then_running_then_neither() {
     assert_eq!(
         slots(POOL.stats()),
         [2, 2, 1, 0],
-        "out of the queue, its handle is there"
+        "out of the ready queue, with its handle still there"
     );
     drop(cancelled);
     assert!(POOL.run_one());
     assert_eq!(
         slots(POOL.stats()),
         [1, 2, 0, 0],
-        "the result waits in its slot"
+        "the result is in its slot"
     );
     assert_eq!(
         outer.result().unwrap(),
@@ -56,13 +56,17 @@ fn a_task_is_queued_then_running_then_neither() {
 }
 
 #[test]
-fn a_promise_in_somebodys_hands_is_not_running() {
+fn a_running_promise_does_not_count_as_running() {
     static POOL: Pool = Executor::new();
     let (promise, handle) = POOL.promise::<u8>().unwrap();
     assert_eq!(slots(POOL.stats()), [1, 1, 0, 0]);
     assert!(promise.set_running_or_notify_cancel().unwrap());
-    assert!(handle.running(), "as its user sees it");
-    assert_eq!(slots(POOL.stats()), [1, 1, 0, 0], "but on nobody's stack");
+    assert!(handle.running(), "the handle reports it as running");
+    assert_eq!(
+        slots(POOL.stats()),
+        [1, 1, 0, 0],
+        "it runs on no thread's stack"
+    );
     promise.set_result(1).unwrap();
     assert_eq!(handle.result().unwrap(), 1);
     assert_eq!(
@@ -78,7 +82,7 @@ fn a_promise_in_somebodys_hands_is_not_running() {
 }
 
 #[test]
-fn a_callback_and_a_permit_hold_slots_and_neither_waits_nor_runs() {
+fn a_callback_and_a_permit_hold_slots_and_are_neither_queued_nor_running() {
     static POOL: Pool = Executor::new();
     let handle = POOL.submit(|| ()).unwrap();
     handle
@@ -94,7 +98,7 @@ fn a_callback_and_a_permit_hold_slots_and_neither_waits_nor_runs() {
 }
 
 #[test]
-fn what_was_returned_is_used_again_before_what_was_never_used() {
+fn a_returned_slot_is_used_before_a_fresh_one() {
     static POOL: Pool = Executor::new();
     for _ in 0..10 {
         POOL.submit(|| ()).unwrap().result().unwrap();
@@ -118,15 +122,15 @@ fn what_was_returned_is_used_again_before_what_was_never_used() {
 }
 
 #[test]
-fn a_future_is_queued_when_it_is_woken_and_not_while_it_rests() {
+fn a_future_is_queued_when_woken_and_not_while_suspended() {
     static POOL: Executor<0, 4, 128, SpinHost> = Executor::new();
     let (promise, inner) = POOL.promise::<u8>().unwrap();
     let outer = POOL.submit_future(async { inner.await.unwrap() }).unwrap();
     assert_eq!(slots(POOL.stats()), [2, 2, 1, 0]);
     assert!(POOL.run_one());
-    assert_eq!(slots(POOL.stats()), [2, 2, 0, 0], "it rests");
+    assert_eq!(slots(POOL.stats()), [2, 2, 0, 0], "it is suspended");
     promise.set_result(7).unwrap();
-    assert_eq!(slots(POOL.stats()), [2, 2, 1, 0], "it was woken");
+    assert_eq!(slots(POOL.stats()), [2, 2, 1, 0], "it is woken");
     drop(promise);
     assert_eq!(outer.result().unwrap(), 7);
     assert_eq!(slots(POOL.stats()), [0, 2, 0, 0]);

@@ -1,43 +1,36 @@
-//! Without the feature `std`: the critical section as the lock, `SpinHost` as the host, and no
-//! panic is caught.
+//! Without the feature `std` the lock is the critical section, the host is `SpinHost`, and the
+//! crate catches no panic.
 //!
-//! `cargo test --no-default-features --test without_std`. (On the desktop panics unwind all the
-//! same: they go through the crate to the host, and must leave it whole.)
+//! `cargo test --no-default-features --test without_std`. On the desktop panics unwind
+//! nevertheless. They go through the crate to the host, and the crate must stay whole.
 #![cfg(not(feature = "std"))]
 
-use std::cell::RefCell;
-use std::future::Future;
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::Pin;
+#[path = "stage/keep.rs"]
+mod keep;
+
+use core::future::Future;
+use core::panic::AssertUnwindSafe;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use std::panic::catch_unwind;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use slotted::{
-    DefaultHost, Executor, Pending, Ran, Refusal, Spawn, TaskError, Worker, as_completed,
-};
+use slotted::{DefaultHost, Executor, Pending, Ran, Refusal, TaskError, Worker, as_completed};
 
-thread_local! {
-    static LOOP: RefCell<Vec<Worker<DefaultHost>>> = const { RefCell::new(Vec::new()) };
+use crate::keep::keep;
+
+/// Starts the executor, and keeps its workers for a super-loop.
+fn start<const WORKERS: usize>(
+    executor: &'static Executor<WORKERS, 4>,
+) -> Vec<Worker<DefaultHost>> {
+    let (keep, kept) = keep();
+    executor.start(&keep).unwrap();
+    kept.try_iter().collect()
 }
 
-/// Keeps the workers for a loop of the test's own.
-struct SuperLoop;
-
-impl Spawn<DefaultHost> for SuperLoop {
-    type Error = core::convert::Infallible;
-
-    fn spawn(&self, worker: Worker<DefaultHost>) -> Result<(), Self::Error> {
-        LOOP.with_borrow_mut(|workers| workers.push(worker));
-        Ok(())
-    }
-}
-
-/// One round of the loop.
-fn turn() -> Vec<Ran> {
-    let mut workers = LOOP.with_borrow_mut(core::mem::take);
-    let ran = workers.iter_mut().map(Worker::run_one).collect();
-    LOOP.with_borrow_mut(|place| *place = workers);
-    ran
+/// One round of the super-loop.
+fn turn(workers: &mut [Worker<DefaultHost>]) -> Vec<Ran> {
+    workers.iter_mut().map(Worker::run_one).collect()
 }
 
 #[test]
@@ -52,35 +45,35 @@ fn a_blocking_wait_drives_an_executor_without_workers() {
 }
 
 #[test]
-fn a_super_loop_runs_tasks_and_is_told_of_the_shutdown() {
+fn a_super_loop_runs_tasks_and_leaves_at_the_shutdown() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
-    EXECUTOR.start(&SuperLoop).unwrap();
-    assert_eq!(turn(), [Ran::Nothing, Ran::Nothing]);
+    let mut workers = start(&EXECUTOR);
+    assert_eq!(turn(&mut workers), [Ran::Nothing, Ran::Nothing]);
     let mut handle = EXECUTOR.submit(|| 6 * 7).unwrap();
     assert!(handle.try_result().is_none());
-    assert_eq!(turn(), [Ran::Task, Ran::Nothing]);
+    assert_eq!(turn(&mut workers), [Ran::Task, Ran::Nothing]);
     assert_eq!(handle.try_result().unwrap().unwrap(), 42);
     EXECUTOR.begin_shutdown(Pending::Run);
     assert_eq!(
         EXECUTOR.submit(|| ()).unwrap_err().reason(),
         Refusal::ShutDown
     );
-    assert_eq!(turn(), [Ran::Left, Ran::Left]);
+    assert_eq!(turn(&mut workers), [Ran::Left, Ran::Left]);
     EXECUTOR.shutdown(Pending::Run).unwrap();
 }
 
 #[test]
-fn the_thread_of_the_super_loop_runs_what_it_waits_for() {
+fn the_thread_of_a_super_loop_runs_the_task_it_waits_for() {
     static EXECUTOR: Executor<1, 4> = Executor::new();
-    EXECUTOR.start(&SuperLoop).unwrap();
-    assert_eq!(turn(), [Ran::Nothing]);
+    let mut workers = start(&EXECUTOR);
+    assert_eq!(turn(&mut workers), [Ran::Nothing]);
     assert_eq!(EXECUTOR.submit(|| 7).unwrap().result().unwrap(), 7);
     EXECUTOR.begin_shutdown(Pending::Run);
-    assert_eq!(turn(), [Ran::Left]);
+    assert_eq!(turn(&mut workers), [Ran::Left]);
 }
 
 #[test]
-fn a_panic_goes_to_the_host_and_the_task_is_broken() {
+fn a_panic_reaches_the_host_and_the_task_is_broken() {
     let executor: Executor<0, 2> = Executor::new();
     let captured = Arc::new(());
     let witness = Arc::downgrade(&captured);
@@ -92,7 +85,7 @@ fn a_panic_goes_to_the_host_and_the_task_is_broken() {
     assert!(catch_unwind(AssertUnwindSafe(|| executor.run_one())).is_err());
     assert!(
         witness.upgrade().is_none(),
-        "what the closure captured is dropped"
+        "the closure's capture is dropped"
     );
     assert!(matches!(handle.try_result(), Some(Err(TaskError::Broken))));
     assert_eq!(executor.stats().slots_in_use, 0);
@@ -104,9 +97,11 @@ fn a_panic_goes_to_the_host_and_the_task_is_broken() {
 }
 
 /// Panics when it is polled.
-struct Explodes(#[allow(dead_code, reason = "held for its drop")] Arc<()>);
+struct PanicsInPoll {
+    _captured: Arc<()>,
+}
 
-impl Future for Explodes {
+impl Future for PanicsInPoll {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, _context: &mut Context<'_>) -> Poll<()> {
@@ -115,11 +110,15 @@ impl Future for Explodes {
 }
 
 #[test]
-fn a_future_that_panics_is_dropped_where_it_lies() {
+fn a_future_that_panics_is_dropped_in_its_slot() {
     static EXECUTOR: Executor<0, 2> = Executor::new();
     let captured = Arc::new(());
     let witness = Arc::downgrade(&captured);
-    let mut handle = EXECUTOR.submit_future(Explodes(captured)).unwrap();
+    let mut handle = EXECUTOR
+        .submit_future(PanicsInPoll {
+            _captured: captured,
+        })
+        .unwrap();
     assert!(catch_unwind(|| EXECUTOR.run_one()).is_err());
     assert!(witness.upgrade().is_none());
     assert!(matches!(handle.try_result(), Some(Err(TaskError::Broken))));

@@ -1,4 +1,4 @@
-//! A callback that must stay in its thread.
+//! A callback that is not `Send`.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be sent between threads safely
 #[cfg(not(control))]

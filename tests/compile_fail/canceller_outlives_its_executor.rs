@@ -1,4 +1,4 @@
-//! A canceller kept longer than the executor whose slot it names.
+//! A canceller that outlives the executor whose slot it names.
 //~ error-contains: error[E0597]
 //~ error-contains: does not live long enough
 use slotted::Executor;

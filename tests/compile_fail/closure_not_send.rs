@@ -1,4 +1,4 @@
-//! A closure that must stay in its thread.
+//! A closure that is not `Send`.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be sent between threads safely
 #[cfg(not(control))]

@@ -1,4 +1,4 @@
-//! A future that must stay in the thread that polled it first.
+//! A future that is not `Send`.
 //~ error-contains: future cannot be sent between threads safely
 #[cfg(not(control))]
 use std::rc::Rc as Shared;

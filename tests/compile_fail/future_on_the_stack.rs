@@ -1,4 +1,4 @@
-//! A future given to an executor that does not live for ever.
+//! A future submitted to an executor that is not `'static`.
 //~ error-contains: error[E0597]
 //~ error-contains: does not live long enough
 use slotted::Executor;

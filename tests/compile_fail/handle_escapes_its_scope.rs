@@ -1,4 +1,4 @@
-//! A handle of a scope's task kept after the scope has ended.
+//! The handle of a scope's task outlives the scope.
 //~ error-contains: lifetime may not live long enough
 use slotted::Executor;
 

@@ -1,5 +1,4 @@
-//! Several threads that look at one task through one handle, whose value must not be looked at by
-//! several threads.
+//! Two threads share the handle of a task whose value is not `Sync`.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be shared between threads safely
 #[cfg(control)]

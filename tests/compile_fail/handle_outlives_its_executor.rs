@@ -1,4 +1,4 @@
-//! A handle kept longer than the executor whose slot it names.
+//! A handle that outlives the executor whose slot it names.
 //~ error-contains: error[E0597]
 //~ error-contains: does not live long enough
 use slotted::Executor;

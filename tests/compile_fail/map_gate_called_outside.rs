@@ -1,4 +1,4 @@
-//! A scope's way of turning a permit into a task, called by a user, who could bring the permit of
+//! A user calls the scope's private way to turn a permit into a task. The permit could be of
 //! another executor.
 //~ error-contains: error[E0599]
 //~ error-contains: no method named `admit` found

@@ -1,4 +1,4 @@
-//! A timeout for a map on a host that knows no time.
+//! A timeout for a map on a host without a clock.
 //~ error-contains: error[E0277]
 //~ error-contains: `SpinHost: Clock` is not satisfied
 use core::time::Duration;

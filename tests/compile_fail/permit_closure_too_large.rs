@@ -1,4 +1,4 @@
-//! A closure that captures more than a slot held in advance holds.
+//! A closure that captures more than a reserved slot holds.
 //~ error-contains: error[E0080]
 //~ error-contains: the task is larger than a slot: raise SLOT_BYTES
 use slotted::Executor;

@@ -1,5 +1,5 @@
-//! A promise of a value that lives for ever, made one of a value that does not: its handle would
-//! outlive what it is given.
+//! A promise of a `'static` value becomes a promise of a shorter-lived value. Its handle would
+//! outlive the value that the completer gives.
 //~ error-contains: lifetime may not live long enough
 //~ error-contains: `Promise<'e, T, H>` is invariant over the parameter `T`
 use slotted::Promise;

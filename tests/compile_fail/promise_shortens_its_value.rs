@@ -1,4 +1,4 @@
-//! A promise of a value that lives for ever, kept with one that does not.
+//! A promise of a `'static` value, kept with a shorter-lived value.
 //~ error-contains: error[E0597]
 //~ error-contains: `short` does not live long enough
 use slotted::{Executor, Promise};

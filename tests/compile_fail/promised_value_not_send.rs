@@ -1,4 +1,4 @@
-//! An executor asked for a promise of a value that must stay in its thread.
+//! An executor makes a promise of a value that is not `Send`.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be sent between threads safely
 #[cfg(not(control))]

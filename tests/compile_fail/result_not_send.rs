@@ -1,4 +1,4 @@
-//! A closure whose result must stay in the thread that made it.
+//! A closure whose result is not `Send`.
 //~ error-contains: error[E0277]
 //~ error-contains: cannot be sent between threads safely
 #[cfg(not(control))]

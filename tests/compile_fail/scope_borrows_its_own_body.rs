@@ -1,4 +1,4 @@
-//! A task of a scope that borrows what is gone before the scope has ended.
+//! A task of a scope borrows a value that is dropped before the scope has ended.
 //~ error-contains: error[E0597]
 //~ error-contains: does not live long enough
 use slotted::Executor;

@@ -1,4 +1,4 @@
-//! Two tasks of a scope that change the same value.
+//! Two tasks of a scope change the same value.
 //~ error-contains: error[E0499]
 //~ error-contains: cannot borrow `count` as mutable more than once at a time
 use slotted::Executor;

@@ -1,4 +1,4 @@
-//! Slots that cannot even hold the reason why there is no result.
+//! Slots that are too small for a task's error.
 //~ error-contains: error[E0080]
 //~ error-contains: raise SLOT_BYTES
 use slotted::{Executor, TaskError};

@@ -1,4 +1,4 @@
-//! Workers started on an executor that does not live for ever.
+//! Workers started on an executor that is not `'static`.
 //~ error-contains: error[E0597]
 //~ error-contains: does not live long enough
 use slotted::{Executor, StdThreads};

@@ -1,5 +1,4 @@
-//! Handles given in, and kept, by a type of the user's own, which could hide them while their tasks
-//! end.
+//! A user's type stores handles. It could hide them while their tasks end.
 //~ error-contains: error[E0277]
 //~ error-contains: Sealed` is not satisfied
 use slotted::{Executor, JoinHandle, as_completed};

@@ -1,5 +1,4 @@
-//! A container of one's own for `as_completed`, which could show other handles each time it is
-//! asked.
+//! A user's container for `as_completed`. It could yield other handles at each call.
 //~ error-contains: error[E0277]
 //~ error-contains: Sealed
 use slotted::{Executor, JoinHandle, as_completed};

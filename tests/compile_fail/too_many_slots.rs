@@ -1,4 +1,4 @@
-//! More slots than 16-bit numbers tell apart.
+//! More slots than a 16-bit index can name.
 //~ error-contains: error[E0080]
 //~ error-contains: lower QUEUE to 65534
 use slotted::Executor;

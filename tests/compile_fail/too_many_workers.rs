@@ -1,4 +1,4 @@
-//! As many workers as a machine word has bits: one bit is not theirs.
+//! As many workers as a machine word has bits, although one bit has another use.
 //~ error-contains: error[E0080]
 //~ error-contains: lower WORKERS
 use slotted::Executor;

@@ -9,8 +9,8 @@ use slotted::{Clock, Executor, StdThreads, as_completed, as_completed_timeout};
 
 use crate::support::{Failure, State, Virtual, create_future, outcome};
 
-/// `test_no_timeout`: each handle once, those that are done first. The handles are of two
-/// executors.
+/// `test_no_timeout`: each handle comes once, and handles of done tasks come first. The handles are
+/// of two executors.
 #[test]
 fn no_timeout() {
     let holder: Executor<0, 4> = Executor::new();
@@ -42,8 +42,8 @@ fn no_timeout() {
     );
 }
 
-/// `test_future_times_out`: what is done is yielded, whatever the timeout; what is not is counted
-/// and given back.
+/// `test_future_times_out`: handles of done tasks come with any timeout. The error counts the other
+/// handles and returns them.
 #[test]
 fn future_times_out() {
     let executor: Executor<0, 4, 64, Virtual> = Executor::new();
@@ -65,11 +65,14 @@ fn future_times_out() {
             outcomes,
             [Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)]
         );
-        assert_eq!(Virtual::now(), began, "nothing was waited for");
+        assert_eq!(Virtual::now(), began, "no wait was needed");
 
         let error = completed.next().unwrap().unwrap_err();
         assert_eq!(u128::from(Virtual::now() - began), timeout.as_millis());
-        assert!(completed.next().is_none(), "it ends there");
+        assert!(
+            completed.next().is_none(),
+            "the iteration ends with the error"
+        );
         assert_eq!((error.unfinished(), error.total()), (1, 4));
         promise.set_result(7).unwrap();
         let left: Vec<_> = error
@@ -80,7 +83,7 @@ fn future_times_out() {
     }
 }
 
-/// `test_free_reference_yielded_future`: nothing is kept of a handle that was yielded.
+/// `test_free_reference_yielded_future`: the iterator keeps nothing of a yielded handle.
 #[test]
 fn free_reference_yielded_future() {
     let executor: Executor<0, 10> = Executor::new();

@@ -1,6 +1,6 @@
-//! `test_deadlock.py`: what goes wrong in a task must not hang the executor. Where CPython's cases
-//! fail while a task or result is pickled, ours fail in a destructor: the one place where foreign
-//! code runs outside the task itself.
+//! `test_deadlock.py`: a failing task must not hang the executor. CPython's cases fail while a task
+//! or a result is pickled. The cases here fail in a destructor, the only foreign code outside the
+//! task.
 //!
 //! Left out:
 //! - `test_crash_at_task_unpickle`, `test_exit_at_task_unpickle`,
@@ -16,7 +16,7 @@ use slotted::{Executor, JoinHandle, Pending, Refusal, StdThreads};
 
 use crate::support::{Failure, Gate, LONG, outcome, raise};
 
-/// Its destructor fails.
+/// A value that panics on drop.
 #[derive(Debug)]
 struct ErrorAtDrop;
 
@@ -26,7 +26,7 @@ impl Drop for ErrorAtDrop {
     }
 }
 
-/// `test_error_at_task_pickle`: a task that fails while it is taken away unrun.
+/// `test_error_at_task_pickle`: the closure panics on drop as the task is cancelled.
 #[test]
 fn error_at_task_pickle() {
     let executor: Executor<0, 1> = Executor::new();
@@ -37,11 +37,11 @@ fn error_at_task_pickle() {
     assert_eq!(
         outcome(executor.submit(|| 1).unwrap().result()),
         Ok(1),
-        "its slot serves the next task"
+        "the next task uses its slot"
     );
 }
 
-/// `test_error_at_task_unpickle`: a task whose captured value fails as the task ends.
+/// `test_error_at_task_unpickle`: a captured value panics on drop as the task ends.
 #[test]
 fn error_at_task_unpickle() {
     let executor: Executor<1, 4> = Executor::new();
@@ -81,8 +81,8 @@ fn error_during_func_exec_on_worker() {
     assert_eq!(executor.stats().panicked, 1);
 }
 
-/// `test_error_during_result_pickle_on_worker`: a result that nobody wants fails as the worker
-/// drops it.
+/// `test_error_during_result_pickle_on_worker`: the worker drops the result of a detached task, and
+/// the result panics.
 #[test]
 fn error_during_result_pickle_on_worker() {
     static GATE: Gate = Gate::new();
@@ -93,7 +93,7 @@ fn error_during_result_pickle_on_worker() {
                 GATE.acquire();
                 ErrorAtDrop
             };
-            // Detached before the result is there.
+            // The handle goes before the result is there.
             pool.submit(task).unwrap().detach();
             GATE.release(1);
             assert_eq!(outcome(pool.submit(|| 1).unwrap().result()), Ok(1));
@@ -102,19 +102,19 @@ fn error_during_result_pickle_on_worker() {
     assert_eq!(executor.stats().slots_in_use, 0);
 }
 
-/// `test_error_during_result_unpickle_in_result_handler`: a result fails as its handle is dropped.
+/// `test_error_during_result_unpickle_in_result_handler`: the result panics as its handle drops.
 #[test]
 fn error_during_result_unpickle_in_result_handler() {
     let executor: Executor<0, 1> = Executor::new();
     let handle = executor.submit(|| ErrorAtDrop).unwrap();
     assert!(executor.run_one());
-    // Whether the panic is seen here is not promised; that the slot comes back is.
+    // The crate promises that the slot comes back, not that the panic arrives here.
     let _ = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| drop(handle)));
     assert_eq!(executor.stats().slots_in_use, 0);
     assert_eq!(outcome(executor.submit(|| 1).unwrap().result()), Ok(1));
 }
 
-/// `test_shutdown_deadlock`: a shutdown right behind a task that fails.
+/// `test_shutdown_deadlock`: a shutdown right after the submit of a task that panics.
 #[test]
 fn shutdown_deadlock() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
@@ -127,8 +127,8 @@ fn shutdown_deadlock() {
     );
 }
 
-/// `test_gh105829_should_not_deadlock_if_wakeup_pipe_full`: submitting more than fits, while no
-/// worker listens, never blocks; and then a shutdown ends.
+/// `test_gh105829_should_not_deadlock_if_wakeup_pipe_full`: a submitter has more tasks than fit
+/// while the worker is busy. No submit blocks, and the shutdown ends.
 #[test]
 fn gh105829_should_not_deadlock_if_wakeup_pipe_full() {
     static EXECUTOR: Executor<1, 8> = Executor::new();
@@ -152,9 +152,8 @@ fn gh105829_should_not_deadlock_if_wakeup_pipe_full() {
     assert_eq!(EXECUTOR.stats().completed, 8);
 }
 
-/// The first deadlock in CPython's documentation again, but the worker that waits has run the other
-/// task in place: what that one waits for lies beneath it on the same stack. The other worker is
-/// free, and can do nothing about it.
+/// The first deadlock in CPython's documentation again. Here the waiting worker runs the other task
+/// in place, and that task waits for the one beneath it on the stack. The other worker cannot help.
 #[test]
 fn wait_for_a_task_beneath_on_the_same_stack() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
@@ -170,13 +169,13 @@ fn wait_for_a_task_beneath_on_the_same_stack() {
 
     let (give_a, a) = channel::<JoinHandle<'static, ()>>();
     let (give_b, b) = channel::<JoinHandle<'static, ()>>();
-    let (tell, heard) = channel();
+    let (tell, answer) = channel();
     let wait_for_b = move || drop(b.recv().unwrap().result());
     let wait_for_a = move || tell.send(outcome(a.recv().unwrap().result())).unwrap();
     give_a.send(EXECUTOR.submit(wait_for_b).unwrap()).unwrap();
     give_b.send(EXECUTOR.submit(wait_for_a).unwrap()).unwrap();
-    let told = heard.recv_timeout(LONG);
+    let answer = answer.recv_timeout(LONG);
     GATE.release(1);
-    assert_eq!(told, Ok(Err(Failure::WouldDeadlock)));
+    assert_eq!(answer, Ok(Err(Failure::WouldDeadlock)));
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
 }

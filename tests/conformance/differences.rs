@@ -1,5 +1,4 @@
-//! Where the crate differs from CPython on purpose: one test for each difference, named after what
-//! holds here.
+//! Deliberate differences from CPython. Each has one test, and the test's name is the rule here.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
@@ -28,10 +27,10 @@ fn the_queue_is_bounded_and_a_refusal_hands_the_task_back() {
     assert_eq!(executor.stats().refused, 1);
 }
 
-/// CPython: `wait` and `as_completed` take a cancelled task for done only once a worker comes upon
-/// it, and hang if none ever does (gh-87893, gh-92001, gh-109934).
+/// CPython: for `wait` and `as_completed` a cancelled task is done only after a worker has seen it.
+/// They hang if no worker ever does (gh-87893, gh-92001, gh-109934).
 #[test]
-fn cancelled_is_done_for_everybody_at_once() {
+fn a_cancelled_task_is_done_for_every_waiter_at_once() {
     static EXECUTOR: Executor<1, 8> = Executor::new();
     static GATE: Gate = Gate::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
@@ -44,7 +43,7 @@ fn cancelled_is_done_for_everybody_at_once() {
     started.recv_timeout(LONG).unwrap();
     let pending = || [(); 3].map(|()| EXECUTOR.submit(|| ()).unwrap());
 
-    // The only worker comes upon nothing before the gate opens.
+    // The only worker sees no cancelled task before the gate opens.
     let (mut waited_for, completed, mut mixed) = (
         pending(),
         pending(),
@@ -68,7 +67,7 @@ fn cancelled_is_done_for_everybody_at_once() {
     EXECUTOR.shutdown_timeout(Pending::Cancel, LONG).unwrap();
 }
 
-/// CPython: the time runs from the first `next`.
+/// CPython: the timeout counts from the first `next`.
 #[test]
 fn the_timeout_of_as_completed_counts_from_the_call() {
     let executor: Executor<0, 2, 64, Virtual> = Executor::new();
@@ -101,21 +100,22 @@ fn map_goes_on_after_an_error() {
     );
 }
 
-/// CPython: dropping the iterator before its first `next` cancels nothing (gh-136578). Here nothing
-/// was submitted by then.
+/// CPython: the drop of the iterator before its first `next` cancels nothing (gh-136578). Here the
+/// map has submitted nothing by then.
 #[test]
-fn dropping_an_unstarted_map_leaves_nothing_behind() {
+fn dropping_an_unstarted_map_cancels_and_submits_nothing() {
     let executor: Executor<0, 4> = Executor::new();
     let mut numbers = 0..4;
     drop(executor.map(&mut numbers, |n: i32| n));
     assert_eq!(executor.run_until_idle(), 0);
     assert_eq!(executor.stats().slots_high_water, 0);
-    assert_eq!(numbers.next(), Some(0), "nor was an item taken");
+    assert_eq!(numbers.next(), Some(0), "the map took no item");
 }
 
-/// As CPython, once the iteration has begun: dropping cancels what has not started, and only that.
+/// As in CPython, once the iteration has begun. The drop cancels only the tasks that have not
+/// started.
 #[test]
-fn dropping_a_map_cancels_what_has_not_started() {
+fn dropping_a_map_cancels_its_unstarted_tasks() {
     let executor: Executor<0, 4> = Executor::new();
     let (tell, ran) = channel();
     let mut map = executor.map(0.., move |n: i32| tell.send(n).unwrap());
@@ -151,7 +151,7 @@ fn a_result_is_moved_out_once() {
     assert_eq!(
         executor.stats().slots_in_use,
         0,
-        "and its slot is free though the handle is still there"
+        "its slot is free, although the handle still exists"
     );
 }
 
@@ -184,14 +184,14 @@ fn callbacks_run_before_the_result_can_be_taken() {
             );
             GATE.release(1);
             assert_eq!(outcome(handle.result()), Ok(()));
-            // Visible: the result came after it.
+            // The result came after this store, so the store is visible.
             assert!(CALLED.load(Ordering::Relaxed));
         })
         .unwrap();
 }
 
-/// CPython hangs; this is the second deadlock in its documentation: the only worker waits for a
-/// task behind it in the queue.
+/// CPython hangs in this second deadlock of its documentation. The only worker waits for a task
+/// behind it in the queue.
 #[test]
 fn a_nested_wait_runs_what_it_waits_for() {
     static EXECUTOR: Executor<1, 4> = Executor::new();
@@ -203,7 +203,7 @@ fn a_nested_wait_runs_what_it_waits_for() {
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
 }
 
-/// CPython hangs: the only worker waits, in every way there is, for tasks behind it in the queue.
+/// CPython hangs. The only worker waits, in each possible way, for tasks behind it in the queue.
 #[test]
 fn nested_waits_of_every_kind_run_what_they_wait_for() {
     static EXECUTOR: Executor<1, 4> = Executor::new();
@@ -229,14 +229,14 @@ fn nested_waits_of_every_kind_run_what_they_wait_for() {
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
 }
 
-/// CPython hangs; this is the first deadlock in its documentation: two tasks, each on its own
-/// thread, wait for each other.
+/// CPython hangs in this first deadlock of its documentation. Two tasks on two threads wait for
+/// each other.
 #[test]
 fn a_wait_that_could_never_end_is_an_error() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
     let (tell_started, started) = channel();
-    let (tell, heard) = channel();
+    let (tell, answers) = channel();
     let wait_for_other = || {
         let (give, other) = channel::<JoinHandle<'static, ()>>();
         let (tell_started, tell) = (tell_started.clone(), tell.clone());
@@ -248,22 +248,22 @@ fn a_wait_that_could_never_end_is_an_error() {
     };
     let (give_to_a, a) = wait_for_other();
     let (give_to_b, b) = wait_for_other();
-    // Both run: neither can be run in place by the other.
+    // Both run, so neither can run the other in place.
     started.recv_timeout(LONG).unwrap();
     started.recv_timeout(LONG).unwrap();
     give_to_a.send(b).unwrap();
     give_to_b.send(a).unwrap();
     assert_eq!(
-        heard.recv_timeout(LONG).unwrap(),
+        answers.recv_timeout(LONG).unwrap(),
         Err(Failure::WouldDeadlock)
     );
-    // The other was told the same, or had what it waited for.
-    heard.recv_timeout(LONG).unwrap().ok();
+    // The other wait ended with the same error or with its result.
+    answers.recv_timeout(LONG).unwrap().ok();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
     assert_eq!(EXECUTOR.stats().completed, 2);
 }
 
-/// CPython: an executor that was shut down stays so.
+/// CPython: a shutdown is final.
 #[test]
 fn an_executor_can_be_started_again() {
     static EXECUTOR: Executor<2, 2> = Executor::new();

@@ -1,11 +1,10 @@
-//! `executor.py`: `submit` and `map`, and what of `test_process_pool.py` is not about processes.
+//! `executor.py`: `submit` and `map`, and the cases of `test_process_pool.py` that need no process.
 //!
 //! Left out:
 //! - `test_submit_keyword`: a closure has captured its arguments.
 //! - `test_map_buffersize_type_validation`: it is a `usize`.
 //! - `test_map_buffersize_without_iterable`: there always is an input.
-//! - `test_max_workers_negative`: `WORKERS` has no sign, and 0 is an executor that is stepped by
-//!   hand.
+//! - `test_max_workers_negative`: `WORKERS` has no sign, and 0 means an executor without workers.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -29,7 +28,7 @@ fn submit() {
 #[test]
 fn map() {
     let expected: Vec<_> = (0..10_u32).map(|n| Ok(n.pow(n))).collect();
-    // A window that is smaller than the input, and chunks that do not divide it.
+    // The window is smaller than the input, and the chunks do not divide it.
     let executor: Executor<4, 5> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
@@ -50,8 +49,8 @@ fn map() {
         .unwrap();
 }
 
-/// `test_map_chunksize` of `test_process_pool.py`: chunks that divide the input, do not, or hold
-/// all of it. (A chunk of less than one does not compile.)
+/// `test_map_chunksize` of `test_process_pool.py`: chunks divide the input, do not divide it, or
+/// hold all of it. (A chunk of less than one item does not compile.)
 #[test]
 fn map_chunksize() {
     let expected: Vec<_> = (0..40_u64).map(|n| Ok(n * n)).collect();
@@ -97,11 +96,11 @@ fn map_exception() {
         .unwrap();
 }
 
-/// `test_map_timeout`: what was done in time is yielded; then, when the time is up and not before,
-/// the error; then nothing.
+/// `test_map_timeout`: the map yields what is done in time. Then, exactly at the timeout, it yields
+/// the error, and then nothing.
 #[test]
 fn map_timeout() {
-    // Not started: a task runs when the input is asked for the item after it.
+    // The executor is not started. A task runs when the map asks its input for the next item.
     let executor: Executor<1, 4, 64, Virtual> = Executor::new();
     let input = ["at once", "at once", "never"]
         .into_iter()
@@ -214,8 +213,8 @@ fn map_buffersize_on_empty_iterable() {
     assert!(nothing.next().is_none());
 }
 
-/// `test_map_buffersize_when_buffer_is_full`: no more is taken from the input than fits the buffer.
-/// (The first `next` fills it.)
+/// `test_map_buffersize_when_buffer_is_full`: the map takes no more items than fit the buffer. (The
+/// first `next` fills it.)
 #[test]
 fn map_buffersize_when_buffer_is_full() {
     let executor: Executor<0, 8> = Executor::new();
@@ -242,28 +241,28 @@ fn free_reference() {
         .unwrap();
 }
 
-/// `test_no_stale_references`: what a task has captured is gone once it has run, though nobody
-/// looks at its result.
+/// `test_no_stale_references`: a task's capture is dropped once the task has run, even if no caller
+/// takes the result.
 #[test]
 fn no_stale_references() {
-    struct Telling(Sender<()>);
-    impl Drop for Telling {
+    struct TellsDrop(Sender<()>);
+    impl Drop for TellsDrop {
         fn drop(&mut self) {
             self.0.send(()).unwrap();
         }
     }
 
-    let (tell, heard) = channel();
+    let (tell, dropped) = channel();
     let executor: Executor<1, 4> = Executor::new();
     executor
         .run(&StdThreads::new(), |pool| {
-            let object = Telling(tell);
+            let object = TellsDrop(tell);
             pool.submit(move || drop(object)).unwrap().detach();
-            heard.recv_timeout(LONG).unwrap();
+            dropped.recv_timeout(LONG).unwrap();
         })
         .unwrap();
 
-    // Nor is it kept while somebody holds the handle.
+    // The capture goes also while the test holds the handle.
     let stepped: Executor<0, 4> = Executor::new();
     let object = Arc::new(());
     let captured = Arc::clone(&object);
@@ -275,8 +274,8 @@ fn no_stale_references() {
     assert_eq!(outcome(handle.result()), Ok(2));
 }
 
-/// `test_traceback` of `test_process_pool.py`: what a task threw reaches whoever asks, whole, and
-/// can be thrown on.
+/// `test_traceback` of `test_process_pool.py`: a task's panic reaches the waiter with its payload,
+/// and the waiter can resume it.
 #[test]
 fn traceback() {
     let executor: Executor<1, 4> = Executor::new();
@@ -295,8 +294,8 @@ fn traceback() {
         .unwrap();
 }
 
-/// `test_shutdown_race_issue12456`: a shutdown right behind more tasks than workers neither hangs
-/// nor loses one.
+/// `test_shutdown_race_issue12456`: a shutdown right after more submits than workers neither hangs
+/// nor loses a task.
 #[test]
 fn shutdown_race_issue12456() {
     static EXECUTOR: Executor<5, 6> = Executor::new();

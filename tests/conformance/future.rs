@@ -1,4 +1,4 @@
-//! `test_future.py`: one task, completed by hand.
+//! `test_future.py`: one task, which the test completes through its promise.
 //!
 //! Left out: nothing.
 
@@ -8,12 +8,14 @@ use std::thread;
 
 use slotted::{Executor, JoinHandle, TaskError};
 
-use crate::support::{Failure, LONG, STATES, State, create_future, failure, outcome, raise, told};
+use crate::support::{
+    Failure, LONG, STATES, State, create_future, failure, outcome, raise, received,
+};
 
 /// An executor that only holds promises.
 type Holder = Executor<0, 16>;
 
-/// What `question` answers for a task in each state, in the order of [`STATES`].
+/// The answers to `question` for a task in each state, in the order of [`STATES`].
 fn in_each_state<A>(question: impl Fn(&mut JoinHandle<'_, i32>) -> A) -> [A; 6] {
     STATES.map(|state| {
         let executor = Holder::new();
@@ -27,39 +29,39 @@ fn in_each_state<A>(question: impl Fn(&mut JoinHandle<'_, i32>) -> A) -> [A; 6] 
 fn done_callback_with_result() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     handle
-        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell.send(received(outcome)).unwrap())
         .unwrap();
     assert!(
-        heard.try_recv().is_err(),
-        "called before there was an outcome"
+        calls.try_recv().is_err(),
+        "the callback ran before there was an outcome"
     );
     promise.set_result(5).unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Ok(5)]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [Ok(5)]);
 }
 
 /// `test_done_callback_with_exception`
 #[test]
 fn done_callback_with_exception() {
     let executor = Holder::new();
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
 
     let (promise, handle) = create_future(&executor, State::Pending);
     let tell_broken = tell.clone();
     handle
-        .add_done_callback(move |outcome| tell_broken.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell_broken.send(received(outcome)).unwrap())
         .unwrap();
     promise.set_error(TaskError::Broken).unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
 
     let handle = executor.submit(|| -> i32 { raise("test") }).unwrap();
     handle
-        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell.send(received(outcome)).unwrap())
         .unwrap();
     assert!(executor.run_one());
     assert_eq!(
-        heard.try_iter().collect::<Vec<_>>(),
+        calls.try_iter().collect::<Vec<_>>(),
         [Err(Failure::Panicked("test".to_owned()))]
     );
 }
@@ -69,17 +71,20 @@ fn done_callback_with_exception() {
 fn done_callback_with_cancel() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Pending);
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     handle
-        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell.send(received(outcome)).unwrap())
         .unwrap();
     assert!(handle.cancel());
     assert_eq!(
-        heard.try_iter().collect::<Vec<_>>(),
+        calls.try_iter().collect::<Vec<_>>(),
         [Err(Failure::Cancelled)]
     );
     assert!(handle.cancel(), "a second cancel is granted");
-    assert!(heard.try_recv().is_err(), "and calls nobody");
+    assert!(
+        calls.try_recv().is_err(),
+        "a second cancel runs no callback"
+    );
 }
 
 /// `test_done_callback_raises`
@@ -87,7 +92,7 @@ fn done_callback_with_cancel() {
 fn done_callback_raises() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     let tell_raising = tell.clone();
     handle
         .add_done_callback(move |_| {
@@ -99,7 +104,7 @@ fn done_callback_raises() {
         .add_done_callback(move |_| tell.send("next").unwrap())
         .unwrap();
     promise.set_result(5).unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), ["raising", "next"]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), ["raising", "next"]);
     // CPython writes to stderr; here the panic is counted.
     assert_eq!(executor.stats().callbacks_panicked, 1);
     assert_eq!(outcome(handle.result()), Ok(5));
@@ -111,14 +116,15 @@ fn done_callback_already_successful() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
     promise.set_result(5).unwrap();
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     handle
         .add_done_callback(move |outcome| {
-            tell.send((told(outcome), thread::current().id())).unwrap()
+            tell.send((received(outcome), thread::current().id()))
+                .unwrap()
         })
         .unwrap();
     assert_eq!(
-        heard.try_iter().collect::<Vec<_>>(),
+        calls.try_iter().collect::<Vec<_>>(),
         [(Ok(5), thread::current().id())]
     );
 }
@@ -128,11 +134,11 @@ fn done_callback_already_successful() {
 fn done_callback_already_failed() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Failed);
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     handle
-        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell.send(received(outcome)).unwrap())
         .unwrap();
-    assert_eq!(heard.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
+    assert_eq!(calls.try_iter().collect::<Vec<_>>(), [Err(Failure::Broken)]);
 }
 
 /// `test_done_callback_already_cancelled`
@@ -140,12 +146,12 @@ fn done_callback_already_failed() {
 fn done_callback_already_cancelled() {
     let executor = Holder::new();
     let (_promise, handle) = create_future(&executor, State::Cancelled);
-    let (tell, heard) = channel();
+    let (tell, calls) = channel();
     handle
-        .add_done_callback(move |outcome| tell.send(told(outcome)).unwrap())
+        .add_done_callback(move |outcome| tell.send(received(outcome)).unwrap())
         .unwrap();
     assert_eq!(
-        heard.try_iter().collect::<Vec<_>>(),
+        calls.try_iter().collect::<Vec<_>>(),
         [Err(Failure::Cancelled)]
     );
 }
@@ -156,7 +162,7 @@ fn done_callback_raises_already_succeeded() {
     let executor = Holder::new();
     let (promise, handle) = create_future(&executor, State::Pending);
     promise.set_result(5).unwrap();
-    // The panic does not come out of the call that adds.
+    // The panic does not come out of `add_done_callback`.
     handle.add_done_callback(|_| raise("doh!")).unwrap();
     assert_eq!(executor.stats().callbacks_panicked, 1);
     assert_eq!(outcome(handle.result()), Ok(5));
@@ -181,7 +187,7 @@ fn repr() {
 /// `test_cancel`
 #[test]
 fn cancel() {
-    // Granted or not, and whether it is cancelled, running and done afterwards.
+    // The return value of `cancel`, and then `cancelled`, `running` and `done`.
     let answers = in_each_state(|handle| {
         (
             handle.cancel(),
@@ -262,8 +268,8 @@ fn exception_with_timeout() {
     );
 }
 
-/// `test_result_with_success`: the value comes while somebody waits. A waiter runs ready tasks, so
-/// the task that gives the signal runs only once the wait has begun.
+/// `test_result_with_success`: the value comes during the wait. The waiter runs the ready task that
+/// gives the signal, so the signal comes only after the wait has begun.
 #[test]
 fn result_with_success() {
     let executor = Holder::new();
@@ -282,7 +288,7 @@ fn result_with_success() {
     });
 }
 
-/// `test_result_with_cancel`: as above, with a cancel.
+/// `test_result_with_cancel`: the cancel comes during the wait.
 #[test]
 fn result_with_cancel() {
     let executor = Holder::new();
@@ -305,7 +311,8 @@ fn result_with_cancel() {
     });
 }
 
-/// `test_exception_with_success`: as above, with an error, which looking at does not take.
+/// `test_exception_with_success`: the error comes during the wait. A look at the error does not
+/// take it.
 #[test]
 fn exception_with_success() {
     let executor = Holder::new();

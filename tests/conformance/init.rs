@@ -15,8 +15,8 @@ std::thread_local! {
     static INITIALIZED_AS: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-/// `InitializerMixin.test_initializer`: every worker has run the hook, once and with its own
-/// number, before its first task.
+/// `InitializerMixin.test_initializer`: every worker runs the hook once, with its own number,
+/// before its first task.
 #[test]
 fn initializer() {
     fn initialize(worker: usize) -> Result<(), WorkerStartError> {
@@ -43,7 +43,7 @@ fn initializer() {
     assert_eq!(workers, [Some(0), Some(1)]);
 }
 
-/// What is pending when a worker cannot start is broken, and what comes later is refused.
+/// A worker cannot start. The executor breaks its pending tasks and refuses later ones.
 fn breaks(executor: &'static Executor<2, 4>) {
     let pending = executor.submit(|| "never").unwrap();
     executor.start(&StdThreads::new()).unwrap();

@@ -3,8 +3,8 @@
 //! Left out:
 //! - `test_interpreter_shutdown`, `test_submit_after_interpreter_shutdown`: nothing runs after
 //!   `main`.
-//! - `test_del_shutdown`: a started executor is `'static` or borrowed by `run`; it cannot be
-//!   dropped.
+//! - `test_del_shutdown`: no caller can drop a started executor, which is `'static` or borrowed by
+//!   `run`.
 //! - `ProcessPoolShutdownTest`: no processes.
 
 use std::collections::BTreeSet;
@@ -24,7 +24,7 @@ fn run_after_shutdown() {
     EXECUTOR.shutdown(Pending::Run).unwrap();
     let refused = EXECUTOR.submit(|| 2_i32.pow(5)).unwrap_err();
     assert_eq!(refused.reason(), Refusal::ShutDown);
-    assert_eq!(refused.into_inner()(), 32, "the task comes back, unrun");
+    assert_eq!(refused.into_inner()(), 32, "the closure comes back");
     assert_eq!(
         EXECUTOR.submit_blocking(|| ()).unwrap_err().reason(),
         Refusal::ShutDown
@@ -39,7 +39,7 @@ fn run_after_shutdown() {
     assert_eq!(EXECUTOR.reserve().unwrap_err().reason(), Refusal::ShutDown);
 }
 
-/// `test_hang_issue12364`: shutdown waits for everything that was submitted; the results can be had
+/// `test_hang_issue12364`: a shutdown waits for all submitted tasks, and their results can be taken
 /// afterwards.
 #[test]
 fn hang_issue12364() {
@@ -57,8 +57,8 @@ fn hang_issue12364() {
     assert_eq!(results, (0..50).collect::<Vec<_>>());
 }
 
-/// `test_cancel_futures`: `shutdown(cancel_futures=True)` cancels all that has not started, and
-/// only that.
+/// `test_cancel_futures`: `shutdown(cancel_futures=True)` cancels all tasks that have not started,
+/// and no others.
 #[test]
 fn cancel_futures() {
     static EXECUTOR: Executor<5, 50> = Executor::new();
@@ -94,8 +94,7 @@ fn cancel_futures() {
     }
 }
 
-/// `test_hang_gh83386`: `shutdown(wait=False)` returns while a task runs, and the task runs to its
-/// end.
+/// `test_hang_gh83386`: `shutdown(wait=False)` returns during a task, and the task runs to its end.
 #[test]
 fn hang_gh83386() {
     static EXECUTOR: Executor<3, 4> = Executor::new();
@@ -117,13 +116,13 @@ fn hang_gh83386() {
     assert_eq!(threads.join(), 3);
 }
 
-/// `test_hang_gh94440`: a task that is cancelled right before the shutdown does not hold it up.
+/// `test_hang_gh94440`: a task that is cancelled right before the shutdown does not delay it.
 #[test]
 fn hang_gh94440() {
     static EXECUTOR: Executor<1, 4> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
     EXECUTOR.submit(|| 0).unwrap().result().unwrap();
-    // Whether the worker was quicker is open; that the shutdown ends is not.
+    // The worker may be quicker than the cancel. The shutdown ends in either case.
     let handle = EXECUTOR.submit(|| 0).unwrap();
     let cancelled = handle.cancel();
     EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
@@ -171,8 +170,8 @@ fn context_manager_shutdown() {
     );
 }
 
-/// `test_shutdown_no_wait`: what is pending when a shutdown begins that nobody waits for is run,
-/// and then the threads end.
+/// `test_shutdown_no_wait`: the test begins a shutdown and does not wait for it. The workers run
+/// the pending tasks, and then the threads end.
 #[test]
 fn shutdown_no_wait() {
     static EXECUTOR: Executor<5, 10> = Executor::new();
@@ -254,7 +253,7 @@ fn cancel_futures_wait_false() {
     assert_eq!(
         outcome(pending.result()),
         Err(Failure::Cancelled),
-        "known while the worker is still busy"
+        "the cancel is visible while the worker is still busy"
     );
     GATE.release(1);
     assert_eq!(outcome(running.result()), Ok("apple"));

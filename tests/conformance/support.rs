@@ -1,4 +1,4 @@
-//! What the cases share: tasks in each state, gates, and hosts that can be watched.
+//! What the cases share: tasks in each state, gates, threads that can be joined, a virtual clock.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -6,9 +6,11 @@ use std::io;
 use std::sync::{Condvar, Mutex};
 use std::thread;
 
+pub(crate) use crate::raise::raise;
+
 use slotted::{Clock, Executor, JoinHandle, Park, Promise, Spawn, StdHost, TaskError, Worker};
 
-/// Far longer than anything here takes; a test that needs it has failed.
+/// Far longer than any case takes. A test that needs it has failed.
 pub(crate) const LONG: Duration = Duration::from_secs(30);
 
 /// A [`TaskError`] that can be compared, and sorted.
@@ -32,7 +34,7 @@ pub(crate) fn failure(error: &TaskError) -> Failure {
         TaskError::Broken => Failure::Broken,
         TaskError::WouldDeadlock => Failure::WouldDeadlock,
         TaskError::AlreadyTaken => Failure::AlreadyTaken,
-        other => panic!("an error without a name here: {other}"),
+        other => panic!("this error has no name here: {other}"),
     }
 }
 
@@ -40,14 +42,9 @@ pub(crate) fn outcome<T>(result: Result<T, TaskError>) -> Result<T, Failure> {
     result.map_err(|error| failure(&error))
 }
 
-/// The outcome as a callback is told.
-pub(crate) fn told<T: Clone>(result: Result<&T, &TaskError>) -> Result<T, Failure> {
+/// The outcome that a callback receives.
+pub(crate) fn received<T: Clone>(result: Result<&T, &TaskError>) -> Result<T, Failure> {
     result.cloned().map_err(failure)
-}
-
-/// Panics as `panic!` does, but without the panic hook's message on stderr.
-pub(crate) fn raise(message: &'static str) -> ! {
-    std::panic::resume_unwind(Box::new(message))
 }
 
 /// The states of CPython's sample futures.
@@ -73,7 +70,7 @@ pub(crate) const STATES: [State; 6] = [
 pub(crate) type Future<'e, H = StdHost> = (Promise<'e, i32, H>, JoinHandle<'e, i32, H>);
 
 /// CPython's `create_future`: a task in the given state, with the promise that keeps it there. A
-/// success is 42, a failure is `Broken`.
+/// success is 42, and a failure is `Broken`.
 pub(crate) fn create_future<const WORKERS: usize, const QUEUE: usize, H: Park>(
     executor: &Executor<WORKERS, QUEUE, 64, H>,
     state: State,
@@ -93,7 +90,7 @@ pub(crate) fn create_future<const WORKERS: usize, const QUEUE: usize, H: Park>(
     (promise, handle)
 }
 
-/// A counting semaphore: holds tasks back until the test lets them go.
+/// A counting semaphore. It holds tasks back until the test releases them.
 #[derive(Debug, Default)]
 pub(crate) struct Gate {
     permits: Mutex<usize>,
@@ -127,7 +124,7 @@ impl Gate {
 pub(crate) struct Joinable(Mutex<Vec<thread::JoinHandle<()>>>);
 
 impl Joinable {
-    /// Waits for the threads to end, and says how many there were.
+    /// Waits for the threads to end. Returns their number.
     pub(crate) fn join(self) -> usize {
         let threads = self.0.into_inner().unwrap();
         threads
@@ -151,7 +148,7 @@ std::thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
 }
 
-/// One thread whose clock moves only when it sleeps, or when the test says so. Its tick is a
+/// One thread, whose clock moves only when the thread sleeps or the test advances it. A tick is a
 /// millisecond.
 #[derive(Debug)]
 pub(crate) struct Virtual;
@@ -172,7 +169,7 @@ impl Park for Virtual {
     }
 
     fn park() {
-        panic!("nobody is there to wake the only thread");
+        panic!("the only thread sleeps without a deadline");
     }
 
     fn unpark((): &()) {}

@@ -12,8 +12,8 @@ use slotted::{Executor, StdThreads};
 
 use crate::support::{Failure, Gate, LONG, outcome};
 
-/// `test_map_submits_without_iteration`: what the window holds is submitted at once, and runs
-/// though nobody iterates on. (The first `next` submits it, and `detach` says that it is to run.)
+/// `test_map_submits_without_iteration`: the map submits its whole window at once, and the tasks
+/// run without further iteration. Here the first `next` submits them, and `detach` lets them run.
 #[test]
 fn map_submits_without_iteration() {
     let executor: Executor<5, 10> = Executor::new();
@@ -30,7 +30,7 @@ fn map_submits_without_iteration() {
     assert_eq!(finished, (0..10).collect::<Vec<_>>());
 }
 
-/// `test_saturation`: many more tasks than workers, and exactly the workers are busy.
+/// `test_saturation`: there are many more tasks than workers, and each worker is busy with one.
 #[test]
 fn saturation() {
     static GATE: Gate = Gate::new();
@@ -58,8 +58,8 @@ fn saturation() {
     assert_eq!(executor.stats().completed, 60);
 }
 
-/// `test_executor_map_current_future_cancel`: when its time is up, a map cancels the item it waited
-/// for, and those behind it.
+/// `test_executor_map_current_future_cancel`: at its timeout a map cancels the item that it waits
+/// for and all later items.
 #[test]
 fn executor_map_current_future_cancel() {
     static GATE: Gate = Gate::new();

@@ -1,7 +1,7 @@
 //! `test_wait.py`. A cancelled task counts as done here (see [`differences`](crate::differences)).
 //!
 //! Left out:
-//! - `test_20369`: it is about duplicates, and handles are owned.
+//! - `test_20369`: handles are owned, so there are no duplicates.
 
 use core::time::Duration;
 use std::sync::Arc;
@@ -13,8 +13,8 @@ use slotted::{
 
 use crate::support::{Failure, Gate, LONG, State, Virtual, create_future, outcome, raise};
 
-/// The outcomes of those that are done, sorted, and how many are not.
-fn told<H: Clock>(waited: Waited<'_, '_, i32, H>) -> (Vec<Result<i32, Failure>>, usize) {
+/// The sorted outcomes of the tasks that are done, and the number of those that are not.
+fn outcomes<H: Clock>(waited: Waited<'_, '_, i32, H>) -> (Vec<Result<i32, Failure>>, usize) {
     assert!(waited.not_done.iter().all(|handle| !handle.done()));
     let mut done: Vec<_> = waited
         .done
@@ -25,7 +25,7 @@ fn told<H: Clock>(waited: Waited<'_, '_, i32, H>) -> (Vec<Result<i32, Failure>>,
     (done, waited.not_done.len())
 }
 
-/// A pool, and a holder of tasks that are completed by hand: handles of both are waited for
+/// A pool, and a holder of promises that the test completes. The cases wait for handles of both
 /// together.
 struct Fixture {
     pool: Executor<5, 8>,
@@ -42,7 +42,7 @@ impl Fixture {
         }
     }
 
-    /// Runs `body` while the pool runs; then lets the tasks go that [`held`](Self::held) made.
+    /// Runs `body` while the pool runs. Then releases the tasks that [`held`](Self::held) made.
     fn run(&self, body: impl FnOnce()) {
         self.pool
             .run(&StdThreads::new(), |_| {
@@ -63,7 +63,7 @@ impl Fixture {
     }
 }
 
-/// Opens the gate also when the test fails, so that the failure is seen.
+/// Opens the gate also when the test fails. Otherwise the test would hang instead of failing.
 struct Opened<'g>(&'g Gate);
 
 impl Drop for Opened<'_> {
@@ -79,7 +79,7 @@ fn first_completed() {
     fixture.run(|| {
         let mut handles = [fixture.held(), fixture.pool.submit(|| 21 * 2).unwrap()];
         let waited = wait(&mut handles, ReturnWhen::FirstCompleted);
-        assert_eq!(told(waited), (vec![Ok(42)], 1));
+        assert_eq!(outcomes(waited), (vec![Ok(42)], 1));
     });
 }
 
@@ -92,12 +92,12 @@ fn first_completed_some_already_completed() {
         let (_promise, successful) = create_future(&fixture.holder, State::Successful);
         let mut handles = [fixture.held(), cancelled, successful];
         let waited = wait(&mut handles, ReturnWhen::FirstCompleted);
-        assert_eq!(told(waited), (vec![Ok(42), Err(Failure::Cancelled)], 1));
+        assert_eq!(outcomes(waited), (vec![Ok(42), Err(Failure::Cancelled)], 1));
     });
 }
 
-/// `test_first_exception`: a success does not end the wait; the first failure does. Four workers
-/// are held up, so that the fifth runs the others one after the other.
+/// `test_first_exception`: the first failure ends the wait, and a success does not. Four workers
+/// are busy, so the fifth runs the other tasks one after the other.
 #[test]
 fn first_exception() {
     let fixture = Fixture::new();
@@ -112,7 +112,7 @@ fn first_exception() {
         );
         let waited = wait(&mut handles, ReturnWhen::FirstError);
         assert_eq!(
-            told(waited),
+            outcomes(waited),
             (
                 vec![
                     Ok(42),
@@ -124,13 +124,13 @@ fn first_exception() {
     });
 }
 
-/// `test_first_exception`: Rust's other way to fail.
+/// `test_first_exception` with an `Err`, Rust's other way to fail.
 #[test]
 fn first_exception_returned() {
     let executor: Executor<0, 4> = Executor::new();
     let mut handles = [
         executor.submit_fallible(|| Ok(1)).unwrap(),
-        // Submitted as infallible, an `Err` is a value.
+        // Submitted by `submit`, an `Err` is a value.
         executor.submit(|| Err("a value")).unwrap(),
         executor.submit_fallible(|| Err("a failure")).unwrap(),
         executor.submit_fallible(|| Ok(2)).unwrap(),
@@ -163,7 +163,7 @@ fn first_exception_some_already_complete() {
             Err(Failure::Cancelled),
             Err(Failure::Panicked("divided by zero".to_owned())),
         ];
-        assert_eq!(told(waited), (done, 1));
+        assert_eq!(outcomes(waited), (done, 1));
     });
 }
 
@@ -175,7 +175,7 @@ fn first_exception_one_already_failed() {
         let (_promise, failed) = create_future(&fixture.holder, State::Failed);
         let mut handles = [fixture.held(), failed];
         let waited = wait(&mut handles, ReturnWhen::FirstError);
-        assert_eq!(told(waited), (vec![Err(Failure::Broken)], 1));
+        assert_eq!(outcomes(waited), (vec![Err(Failure::Broken)], 1));
     });
 }
 
@@ -198,11 +198,11 @@ fn all_completed() {
             Err(Failure::Panicked("divided by zero".to_owned())),
             Err(Failure::Broken),
         ];
-        assert_eq!(told(waited), (done, 0));
+        assert_eq!(outcomes(waited), (done, 0));
     });
 }
 
-/// `test_timeout`: time is up after exactly that time, and that is no error.
+/// `test_timeout`: the wait ends exactly at its timeout, and that is no error.
 #[test]
 fn timeout() {
     let executor: Executor<0, 4, 64, Virtual> = Executor::new();
@@ -222,7 +222,7 @@ fn timeout() {
     );
     assert_eq!(Virtual::now() - began, 50);
     assert_eq!(
-        told(waited),
+        outcomes(waited),
         (
             vec![Ok(42), Err(Failure::Cancelled), Err(Failure::Broken)],
             1
@@ -230,7 +230,7 @@ fn timeout() {
     );
 }
 
-/// `test_pending_calls_race`: tasks that end all at once while somebody waits for all of them.
+/// `test_pending_calls_race`: many tasks end at once during a wait for all of them.
 #[test]
 fn pending_calls_race() {
     static GATE: Gate = Gate::new();
@@ -247,8 +247,8 @@ fn pending_calls_race() {
         .unwrap();
 }
 
-/// What `done` promises, in the one moment where it is hard to keep: the task has ended, its
-/// callback still looks at the value.
+/// `done` promises that the result can be taken at once. The hard moment comes after the task has
+/// ended, while its callback still uses the value.
 #[test]
 fn results_of_done_can_be_taken_without_waiting() {
     static GATE: Gate = Gate::new();
@@ -274,7 +274,7 @@ fn results_of_done_can_be_taken_without_waiting() {
             GATE.release(1);
             assert!(
                 taken.iter().all(Option::is_some),
-                "done, but not to be had: {taken:?}"
+                "a result in `done` cannot be taken: {taken:?}"
             );
         })
         .unwrap();

@@ -1,6 +1,5 @@
-//! A thread that runs ready tasks while it waits, because there are no workers, still heeds its
-//! timeout: it looks at the clock between two tasks, and zero only looks.
-#![cfg(feature = "std")]
+//! A driver runs ready tasks while it waits, because there are no workers, and still times out. It
+//! reads the clock between two tasks, and a timeout of zero runs no task.
 
 use core::future::{Future, poll_fn};
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +8,7 @@ use core::time::Duration;
 
 use slotted::{Clock, Executor, Park, TaskError, as_completed_timeout};
 
-/// A host for one thread, whose clock a test moves. Each test has its own, told apart by `TEST`.
+/// A host for one thread, whose clock the test moves. Each test has a clock of its own, `TEST`.
 struct Stepped<const TEST: usize>;
 
 static NOW: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
@@ -40,7 +39,7 @@ impl<const TEST: usize> Clock for Stepped<TEST> {
     }
 }
 
-/// A future that is always ready to be polled, and takes a second each time.
+/// A future that is always ready for a poll, and takes a second for each.
 fn restless<const TEST: usize>(polls: u64) -> impl Future<Output = ()> + Send {
     let mut left = polls;
     poll_fn(move |context| {
@@ -55,7 +54,7 @@ fn restless<const TEST: usize>(polls: u64) -> impl Future<Output = ()> + Send {
 }
 
 #[test]
-fn a_timeout_ends_the_wait_although_there_is_always_something_to_run() {
+fn a_driver_times_out_although_a_task_is_always_ready() {
     static EXECUTOR: Executor<0, 4, 64, Stepped<0>> = Executor::new();
     let (_promise, mut handle) = EXECUTOR.promise::<()>().unwrap();
     EXECUTOR

@@ -1,0 +1,123 @@
+//! Waiters of tasks: several for one handle, and waiters that run what they wait for.
+
+use core::future::poll_fn;
+use core::task::Poll;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread;
+
+use slotted::{Executor, Park, TaskError};
+
+use super::{Handle, Pool};
+use crate::stage::{Actor, Stage, play, suspended};
+
+/// An outside thread waits through the same handle and displaces the only worker. Only that worker
+/// can poll the future.
+#[test]
+fn a_displaced_worker_still_polls_the_future_it_waits_for() {
+    static POOL: Pool<1> = Executor::new();
+    play(&POOL, |pace| {
+        let (future, waker) = suspended(&POOL, 7_u32);
+        let future = Arc::new(future);
+        let (tell, told) = channel::<Actor>();
+        let looking = |future: Arc<Handle<u32>>, tell: Sender<Actor>| {
+            move || {
+                tell.send(Stage::current()).unwrap();
+                future.error().is_none()
+            }
+        };
+        let worker = POOL.submit(looking(future.clone(), tell.clone())).unwrap();
+        pace.until_asleep(&told.recv().unwrap());
+        let outsider = thread::spawn(looking(future, tell));
+        pace.until_asleep(&told.recv().unwrap());
+        waker.wake();
+        assert!(worker.result().unwrap());
+        assert!(outsider.join().unwrap());
+    });
+}
+
+#[test]
+fn each_end_of_a_promise_wakes_every_waiter_of_its_shared_handle() {
+    static POOL: Pool<0> = Executor::new();
+    play(&POOL, |pace| {
+        for end in [End::Kept, End::Cancelled, End::Abandoned] {
+            let (promise, handle) = POOL.promise::<u32>().unwrap();
+            let outcomes: Vec<_> = thread::scope(|threads| {
+                let (tell, told) = channel();
+                let waiting: Vec<_> = (0..6)
+                    .map(|_| {
+                        let (handle, tell) = (&handle, tell.clone());
+                        threads.spawn(move || {
+                            tell.send(Stage::current()).unwrap();
+                            End::of(handle.error())
+                        })
+                    })
+                    .collect();
+                told.iter()
+                    .take(waiting.len())
+                    .for_each(|waiter| pace.until_asleep(&waiter));
+                match end {
+                    End::Kept => promise.set_result(1).unwrap(),
+                    End::Cancelled => assert!(handle.cancel()),
+                    End::Abandoned => drop(promise),
+                }
+                waiting
+                    .into_iter()
+                    .map(|thread| thread.join().unwrap())
+                    .collect()
+            });
+            assert_eq!(outcomes, [end; 6]);
+        }
+    });
+}
+
+/// How a promise ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    Kept,
+    Cancelled,
+    Abandoned,
+}
+
+impl End {
+    fn of(error: Option<&TaskError>) -> Self {
+        match error {
+            None => Self::Kept,
+            Some(TaskError::Cancelled) => Self::Cancelled,
+            Some(TaskError::Broken) => Self::Abandoned,
+            Some(other) => panic!("a promise cannot end so: {other}"),
+        }
+    }
+}
+
+/// The only worker is busy until the future is done.
+#[test]
+fn an_inline_waiter_polls_a_woken_future_again() {
+    static POOL: Pool<1> = Executor::new();
+    play(&POOL, |_| {
+        let (tell, told) = channel();
+        let (free, freed) = channel::<()>();
+        let busy = move || {
+            tell.send(()).unwrap();
+            freed.recv().is_err()
+        };
+        let busy = POOL.submit(busy).unwrap();
+        told.recv().unwrap();
+        let mut polls = 0;
+        let future = poll_fn(move |context| {
+            polls += 1;
+            context.waker().wake_by_ref();
+            if polls == 3 {
+                Poll::Ready(polls)
+            } else {
+                Poll::Pending
+            }
+        });
+        assert_eq!(
+            POOL.submit_future(future).unwrap().result_inline().unwrap(),
+            3
+        );
+        drop(free);
+        assert!(busy.result().unwrap());
+    });
+}
