@@ -31,7 +31,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// `full`, or a tenth of it.
+    /// `full`, or a tenth of it for `Quick`.
     pub fn of(self, full: usize) -> usize {
         match self {
             Self::Full => full,
@@ -49,9 +49,9 @@ pub enum Task {
 pub struct Arguments {
     pub task: Task,
     pub workloads: Vec<Workload>,
-    /// Beginnings of names. Empty: all.
+    /// Prefixes of names. Empty means all peers.
     pub peers: Vec<String>,
-    /// Whether slotted is also measured in the world of boards.
+    /// True if slotted is measured in the world of boards too.
     pub both_worlds: bool,
     pub rounds: usize,
     pub effort: Effort,
@@ -79,7 +79,7 @@ impl Arguments {
                 Long("sample") => {
                     sample = Some((parser.value()?.string()?, parser.value()?.string()?))
                 }
-                // What Cargo adds for every benchmark.
+                // Cargo adds this to the arguments of every benchmark.
                 Long("bench") => {}
                 Short('h') | Long("help") => task = Task::Help,
                 Long("list") => {
@@ -134,7 +134,7 @@ fn chosen(only: &[String]) -> Result<Vec<Workload>, String> {
     {
         return Err(format!("there is no workload `{stranger}`"));
     }
-    // W12 alone stands for the workloads that it repeats.
+    // `W12` without others selects every workload that both worlds run.
     let alone = only.iter().all(|name| name == "W12");
     Ok(WORKLOADS
         .into_iter()

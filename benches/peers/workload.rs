@@ -1,4 +1,4 @@
-//! What is measured: the workloads, their columns, and how each is done with any pool.
+//! The workloads, their columns, and how each runs on any pool.
 
 mod array;
 mod cancel;
@@ -155,7 +155,7 @@ impl Workload {
         }
     }
 
-    /// Whether slotted is measured here in the world of boards too (W12).
+    /// Returns true if the suite measures slotted in the world of boards too (W12).
     pub const fn is_in_both_worlds(self) -> bool {
         !matches!(self, Self::Scale)
     }

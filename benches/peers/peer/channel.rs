@@ -1,4 +1,4 @@
-//! A pool by hand: threads that receive boxed closures from one crossbeam channel.
+//! A hand-written pool: threads that receive boxed closures from one crossbeam channel.
 
 use std::thread;
 
@@ -104,7 +104,7 @@ impl Pool for WithBounded {
 
 pub fn find_bounded(workload: Workload) -> Found {
     match workload {
-        // One channel for all results there, as in the other row.
+        // That workload uses one channel for all results, as the other row does.
         Workload::Completion => Found::Missing,
         other => pool::<WithBounded>(other),
     }

@@ -1,4 +1,4 @@
-//! A pool by hand: threads that take boxed closures from a locked queue.
+//! A hand-written pool: threads that take boxed closures from a locked queue.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;

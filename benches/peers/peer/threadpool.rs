@@ -1,4 +1,4 @@
-//! `threadpool`, with std's channels for the results, as its documentation has it.
+//! `threadpool`, with std's channels for the results, as its documentation shows.
 
 use std::sync::mpsc;
 

@@ -10,18 +10,18 @@ use slotted::{Clock, JoinHandle, Promise, Spawn};
 
 use crate::{Board, Suite, Verdict, check};
 
-/// What the next interrupt is to do. Each is taken out of its cell first: nothing is woken or
-/// completed inside a critical section.
+/// The work of the next interrupt. The interrupt takes each item out of its cell first, so it wakes
+/// and completes outside critical sections.
 pub(crate) struct Armed<H: Clock> {
-    /// To keep.
+    /// The promise to keep.
     promise: Mutex<RefCell<Option<Promise<'static, usize, H>>>>,
-    /// To wake, after `woken_in` has been set.
+    /// The waker to call after setting `woken_in`.
     waker: Mutex<RefCell<Option<Waker>>>,
-    /// The level the waker was called in; 0 before.
+    /// The level that called the waker; 0 before.
     woken_in: AtomicUsize,
-    /// How many tasks to submit, one each time.
+    /// How many tasks to submit, one in each interrupt.
     tasks: AtomicUsize,
-    /// The handles of the tasks that were submitted.
+    /// The handle of the last submitted task.
     handle: Mutex<RefCell<Option<JoinHandle<'static, usize, H>>>>,
 }
 
@@ -38,12 +38,12 @@ impl<H: Clock> Armed<H> {
 }
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
-    /// Does what the running scenario wants an interrupt to do. The board calls it from a periodic
-    /// interrupt, one that is no worker.
+    /// Does an interrupt's part of the running scenario. The board calls it from a periodic
+    /// interrupt that is not a worker.
     pub fn interrupt(&'static self) {
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {
-            // Nobody else completes it.
+            // No other completer has this promise.
             let _ = promise.set_result(H::current_id());
         }
         if let Some(waker) = critical_section::with(|section| armed.waker.take(section)) {
