@@ -49,7 +49,7 @@ fn main() {
                 let timeout = as_completed_timeout([stuck], Duration::from_millis(20))
                     .next()
                     .expect("an item");
-                let timeout = timeout.expect_err("nobody opens the gate");
+                let timeout = timeout.expect_err("the gate stays closed");
                 println!("{timeout}");
                 assert_eq!((timeout.unfinished(), timeout.total()), (1, 1));
                 drop(never);

@@ -42,7 +42,7 @@ fn main() {
     POOL.shutdown(Pending::Cancel)
         .expect("not called by a worker");
     println!(
-        "the task that nobody wakes: {}",
+        "the task without a waker: {}",
         resting.result().expect_err("it was cancelled")
     );
     assert_eq!(POOL.stats().cancelled, 1);

@@ -50,7 +50,8 @@ Options:
 Columns: bytes, newlines (as `wc -l` counts them), digest (as `b3sum` prints it), path.
 Control characters in a path are printed as \\xNN, all else as it is, UTF-8 or not.
 
-Exit status: 0 if all went well, 1 if something could not be read or written, 2 for a wrong argument.
+Exit status: 0 if all went well, 1 if a file could not be read or the output not written,
+2 for a wrong argument.
 ";
 
 /// A request on the command line.

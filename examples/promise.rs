@@ -16,10 +16,8 @@ fn main() {
         for (promise, sample) in armed.into_iter().zip([512, 768]) {
             // `set_result` does not block and is safe in a real interrupt handler.
             match promise.set_running_or_notify_cancel() {
-                Ok(true) => promise
-                    .set_result(sample)
-                    .expect("nobody else completes it"),
-                Ok(false) => println!("interrupt: nobody wants sample {sample} any more"),
+                Ok(true) => promise.set_result(sample).expect("it has one completer"),
+                Ok(false) => println!("interrupt: sample {sample} was cancelled"),
                 Err(error) => unreachable!("{error}"),
             }
         }

@@ -12,7 +12,8 @@ pub fn table(sheet: &Sheet) -> String {
         let (median, smallest, largest) = (trip.median, trip.smallest, trip.largest);
         let _ = writeln!(
             text,
-            "cache line there and back beside the samples: {median:.0} ns ({smallest:.0}–{largest:.0})"
+            "cache line there and back beside the samples: \
+             {median:.0} ns ({smallest:.0}–{largest:.0})"
         );
     }
     let columns = sheet.workload.columns();

@@ -107,7 +107,8 @@ impl Workload {
             Self::Stream => "one submitter keeps 64 or 1024 tasks outstanding",
             Self::SeveralStreams => "2 or 4 submitters keep 64 tasks outstanding each",
             Self::Completion => {
-                "1000 tasks of 0 to 5 µs, results in the order of completion: beyond half the time of a plain loop"
+                "1000 tasks of 0 to 5 µs, results in the order of completion: \
+                 beyond half the time of a plain loop"
             }
             Self::Array => "out[i] = f(in[i]): a million items, and 1024",
             Self::ForkJoin => "fork-join fib(22), sequential from 10 on: nested submit and wait",

@@ -30,7 +30,9 @@ where
     let (sender, results) = unbounded();
     for task in tasks {
         let sender = sender.clone();
-        execute(jobs, move || sender.send(task()).expect("somebody listens"));
+        execute(jobs, move || {
+            sender.send(task()).expect("the submitter listens")
+        });
     }
     drop(sender);
     results.into_iter().for_each(visit);

@@ -74,7 +74,7 @@ impl Pool for Threads {
         let (sender, results) = mpsc::channel();
         for task in tasks {
             let sender = sender.clone();
-            self.execute(move || sender.send(task()).expect("somebody listens"));
+            self.execute(move || sender.send(task()).expect("the submitter listens"));
         }
         drop(sender);
         results.into_iter().for_each(visit);

@@ -51,7 +51,7 @@ impl Pool for Forte {
         POOL.scope(|scope| {
             for task in tasks {
                 let sender = sender.clone();
-                scope.spawn(move |_| sender.send(task()).expect("somebody listens"));
+                scope.spawn(move |_| sender.send(task()).expect("the submitter listens"));
             }
         });
         drop(sender);

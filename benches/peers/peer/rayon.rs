@@ -27,7 +27,7 @@ where
     let (sender, results) = unbounded();
     for task in tasks {
         let sender = sender.clone();
-        threads.spawn(move || sender.send(task()).expect("somebody listens"));
+        threads.spawn(move || sender.send(task()).expect("the submitter listens"));
     }
     drop(sender);
     results.into_iter().for_each(visit);

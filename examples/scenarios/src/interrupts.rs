@@ -47,7 +47,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             let _ = promise.set_result(H::current_id());
         }
         if let Some(waker) = critical_section::with(|section| armed.waker.take(section)) {
-            armed.woken_in.store(H::current_id(), Ordering::Release); // before the poll that looks for it
+            // Release: the poll after the wake-up sees it.
+            armed.woken_in.store(H::current_id(), Ordering::Release);
             waker.wake();
         }
         let left = armed.tasks.load(Ordering::Relaxed);
@@ -56,7 +57,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             return;
         }
         if let Ok(handle) = self.executor.submit(move || left) {
-            armed.tasks.store(left - 1, Ordering::Relaxed); // only this interrupt reads it until the handle is there
+            // Relaxed: only this interrupt reads it until the handle is there.
+            armed.tasks.store(left - 1, Ordering::Relaxed);
             critical_section::with(|section| armed.handle.replace(section, Some(handle)));
         }
     }
@@ -82,7 +84,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         for _ in 0..10 {
             self.armed.woken_in.store(0, Ordering::Relaxed);
             let handle = self.executor.submit_future(poll_fn(|context| {
-                let woken_in = self.armed.woken_in.load(Ordering::Acquire); // the interrupt's store
+                // Acquire: pairs with the interrupt's store.
+                let woken_in = self.armed.woken_in.load(Ordering::Acquire);
                 if woken_in != 0 {
                     return Poll::Ready(woken_in);
                 }
@@ -103,7 +106,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     ) -> Verdict {
         const TASKS: usize = 10;
         self.open(board)?;
-        self.armed.tasks.store(TASKS, Ordering::Relaxed); // the interrupt sees it sooner or later
+        self.armed.tasks.store(TASKS, Ordering::Relaxed); // the interrupt sees it in time
         for expected in (1..=TASKS).rev() {
             let handle = loop {
                 if let Some(handle) =

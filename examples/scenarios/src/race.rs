@@ -175,8 +175,9 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
     /// its last task until the interrupt of each core has submitted one. Otherwise the tasks of
     /// cores could fill all slots at every tick of an interrupt.
     fn feed(&'static self, core: usize) {
-        self.ids[core].store(H::current_id(), Ordering::Relaxed); // published by the next line
-        self.started.fetch_add(1, Ordering::AcqRel); // all numbers are seen by who sees that all have started
+        self.ids[core].store(H::current_id(), Ordering::Relaxed); // the next line publishes it
+        // AcqRel: a thread that sees the last increment sees all ids.
+        self.started.fetch_add(1, Ordering::AcqRel);
         while self.started.load(Ordering::Acquire) < CORES {
             core::hint::spin_loop();
         }

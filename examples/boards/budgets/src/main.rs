@@ -1,7 +1,7 @@
 //! Measures what `slotted` and its peers cost on a Cortex-M3, exactly: instructions, flash and RAM.
 //!
 //! ```sh
-//! cargo run --release                          # measures everything and compares it with budgets.txt
+//! cargo run --release                          # measures all, compares it with budgets.txt
 //! cargo run --release -- --bless               # measures everything and writes budgets.txt
 //! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of a round go to
 //! cargo run --release -- --profile PROGRAM 301 # the same for the 301st section that it measures

@@ -29,7 +29,7 @@ fn PendSV() {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
+    let mut peripherals = Peripherals::take().expect("they are taken once");
     // The priority is lower than SysTick's, so that SysTick interrupts tasks. SAFETY: no critical
     // section depends on priorities.
     unsafe {

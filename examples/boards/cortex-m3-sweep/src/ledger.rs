@@ -221,7 +221,7 @@ pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
         Err(TaskError::Cancelled) => {
             assert!(
                 ran == 0 && cancelled,
-                "{role:?} says it is cancelled, and ran {ran} times"
+                "{role:?} is cancelled, and ran {ran} times"
             )
         }
         Err(TaskError::Broken) => assert!(role == Role::Broken && !cancelled, "{role:?} is broken"),

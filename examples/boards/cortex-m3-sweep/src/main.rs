@@ -37,7 +37,7 @@ static NOW: Mutex<Cell<(&str, &str, u32)>> = Mutex::new(Cell::new(("start", "not
 #[entry]
 fn main() -> ! {
     static mut PLACES: Places = Places::new();
-    shot::prepare(&mut Peripherals::take().expect("nobody has taken them"));
+    shot::prepare(&mut Peripherals::take().expect("they are taken once"));
     let mut out = hio::hstdout().expect("the emulator has a console");
     scene::open();
     let (mut pairs, mut interleavings) = (0, 0);
@@ -63,7 +63,8 @@ fn main() -> ! {
     scene::close();
     writeln!(
         out,
-        "{pairs} pairs, 0 failed\nmeasured: interleavings tried: {interleavings}, at {} places in the code, none left out",
+        "{pairs} pairs, 0 failed\n\
+         measured: interleavings tried: {interleavings}, at {} places in the code, none left out",
         PLACES.count
     )
     .expect("the emulator has a console");

@@ -204,7 +204,7 @@ fn wake(scene: &Scene, handles: Handles) {
     let token = handles.future.canceller();
     assert!(
         is_over(token),
-        "the thread woke a future and nobody polled it"
+        "the thread woke a future and no worker polled it"
     );
     handles.keep(scene);
 }

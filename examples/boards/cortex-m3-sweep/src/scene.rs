@@ -310,11 +310,14 @@ impl Scene {
             if PERMIT.load(Ordering::Relaxed) {
                 return;
             }
-            assert!(!due, "nobody woke the thread for what it waits for");
+            assert!(
+                !due,
+                "what the thread waits for is there, and no wake-up came"
+            );
             shared.end(end);
             assert!(
                 PERMIT.load(Ordering::Relaxed),
-                "what the thread waits for is there, and nobody woke it"
+                "PendSV did what the thread waits for, and no wake-up came"
             );
         };
         PERMIT.store(false, Ordering::Relaxed);

@@ -4,8 +4,8 @@
 //!
 //! | exception | priority | what it does |
 //! | --- | --- | --- |
-//! | SysTick | highest | comes at the chosen instruction and requests the action; later the watchdog |
-//! | [`ACTION`] | middle | does the action, after SysTick and before the thread's next instruction |
+//! | SysTick | highest | comes at the chosen instruction, requests the action; later a watchdog |
+//! | [`ACTION`] | middle | does the action, before the thread's next instruction |
 //! | PendSV | lowest | runs the job of [`lower`], or ends the thread's sleep |
 //!
 //! With QEMU's `-icount shift=8` an instruction takes 256 ns, and a tick of SysTick 40 ns. So 32
@@ -150,7 +150,7 @@ pub(crate) fn pendsv() -> u32 {
 /// Lends `job` to an interrupt while `during` runs.
 fn lend<R>(place: &AtomicPtr<()>, job: Job<'_>, during: impl FnOnce() -> R) -> R {
     let earlier = place.swap(ptr::from_ref(&job).cast_mut().cast(), Ordering::Relaxed);
-    compiler_fence(Ordering::SeqCst); // one core: what the job looks at is written
+    compiler_fence(Ordering::SeqCst); // one core: the job sees all earlier writes
     let result = during();
     compiler_fence(Ordering::SeqCst);
     place.store(earlier, Ordering::Relaxed);
@@ -165,7 +165,7 @@ fn call(place: &AtomicPtr<()>) {
     compiler_fence(Ordering::SeqCst);
     // SAFETY: null, or from `lend`, whose frame is beneath this one; a panic there ends the
     // program.
-    let job = unsafe { job.as_ref() }.expect("an interrupt came that nobody asked for");
+    let job = unsafe { job.as_ref() }.expect("an interrupt came without a request");
     job();
 }
 

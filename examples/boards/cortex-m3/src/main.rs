@@ -67,7 +67,7 @@ unsafe fn DefaultHandler(line: i16) {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
+    let mut peripherals = Peripherals::take().expect("they are taken once");
     // SysTick has the highest priority, so it interrupts any task. SAFETY: no critical section
     // depends on priorities.
     unsafe {

@@ -43,7 +43,7 @@ extern "C" fn second_main() -> ! {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
+    let mut peripherals = Peripherals::take().expect("they are taken once");
     start_clock(&mut peripherals.SYST, CORE_HERTZ);
     sse200::start_second_core(&peripherals.SCB, second_main);
     debug::exit(if scenarios() == Ok(0) {

@@ -70,7 +70,8 @@ impl Seat {
         let (_, seat) = free.min_by_key(|(price, _)| *price)?;
         seat.task.store(task, Relaxed);
         seat.state.store(EMPTY, Relaxed);
-        seat.wary.store(SEATLESS.load(Relaxed) > 0, Relaxed); // its own tokens came before, in this thread
+        // Relaxed: the task's own tokens came before, in this thread.
+        seat.wary.store(SEATLESS.load(Relaxed) > 0, Relaxed);
         Some(seat)
     }
 
@@ -128,14 +129,14 @@ impl Waiting {
 
 impl Clone for Waiting {
     fn clone(&self) -> Self {
-        Seat::count(self.0).fetch_add(1, Relaxed); // ours keeps it above 0
+        Seat::count(self.0).fetch_add(1, Relaxed); // `self` keeps it above 0
         Self(self.0)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        Seat::count(self.0).fetch_sub(1, Release); // seen by who takes the seat
+        Seat::count(self.0).fetch_sub(1, Release); // publishes the last use of the seat
     }
 }
 

@@ -172,7 +172,8 @@ impl fmt::Display for Refused {
             Self::TickRate { hertz, period } => {
                 write!(
                     f,
-                    "the host was made for {hertz} ticks per second, but a tick of FreeRTOS takes {period} ms"
+                    "the host was made for {hertz} ticks per second, \
+                     but a tick of FreeRTOS takes {period} ms"
                 )
             }
         }

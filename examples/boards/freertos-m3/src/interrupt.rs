@@ -43,7 +43,7 @@ fn write_timer(register: usize, value: u32) {
 /// Makes the timer interrupt each millisecond, and enables both interrupts.
 pub(crate) fn enable() {
     let mut nvic = cortex_m::Peripherals::take()
-        .expect("nobody has taken them")
+        .expect("they are taken once")
         .NVIC;
     for line in [Line::Timer, Line::Spare] {
         // SAFETY: the kernel permits calls at this priority, because its critical sections mask it.

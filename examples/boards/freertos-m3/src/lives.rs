@@ -55,7 +55,8 @@ pub(crate) fn refused() -> Verdict {
     let mut text: String<200> = String::new();
     let _ = write!(text, "{error}"); // compared
     check!(
-        text == "the host refused worker 1 (1 had started): the heap of FreeRTOS has no room for a task with a stack of 61440 bytes"
+        text == "the host refused worker 1 (1 had started): \
+                 the heap of FreeRTOS has no room for a task with a stack of 61440 bytes"
     );
     // The worker that started has ended.
     check!(comes_to_rest() && free() == bytes);

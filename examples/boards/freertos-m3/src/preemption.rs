@@ -80,7 +80,7 @@ pub(crate) fn time_slices() -> Verdict {
         let end = Host::now() + 5 * Host::TICKS_PER_SECOND;
         let mut taken = 0;
         while taken < TURNS / 2 && Host::now() < end {
-            let turn = TURN.load(Ordering::Acquire); // what the other did before its store
+            let turn = TURN.load(Ordering::Acquire); // sees what the other task did
             if turn % 2 == mine {
                 trace::note(["left", "right"][mine]);
                 TURN.store(turn + 1, Ordering::Release);

@@ -63,7 +63,8 @@ static TICKING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 /// Starts a hart's periodic interrupt. Any hart may call it while that hart does not wait for a
 /// deadline.
 pub fn begin_ticking(hart: usize) {
-    TICKING[hart].store(true, Ordering::Relaxed); // before the interrupt that looks for it: `write` has fences
+    // Relaxed: `write` has fences, so the interrupt comes after the store.
+    TICKING[hart].store(true, Ordering::Relaxed);
     set_timer(hart, 0);
 }
 
@@ -74,9 +75,9 @@ pub fn tick(handle: impl FnOnce(usize)) {
     // This comes first, so a concurrent `begin_ticking` interrupts the hart again.
     set_timer(hart, NEVER);
     if !TICKING[hart].load(Ordering::Relaxed) {
-        return; // a deadline, which nobody sleeps for any more
+        return; // a past deadline, whose waiter is awake
     }
-    INTERRUPTED[hart].store(true, Ordering::Relaxed); // read by this hart alone
+    INTERRUPTED[hart].store(true, Ordering::Relaxed); // only this hart reads it
     set_timer(hart, Clint::now() + PERIOD);
     handle(hart);
     INTERRUPTED[hart].store(false, Ordering::Relaxed); // as above

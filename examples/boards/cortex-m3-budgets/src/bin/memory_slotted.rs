@@ -66,7 +66,8 @@ fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
             "subs {lowest}, {lowest}, #4",
             "mov {word}, sp",
             "subs {used}, {word}, {lowest}",
-            lowest = out(reg) _, word = out(reg) _, used = out(reg) used, depth = in(reg) DEPTH, paint = in(reg) PAINT,
+            lowest = out(reg) _, word = out(reg) _, used = out(reg) used,
+            depth = in(reg) DEPTH, paint = in(reg) PAINT,
         );
     }
     assert!(used > 0 && used < DEPTH, "{name}: it used all of the paint");
