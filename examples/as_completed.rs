@@ -1,5 +1,4 @@
-//! Take results as the tasks end, whatever the order of submission: `cargo run --example
-//! as_completed`.
+//! Takes results as the tasks end, in any order of submission: `cargo run --example as_completed`.
 
 use core::time::Duration;
 use std::sync::mpsc;
@@ -7,7 +6,7 @@ use std::sync::mpsc;
 use slotted::{Executor, StdThreads, as_completed, as_completed_timeout};
 
 fn main() {
-    // One executor for each kind of work; their handles can be waited for together.
+    // One executor for each kind of work. One call waits for the handles of both.
     let small: Executor<2, 4> = Executor::new();
     let large: Executor<1, 2, 256> = Executor::new();
     let threads = StdThreads::new();
@@ -15,7 +14,7 @@ fn main() {
     small
         .run(&threads, |small| {
             large.run(&threads, |large| {
-                // Each task waits for the one after it, so that they end in the reverse order.
+                // Each task waits for the one after it, so they end in the reverse order.
                 let (end_first, first_may_end) = mpsc::channel();
                 let (end_second, second_may_end) = mpsc::channel();
                 let handles = [
@@ -44,13 +43,13 @@ fn main() {
                 }
                 assert_eq!(order, ["third", "second", "first"]);
 
-                // A timeout counts from the call and gives the unfinished handles back.
+                // The timeout counts from the call. It returns the unfinished handles.
                 let (never, gate) = mpsc::channel::<()>();
                 let stuck = small.submit(move || gate.recv().is_ok()).expect("a slot");
                 let timeout = as_completed_timeout([stuck], Duration::from_millis(20))
                     .next()
                     .expect("an item");
-                let timeout = timeout.expect_err("nobody opens the gate");
+                let timeout = timeout.expect_err("the gate stays closed");
                 println!("{timeout}");
                 assert_eq!((timeout.unfinished(), timeout.total()), (1, 1));
                 drop(never);

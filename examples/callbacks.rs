@@ -1,4 +1,4 @@
-//! Be called when a task has ended: `cargo run --example callbacks`.
+//! Adds callbacks, which run when a task has ended: `cargo run --example callbacks`.
 
 use std::sync::mpsc;
 
@@ -10,14 +10,13 @@ fn main() {
 
     executor
         .run(&StdThreads::new(), |pool| {
-            // The task waits at the gate, so that the callbacks are there before it ends.
+            // The task waits at the gate, so it ends after the callbacks are added.
             let (open, gate) = mpsc::channel::<()>();
             let task = pool
                 .submit(move || gate.recv().map_or(0, |()| 20 + 1))
                 .expect("a slot");
 
-            // Called in the order of adding, in the thread that completes the task, with a look at
-            // the value.
+            // The completer calls them in the order of adding, and lends them the value.
             for name in ["first", "second"] {
                 let log = log.clone();
                 task.add_done_callback(move |outcome| {
@@ -28,13 +27,13 @@ fn main() {
             }
             open.send(()).expect("the task waits");
 
-            // The value can be taken when the callbacks have run.
+            // The waiter takes the value after the callbacks have run.
             assert_eq!(task.error().map(ToString::to_string), None);
             let seen: Vec<String> = lines.try_iter().collect();
             println!("{}", seen.join(", "));
             assert_eq!(seen, ["first: 21", "second: 21"]);
 
-            // On a task that is done: at once, in the adding thread.
+            // The task is done, so the adding thread runs the callback at once.
             let adder = std::thread::current().id();
             let added = log.clone();
             task.add_done_callback(move |_| {

@@ -1,9 +1,9 @@
-//! BLAKE3 digests of files and folders, several files at a time: `cargo run --release --example
-//! digest -- PATH…`.
+//! Prints BLAKE3 digests of files and folders, several files at a time:
+//! `cargo run --release --example digest -- PATH…`.
 //!
-//! The number of files may be far larger than the executor's queue: `map` walks through the folders
-//! only as far ahead as there is room, and the workers read the files in chunks. Memory stays what
-//! it is, however much there is to read.
+//! There may be far more files than slots. `map` walks through the folders only as far ahead as it
+//! has room, and the workers read the files in chunks. So the memory stays the same, however much
+//! there is to read.
 
 use core::fmt;
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,9 +20,9 @@ use slotted::{Executor, StdThreads, TaskError};
 use walkdir::{DirEntry, WalkDir};
 
 const WORKERS: usize = 4;
-/// How many files are on their way at a time: being read, waiting for it, or waiting to be printed.
+/// How many files are in flight: pending, being read, or waiting for the printer.
 const QUEUE: usize = 64;
-/// A [`Report`] with its path and some room for the bookkeeping of `map`.
+/// Room for a [`Report`] with its path, and for the bookkeeping of `map`.
 const SLOT_BYTES: usize = 128;
 /// How much of a file is in memory at a time, on a worker's stack.
 const CHUNK_BYTES: usize = 64 * 1024;
@@ -50,10 +50,11 @@ Options:
 Columns: bytes, newlines (as `wc -l` counts them), digest (as `b3sum` prints it), path.
 Control characters in a path are printed as \\xNN, all else as it is, UTF-8 or not.
 
-Exit status: 0 if all went well, 1 if something could not be read or written, 2 for a wrong argument.
+Exit status: 0 if all went well, 1 if a file could not be read or the output not written,
+2 for a wrong argument.
 ";
 
-/// What the command line asks for.
+/// A request on the command line.
 enum Request {
     Show(&'static str),
     Digest { paths: Vec<PathBuf>, order: Order },
@@ -65,7 +66,7 @@ enum Order {
     Completion,
 }
 
-/// What is known of a file that was read.
+/// The facts of a file.
 struct Report {
     path: PathBuf,
     bytes: u64,
@@ -73,7 +74,7 @@ struct Report {
     hash: blake3::Hash,
 }
 
-/// What could not be read, and why.
+/// An unreadable path, and the reason.
 struct Unreadable {
     path: PathBuf,
     reason: io::Error,
@@ -109,7 +110,7 @@ fn main() -> ExitCode {
     };
     match written {
         Ok(status) => status,
-        // Whoever read has read enough, as `head` does.
+        // The reader of the output has read enough, as `head` does.
         Err(error) if error.kind() == ErrorKind::BrokenPipe => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format_args!("cannot write: {error}"));
@@ -135,7 +136,7 @@ fn parse(mut parser: Parser) -> Result<Request, lexopt::Error> {
     Ok(Request::Digest { paths, order })
 }
 
-/// The files named and those in the folders named, by and by, and what is in the way.
+/// Yields the named files and those in the named folders, and an error for each unreadable path.
 fn files(paths: Vec<PathBuf>) -> impl Iterator<Item = Result<PathBuf, Unreadable>> {
     paths.into_iter().flat_map(|root| {
         let named = root.clone();
@@ -155,8 +156,8 @@ fn files(paths: Vec<PathBuf>) -> impl Iterator<Item = Result<PathBuf, Unreadable
     })
 }
 
-/// The entry's path, if it is to be read. What is not a folder is read when it was named; in a
-/// folder only files are: opening a pipe there would wait for its other end.
+/// The entry's path, if it is a file to read. A named pipe or device counts too, but in a folder
+/// only files do: to open a pipe there would block.
 fn file(entry: DirEntry) -> Result<Option<PathBuf>, Unreadable> {
     let (kind, named) = (entry.file_type(), entry.depth() == 0);
     let path = entry.into_path();
@@ -171,7 +172,7 @@ fn file(entry: DirEntry) -> Result<Option<PathBuf>, Unreadable> {
     Ok((kind.is_file() || named && !kind.is_dir()).then_some(path))
 }
 
-/// The task. Reads the file chunk by chunk.
+/// The task: reads the file chunk by chunk.
 fn digest(path: PathBuf) -> Result<Report, Unreadable> {
     let read = |path: &Path| {
         let mut file = File::open(path)?;
@@ -211,7 +212,8 @@ fn print_digests(
 ) -> io::Result<ExitCode> {
     let started = Instant::now();
     let total = thread::scope(|threads| {
-        // Dropped when this closure ends, however it ends: that ends the wait of the progress line.
+        // The end of this closure drops the promise, even in a panic, and so ends the wait of the
+        // progress line.
         let (_busy, mut idle) = POOL.promise::<()>().expect("no slot is taken yet");
         if io::stderr().is_terminal() {
             threads.spawn(move || {
@@ -252,7 +254,7 @@ fn print_each(
 ) -> io::Result<Total> {
     let mut total = Total::default();
     for result in results {
-        // Locked, so that the progress line is not drawn into it.
+        // The lock keeps the progress line out of the output.
         let mut out = io::stdout().lock();
         clear_progress();
         match result {
@@ -299,7 +301,7 @@ fn print_total(total: &Total) -> io::Result<()> {
     writeln!(out)
 }
 
-/// The path's bytes, fit for a line of its own.
+/// The path's bytes, in a form that fits on one line.
 fn printable(path: &Path) -> Vec<u8> {
     let mut bytes = Vec::new();
     for &byte in path.as_os_str().as_encoded_bytes() {
@@ -317,9 +319,9 @@ fn draw_progress(elapsed: Duration) {
         BYTES_READ.load(Ordering::Relaxed),
     );
     let rate = Amount((bytes as f64 / elapsed.as_secs_f64()) as u64);
-    // Locked, so that it is not drawn into a line.
+    // The lock keeps the progress line out of the output.
     let _out = io::stdout().lock();
-    // Without a progress line the work goes on.
+    // The work goes on without a progress line.
     let _ = write!(
         io::stderr(),
         "\r\x1b[K{files} files, {}, {rate}/s",
@@ -335,11 +337,11 @@ fn clear_progress() {
 }
 
 fn complain(what: &dyn fmt::Display) {
-    // There is no other place to complain that this one is closed.
+    // There is no other place to report that this one is closed.
     let _ = writeln!(io::stderr(), "digest: {what}");
 }
 
-/// A number of bytes for people.
+/// A number of bytes, in units for humans.
 struct Amount(u64);
 
 impl fmt::Display for Amount {

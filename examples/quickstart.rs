@@ -1,8 +1,9 @@
-//! Submit closures to a `static` executor and take their results: `cargo run --example quickstart`.
+//! Submits closures to a `static` executor and takes their results:
+//! `cargo run --example quickstart`.
 
 use slotted::{Executor, Pending, Refusal, StdThreads};
 
-/// Two workers, and room for eight tasks. All of its memory is in `.bss`.
+/// Two workers and eight slots. All of its memory is in `.bss`.
 static POOL: Executor<2, 8> = Executor::new();
 
 fn main() {
@@ -11,14 +12,14 @@ fn main() {
     POOL.start(&StdThreads::new().prefix("crunch"))
         .expect("two threads");
 
-    // A task that captures what it needs; the handle is Python's `Future`.
+    // A task captures what it needs. The handle is Python's `Future`.
     let base = 6;
     let product = POOL.submit(move || base * 7).expect("a slot is free");
     let product = product.result().expect("it does not panic");
     println!("6 * 7 = {product}");
     assert_eq!(product, 42);
 
-    // Room for eight means room for eight: the ninth is refused, and handed back unrun.
+    // Eight slots hold eight tasks. The executor refuses the ninth and returns its closure.
     let mut handles: Vec<_> = (1..=8_u64)
         .map(|n| POOL.submit(move || n * n).expect("a slot is free"))
         .collect();
@@ -26,7 +27,7 @@ fn main() {
     println!("the ninth task: {refused}");
     assert_eq!(refused.reason(), Refusal::Full);
 
-    // A slot is free again once its task has ended and its handle is gone.
+    // A slot is free again after its task has ended and its handle is gone.
     let mut sum = handles.swap_remove(0).result().expect("1 * 1");
     handles.push(
         POOL.submit(refused.into_inner())
@@ -38,7 +39,7 @@ fn main() {
     println!("1 * 1 + … + 9 * 9 = {sum}");
     assert_eq!(sum, 285);
 
-    // A panic is contained in its task.
+    // A panic stays in its task.
     let error = POOL
         .submit(|| panic!("no such file"))
         .expect("a slot is free")

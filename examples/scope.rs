@@ -1,4 +1,4 @@
-//! Tasks that borrow from the caller's stack: `cargo run --example scope`.
+//! Submits tasks that borrow from the caller's stack: `cargo run --example scope`.
 
 use slotted::{Executor, StdThreads};
 
@@ -9,7 +9,7 @@ fn main() {
 
     executor
         .run(&StdThreads::new(), |pool| {
-            // Both halves of the text are borrowed, not cloned.
+            // Both tasks borrow their half of the text, without a clone.
             let (left, right) = text.split_at(text.len() / 2);
             let vowels = |text: &str| {
                 text.chars()
@@ -24,8 +24,8 @@ fn main() {
             println!("{total} vowels in {text:?}");
             assert_eq!(total, 11);
 
-            // A slice, in place, 64 elements a task. The scope returns when the last task has
-            // ended.
+            // Changes a slice in place, with 64 elements per task. The scope returns after the last
+            // task has ended.
             pool.scope(|s| {
                 s.for_each_chunk(&mut samples, 64, |chunk| {
                     for sample in chunk {

@@ -1,4 +1,4 @@
-//! Stop gracefully, stop at once, start again: `cargo run --example shutdown`.
+//! Shuts down gracefully, shuts down at once, and starts again: `cargo run --example shutdown`.
 
 use core::time::Duration;
 use std::sync::mpsc;
@@ -10,7 +10,7 @@ static POOL: Executor<1, 8> = Executor::new();
 fn main() {
     let threads = StdThreads::new();
 
-    // Graceful: what was accepted is run, what comes later is refused.
+    // Graceful: the workers run the accepted tasks, and the executor refuses later ones.
     POOL.start(&threads).expect("one thread");
     let accepted: Vec<_> = (0..4)
         .map(|n| POOL.submit(move || n).expect("a slot"))
@@ -27,8 +27,8 @@ fn main() {
     println!("graceful: every accepted task ran, their sum is {sum}");
     assert_eq!(sum, 6);
 
-    // The same `static` starts again. At once: what has not started is cancelled, what runs is
-    // waited for.
+    // The same `static` starts again. At once: the executor cancels the pending tasks and waits for
+    // the running ones.
     POOL.start(&threads).expect("one thread");
     let (started, has_started) = mpsc::channel();
     let (open, gate) = mpsc::channel::<()>();

@@ -1,5 +1,5 @@
-//! What an executor costs in memory, on the machine this is compiled for: `cargo run --example
-//! sizes`.
+//! Prints what an executor costs in memory, on the machine of the build:
+//! `cargo run --example sizes`.
 
 use core::mem::size_of;
 
@@ -10,7 +10,7 @@ fn row<const W: usize, const Q: usize, const B: usize, H: Park>(host: &str) {
     println!("{W:>7} {Q:>6} {B:>10} {host:>11} {bytes:>8}");
 }
 
-/// What one slot more adds, of as many as make whole lines of a cache.
+/// The bytes of one more slot, averaged over enough slots to fill whole cache lines.
 fn slot<const B: usize, H: Park>(host: &str) -> usize {
     let bytes = (size_of::<Executor<0, 129, B, H>>() - size_of::<Executor<0, 1, B, H>>()) / 128;
     println!(
@@ -20,7 +20,7 @@ fn slot<const B: usize, H: Park>(host: &str) -> usize {
     bytes
 }
 
-/// What one worker more adds, of so many again.
+/// The bytes of one more worker, averaged in the same way.
 fn worker<H: Park>(host: &str) {
     let bytes = (size_of::<Executor<17, 1, 64, H>>() - size_of::<Executor<1, 1, 64, H>>()) / 16;
     println!("a worker, {host}: {bytes} bytes (and the stack that the host gives it)");
@@ -44,7 +44,7 @@ fn main() {
         size_of::<JoinHandle<'_, [u8; 1000]>>()
     );
 
-    // The slots are all that grows with QUEUE.
+    // Only the slots grow with QUEUE.
     let (one, many) = (
         size_of::<Executor<0, 1, 64, SpinHost>>(),
         size_of::<Executor<0, 1025, 64, SpinHost>>(),

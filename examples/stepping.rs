@@ -1,7 +1,7 @@
-//! Decide in a test what runs when: `cargo run --example stepping`.
+//! Decides in a test which task runs when: `cargo run --example stepping`.
 //!
-//! With `WORKERS = 0` nothing runs until somebody says so, and then in the order of submission. The
-//! code under test only sees an executor; that nobody else runs its tasks makes every interleaving
+//! With `WORKERS = 0` tasks run only when the test calls for it, in the order of submission. The
+//! code under test sees only an executor. No other thread runs its tasks, so every interleaving is
 //! a plain sequence of calls.
 
 use core::cell::RefCell;
@@ -11,7 +11,7 @@ use slotted::{Executor, TaskState};
 
 static SAVED: AtomicUsize = AtomicUsize::new(0);
 
-/// The code under test: saves at most once at a time.
+/// The code under test. It never saves twice at the same time.
 #[derive(Default)]
 struct Autosave<'e> {
     pending: RefCell<Option<slotted::JoinHandle<'e, ()>>>,
@@ -33,7 +33,7 @@ fn main() {
     let executor: Executor<0, 4> = Executor::new();
     let autosave = Autosave::default();
 
-    // Two changes before the save could run: one save.
+    // Two changes before the save runs need one save.
     autosave.text_changed(&executor);
     autosave.text_changed(&executor);
     assert_eq!(executor.stats().queued, 1);
@@ -45,7 +45,7 @@ fn main() {
     );
     assert_eq!(SAVED.load(Ordering::Relaxed), 1);
 
-    // A change after the save ended: another save.
+    // A change after the end of the save needs another save.
     autosave.text_changed(&executor);
     assert_eq!(executor.run_until_idle(), 1);
     println!(
@@ -54,7 +54,7 @@ fn main() {
     );
     assert_eq!(SAVED.load(Ordering::Relaxed), 2);
 
-    // A cancel that comes before the start, for certain.
+    // The cancel surely comes before the start.
     let task = executor
         .submit(|| unreachable!("it never starts"))
         .expect("a slot is free");

@@ -1,11 +1,11 @@
-//! The counts to compare with, in a file that is checked in.
+//! The counts that a file in the repository keeps, for comparison.
 
 use core::fmt;
 use std::error::Error;
 use std::fs;
 use std::path::PathBuf;
 
-/// The compiler in the first line, then `name count`.
+/// The file: the compiler in the first line, then lines of `name count`.
 pub struct Figures {
     pub compiler: String,
     pub counts: Vec<(String, f64)>,

@@ -1,10 +1,10 @@
-//! How many instructions the operations of an executor take, counted by Valgrind: `cargo bench
-//! --bench instructions`, with `-- --bless` to keep what was counted.
+//! Counts the instructions of an executor's operations with Valgrind:
+//! `cargo bench --bench instructions`. With `-- --bless` it keeps the new counts.
 //!
-//! Counts hardly depend on the machine and not at all on what else it does, so a change of a few
-//! percent shows. Each operation is counted twice, in two processes that do it a different number
-//! of times: the difference is what it takes, without whatever surrounds it. The figures in
-//! `figures.txt` belong to one version of the compiler; with another one they are not compared.
+//! Counts hardly depend on the machine, and other programs do not change them. So a change of a few
+//! percent shows. Each operation is counted in two processes that repeat it a different number of
+//! times. The difference is the cost of the operation alone. The figures in `figures.txt` belong to
+//! one version of the compiler. With another version nothing is compared.
 
 mod figures;
 mod operation;
@@ -16,16 +16,16 @@ use std::process::{Command, ExitCode};
 use figures::Figures;
 use operation::OPERATIONS;
 
-/// Part of the expected count by which a count may differ.
+/// The share of the expected count by which a count may differ.
 const TOLERANCE: f64 = 0.03;
 
-/// How often an operation is done in the two processes.
+/// How often each of the two processes does the operation.
 const FEW: usize = 100;
 const MANY: usize = 1100;
 
 fn main() -> ExitCode {
     let mut arguments: Vec<String> = env::args().skip(1).collect();
-    // What Cargo adds for every benchmark.
+    // Cargo adds this to the arguments of every benchmark.
     arguments.retain(|argument| argument != "--bench");
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match arguments[..] {
@@ -47,7 +47,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// One line for each operation: `ok`, `FAILED` or `skipped`.
+/// Prints one line for each operation: `ok`, `FAILED` or `skipped`.
 fn compare() -> Result<bool, Box<dyn Error>> {
     if let Some(reason) = impossible() {
         println!("skipped: instructions because {reason}");
@@ -102,7 +102,7 @@ fn bless() -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-/// Why nothing can be counted here.
+/// The reason why this machine cannot count, if there is one.
 fn impossible() -> Option<String> {
     if cfg!(not(all(target_arch = "x86_64", target_os = "linux"))) {
         return Some("the figures are those of Linux on x86-64".to_owned());
@@ -130,7 +130,7 @@ fn count(name: &str) -> Result<f64, Box<dyn Error>> {
     Ok((many as f64 - few as f64) / (MANY - FEW) as f64)
 }
 
-/// Instructions of a process that does the operation that many times.
+/// Instructions of a process that does the operation `times` times.
 fn instructions(name: &str, times: usize) -> Result<u64, Box<dyn Error>> {
     let output = Command::new("valgrind")
         .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
@@ -142,7 +142,7 @@ fn instructions(name: &str, times: usize) -> Result<u64, Box<dyn Error>> {
         let printed = String::from_utf8_lossy(&output.stdout);
         return Err(format!("{name} under valgrind: {}\n{printed}{said}", output.status).into());
     }
-    // ==PID== Collected : 1234
+    // Valgrind prints: ==PID== Collected : 1234
     let collected = said.lines().find_map(|line| line.split_once("Collected :"));
     Ok(collected
         .ok_or("valgrind did not say how many instructions it saw")?

@@ -1,5 +1,5 @@
-//! What is counted. Everything but the last loop of each function is the same for every number of
-//! times.
+//! The counted operations. Everything but the last loop of each function is the same for every
+//! number of times.
 
 use core::future::poll_fn;
 use core::hint::black_box;
@@ -12,10 +12,10 @@ use slotted::{Executor, JoinHandle, as_completed};
 
 use crate::MANY;
 
-/// Driven by the caller: no thread, no chance.
+/// The caller drives it. Without threads, every count is the same from run to run.
 static EXECUTOR: Executor<0, 2048> = Executor::new();
 
-/// A name, and what does it so many times.
+/// A name, and the function that repeats the operation so often.
 type Operation = (&'static str, fn(usize));
 
 pub const OPERATIONS: &[Operation] = &[
@@ -31,7 +31,7 @@ pub const OPERATIONS: &[Operation] = &[
     ("unordered", unordered),
 ];
 
-/// Does the operation of that name that many times.
+/// Does the named operation `times` times. Returns false if there is no such operation.
 pub fn run(name: &str, times: usize) -> Result<bool, Box<dyn Error>> {
     assert!(times <= MANY);
     let (_, operation) = OPERATIONS
@@ -52,13 +52,13 @@ fn handles() -> Vec<JoinHandle<'static, u64>> {
     (0..MANY as u64).map(handle).collect()
 }
 
-/// Nobody looks at the handle.
+/// The submitter drops its interest in the handle.
 fn submit(times: usize) {
     (0..times as u64).for_each(|number| forget(handle(number)));
     assert_eq!(EXECUTOR.stats().slots_in_use, times);
 }
 
-/// A worker's part: takes a task, runs it, completes it.
+/// The worker's part: takes a task, runs it, completes it.
 fn run_one(times: usize) {
     let handles = handles();
     (0..times).for_each(|_| assert!(EXECUTOR.run_one()));
@@ -66,7 +66,7 @@ fn run_one(times: usize) {
     forget(handles);
 }
 
-/// Of a task that has ended: takes the value, frees the slot.
+/// Takes the value of an ended task and frees the slot.
 fn result(times: usize) {
     let mut handles = handles();
     EXECUTOR.run_until_idle();
@@ -78,7 +78,7 @@ fn result(times: usize) {
     forget(handles);
 }
 
-/// Of a task that has not started: drops the closure; the handle stays.
+/// Cancels a pending task: drops the closure; the handle stays.
 fn cancel(times: usize) {
     let handles = handles();
     handles[..times]
@@ -87,14 +87,14 @@ fn cancel(times: usize) {
     forget(handles);
 }
 
-/// The whole way, by the caller alone.
+/// The whole way, in the caller alone.
 fn inline(times: usize) {
     for number in 0..times as u64 {
         assert_eq!(handle(number).result_inline().expect("a value"), number + 1);
     }
 }
 
-/// Async tasks that rest, and their wakers.
+/// Suspended async tasks, and their wakers.
 fn resting() -> Vec<Waker> {
     let wakers = Arc::new(Mutex::new(Vec::with_capacity(MANY)));
     for _ in 0..MANY {
@@ -118,7 +118,7 @@ fn resting() -> Vec<Waker> {
         .expect("no panic")
 }
 
-/// From a waker's call to the queue.
+/// From a waker's call to the ready queue.
 fn wake(times: usize) {
     let wakers = resting();
     wakers[..times].iter().for_each(Waker::wake_by_ref);
@@ -126,7 +126,7 @@ fn wake(times: usize) {
     forget(wakers);
 }
 
-/// From the queue to the future and back to rest.
+/// From the ready queue to the future and back to suspension.
 fn poll(times: usize) {
     let wakers = resting();
     wakers.iter().for_each(Waker::wake_by_ref);
@@ -135,7 +135,7 @@ fn poll(times: usize) {
     forget(wakers);
 }
 
-/// From submit to value by `as_completed`, so many handles at once.
+/// From submit to value through `as_completed`, with `times` handles at once.
 fn completed(times: usize) {
     let handles: Vec<_> = (0..times as u64).map(handle).collect();
     let sum: u64 = as_completed(handles)
@@ -144,7 +144,7 @@ fn completed(times: usize) {
     assert_eq!(sum, (1..=times as u64).sum());
 }
 
-/// An item of `map`, with so many in flight.
+/// An item of `map`, with a fixed number of items in flight.
 fn map(times: usize) {
     let results = EXECUTOR.map(1..=times as u64, black_box);
     assert_eq!(

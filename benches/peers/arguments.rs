@@ -9,17 +9,19 @@ use crate::peer::PEERS;
 use crate::workload::{WORKLOADS, Workload};
 
 pub const HELP: &str = "\
-Runs slotted and its peers side by side and prints medians (smallest–largest) and ratios to the best.
+Runs slotted and its peers side by side.
+Prints medians (smallest–largest) and ratios to the best.
 
 cargo bench --bench peers -- [OPTIONS]
 
-  --only W1,W2        these workloads (all: W1 W1i W2 W3 W4 W5 W6 W7 W8 W9 W10 W11; W12: W1 to W10 in both worlds of slotted)
-  --peers a,b         peers whose names begin so (`slotted` is all of slotted's own)
+  --only W1,W2        these workloads (all: W1 W1i W2 W3 W4 W5 W6 W7 W8 W9 W10 W11;
+                      W12: W1 to W10 in both worlds of slotted)
+  --peers a,b         peers by the beginning of their names (`slotted`: every row of slotted)
   --rounds N          samples of each peer (5)
-  --quick             short samples, two rounds, one world: a test of the suite rather than of the peers
+  --quick             short samples, two rounds, one world: a test of the suite only
   --json FILE         writes every sample
   --charts FOLDER     writes a chart for each workload, as SVG
-  --executable FILE   this program built with `--cfg slotted_critical_section`, instead of building it
+  --executable FILE   a build of this program with `--cfg slotted_critical_section`, to reuse
   --list              the names of the peers
 ";
 
@@ -31,7 +33,7 @@ pub enum Effort {
 }
 
 impl Effort {
-    /// `full`, or a tenth of it.
+    /// `full`, or a tenth of it for `Quick`.
     pub fn of(self, full: usize) -> usize {
         match self {
             Self::Full => full,
@@ -49,9 +51,9 @@ pub enum Task {
 pub struct Arguments {
     pub task: Task,
     pub workloads: Vec<Workload>,
-    /// Beginnings of names. Empty: all.
+    /// Prefixes of names. Empty means all peers.
     pub peers: Vec<String>,
-    /// Whether slotted is also measured in the world of boards.
+    /// True if slotted is measured in the world of boards too.
     pub both_worlds: bool,
     pub rounds: usize,
     pub effort: Effort,
@@ -79,7 +81,7 @@ impl Arguments {
                 Long("sample") => {
                     sample = Some((parser.value()?.string()?, parser.value()?.string()?))
                 }
-                // What Cargo adds for every benchmark.
+                // Cargo adds this to the arguments of every benchmark.
                 Long("bench") => {}
                 Short('h') | Long("help") => task = Task::Help,
                 Long("list") => {
@@ -134,7 +136,7 @@ fn chosen(only: &[String]) -> Result<Vec<Workload>, String> {
     {
         return Err(format!("there is no workload `{stranger}`"));
     }
-    // W12 alone stands for the workloads that it repeats.
+    // `W12` without others selects every workload that both worlds run.
     let alone = only.iter().all(|name| name == "W12");
     Ok(WORKLOADS
         .into_iter()

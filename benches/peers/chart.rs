@@ -1,5 +1,6 @@
-//! A chart for each workload, for the documentation: a pale bar up to the median, and a strip from
-//! the smallest to the largest sample. The scale is logarithmic: where a bar begins means nothing.
+//! Draws a chart for each workload, for the documentation. A pale bar reaches up to the median; a
+//! strip spans the smallest to the largest sample. The scale is logarithmic, so where a bar begins
+//! means nothing.
 
 use std::error::Error;
 use std::path::Path;
@@ -55,7 +56,7 @@ fn panel_of(
         .iter()
         .filter_map(|row| Some((row, row.spread(column)?)))
         .collect();
-    // What is not positive has no place on a logarithmic scale, and is written only.
+    // A logarithmic scale has no place for zero and negative figures. They appear as text only.
     let positive = || {
         rows.iter()
             .flat_map(|(_, spread)| [spread.smallest, spread.largest])

@@ -1,7 +1,7 @@
-//! This program again, with slotted in the world of boards: its locks are then critical sections,
-//! which on a desktop are one mutex for the process.
+//! Builds this program again, with slotted in the world of boards. Its locks are then critical
+//! sections, which on a desktop are one mutex for the process.
 //!
-//! The world is chosen at compile time, so it takes a second executable.
+//! The compiler chooses the world, so a second executable is needed.
 
 use std::env;
 use std::error::Error;
@@ -10,9 +10,9 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-/// Builds it, beside the folder of this one, and says where it is.
+/// Builds the second executable beside the folder of this one, and returns its path.
 pub fn build() -> Result<PathBuf, Box<dyn Error>> {
-    // TARGET/release/deps/peers-…
+    // The path is TARGET/release/deps/peers-…
     let executable = env::current_exe()?;
     let target = executable
         .ancestors()

@@ -1,8 +1,8 @@
-//! `slotted` and what else one would take, side by side: `cargo bench --bench peers -- --help`.
+//! Runs `slotted` and its peers side by side: `cargo bench --bench peers -- --help`.
 //!
-//! The program that is started decides and reports; each sample is taken by a process of its own
-//! (this executable again, with `--sample`), so that no peer's threads, memory or leftovers meet
-//! another's. Samples are interleaved: every peer once, then every peer again.
+//! The first process decides and reports. It takes each sample in a process of its own: this
+//! executable again, with `--sample`. So a peer never meets another peer's threads, memory or
+//! leftovers. Samples are interleaved: every peer once, then every peer again.
 
 mod arguments;
 mod chart;

@@ -1,18 +1,19 @@
-//! What a process takes from the heap and from the system.
+//! What a process takes from the heap and from the operating system.
 
 use core::alloc::{GlobalAlloc, Layout};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::alloc::System;
 use std::fs;
 
-/// The system's allocator, with a count while somebody wants one.
+/// The system's allocator. While a workload asks for it, it counts allocations.
 pub struct Counting;
 
 static COUNTS: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 
 fn count() {
-    // Only where allocations are the figure: a shared counter would slow the peers that allocate.
+    // Counts only where allocations are the figure: a shared counter would slow the peers that
+    // allocate.
     if COUNTS.load(Ordering::Relaxed) {
         ALLOCATIONS.fetch_add(1, Ordering::Relaxed);
     }
@@ -48,7 +49,7 @@ pub fn allocations_of(body: impl FnOnce()) -> usize {
     after - before
 }
 
-/// The most memory this process ever had, in KiB, where the system says so.
+/// The most memory this process ever had, in KiB, if the operating system tells.
 pub fn peak_kibibytes() -> Option<f64> {
     let status = fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -1,5 +1,4 @@
-//! The peers: what somebody with the same problem would take, each written as its users would write
-//! it.
+//! The peers: common solutions to the same problem, each written as its users would write it.
 
 mod async_executor;
 mod channel;
@@ -23,16 +22,16 @@ pub use slotted::SLOTTED;
 
 pub type Run = fn(Effort) -> Figures;
 
-/// What a peer has for a workload.
+/// How a peer runs a workload.
 #[derive(Clone, Copy)]
 pub enum Found {
     Here(Run),
-    /// A program of another language measures it, with its executor of this kind.
+    /// A Python script measures it, with its executor of this kind.
     Python(&'static str),
-    /// Its workers would wait for tasks that nobody is left to run: known from how it is made, not
-    /// tried.
+    /// The pool's workers would all wait for queued tasks. Known from the peer's design; the suite
+    /// does not try.
     Deadlock,
-    /// It has no such operation.
+    /// The peer has no such operation.
     Missing,
 }
 
@@ -41,7 +40,7 @@ pub struct Peer {
     pub find: fn(Workload) -> Found,
 }
 
-/// In the order of the tables.
+/// The peers, in the order of the tables.
 pub const PEERS: &[Peer] = &[
     Peer {
         name: SLOTTED,
@@ -145,7 +144,7 @@ pub fn peer(name: &str) -> Option<&'static Peer> {
     PEERS.iter().find(|peer| peer.name == name)
 }
 
-/// What every pool can do.
+/// The workloads that every pool can run.
 fn pool<P: Pool>(workload: Workload) -> Found {
     Found::Here(match workload {
         Workload::One => workload::one::<P>,

@@ -5,16 +5,16 @@ use std::sync::Arc;
 
 use crate::work::work;
 
-/// Threads of each peer's own. The submitter is another one.
+/// Threads that each peer has. The submitter is one more.
 pub const WORKERS: usize = 2;
 
-/// Takes closures and gives back their results.
+/// Takes closures and returns their results.
 pub trait Pool: Sized + Send + Sync + 'static {
     type Handle<T: Send + 'static>: Send;
 
     fn start() -> Self;
 
-    /// Runs the submitter: some peers want to know their callers.
+    /// Runs the submitter's code: some peers must know the threads that call them.
     fn enter<R>(&self, body: impl FnOnce() -> R) -> R {
         body()
     }
@@ -59,9 +59,9 @@ pub trait ForkJoin: Pool {
     fn fibonacci(&self, n: u64) -> u64;
 }
 
-/// Tasks that can be called off.
+/// Tasks that can be cancelled.
 pub trait Cancel: Pool {
-    /// Calls off a task that no worker has started.
+    /// Cancels a task that is still pending.
     fn cancel(&self, handle: Self::Handle<()>);
 }
 

@@ -1,7 +1,7 @@
-//! How far apart the processors are at this moment: the round trip of a cache line between two
+//! Measures how far apart the processors are now: the round trip of a cache line between two
 //! threads.
 //!
-//! Virtual machines move their processors, and other programs take them; a sample taken then says
+//! Virtual machines move their processors, and other programs take them. A sample taken then says
 //! little about a peer.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -13,13 +13,13 @@ use crate::work::{median, nanoseconds};
 
 const BATCHES: usize = 15;
 const TRIPS: usize = 64;
-/// Where somebody else has a processor there are fewer batches: a trip then takes as long as the
-/// system lets others run.
+/// Bounds a measurement while other programs have a processor. It then has fewer batches, since a
+/// trip takes as long as the scheduler runs the others.
 const BOUND: Duration = Duration::from_millis(10);
-/// No number of a trip.
+/// A value that is never the number of a trip.
 const END: usize = usize::MAX;
 
-/// Nanoseconds for there and back: the median of a few batches.
+/// Nanoseconds of a round trip: the median of a few batches.
 pub fn round_trip() -> f64 {
     let ball = AtomicUsize::new(0);
     thread::scope(|scope| {
@@ -29,7 +29,7 @@ pub fn round_trip() -> f64 {
                 last = wait_for(&ball, |number| {
                     number != last && (number == END || number % 2 == 1)
                 });
-                // Not after the end, which is to be seen by nobody.
+                // After `END` no thread reads the ball.
                 if last != END {
                     ball.store(last + 1, Ordering::Release);
                 }
@@ -43,7 +43,7 @@ pub fn round_trip() -> f64 {
                 ball.store(2 * trip + 1, Ordering::Release);
                 wait_for(&ball, |number| number == 2 * trip + 2);
                 trip += 1;
-                // The clock is not for every trip: reading it takes as long.
+                // Reads the clock every 16 trips only: a reading takes as long as a trip.
                 if trip % 16 == 0 && began.elapsed() > BOUND {
                     break;
                 }
@@ -63,7 +63,7 @@ fn wait_for(ball: &AtomicUsize, wanted: impl Fn(usize) -> bool) -> usize {
             return number;
         }
         looks += 1;
-        // Both threads on one processor: the other must be let in.
+        // If both threads share a processor, the other thread needs it now.
         if looks.is_multiple_of(4096) {
             thread::yield_now()
         } else {

@@ -1,11 +1,11 @@
-//! What a peer's threads take from the processors.
+//! The processor time that a peer's threads take.
 
 use core::time::Duration;
 use std::fs;
 use std::path::Path;
 
-/// Time on processors of all threads but the calling one, where the system tells. Threads that have
-/// ended are forgotten.
+/// Processor time of all threads but the calling one, if the operating system tells. Ended threads
+/// do not count.
 pub fn time_of_others() -> Option<Duration> {
     let own = time(Path::new("/proc/thread-self"))?;
     let threads = fs::read_dir("/proc/self/task").ok()?;

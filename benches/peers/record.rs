@@ -1,4 +1,4 @@
-//! Everything that was measured.
+//! The record of all samples.
 
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ pub enum Outcome {
     /// For each column, a figure for each round.
     Measured(Vec<Vec<f64>>),
     Deadlock,
-    /// At least one sample failed: why.
+    /// The reason, if at least one sample failed.
     Failed(String),
 }
 
@@ -23,11 +23,11 @@ pub enum Outcome {
 pub struct Sheet {
     pub workload: Workload,
     pub rows: Vec<Row>,
-    /// Of a cache line between two threads, in ns: beside each sample.
+    /// Round trips of a cache line between two threads, in ns, taken beside each sample.
     pub round_trips: Vec<f64>,
 }
 
-/// The middle, the smallest and the largest of a cell's samples.
+/// The median, the smallest and the largest of a cell's samples.
 #[derive(Clone, Copy)]
 pub struct Spread {
     pub median: f64,

@@ -1,4 +1,4 @@
-//! One sample, in a process of its own: measures and prints it as a line of JSON.
+//! Takes one sample, in a process of its own, and prints it as a line of JSON.
 
 use core::time::Duration;
 use std::error::Error;
@@ -12,13 +12,13 @@ use crate::peer::{Found, peer};
 use crate::probe::round_trip;
 use crate::workload::Workload;
 
-/// Longer than any sample takes. A peer that hangs must not take the suite with it.
+/// Longer than any sample takes. It keeps a hanging peer from hanging the suite.
 pub const BOUND: Duration = Duration::from_secs(60);
 
 /// The figures of a workload, in the order of its columns.
 pub type Figures = Vec<f64>;
 
-/// Measures `workload` with the peer of that name.
+/// Measures `workload` with the named peer.
 pub fn take(workload: &str, name: &str, effort: Effort) -> Result<(), Box<dyn Error>> {
     let workload = Workload::named(workload).ok_or("no such workload")?;
     let peer = peer(name).ok_or("no such peer")?;
@@ -37,6 +37,6 @@ pub fn take(workload: &str, name: &str, effort: Effort) -> Result<(), Box<dyn Er
         "{}",
         json!({ "figures": figures, "round_trips": [before, after] })
     );
-    // Pools that cannot be stopped, and their threads, end with the process.
+    // Some pools cannot be stopped. Their threads end with the process.
     process::exit(0);
 }

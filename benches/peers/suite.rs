@@ -1,4 +1,4 @@
-//! The whole: who is measured in what, round by round, and the report.
+//! The suite: chooses peers and workloads, takes samples round by round, and reports.
 
 use std::env;
 use std::error::Error;
@@ -17,16 +17,16 @@ use crate::record::{Outcome, Row, Sheet};
 use crate::table::table;
 use crate::workload::Workload;
 
-/// A row to be: a peer, and the program that measures it.
+/// A future row: a peer, and the program that measures it.
 struct Competitor {
     name: String,
     peer: &'static Peer,
     executable: PathBuf,
-    /// Only what both worlds of slotted are measured in.
+    /// True if it stands only in the tables that have both worlds of slotted.
     other_world: bool,
 }
 
-/// `Ok(true)`: every sample was taken, and every result was right.
+/// Runs the suite. Returns true if every sample was taken and every result was right.
 pub fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
     let mut competitors = competitors(arguments)?;
     if !present("python3") {
@@ -156,7 +156,7 @@ fn measure(workload: Workload, competitors: &[Competitor], arguments: &Arguments
     sheet
 }
 
-/// The figures of one sample, and the round trips beside it.
+/// The figures of one sample, and the round trips taken beside it.
 fn sample(
     workload: Workload,
     competitor: &Competitor,

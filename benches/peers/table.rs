@@ -12,7 +12,8 @@ pub fn table(sheet: &Sheet) -> String {
         let (median, smallest, largest) = (trip.median, trip.smallest, trip.largest);
         let _ = writeln!(
             text,
-            "cache line there and back beside the samples: {median:.0} ns ({smallest:.0}–{largest:.0})"
+            "cache line there and back beside the samples: \
+             {median:.0} ns ({smallest:.0}–{largest:.0})"
         );
     }
     let columns = sheet.workload.columns();
@@ -72,7 +73,7 @@ fn cell(sheet: &Sheet, row: &Row, column: usize) -> String {
         figure(spread.smallest),
         figure(spread.largest)
     );
-    // Beside a best of nothing, or a negative one, there are no ratios.
+    // If the best is zero or negative, there are no ratios.
     if ratio.is_finite() && ratio > 0.0 && best > 0.0 {
         format!("{range} {ratio:5.2}×")
     } else {
@@ -80,7 +81,7 @@ fn cell(sheet: &Sheet, row: &Row, column: usize) -> String {
     }
 }
 
-/// Three digits, or whole numbers.
+/// Prints three digits, or a whole number.
 fn figure(value: f64) -> String {
     if value.abs() < 10.0 {
         format!("{value:.2}")

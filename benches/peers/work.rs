@@ -1,4 +1,4 @@
-//! What tasks do, and how it is timed.
+//! What the tasks do, and how the suite times them.
 
 use core::hint::black_box;
 use std::time::{Duration, Instant};
@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 /// Rounds in [`work`].
 const STEPS: u32 = 85;
 
-/// About 170 ns that no compiler shortens: each step needs the one before.
+/// Takes about 170 ns. The compiler cannot shorten it, because each step needs the one before.
 #[inline(never)]
 pub fn work(seed: u64) -> u64 {
     chain(seed, STEPS)
 }
 
-/// `steps` rounds of about 2 ns. A multiplication alone would be folded: two by constants are one.
+/// `steps` rounds of about 2 ns. Each is more than a multiplication: the compiler would fold two
+/// multiplications by constants into one.
 #[inline]
 pub fn chain(seed: u64, steps: u32) -> u64 {
     let mut value = seed;
@@ -30,7 +31,7 @@ pub fn random(seed: u64) -> u64 {
     value ^ (value >> 31)
 }
 
-/// Lets time pass without giving the processor away.
+/// Spins for the duration of `pause`, without giving up the processor.
 pub fn spin(pause: Duration) {
     let began = Instant::now();
     while began.elapsed() < pause {
@@ -42,14 +43,14 @@ pub fn nanoseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e9
 }
 
-/// The value below which `share` of the samples lie. Sorts them.
+/// The value below which a `share` of the samples lies. Sorts them.
 pub fn quantile(samples: &mut [f64], share: f64) -> f64 {
     samples.sort_by(f64::total_cmp);
     let last = samples.len() - 1;
     samples[((samples.len() as f64 * share) as usize).min(last)]
 }
 
-/// The middle one, or halfway between the two in the middle. Sorts them.
+/// The middle sample, or the mean of the two in the middle. Sorts them.
 pub fn median(samples: &mut [f64]) -> f64 {
     samples.sort_by(f64::total_cmp);
     let half = samples.len() / 2;

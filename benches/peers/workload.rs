@@ -1,4 +1,4 @@
-//! What is measured: the workloads, their columns, and how each is done with any pool.
+//! The workloads, their columns, and how each runs on any pool.
 
 mod array;
 mod cancel;
@@ -107,7 +107,8 @@ impl Workload {
             Self::Stream => "one submitter keeps 64 or 1024 tasks outstanding",
             Self::SeveralStreams => "2 or 4 submitters keep 64 tasks outstanding each",
             Self::Completion => {
-                "1000 tasks of 0 to 5 µs, results in the order of completion: beyond half the time of a plain loop"
+                "1000 tasks of 0 to 5 µs, results in the order of completion: \
+                 beyond half the time of a plain loop"
             }
             Self::Array => "out[i] = f(in[i]): a million items, and 1024",
             Self::ForkJoin => "fork-join fib(22), sequential from 10 on: nested submit and wait",
@@ -155,7 +156,7 @@ impl Workload {
         }
     }
 
-    /// Whether slotted is measured here in the world of boards too (W12).
+    /// Returns true if the suite measures slotted in the world of boards too (W12).
     pub const fn is_in_both_worlds(self) -> bool {
         !matches!(self, Self::Scale)
     }

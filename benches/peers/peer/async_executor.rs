@@ -1,4 +1,4 @@
-//! `async-executor`, run by threads by hand, as its documentation has it.
+//! `async-executor`, on threads that run it by hand, as its documentation shows.
 
 use core::future::{Future, pending};
 use std::sync::Arc;

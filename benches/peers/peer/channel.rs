@@ -1,4 +1,4 @@
-//! A pool by hand: threads that receive boxed closures from one crossbeam channel.
+//! A hand-written pool: threads that receive boxed closures from one crossbeam channel.
 
 use std::thread;
 
@@ -30,7 +30,9 @@ where
     let (sender, results) = unbounded();
     for task in tasks {
         let sender = sender.clone();
-        execute(jobs, move || sender.send(task()).expect("somebody listens"));
+        execute(jobs, move || {
+            sender.send(task()).expect("the submitter listens")
+        });
     }
     drop(sender);
     results.into_iter().for_each(visit);
@@ -104,7 +106,7 @@ impl Pool for WithBounded {
 
 pub fn find_bounded(workload: Workload) -> Found {
     match workload {
-        // One channel for all results there, as in the other row.
+        // That workload uses one channel for all results, as the other row does.
         Workload::Completion => Found::Missing,
         other => pool::<WithBounded>(other),
     }

@@ -1,4 +1,4 @@
-//! `chili`: fork and join, and nothing else.
+//! `chili`: fork and join only.
 
 use core::num::NonZero;
 
@@ -11,7 +11,7 @@ use crate::sample::Figures;
 use crate::work::work;
 use crate::workload::{self, CUTOFF, Workload};
 
-/// The calling thread is counted.
+/// The count includes the calling thread.
 fn threads() -> ThreadPool {
     ThreadPool::with_config(Config {
         thread_count: NonZero::new(WORKERS + 1),

@@ -1,4 +1,4 @@
-//! A pool by hand: threads that take boxed closures from a locked queue.
+//! A hand-written pool: threads that take boxed closures from a locked queue.
 
 use std::collections::VecDeque;
 use std::sync::mpsc;
@@ -74,7 +74,7 @@ impl Pool for Threads {
         let (sender, results) = mpsc::channel();
         for task in tasks {
             let sender = sender.clone();
-            self.execute(move || sender.send(task()).expect("somebody listens"));
+            self.execute(move || sender.send(task()).expect("the submitter listens"));
         }
         drop(sender);
         results.into_iter().for_each(visit);

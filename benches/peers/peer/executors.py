@@ -1,4 +1,4 @@
-"""The workloads of the benchmark that Python's executors can take part in; prints one sample as a line of JSON."""
+"""Runs a workload of the benchmark on a Python executor and prints one sample as a line of JSON."""
 
 import json
 import multiprocessing
@@ -13,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_compl
 WORKERS = 2
 WORKLOAD, EFFORT, KIND = sys.argv[1:4]
 
-# As in the other language: nothing takes longer.
+# The bound of the suite: no sample takes longer.
 signal.alarm(60)
 
 
@@ -21,7 +21,7 @@ def of(full):
     return full if EFFORT == "full" else -(-full // 10)
 
 
-# Tasks have names: a process is sent no lambda.
+# Tasks need names: a process cannot receive a lambda.
 def increment(number):
     return number + 1
 
@@ -83,7 +83,8 @@ def completion(pool):
         spin(length)
     ideal = (time.perf_counter_ns() - began) / WORKERS
     began = time.perf_counter_ns()
-    total = sum(handle.result() for handle in as_completed([pool.submit(spin, length) for length in lengths]))
+    handles = [pool.submit(spin, length) for length in lengths]
+    total = sum(handle.result() for handle in as_completed(handles))
     elapsed = time.perf_counter_ns() - began
     assert total == sum(lengths)
     return (elapsed - ideal) / len(lengths)
@@ -112,7 +113,7 @@ def cancel(pool, batch):
 
 def executor():
     if KIND == "processes":
-        # What is given to `-c` can only be found by processes that begin as copies.
+        # Only a forked process finds functions that `-c` defines.
         return ProcessPoolExecutor(WORKERS, mp_context=multiprocessing.get_context("fork"))
     return ThreadPoolExecutor(WORKERS)
 
@@ -126,7 +127,9 @@ with executor() as pool:
     elif WORKLOAD == "W2":
         figures = [stream(pool, outstanding, of(10_000)) for outstanding in (64, 1024)]
     elif WORKLOAD == "W3":
-        figures = [several_streams(pool, submitters, of(10_000) // submitters) for submitters in (2, 4)]
+        figures = [
+            several_streams(pool, submitters, of(10_000) // submitters) for submitters in (2, 4)
+        ]
     elif WORKLOAD == "W4":
         figures = [statistics.median(completion(pool) for _ in range(of(10)))]
     elif WORKLOAD == "W9":

@@ -1,4 +1,4 @@
-//! `forte`: a thread that waits in it is one of its workers meanwhile.
+//! `forte`: a waiting thread is one of its workers meanwhile.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::workload::{self, CUTOFF, Workload};
 
 static POOL: ThreadPool = ThreadPool::new();
 
-/// What `spawn_future` returns: a task of `async-task`, which forte does not export.
+/// The type that `spawn_future` returns: a task of `async-task`, which forte does not export.
 type Task<T> = async_executor::Task<T>;
 
 struct Forte;
@@ -41,8 +41,8 @@ impl Pool for Forte {
         POOL.block_on(handle)
     }
 
-    /// The caller is a worker, and must not block in a channel: it looks into it when the scope has
-    /// ended.
+    /// The caller is a worker and must not block in a channel. It reads the channel after the scope
+    /// has ended.
     fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
     where
         F: FnOnce() -> u64 + Send + 'static,
@@ -51,7 +51,7 @@ impl Pool for Forte {
         POOL.scope(|scope| {
             for task in tasks {
                 let sender = sender.clone();
-                scope.spawn(move |_| sender.send(task()).expect("somebody listens"));
+                scope.spawn(move |_| sender.send(task()).expect("the submitter listens"));
             }
         });
         drop(sender);

@@ -6,13 +6,13 @@ use super::Found;
 use crate::arguments::Effort;
 use crate::workload::Workload;
 
-/// How the script knows them.
+/// The script's name for them.
 const THREADS: &str = "threads";
 const PROCESSES: &str = "processes";
 
 const SCRIPT: &str = include_str!("executors.py");
 
-/// What prints a sample, as this program does with `--sample`.
+/// The command that prints a sample, as this program does with `--sample`.
 pub fn measure(kind: &str, workload: Workload, effort: Effort) -> Command {
     let mut command = Command::new("python3");
     command.args([
@@ -36,7 +36,7 @@ pub fn find_threads(workload: Workload) -> Found {
     }
 }
 
-/// Not W9: what keeps the workers busy there, events of threads, does not reach processes.
+/// W9 is missing: a thread event keeps its workers busy, and processes cannot share it.
 pub fn find_processes(workload: Workload) -> Found {
     find(PROCESSES, workload)
 }

@@ -1,4 +1,4 @@
-//! `rayon`: `spawn` with a channel for the result, and what it is made for, `par_iter` and `join`.
+//! `rayon`: `spawn` with a channel for the result, and its own `par_iter` and `join`.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ where
     let (sender, results) = unbounded();
     for task in tasks {
         let sender = sender.clone();
-        threads.spawn(move || sender.send(task()).expect("somebody listens"));
+        threads.spawn(move || sender.send(task()).expect("the submitter listens"));
     }
     drop(sender);
     results.into_iter().for_each(visit);
@@ -131,7 +131,7 @@ impl Pool for WithChannel {
 
 pub fn find_channel(workload: Workload) -> Found {
     match workload {
-        // What it does there needs no channel: it stands in the other row.
+        // In these workloads rayon needs no channel; its other row has them.
         Workload::ForkJoin | Workload::Array | Workload::Completion => Found::Missing,
         other => pool::<WithChannel>(other),
     }

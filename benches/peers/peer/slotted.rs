@@ -15,10 +15,10 @@ use crate::sample::Figures;
 use crate::work::work;
 use crate::workload::{self, CUTOFF, Workload};
 
-/// Also the name of the rows of the world of boards, with more behind it.
+/// Also the first part of the row names for the world of boards.
 pub const SLOTTED: &str = "slotted";
 
-/// As many slots as the workloads have tasks outstanding.
+/// It has as many slots as the workloads keep tasks outstanding.
 static POOL: Executor<WORKERS, 1024> = Executor::new();
 
 /// A host, and its pool.
@@ -81,8 +81,8 @@ impl ForkJoin for Slotted {
     }
 }
 
-/// In a worker: one half is offered to the others, and run here if none has taken it by the time it
-/// is wanted.
+/// Runs in a worker. Offers one half to the other workers, and runs it here if it is still pending
+/// when this worker needs it.
 fn fork(n: u64) -> u64 {
     if n < CUTOFF {
         return workload::fibonacci(n);
@@ -115,11 +115,11 @@ pub fn find(workload: Workload) -> Found {
     }
 }
 
-/// Std threads, under another name, for a pool of their own; they may neither spin nor yield.
+/// Std threads under another name, for a pool of their own. The parameter lets them spin and yield.
 struct Other<const SPINS: bool>;
 
 type ParkAtOnce = Other<false>;
-/// Its workers have a processor each and leave the scheduler nothing to choose.
+/// Each worker has a processor of its own, so the scheduler has nothing to choose.
 type Pinned = Other<true>;
 
 impl<const SPINS: bool> Park for Other<SPINS> {
@@ -160,7 +160,7 @@ impl Hosted for ParkAtOnce {
 
 pub fn find_park_at_once(workload: Workload) -> Found {
     match workload {
-        // What waits for nothing is the same.
+        // A workload without waits is the same here.
         Workload::Array | Workload::Footprint | Workload::ForkJoin => Found::Missing,
         other => pool::<On<ParkAtOnce>>(other),
     }
@@ -170,8 +170,8 @@ impl Hosted for Pinned {
     fn pool() -> &'static Executor<WORKERS, 1024, 64, Self> {
         static POOL: Executor<WORKERS, 1024, 64, Pinned> =
             Executor::new().on_worker_start(|worker| {
-                // Where there are fewer processors, or pinning is refused, the scheduler decides as
-                // ever.
+                // With fewer processors, or without permission to pin, the scheduler decides as
+                // usual.
                 core_affinity::set_for_current(CoreId { id: worker });
                 Ok(())
             });
@@ -186,7 +186,7 @@ pub fn find_pinned(workload: Workload) -> Found {
     }
 }
 
-/// The caller runs what no worker has started.
+/// The waiter runs its task itself if the task is still pending.
 struct Inline(Slotted);
 
 impl Pool for Inline {
@@ -245,13 +245,13 @@ impl ForkJoin for Inline {
 pub fn find_inline(workload: Workload) -> Found {
     match workload {
         Workload::ForkJoin => Found::Here(workload::fork_join::<Inline>),
-        // Nobody waits for a result there, or the workers are what is measured.
+        // The first has no waiter; the second measures the workers themselves.
         Workload::Latency | Workload::Footprint => Found::Missing,
         other => pool::<Inline>(other),
     }
 }
 
-/// Room for the items of a chunk, and then for what became of each.
+/// Each slot holds the items of a chunk, and later their outcomes.
 static LARGE: Executor<WORKERS, 64, 4112> = Executor::new();
 
 /// `map`, many items in a task.
@@ -275,7 +275,7 @@ pub fn find_map(workload: Workload) -> Found {
     }
 }
 
-/// Borrowing tasks that fork in scopes of their own.
+/// Borrowing tasks that fork in their own scopes.
 struct Scoped(Slotted);
 
 impl Pool for Scoped {

@@ -1,4 +1,4 @@
-//! `threadpool`, with std's channels for the results, as its documentation has it.
+//! `threadpool`, with std's channels for the results, as its documentation shows.
 
 use std::sync::mpsc;
 
@@ -39,7 +39,7 @@ impl Pool for Threads {
         for task in tasks {
             let sender = sender.clone();
             self.0
-                .execute(move || sender.send(task()).expect("somebody listens"));
+                .execute(move || sender.send(task()).expect("the submitter listens"));
         }
         drop(sender);
         results.into_iter().for_each(visit);

@@ -1,4 +1,4 @@
-//! `tokio`: tasks of its runtime, and its threads for what blocks.
+//! `tokio`: tasks of its runtime, and its threads for blocking work.
 
 use core::future::Future;
 

@@ -10,7 +10,7 @@ use crate::work::{median, nanoseconds, work};
 
 const LARGE: usize = 1_000_000;
 const SMALL: usize = 1024;
-/// Enough chunks for workers of unequal speed.
+/// Enough chunks to balance workers of unequal speed.
 const LARGE_CHUNK: usize = LARGE / 64;
 const SMALL_CHUNK: usize = SMALL / 8;
 
@@ -23,7 +23,7 @@ pub fn array<P: Pool>(effort: Effort) -> Figures {
     })
 }
 
-/// As [`array`], with anything that fills an array.
+/// As [`array`], with any function that fills an array.
 pub fn array_with(effort: Effort, fill: impl Fn(&Arc<[u64]>, &mut [u64], usize)) -> Figures {
     let (speed_up, _) = measure(&fill, effort.of(LARGE), LARGE_CHUNK, 1);
     let (_, time) = measure(&fill, SMALL, SMALL_CHUNK, effort.of(200));

@@ -1,4 +1,4 @@
-//! W9: tasks that are called off.
+//! W9: tasks that the submitter cancels.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
@@ -9,8 +9,8 @@ use crate::pool::{Cancel, WORKERS};
 use crate::sample::Figures;
 use crate::work::{median, nanoseconds};
 
-/// Submitted and cancelled while the workers are kept busy; some peers keep cancelled tasks until a
-/// worker comes upon them.
+/// Tasks that the submitter submits and cancels while the workers are busy. Some peers keep a
+/// cancelled task until a worker takes it from the queue.
 const BATCH: usize = 500;
 
 pub fn cancel<P: Cancel>(effort: Effort) -> Figures {

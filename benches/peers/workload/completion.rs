@@ -1,4 +1,4 @@
-//! W4: results as they come.
+//! W4: results in the order of completion.
 
 use core::hint::black_box;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! W7: what tasks take from the heap.
+//! W7: the heap memory that tasks take.
 
 use crate::arguments::Effort;
 use crate::memory::{allocations_of, peak_kibibytes};
@@ -11,7 +11,7 @@ pub fn footprint<P: Pool>(effort: Effort) -> Figures {
     pool.enter(|| {
         let count = effort.of(20_000);
         keep(&pool, 64, count);
-        // One of them is the queue of handles.
+        // One allocation is the submitter's queue of handles.
         let allocations = allocations_of(|| keep(&pool, 64, count)) - 1;
         vec![
             allocations as f64 / count as f64,

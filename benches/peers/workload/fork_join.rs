@@ -9,7 +9,7 @@ use crate::sample::Figures;
 use crate::work::{median, nanoseconds};
 
 const NUMBER: u64 = 22;
-/// From here on it is a plain call.
+/// Below this number, a plain call does the work.
 pub const CUTOFF: u64 = 10;
 
 /// The plain call.
@@ -26,7 +26,7 @@ pub fn fork_join<P: ForkJoin>(effort: Effort) -> Figures {
     pool.enter(|| fork_join_with(effort, |n| pool.fibonacci(n)))
 }
 
-/// As [`fork_join`], with anything that forks.
+/// As [`fork_join`], with any function that forks.
 pub fn fork_join_with(effort: Effort, mut parallel: impl FnMut(u64) -> u64) -> Figures {
     let expected = fibonacci(NUMBER);
     let mut times = Vec::new();

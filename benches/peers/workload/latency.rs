@@ -1,4 +1,4 @@
-//! W8: how long tasks wait under a steady load, and what it takes to be ready for them.
+//! W8: how long tasks wait under a steady load, and what the workers' readiness costs.
 
 use core::time::Duration;
 use std::collections::VecDeque;
@@ -11,7 +11,7 @@ use crate::sample::Figures;
 use crate::work::{nanoseconds, quantile};
 
 const INTERVAL: Duration = Duration::from_micros(20);
-/// Results are taken this much later, so that the submitter does not wait for them.
+/// The submitter takes results this many tasks later, so it does not wait for them.
 const BEHIND: usize = 512;
 
 pub fn latency<P: Pool>(effort: Effort) -> Figures {

@@ -10,7 +10,7 @@ use crate::arguments::Effort;
 use crate::sample::Figures;
 use crate::work::nanoseconds;
 
-/// The row for `WORKERS`: a figure for each number of slots.
+/// Measures one row: a figure for each number of slots.
 pub fn scale<const WORKERS: usize>(effort: Effort) -> Figures {
     let count = effort.of(100_000);
     vec![

@@ -45,7 +45,8 @@ pub fn several_streams<P: Pool>(effort: Effort) -> Figures {
         .to_vec()
 }
 
-/// Submits `count` tasks, `outstanding` of them at a time, and checks the sum of their results.
+/// Submits `count` tasks and keeps `outstanding` of them unfinished. Checks the sum of their
+/// results.
 pub fn keep<P: Pool>(pool: &P, outstanding: usize, count: usize) {
     let mut handles = VecDeque::with_capacity(outstanding);
     let mut sum = 0;

@@ -1,4 +1,4 @@
-//! W10: how soon a woken future is polled.
+//! W10: how soon a worker polls a woken future.
 
 use core::future::poll_fn;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -16,14 +16,15 @@ use crate::sample::Figures;
 use crate::work::{median, spin};
 use crate::workload::one::PAUSE;
 
-/// Between the caller of a waker and the future.
+/// Connects the thread that calls the waker with the future.
 struct Bell {
     began: Instant,
     waker: AtomicWaker,
-    /// Nanoseconds after `began`; 0: not rung since the last answer.
+    /// When the caller rang, in nanoseconds after `began`. 0: it has not rung since the last
+    /// answer.
     rung: AtomicU64,
     answers: AtomicU64,
-    /// Of the last answer, in ns.
+    /// The delay of the last answer, in ns.
     delay: AtomicU64,
 }
 
@@ -42,7 +43,7 @@ pub fn wake<P: Polls>(effort: Effort) -> Figures {
     })
 }
 
-/// Pauses before each call of the waker, and measures until the poll.
+/// Pauses before each call of the waker and measures the time until the poll.
 fn delays<P: Polls>(pool: &P, count: u64, pause: Duration) -> Vec<f64> {
     let bell = Arc::new(Bell {
         began: Instant::now(),
@@ -61,7 +62,7 @@ fn delays<P: Polls>(pool: &P, count: u64, pause: Duration) -> Vec<f64> {
                 hears
                     .delay
                     .store(polled.saturating_sub(rung), Ordering::Relaxed);
-                // Release: with the delay.
+                // Release: publishes the delay.
                 let answers = hears.answers.fetch_add(1, Ordering::Release) + 1;
                 if answers == count {
                     Poll::Ready(answers)
@@ -79,7 +80,7 @@ fn delays<P: Polls>(pool: &P, count: u64, pause: Duration) -> Vec<f64> {
             let mut looks = 0_u32;
             while bell.answers.load(Ordering::Acquire) < number {
                 looks += 1;
-                // The worker may want this very processor.
+                // The worker may need this processor now.
                 if looks.is_multiple_of(4096) {
                     thread::yield_now()
                 } else {

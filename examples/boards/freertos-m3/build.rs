@@ -1,4 +1,4 @@
-//! Compiles the FreeRTOS kernel that comes with `freertos-next`.
+//! Compiles the FreeRTOS kernel from `freertos-next`.
 
 use freertos_build::prelude::*;
 
@@ -16,7 +16,7 @@ fn main() {
         .opt_level_str("s")
         // One for the application, one for the executor's host.
         .define("configTASK_NOTIFICATION_ARRAY_ENTRIES", "2")
-        // The count of ticks overflows soon after the start, instead of after 49 days.
+        // The count of ticks overflows soon after the start, not only after 49 days.
         .define("configINITIAL_TICK_COUNT", "(0xFFFFFFFFU - 250U)");
     kernel
         .compile()

@@ -10,18 +10,18 @@ use slotted::{Clock, JoinHandle, Promise, Spawn};
 
 use crate::{Board, Suite, Verdict, check};
 
-/// What the next interrupt is to do. Each is taken out of its cell first: nothing is woken or
-/// completed inside a critical section.
+/// The work of the next interrupt. The interrupt takes each item out of its cell first, so it wakes
+/// and completes outside critical sections.
 pub(crate) struct Armed<H: Clock> {
-    /// To keep.
+    /// The promise to keep.
     promise: Mutex<RefCell<Option<Promise<'static, usize, H>>>>,
-    /// To wake, after `woken_in` has been set.
+    /// The waker to call after setting `woken_in`.
     waker: Mutex<RefCell<Option<Waker>>>,
-    /// The level the waker was called in; 0 before.
+    /// The level that called the waker; 0 before.
     woken_in: AtomicUsize,
-    /// How many tasks to submit, one each time.
+    /// How many tasks to submit, one in each interrupt.
     tasks: AtomicUsize,
-    /// The handles of the tasks that were submitted.
+    /// The handle of the last submitted task.
     handle: Mutex<RefCell<Option<JoinHandle<'static, usize, H>>>>,
 }
 
@@ -38,16 +38,17 @@ impl<H: Clock> Armed<H> {
 }
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
-    /// Does what the running scenario wants an interrupt to do. The board calls it from a periodic
-    /// interrupt, one that is no worker.
+    /// Does an interrupt's part of the running scenario. The board calls it from a periodic
+    /// interrupt that is not a worker.
     pub fn interrupt(&'static self) {
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {
-            // Nobody else completes it.
+            // No other completer has this promise.
             let _ = promise.set_result(H::current_id());
         }
         if let Some(waker) = critical_section::with(|section| armed.waker.take(section)) {
-            armed.woken_in.store(H::current_id(), Ordering::Release); // before the poll that looks for it
+            // Release: the poll after the wake-up sees it.
+            armed.woken_in.store(H::current_id(), Ordering::Release);
             waker.wake();
         }
         let left = armed.tasks.load(Ordering::Relaxed);
@@ -56,7 +57,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             return;
         }
         if let Ok(handle) = self.executor.submit(move || left) {
-            armed.tasks.store(left - 1, Ordering::Relaxed); // only this interrupt reads it until the handle is there
+            // Relaxed: only this interrupt reads it until the handle is there.
+            armed.tasks.store(left - 1, Ordering::Relaxed);
             critical_section::with(|section| armed.handle.replace(section, Some(handle)));
         }
     }
@@ -82,7 +84,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         for _ in 0..10 {
             self.armed.woken_in.store(0, Ordering::Relaxed);
             let handle = self.executor.submit_future(poll_fn(|context| {
-                let woken_in = self.armed.woken_in.load(Ordering::Acquire); // the interrupt's store
+                // Acquire: pairs with the interrupt's store.
+                let woken_in = self.armed.woken_in.load(Ordering::Acquire);
                 if woken_in != 0 {
                     return Poll::Ready(woken_in);
                 }
@@ -103,7 +106,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     ) -> Verdict {
         const TASKS: usize = 10;
         self.open(board)?;
-        self.armed.tasks.store(TASKS, Ordering::Relaxed); // the interrupt sees it sooner or later
+        self.armed.tasks.store(TASKS, Ordering::Relaxed); // the interrupt sees it in time
         for expected in (1..=TASKS).rev() {
             let handle = loop {
                 if let Some(handle) =

@@ -1,8 +1,8 @@
-//! What `slotted` promises, exercised on a board: no `std`, any host with a clock.
+//! Exercises what `slotted` promises, on a board: no `std`, any host with a clock.
 //!
 //! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt,
-//! and [`Suite::run`] from its main thread. One line per scenario comes out, and the number of
-//! those that failed. A board with several cores runs a [`Race`] too.
+//! and [`Suite::run`] from its main thread. The suite prints one line per scenario and returns how
+//! many failed. A board with several cores runs a [`Race`] too.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -21,12 +21,12 @@ use slotted::{
 use self::interrupts::Armed;
 pub use self::race::Race;
 
-/// How many tasks the suite's executor holds.
+/// The number of slots of the suite's executor.
 pub const SLOTS: usize = 8;
-/// How large they may be.
+/// The size of its slots.
 pub const SLOT_BYTES: usize = 64;
 
-/// The executor that is tried, and what its board's interrupt does next.
+/// The executor under test, and the work of its board's next interrupt.
 pub struct Suite<const WORKERS: usize, H: Clock> {
     executor: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
     armed: Armed<H>,
@@ -37,7 +37,7 @@ struct Failure(&'static str);
 
 type Verdict = Result<(), Failure>;
 
-/// Ends the scenario if something is not so.
+/// Ends the scenario if the condition is false.
 macro_rules! check {
     ($claim:expr) => {
         if !$claim {
@@ -85,14 +85,14 @@ impl From<ShutdownError> for Failure {
     }
 }
 
-/// How the board lends its workers.
+/// The board's ways to run workers.
 struct Board<'b, S> {
     spawn: &'b S,
-    /// Has the worker that lives in the main thread's loop, if there is one, look for a task once.
+    /// Makes the worker of the main thread's loop, if there is one, look for a task once.
     turn: &'b dyn Fn() -> Ran,
 }
 
-/// A scenario: what it is called, and what it does.
+/// A scenario: its name and its function.
 type Scenario<const WORKERS: usize, H, S> = (
     &'static str,
     fn(&'static Suite<WORKERS, H>, &Board<'_, S>) -> Verdict,
@@ -108,14 +108,14 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         }
     }
 
-    /// Tries everything. `spawn` lends the workers; `turn` calls `run_one` of the one that lives in
-    /// the calling thread, and is `|| Ran::Left` if none does.
+    /// Runs all scenarios. `spawn` starts the workers. `turn` calls `run_one` of the worker that
+    /// lives in the calling thread; without one it is `|| Ran::Left`.
     ///
-    /// Says how many scenarios failed.
+    /// Returns how many scenarios failed.
     ///
     /// # Errors
     ///
-    /// If a line could not be written.
+    /// If a line cannot be written.
     pub fn run<S: Spawn<H>>(
         &'static self,
         spawn: &S,
@@ -163,7 +163,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                 Err(Failure(why)) => {
                     failed += 1;
                     writeln!(out, "FAILED {name}: {why}")?;
-                    // The next one is to begin with an executor that is at rest.
+                    // The next scenario must begin with an idle executor.
                     let _ = self.close(&board, Pending::Cancel);
                 }
             }
@@ -172,14 +172,15 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(failed)
     }
 
-    /// Starts the workers, that of the main thread included.
+    /// Starts the workers, including that of the main thread.
     fn open<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.executor.start(board.spawn)?;
         let _ = (board.turn)();
         Ok(())
     }
 
-    /// Shuts down. The main thread's own worker must have left before the others can be waited for.
+    /// Shuts down. The main thread's own worker leaves first; only then the main thread waits for
+    /// the others.
     fn close<S>(&self, board: &Board<'_, S>, pending: Pending) -> Verdict {
         self.executor.begin_shutdown(pending);
         while (board.turn)() != Ran::Left {

@@ -10,7 +10,7 @@ use crate::{Board, Failure, SLOTS, Suite, Verdict, check};
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     pub(crate) fn map<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.open(board)?;
-        // Endless input, results in its order.
+        // The input is endless. The results come in its order.
         for (number, square) in
             (0_u32..100).zip(self.executor.map(0_u32.., |number: u32| number * number))
         {
@@ -26,7 +26,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             sum += square?;
         }
         check!(sum == 328_350);
-        // Dropped unfinished: what has not started is cancelled, and no slot is kept.
+        // The iterator is dropped early. It cancels the pending tasks and keeps no slot.
         check!(matches!(
             self.executor.map(0_u32.., |number: u32| number).next(),
             Some(Ok(0))
@@ -46,7 +46,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         self.open(board)?;
         let (_open, cancelled) = self.executor.promise()?;
         check!(cancelled.cancel());
-        // The tasks may have ended by now, too.
+        // The tasks may have ended by now.
         let mut completed = as_completed([
             cancelled,
             self.executor.submit(|| 1)?,
@@ -60,7 +60,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         }
         check!(sum == 5);
 
-        // A promise that nobody keeps is left over.
+        // The promise stays open, so its handle is left over.
         let (promise, never) = self.executor.promise::<u32>()?;
         let mut completed = as_completed_timeout(
             [never, self.executor.submit(|| 8)?],
@@ -109,7 +109,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    /// Tasks that borrow from the stack of the thread that waits for them.
+    /// Tasks borrow from the stack of the thread that waits for them.
     pub(crate) fn scope<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.open(board)?;
         let mut numbers = [0_u32; 50];
@@ -138,7 +138,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    /// Tasks are submitted until each worker has run some; each task runs once.
+    /// Submits tasks until each worker has run some. Each task runs once.
     pub(crate) fn every_worker<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         /// More rounds than any schedule needs.
         const ROUNDS: usize = 10_000;
@@ -156,8 +156,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                     H::current_id()
                 })?);
             }
-            // The main thread's worker has one; the others have the rest while the main thread does
-            // something else.
+            // The main thread's worker runs one task. The others have the rest while the main
+            // thread is busy.
             let _ = (board.turn)();
             let pause = H::now() + 2;
             while H::now() < pause && self.executor.stats().queued > 0 {

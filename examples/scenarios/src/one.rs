@@ -1,4 +1,4 @@
-//! One task and its handle; starting and stopping.
+//! One task and its handle, start and shutdown.
 
 use core::future::pending;
 use core::time::Duration;
@@ -18,8 +18,8 @@ impl Drop for Dropped {
 }
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
-    /// The first scenario, because only an executor that was never shut down takes tasks before it
-    /// is started.
+    /// This is the first scenario, because an executor takes tasks before its start only if it was
+    /// never shut down.
     pub(crate) fn submit_and_result<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         let early = self.executor.submit(|| 6 * 7)?;
         self.open(board)?;
@@ -30,7 +30,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    /// Every slot holds a promise, so that nothing can end meanwhile.
+    /// Every slot holds a promise, so no task ends meanwhile.
     pub(crate) fn full<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.open(board)?;
         let mut promises = [const { None }; SLOTS];
@@ -50,7 +50,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    /// Without workers, so that nobody can have begun it.
+    /// Without workers, so the task stays pending.
     pub(crate) fn cancel_pending<S: Spawn<H>>(&'static self, _: &Board<'_, S>) -> Verdict {
         static DROPPED: AtomicUsize = AtomicUsize::new(0);
         DROPPED.store(0, Ordering::Relaxed);
@@ -97,18 +97,18 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         })?;
         check!(cancelled.cancel());
         check!(kept.set_result(3).is_ok());
-        // It is done: here and now.
+        // The task is done, so the callback runs here and now.
         handle.add_done_callback(|_| say(5))?;
         check!(SAID.load(Ordering::Relaxed) == 1345);
 
-        // By whichever worker runs the task, before the value can be taken.
+        // The worker that runs the task calls it, before the value can be taken.
         let task = self.executor.submit(|| 6)?;
         task.add_done_callback(|outcome| say(outcome.copied().unwrap_or(9)))?;
         check!(task.result()? == 6 && SAID.load(Ordering::Relaxed) == 13456);
         Ok(())
     }
 
-    /// A task that waits for a task runs it in place.
+    /// A task that waits for a pending task runs it in place.
     pub(crate) fn nested_wait<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         let executor = &self.executor;
         self.open(board)?;
@@ -122,7 +122,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         Ok(())
     }
 
-    /// On the board's clock. Nothing times out early, and the handle stays good.
+    /// Waits on the board's clock. No wait times out early, and the handle stays valid.
     pub(crate) fn timeouts<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         const LONG: Duration = Duration::from_millis(20);
         self.open(board)?;
@@ -158,8 +158,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     }
 
     pub(crate) fn restart<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
-        // Each life runs or cancels what is pending, refuses what comes later, and is over before
-        // the next one.
+        // Each life runs or cancels its pending tasks, refuses later ones, and ends before the next
+        // life.
         for life in 0..10_usize {
             self.open(board)?;
             check!(matches!(

@@ -1,5 +1,5 @@
-//! Tasks submitted by every core, and by an interrupt of each, at once: each runs once, and every
-//! result is right.
+//! A race: every core, and an interrupt of each, submits tasks at once. Each task runs once, and
+//! every result is right.
 
 use core::cell::Cell;
 use core::fmt::{self, Write};
@@ -10,44 +10,44 @@ use slotted::{Executor, JoinHandle, Park, Pending, Ran, Spawn, TaskError};
 
 use crate::{Board, Failure, SLOT_BYTES, Verdict, check};
 
-/// Fewer than the submitters together could fill, so that some are refused.
+/// Fewer slots than the submitters could fill, so the executor refuses some tasks.
 const SLOTS: usize = 16;
-/// How many unfinished tasks a core has.
+/// The most unfinished tasks of a core.
 const WINDOW: usize = 8;
-/// How many unfinished tasks an interrupt has.
+/// The most unfinished tasks of an interrupt.
 const INTERRUPT_WINDOW: usize = 4;
 
-/// The race, for a `static`; it can be run once. Each of `CORES` cores has a worker and an
+/// The race, for a `static`; a board runs it once. Each of `CORES` cores has a worker and an
 /// interrupt, which submit `TASKS` tasks together.
 pub struct Race<const CORES: usize, const TASKS: usize, H: Park> {
     executor: Executor<CORES, SLOTS, SLOT_BYTES, H>,
     /// How often each task ran.
     ran: [[AtomicU8; TASKS]; CORES],
-    /// How many results were right.
+    /// The number of right results.
     right: AtomicUsize,
-    /// How many were not, or came from a thread that is no worker.
+    /// The number of wrong results, and of tasks in a thread that is not a worker.
     wrong: AtomicUsize,
-    /// The numbers of the workers' threads; each is there when its core has started.
+    /// The ids of the workers' threads. Each is set when its core has started.
     ids: [AtomicUsize; CORES],
-    /// How many tasks each of them ran.
+    /// The number of tasks that each worker ran.
     ran_by: [AtomicUsize; CORES],
-    /// How many cores have started to submit.
+    /// The number of cores that have started to submit.
     started: AtomicUsize,
     interrupts: [Mutex<Cell<Option<Interrupt<H>>>>; CORES],
-    /// Whose interrupts have submitted something.
+    /// True for each core whose interrupt has submitted a task.
     interrupted: [AtomicBool; CORES],
 }
 
-/// What the interrupt of a core remembers until the next one.
+/// What a core's interrupt keeps until the next one.
 struct Interrupt<H: Park> {
     submitted: usize,
     unfinished: [Option<(usize, JoinHandle<'static, usize, H>)>; INTERRUPT_WINDOW],
 }
 
 impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
-    /// How many tasks an interrupt submits.
+    /// The number of tasks that an interrupt submits.
     const INTERRUPTED: usize = TASKS / 16;
-    /// How many a core submits: those with the lower numbers.
+    /// The number of tasks that a core submits: those with the lower numbers.
     const FED: usize = TASKS - Self::INTERRUPTED;
 
     /// A race for a `static`.
@@ -71,14 +71,14 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         }
     }
 
-    /// Runs the race. `spawn` lends the workers, one on each core; `turn` calls `run_one` of the
-    /// one that lives in the calling thread.
+    /// Runs the race. `spawn` starts the workers, one on each core. `turn` calls `run_one` of the
+    /// worker that lives in the calling thread.
     ///
-    /// Says how many races failed: 0 or 1.
+    /// Returns how many races failed: 0 or 1.
     ///
     /// # Errors
     ///
-    /// If a line could not be written.
+    /// If a line cannot be written.
     pub fn run<S: Spawn<H>>(
         &'static self,
         spawn: &S,
@@ -104,13 +104,13 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         }
     }
 
-    /// Submits and looks for results. Each core calls it from a periodic interrupt of its own.
+    /// Submits tasks and takes results. Each core calls it from its own periodic interrupt.
     pub fn interrupt(&'static self, core: usize) {
-        // Acquire: the numbers of the workers' threads.
+        // Acquire: sees the ids of the workers' threads.
         if self.started.load(Ordering::Acquire) < CORES {
             return;
         }
-        // Out of the critical section, and nobody else's meanwhile.
+        // The state is out of the critical section, and no other interrupt has it meanwhile.
         let taken = critical_section::with(|section| self.interrupts[core].borrow(section).take());
         let Some(mut interrupt) = taken else { return };
         for place in &mut interrupt.unfinished {
@@ -123,7 +123,7 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
             }
             if interrupt.submitted < Self::INTERRUPTED {
                 let number = Self::FED + interrupt.submitted;
-                // Refused: the next interrupt tries again.
+                // If refused, the next interrupt tries again.
                 let Ok(handle) = self.executor.submit(move || self.task(core, number)) else {
                     continue;
                 };
@@ -139,7 +139,7 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
 
     fn race<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.executor.start(board.spawn)?;
-        // Attaches the worker of this core.
+        // The first turn attaches the worker of this core.
         let _ = (board.turn)();
         for core in 0..CORES {
             self.executor.submit(move || self.feed(core))?.detach();
@@ -170,14 +170,14 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
         Ok(())
     }
 
-    /// Submits the tasks of one core, from whichever core it runs on: none begins before each has
-    /// its own. Takes the results as it goes, and now and then runs the oldest task, which may
-    /// be anybody's. Holds its last one back until the interrupt of each core has submitted
-    /// something: the slots can be full at every one of its ticks for long, if those of other
-    /// cores always come first.
+    /// Submits the tasks of one core, on any core, and takes their results. It begins when each
+    /// core runs one such task. Now and then it runs the oldest task, of any core. It holds back
+    /// its last task until the interrupt of each core has submitted one. Otherwise the tasks of
+    /// cores could fill all slots at every tick of an interrupt.
     fn feed(&'static self, core: usize) {
-        self.ids[core].store(H::current_id(), Ordering::Relaxed); // published by the next line
-        self.started.fetch_add(1, Ordering::AcqRel); // all numbers are seen by who sees that all have started
+        self.ids[core].store(H::current_id(), Ordering::Relaxed); // the next line publishes it
+        // AcqRel: a thread that sees the last increment sees all ids.
+        self.started.fetch_add(1, Ordering::AcqRel);
         while self.started.load(Ordering::Acquire) < CORES {
             core::hint::spin_loop();
         }
@@ -235,7 +235,7 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
     }
 }
 
-/// What a task returns: another number than any other task, and never 0.
+/// What a task returns: a number unlike any other task's, and never 0.
 fn answer(core: usize, number: usize) -> usize {
     (core + 1) << 24 | number
 }

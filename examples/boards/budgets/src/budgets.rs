@@ -1,4 +1,4 @@
-//! budgets.txt: the figures that are accepted, and the comparison with what was measured.
+//! budgets.txt: the accepted figures, and their comparison with the measured ones.
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -75,7 +75,7 @@ impl Budgets {
     }
 }
 
-/// Writes the figures down as the budgets.
+/// Writes the measured figures to budgets.txt as the new budgets.
 pub(crate) fn bless(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
     let mut text =
         String::from("# What src/main.rs measures. Written by `cargo run --release -- --bless`.\n");
@@ -91,7 +91,7 @@ pub(crate) fn bless(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
     Ok(true)
 }
 
-/// Prints a table of all figures and a line for each group. `false` if a figure is not as it was.
+/// Prints a table of all figures and a line for each group. Returns false if a figure has moved.
 pub(crate) fn check(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
     let budgets = Budgets::parse(&fs::read_to_string(path())?)?;
     let mut summary = String::new();
@@ -146,7 +146,7 @@ pub(crate) fn check(measured: &[Group]) -> Result<bool, Box<dyn Error>> {
     Ok(good)
 }
 
-/// The first figures of a group, for a line.
+/// The first figures of a group, for the short report.
 fn short(figures: &[Figure]) -> String {
     let told: Vec<_> = figures.iter().take(2).map(Figure::to_string).collect();
     let rest = figures.len() - told.len();

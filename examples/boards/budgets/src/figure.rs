@@ -1,5 +1,5 @@
-//! A figure, and its one written form, in which guests tell it and budgets.txt keeps it: `submit
-//! alone = 100 instructions`.
+//! A figure, and its one text form, which guests print and budgets.txt keeps:
+//! `submit alone = 100 instructions`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ pub(crate) enum Unit {
 }
 
 impl Unit {
-    /// A difference that is never held against a figure.
+    /// The largest difference that always passes.
     fn smallest_difference(self) -> u64 {
         match self {
             Self::Instructions => 1,
@@ -41,7 +41,7 @@ pub(crate) struct Figure {
 pub(crate) enum Verdict {
     Within,
     Above,
-    /// Good news, which is to be written down.
+    /// Smaller than the budget. budgets.txt must record the gain.
     Below,
 }
 
@@ -92,7 +92,7 @@ impl FromStr for Figure {
     }
 }
 
-/// Figures that belong together: one line in a short report.
+/// Figures of one line of the short report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Group {
     pub(crate) title: String,

@@ -1,4 +1,4 @@
-//! How large programs are, and which functions make them so.
+//! The sizes of programs, and of the functions in them.
 
 use std::error::Error;
 
@@ -8,10 +8,10 @@ use object::{Endianness, Object as _, ObjectSymbol as _, SymbolKind};
 
 use crate::guest::Guests;
 
-/// What a program takes of a chip.
+/// The flash and RAM that a program takes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sizes {
-    /// Code, constants, and the first values of variables.
+    /// Code, constants, and the initial values of variables.
     pub(crate) flash: u64,
     /// Variables.
     pub(crate) ram: u64,
@@ -38,17 +38,17 @@ impl Sizes {
     }
 }
 
-/// Where RAM begins: see memory.x.
+/// Where RAM begins, as in memory.x.
 const RAM: u32 = 0x2000_0000;
 
-/// A function, or a constant, and where it lies.
+/// A function or a constant, with its address.
 pub(crate) struct Symbol {
     pub(crate) name: String,
     pub(crate) address: u64,
     pub(crate) size: u64,
 }
 
-/// What lies in flash and has a name, sorted by address.
+/// The symbols in flash, sorted by address.
 pub(crate) fn symbols(bytes: &[u8]) -> Result<Vec<Symbol>, Box<dyn Error>> {
     let file = ElfFile32::<Endianness>::parse(bytes)?;
     let mut symbols: Vec<_> = file
@@ -59,7 +59,7 @@ pub(crate) fn symbols(bytes: &[u8]) -> Result<Vec<Symbol>, Box<dyn Error>> {
         .filter(|symbol| symbol.address() < u64::from(RAM))
         .map(|symbol| {
             let name = symbol.name().unwrap_or("?");
-            // The lowest bit of a function says that it is in Thumb code.
+            // The lowest bit of a function's address marks Thumb code.
             let address = if symbol.kind() == SymbolKind::Text {
                 symbol.address() & !1
             } else {
@@ -78,7 +78,7 @@ pub(crate) fn symbols(bytes: &[u8]) -> Result<Vec<Symbol>, Box<dyn Error>> {
     Ok(symbols)
 }
 
-/// Prints what is in a program's flash, the largest first.
+/// Prints the contents of a program's flash, the largest symbol first.
 pub(crate) fn print(guests: &Guests, program: &str) -> Result<bool, Box<dyn Error>> {
     let mut symbols = symbols(&guests.read(program)?)?;
     symbols.sort_by_key(|symbol| std::cmp::Reverse(symbol.size));

@@ -1,4 +1,4 @@
-//! The guests: built by Cargo, run in QEMU.
+//! The guest programs: Cargo builds them, QEMU runs them.
 
 use std::error::Error;
 use std::fs;
@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use crate::figure::Figure;
 
 const TARGET: &str = "thumbv7m-none-eabi";
-/// Seconds that a guest may take.
+/// The time limit of a guest, in seconds.
 const BOUND: &str = "120";
 const QEMU: &[&str] = &[
     "qemu-system-arm",
@@ -27,12 +27,12 @@ const QEMU: &[&str] = &[
     "shift=8",
     "-kernel",
 ];
-/// One instruction in a block of translated code, each logged.
+/// QEMU translates one instruction at a time and logs each.
 const LOGGING: &[&str] = &["-singlestep", "-d", "nochain,exec"];
-/// More instructions than a program executes until what is looked for.
+/// More instructions than a program executes before the section that the profile looks for.
 const LONGEST_TRACE: usize = 50_000_000;
 
-/// The program that brings a critical section of its own is built by itself.
+/// This program has its own critical section, so Cargo builds it separately.
 const SECTIONS: &[&str] = &[
     "--no-default-features",
     "--features",
@@ -41,7 +41,7 @@ const SECTIONS: &[&str] = &[
     "sections_slotted",
 ];
 
-/// The folder of executables.
+/// The guests, and the folder of their executables.
 pub(crate) struct Guests {
     folder: PathBuf,
 }
@@ -50,7 +50,7 @@ impl Guests {
     pub(crate) fn build() -> Result<Self, Box<dyn Error>> {
         let project = Path::new(env!("CARGO_MANIFEST_DIR")).join("../cortex-m3-budgets");
         let target = match std::env::var_os("CARGO_TARGET_DIR") {
-            // Cargo was told it from our own working directory.
+            // Cargo resolves it against this program's working directory.
             Some(folder) => std::path::absolute(folder)?.join("guests"),
             None => project.join("target"),
         };
@@ -61,7 +61,7 @@ impl Guests {
                 .args(["build", "--release", "--quiet", "--target-dir"])
                 .arg(&target)
                 .args(features);
-            // The flags that link the guests are in their own configuration.
+            // The guests' own configuration has the flags for the linker.
             cargo
                 .env_remove("RUSTFLAGS")
                 .env_remove("CARGO_ENCODED_RUSTFLAGS")
@@ -84,7 +84,8 @@ impl Guests {
         fs::read(&path).map_err(|error| format!("{}: {error}", path.display()).into())
     }
 
-    /// Runs a program with a clock that counts its instructions. Gives the figures that it tells.
+    /// Runs a program with a clock that counts its instructions. Returns the figures that it
+    /// prints.
     pub(crate) fn figures(&self, program: &str) -> Result<Vec<Figure>, Box<dyn Error>> {
         let said = self.run(program)?;
         let figures = said
@@ -98,7 +99,7 @@ impl Guests {
         }
     }
 
-    /// Runs a program. Gives what it printed.
+    /// Runs a program. Returns what it prints.
     fn run(&self, program: &str) -> Result<String, Box<dyn Error>> {
         let mut qemu = Command::new("timeout");
         let output = qemu
@@ -119,8 +120,8 @@ impl Guests {
         Ok(said.into_owned())
     }
 
-    /// Runs a program, and hands the address of each of its instructions to `see`, until that gives
-    /// something.
+    /// Runs a program and passes the address of each instruction to `see`, until `see` returns a
+    /// value.
     pub(crate) fn trace<R>(
         &self,
         program: &str,
@@ -134,14 +135,14 @@ impl Guests {
             .stderr(Stdio::piped())
             .spawn()?;
         let log = qemu.stderr.take().ok_or("there is no log")?;
-        // Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
+        // The log has lines of the form Trace 0: 0x7f… [00000000/000004a0/00000110/ff000201] …
         let found = BufReader::new(log)
             .lines()
             .take(LONGEST_TRACE)
             .map_while(Result::ok)
             .filter_map(|line| u64::from_str_radix(line.split('/').nth(1)?, 16).ok())
             .find_map(see);
-        // It may have ended.
+        // QEMU may have ended already.
         let _ = qemu.kill();
         qemu.wait()?;
         Ok(found)

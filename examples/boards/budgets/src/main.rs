@@ -1,7 +1,7 @@
-//! What `slotted` and its peers cost on a Cortex-M3, exactly: instructions, flash and RAM.
+//! Measures what `slotted` and its peers cost on a Cortex-M3, exactly: instructions, flash and RAM.
 //!
 //! ```sh
-//! cargo run --release                          # measures everything and compares it with budgets.txt
+//! cargo run --release                          # measures all, compares it with budgets.txt
 //! cargo run --release -- --bless               # measures everything and writes budgets.txt
 //! cargo run --release -- --profile [PROGRAM]   # which functions the instructions of a round go to
 //! cargo run --release -- --profile PROGRAM 301 # the same for the 301st section that it measures
@@ -9,13 +9,12 @@
 //! ```
 //!
 //! The programs are those of `../cortex-m3-budgets`, optimized for size. They run in QEMU's
-//! `mps2-an385` with a clock that counts instructions (`qemu-system-arm` and the target
-//! `thumbv7m-none-eabi` must be installed), so that every run gives the same figures.
+//! `mps2-an385` with a clock that counts instructions, so every run gives the same figures.
+//! `qemu-system-arm` and the target `thumbv7m-none-eabi` must be installed.
 //!
-//! A check fails if a figure is more than 3 % (or 8 bytes, or one instruction, if that is more)
-//! above its budget, and also if it is that much below: then the budget is to be lowered, so that
-//! what was won is kept. Another compiler gives other figures: budgets.txt names the one that it
-//! was written with.
+//! A check fails if a figure is too far above or below its budget. The limit is 3 %, 8 bytes or one
+//! instruction, whichever is more. If a figure is below, lower its budget, so that later checks
+//! keep the gain. Another compiler gives other figures. budgets.txt names its compiler.
 
 mod budgets;
 mod figure;
@@ -29,7 +28,7 @@ use std::process::ExitCode;
 
 use crate::guest::Guests;
 
-/// What `--profile` and `--flash` look at if no program is named.
+/// The program that `--profile` and `--flash` choose if the command line names none.
 const ROUND_TRIP: &str = "round_slotted";
 const SMALLEST: &str = "flash_slotted";
 

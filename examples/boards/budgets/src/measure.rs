@@ -1,4 +1,4 @@
-//! Which figures there are.
+//! The list of all figures.
 
 use std::error::Error;
 
@@ -6,7 +6,7 @@ use crate::figure::{Figure, Group};
 use crate::flash::Sizes;
 use crate::guest::Guests;
 
-/// What is measured by running programs: the title of a group, and its programs.
+/// Measured by running: the title of each group, and its programs.
 const RUN: &[(&str, &[&str])] = &[
     (
         "closures",
@@ -24,7 +24,7 @@ const RUN: &[(&str, &[&str])] = &[
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
-    // FreeRTOS, which needs a kernel and threads, is to be measured on a board of its own.
+    // A FreeRTOS round trip needs a kernel and threads. `../freertos-m3` measures it.
     (
         "peers",
         &[
@@ -36,10 +36,10 @@ const RUN: &[(&str, &[&str])] = &[
     ),
 ];
 
-/// The program that does nothing.
+/// The program with an empty `main`.
 const EMPTY: &str = "flash_empty";
-/// What is measured by looking at programs. Flash and RAM are what they have more than the empty
-/// one; its vectors and its start are in "flash in all" only.
+/// Measured by inspection: flash and RAM, each as the difference from the empty program. Only
+/// "flash in all" includes the empty program's vectors and start-up code.
 const LOOK: &[(&str, &[(&str, &str)])] = &[
     (
         "flash and RAM of slotted",

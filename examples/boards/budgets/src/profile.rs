@@ -1,9 +1,9 @@
-//! Which functions the instructions of one round go to.
+//! Shows which functions execute the instructions of one round.
 //!
-//! QEMU logs the address of each instruction that is executed. What lies between a call of `begin`
-//! and the call of `end` that follows it is a section, in most programs a round. (The call of
-//! `end`, and the return from `begin`, count here, and not in the figures.) Each address is looked
-//! up in the debug information, which knows what was inlined where.
+//! QEMU logs the address of each instruction. The instructions between a call of `begin` and the
+//! next call of `end` form a section, in most programs a round. The profile includes the call of
+//! `end` and the return from `begin`; the figures do not. The debug information tells, for each
+//! address, which function was inlined there.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -13,12 +13,12 @@ use addr2line::Loader;
 use crate::flash::{Symbol, symbols};
 use crate::guest::Guests;
 
-/// Sections in which the meter measures itself.
+/// The first sections, in which the meter measures itself.
 const CALIBRATION: usize = 1001;
-/// By then an executor has used each of its slots.
+/// By this round, an executor has used each of its slots.
 pub(crate) const ROUND: usize = 100;
 
-/// Crates whose functions are looked through.
+/// Crates whose functions count as part of their callers.
 const LIBRARIES: &[&str] = &[
     "core",
     "portable_atomic",
@@ -28,7 +28,7 @@ const LIBRARIES: &[&str] = &[
     "cortex_m",
 ];
 
-/// Instructions by function of the program, and in it by what was inlined.
+/// Instructions by function of the program, and within it by inlined function.
 type Profile<'a> = BTreeMap<&'a str, BTreeMap<String, usize>>;
 
 pub(crate) fn print(guests: &Guests, program: &str, number: usize) -> Result<bool, Box<dyn Error>> {
@@ -65,7 +65,7 @@ pub(crate) fn print(guests: &Guests, program: &str, number: usize) -> Result<boo
     Ok(true)
 }
 
-/// The symbol in which an address lies.
+/// The symbol that contains an address.
 fn holder(symbols: &[Symbol], address: u64) -> Option<&Symbol> {
     let next = symbols.partition_point(|symbol| symbol.address <= address);
     symbols[..next]
@@ -73,8 +73,8 @@ fn holder(symbols: &[Symbol], address: u64) -> Option<&Symbol> {
         .filter(|symbol| address < symbol.address + symbol.size)
 }
 
-/// The function of the source that an instruction belongs to. What it uses of other crates counts
-/// as its own.
+/// The function of the source that an instruction belongs to. Functions of other crates count as
+/// part of their caller.
 fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
     let mut innermost = None;
     let mut frames = loader
@@ -99,7 +99,7 @@ fn inlined(loader: &Loader, address: u64) -> Result<String, Box<dyn Error>> {
     Ok(innermost.unwrap_or_else(|| "?".to_owned()))
 }
 
-/// The addresses of what is executed in a section.
+/// The addresses of the instructions of one section.
 fn section(
     guests: &Guests,
     program: &str,

@@ -1,16 +1,16 @@
-//! A host for `slotted` on the cores of a Cortex-M chip, to be copied or depended on.
+//! A host for `slotted` on the cores of a Cortex-M chip, to copy or to depend on.
 //!
-//! - A thread sleeps by `wfe` and is woken by `sev`. The permit is the core's event register:
-//!   `sev`, on any core, and the return from any exception set it, `wfe` consumes it, so that no
-//!   wake-up is lost between the last look and the sleep.
-//! - Every exception level of every core counts as a thread of its own.
+//! - A thread sleeps by `wfe`; `sev` wakes it. The permit is the core's event register. `sev` on
+//!   any core sets it, and so does the return from any exception. `wfe` consumes it, so no wake-up
+//!   is lost between the last look and the sleep.
+//! - Every exception level of every core counts as a thread.
 //! - The clock counts SysTick's interrupts on core 0.
-//! - [`Workers`] keeps the workers. With one core: one for the super-loop, one for PendSV, which
-//!   has the lowest priority of all interrupts, and as many more as the board has interrupts to
-//!   spare. PendSV is requested whenever a thread is about to sleep, and by [`tick`]; the others
-//!   are requested by the board.
+//! - [`Workers`] keeps the workers. With one core, the super-loop has one and PendSV has one.
+//!   PendSV has the lowest priority of all interrupts. The board may give further workers to spare
+//!   interrupts. A thread that is about to sleep requests PendSV, and so does [`tick`]. The board
+//!   requests the other interrupts.
 //!
-//! The critical section is the final binary's choice: `cortex-m` has one for a single core.
+//! The final binary chooses the critical section: `cortex-m` has one for a single core.
 #![no_std]
 
 use core::arch::asm;
@@ -29,12 +29,12 @@ use slotted::{Clock, Park};
 /// SysTick's interrupts on core 0 since [`start_clock`].
 static TICKS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 
-/// What a host must know about its chip.
+/// What the host must know about the chip.
 pub trait Chip: Copy + Debug + 'static {
-    /// Whether PendSV runs a worker, which is to look for tasks now and then.
+    /// True if PendSV runs a worker. [`tick`] and sleeping threads then request PendSV.
     const PENDSV_WORKS: bool;
 
-    /// The number of the core that asks, from 0.
+    /// The number of the calling core, from 0.
     fn core() -> usize;
 }
 
@@ -50,9 +50,9 @@ impl Chip for SingleCore {
     }
 }
 
-/// The place of the super-loop's worker in [`Workers`] of a [`SingleCore`].
+/// The place of the super-loop's worker in the [`Workers`] of a [`SingleCore`].
 pub const SUPER_LOOP: usize = 0;
-/// The place of PendSV's.
+/// The place of PendSV's worker.
 pub const PENDSV: usize = 1;
 
 /// The host: cores and their exceptions.
@@ -72,7 +72,7 @@ impl<C: Chip> Places for CortexM<C> {
 }
 
 impl<C: Chip> Park for CortexM<C> {
-    /// An event wakes whoever sleeps; there is nobody to tell apart.
+    /// An event wakes every sleeping thread, so threads need no names.
     type Thread = ();
 
     fn current() {}
@@ -81,7 +81,7 @@ impl<C: Chip> Park for CortexM<C> {
         /// More than there are exceptions.
         const LEVELS: usize = 512;
         let exception: usize;
-        // SAFETY: reads the number of the exception that runs, and touches nothing.
+        // SAFETY: it reads the number of the running exception, and touches nothing.
         unsafe {
             asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags))
         };
@@ -105,14 +105,14 @@ impl<C: Chip> Clock for CortexM<C> {
         critical_section::with(|section| TICKS.borrow(section).get())
     }
 
-    /// SysTick ends the sleep before the deadline has passed by a tick.
+    /// SysTick ends the sleep before the deadline is one tick in the past.
     fn park_until(_deadline: u64) {
         Self::park();
     }
 }
 
-/// Has SysTick interrupt [`Clock::TICKS_PER_SECOND`] times a second. Each core has a SysTick of its
-/// own.
+/// Makes SysTick interrupt [`Clock::TICKS_PER_SECOND`] times a second. Each core has its own
+/// SysTick.
 pub fn start_clock(timer: &mut SYST, core_hertz: u32) {
     timer.set_clock_source(SystClkSource::Core);
     timer.set_reload(core_hertz / CortexM::<SingleCore>::TICKS_PER_SECOND as u32 - 1);
@@ -121,7 +121,7 @@ pub fn start_clock(timer: &mut SYST, core_hertz: u32) {
     timer.enable_interrupt();
 }
 
-/// To be called by the handler of SysTick: counts, and has PendSV look for tasks.
+/// Counts a tick and makes PendSV look for tasks. The handler of SysTick calls it.
 pub fn tick<C: Chip>() {
     if C::core() == 0 {
         critical_section::with(|section| {

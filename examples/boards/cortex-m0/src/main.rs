@@ -1,7 +1,7 @@
 //! The scenarios on a Cortex-M0 (QEMU's microbit): `cargo run --release`.
 //!
-//! Two workers: the super-loop and PendSV. SysTick is the clock and the interrupt that completes,
-//! wakes and submits.
+//! Two workers: the super-loop and PendSV. SysTick is the clock. Its interrupt completes, wakes and
+//! submits.
 #![no_std]
 #![no_main]
 
@@ -29,9 +29,9 @@ fn PendSV() {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
-    // Lower than SysTick, so that a task can be interrupted.
-    // SAFETY: no critical section rests on priorities.
+    let mut peripherals = Peripherals::take().expect("they are taken once");
+    // The priority is lower than SysTick's, so that SysTick interrupts tasks. SAFETY: no critical
+    // section depends on priorities.
     unsafe {
         peripherals
             .SCB

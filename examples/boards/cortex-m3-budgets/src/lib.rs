@@ -1,8 +1,8 @@
-//! What the measured programs share.
+//! The shared parts of the measuring programs.
 //!
-//! Each program of `src/bin` measures one thing, so that no figure depends on what else is
-//! measured: the optimizer treats a function that is called once differently from one that is
-//! called twice. They are built and run by `../budgets`.
+//! Each program of `src/bin` measures one thing, so no figure depends on another measurement. The
+//! optimizer treats a function with one call differently from a function with two. `../budgets`
+//! builds and runs the programs.
 #![no_std]
 
 pub mod meter;
@@ -11,8 +11,8 @@ pub mod rounds;
 #[doc(hidden)]
 pub use cortex_m_rt::entry;
 
-/// A program that counts the instructions of a round of [`rounds`]: `round_program!("what it does",
-/// module)`.
+/// Makes a program that counts the instructions of a round of [`rounds`]:
+/// `round_program!("what it does", module)`.
 #[macro_export]
 macro_rules! round_program {
     ($name:literal, $module:ident) => {
@@ -29,7 +29,7 @@ macro_rules! round_program {
     };
 }
 
-/// A program that does nothing but a round of [`rounds`], again and again, to see how large it is:
+/// Makes a program that only repeats a round of [`rounds`], to show its size:
 /// `flash_program!(module)`.
 #[macro_export]
 macro_rules! flash_program {

@@ -1,7 +1,7 @@
 //! Counts instructions, exactly.
 //!
-//! Under QEMU's `-icount shift=8` an instruction takes 2^8 ns. SysTick counts 25 MHz, so that a
-//! tick is 40 ns and an instruction 6.4 ticks: none is lost by rounding.
+//! Under QEMU's `-icount shift=8` an instruction takes 2^8 ns. SysTick counts at 25 MHz. So a tick
+//! is 40 ns and an instruction 6.4 ticks; rounding loses no instruction.
 
 use core::arch::asm;
 use core::fmt::Display;
@@ -12,24 +12,24 @@ use cortex_m::peripheral::SYST;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m_semihosting::{debug, hprintln};
 
-/// How often each operation is repeated; what is told is the average.
+/// How often a program repeats each operation. A figure is the average.
 pub const ROUNDS: u32 = 1000;
 
-/// SysTick counts down from here; longer sections cannot be measured.
+/// SysTick counts down from here. It cannot measure longer sections.
 const RELOAD: u32 = 0x00ff_ffff;
 
-/// Reads the time; the last thing before what is measured. A function of its own, so that nothing
-/// is moved across it.
+/// Reads the time, last before the measured work. It is a function of its own, so the compiler
+/// moves nothing across it.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn begin() -> u32 {
-    // SAFETY: a comment to the assembler. It keeps the linker from seeing that `end` is the same,
-    // for the sake of the profile.
+    // SAFETY: a comment to the assembler. The profile needs two functions; this keeps the linker
+    // from merging `begin` with `end`.
     unsafe { asm!("// begin") };
     SYST::get_current()
 }
 
-/// Reads the time; the first thing after what is measured.
+/// Reads the time, first after the measured work.
 #[inline(never)]
 #[unsafe(no_mangle)]
 pub extern "C" fn end() -> u32 {
@@ -38,7 +38,7 @@ pub extern "C" fn end() -> u32 {
     SYST::get_current()
 }
 
-/// Time that went by in several sections.
+/// Time spent in several sections.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Ticks {
     sum: u64,
@@ -52,7 +52,7 @@ impl Ticks {
         self.sections += 1;
     }
 
-    /// Adds the time that a piece of work takes. Gives what the work gives.
+    /// Adds the time that `work` takes. Returns its result.
     #[inline(always)]
     pub fn time<R>(&mut self, work: impl FnOnce() -> R) -> R {
         let began = begin();
@@ -63,7 +63,7 @@ impl Ticks {
     }
 }
 
-/// A measuring program: starts the clock, and knows what measuring itself costs.
+/// A measuring program's clock. It knows what the measurement itself costs.
 #[derive(Debug)]
 pub struct Meter {
     /// What [`ROUNDS`] empty sections take.
@@ -71,11 +71,11 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// Starts SysTick, and measures nothing [`ROUNDS`] times.
+    /// Starts SysTick and measures [`ROUNDS`] empty sections.
     ///
     /// # Panics
     ///
-    /// If it is called twice, or if the clock does not count instructions.
+    /// If called twice, or if the clock does not count instructions.
     #[must_use]
     pub fn new() -> Self {
         let mut timer = Peripherals::take().expect("nobody has taken them").SYST;
@@ -88,7 +88,7 @@ impl Meter {
             nothing.time(|| ());
         }
         let meter = Self { nothing };
-        // Another clock would count something else.
+        // Any other clock gives another figure here.
         let mut known = Ticks::default();
         // SAFETY: a hundred instructions that do nothing.
         known.time(|| unsafe { asm!(".rept 100", "nop", ".endr") });
@@ -99,7 +99,7 @@ impl Meter {
         meter
     }
 
-    /// The instructions of one of `parts` equal parts of what was timed, rounded to the nearest.
+    /// The instructions of one of `parts` equal parts of the timed work, rounded to the nearest.
     #[must_use]
     pub fn instructions(&self, timed: Ticks, parts: u64) -> u64 {
         let meter = self.nothing.sum * timed.sections / self.nothing.sections;
@@ -107,7 +107,7 @@ impl Meter {
         (instructions + parts / 2) / parts
     }
 
-    /// Tells what one of [`ROUNDS`] rounds costs.
+    /// Prints what one of [`ROUNDS`] rounds costs.
     pub fn tell(&self, name: &str, timed: Ticks) {
         tell(
             name,
@@ -116,11 +116,11 @@ impl Meter {
         );
     }
 
-    /// Measures a whole round, whose result must be that of `expected`.
+    /// Measures a whole round. Its result must equal that of `expected`.
     ///
     /// # Panics
     ///
-    /// If it is not.
+    /// If the results differ.
     pub fn measure<R: PartialEq>(
         &self,
         name: &str,
@@ -142,7 +142,7 @@ impl Default for Meter {
     }
 }
 
-/// Prints a figure in the form in which `../budgets` reads it.
+/// Prints a figure in the form that `../budgets` reads.
 pub fn tell(name: &(impl Display + ?Sized), value: u64, unit: &str) {
     hprintln!("{} = {} {}", name, value, unit);
 }

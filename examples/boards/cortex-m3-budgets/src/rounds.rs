@@ -1,9 +1,9 @@
-//! A round of slotted in its several ways, and of each of its peers: work is handed over, run, and
-//! its result is taken.
+//! A round of slotted in its variants, and of each of its peers: submit work, run it, take its
+//! result.
 //!
-//! Each module has one function, `start`, whose result does a round for a number and gives what
-//! [`work`] makes of it. The same code is measured in instructions and in flash, each time in a
-//! program of its own.
+//! Each module has one function, `start`. Its result is a function that does one round for a number
+//! and returns what [`work`] makes of it. The programs measure the same code in instructions and in
+//! flash, each in a program of its own.
 
 pub mod deque;
 pub mod embassy;
@@ -14,7 +14,7 @@ pub mod slotted_try;
 pub mod slotted_two;
 pub mod slotted_worker;
 
-/// The work: little enough not to be seen.
+/// The work: too little to matter.
 #[must_use]
 pub fn work(number: u32) -> u32 {
     number.wrapping_mul(3)

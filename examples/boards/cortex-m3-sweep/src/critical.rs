@@ -1,5 +1,5 @@
-//! The critical section: interrupts off, as `cortex-m` does it. With the feature `planted-bug` it
-//! does nothing.
+//! The critical section: interrupts off, as in `cortex-m`. With the feature `planted-bug` it does
+//! nothing.
 
 #[cfg(not(feature = "planted-bug"))]
 use cortex_m::{interrupt, register::primask};
@@ -18,12 +18,12 @@ unsafe impl Impl for SingleCore {
     }
 
     unsafe fn release(before: RawRestoreState) {
-        // SAFETY: it was so before the outermost section.
+        // SAFETY: this was the value before the outermost section.
         unsafe { primask::write_raw(before) };
     }
 }
 
-// SAFETY: none: this is the bug.
+// SAFETY: none: this is the planted bug.
 #[cfg(feature = "planted-bug")]
 unsafe impl Impl for SingleCore {
     unsafe fn acquire() -> RawRestoreState {

@@ -1,4 +1,5 @@
-//! The host: the thread sleeps until somebody wakes it, and is told if nobody does.
+//! The host: the thread sleeps until an interrupt wakes it. A sleep without a reason to end fails
+//! the sweep.
 
 use core::arch::asm;
 use core::cell::Cell;
@@ -10,11 +11,11 @@ use slotted::{Park, Ran, Spawn, Worker};
 
 use crate::shot;
 
-/// The thread's permit: it alone parks.
+/// The permit of the thread, the only one that parks.
 pub(crate) static PERMIT: AtomicBool = AtomicBool::new(false);
 
-/// One core. Sleeping is asking PendSV to end the sleep, which it does after it made sure that the
-/// thread has a reason to sleep.
+/// One core. A thread that sleeps requests PendSV. PendSV checks that the thread has a reason to
+/// sleep, and ends the sleep.
 pub(crate) struct Swept;
 
 impl Park for Swept {
@@ -24,7 +25,7 @@ impl Park for Swept {
 
     fn current_id() -> usize {
         let exception: usize;
-        // SAFETY: reads the number of the exception that runs, and touches nothing.
+        // SAFETY: it reads the number of the running exception, and touches nothing.
         unsafe {
             asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags))
         };
@@ -48,7 +49,7 @@ pub(crate) const THREAD: usize = 0;
 /// The interrupts' worker.
 pub(crate) const INTERRUPT: usize = 1;
 
-/// The workers. Their lock is not the critical section that is under test.
+/// The workers. Their lock is not the critical section under test.
 pub(crate) struct Workers {
     places: [Mutex<Cell<Option<Worker<Swept>>>>; 2],
 }
@@ -58,7 +59,7 @@ pub(crate) static WORKERS: Workers = Workers {
 };
 
 impl Workers {
-    /// The worker, if nobody has it and it has not left.
+    /// Takes the worker, if it is here and has not left.
     pub(crate) fn take(&self, place: usize) -> Option<Worker<Swept>> {
         free(|section| self.places[place].borrow(section).take())
     }
@@ -70,7 +71,7 @@ impl Workers {
         }
     }
 
-    /// Has a worker run the oldest task.
+    /// Makes a worker run the oldest task.
     pub(crate) fn run_one(&self, place: usize) -> Ran {
         let Some(mut worker) = self.take(place) else {
             return Ran::Left;

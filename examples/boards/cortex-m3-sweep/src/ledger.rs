@@ -1,4 +1,4 @@
-//! Who was accepted, ran, was cancelled and was dropped: counted by the tasks themselves.
+//! The ledger: the tasks themselves count what was accepted, run, cancelled and dropped.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -7,22 +7,22 @@ use core::task::{Context, Poll};
 
 use slotted::{Stats, TaskError};
 
-/// What a task is in its run.
+/// A task's part in its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Role {
-    /// The closure that waits in the queue from the start.
+    /// The closure that is queued before the operation.
     Task,
-    /// The promise that is open from the start.
+    /// The promise that is open before the operation.
     Promise,
-    /// The future that rests from the start.
+    /// The future that is suspended before the operation.
     Future,
-    /// What the operation submits.
+    /// A task that the operation submits.
     Submitted,
-    /// What the interrupt submits.
+    /// A task that the interrupt submits.
     Newcomer,
     /// A promise that the operation drops.
     Broken,
-    /// What takes the slots that are left.
+    /// A task that fills a remaining slot.
     Filler,
 }
 
@@ -36,17 +36,17 @@ pub(crate) const ROLES: [Role; 7] = [
     Role::Filler,
 ];
 
-/// One role's figures of this run.
+/// The figures of one role in this run.
 #[derive(Default)]
 pub(crate) struct Account {
-    /// Bodies that were made.
+    /// Bodies made.
     pub(crate) made: AtomicUsize,
-    /// Bodies, and values, that were dropped.
+    /// Bodies and values dropped.
     pub(crate) dropped: AtomicUsize,
     pub(crate) refused: AtomicUsize,
-    /// Tasks that ran to their end, and promises that were kept.
+    /// Tasks that ran to their end, and promises kept.
     pub(crate) ran: AtomicUsize,
-    /// Somebody was told that it is cancelled.
+    /// True if a call or an outcome reported the task as cancelled.
     pub(crate) cancelled: AtomicBool,
     pub(crate) values_made: AtomicUsize,
     pub(crate) values_dropped: AtomicUsize,
@@ -64,17 +64,17 @@ static ACCOUNTS: [Account; ROLES.len()] = [const {
     }
 }; ROLES.len()];
 
-/// Callbacks that were added and called.
+/// Callbacks added and called.
 pub(crate) static CALLBACKS_ADDED: AtomicUsize = AtomicUsize::new(0);
 pub(crate) static CALLBACKS_CALLED: AtomicUsize = AtomicUsize::new(0);
-/// All slots were taken at some time: only then may a task be refused for want of one.
+/// True once all slots were taken. Only then may the executor refuse a task as full.
 pub(crate) static FILLED: AtomicBool = AtomicBool::new(false);
-/// A shutdown has begun, and whether it cancels.
+/// True once a shutdown has begun, and true if it cancels.
 pub(crate) static SHUT: AtomicBool = AtomicBool::new(false);
 pub(crate) static CANCELS: AtomicBool = AtomicBool::new(false);
-/// The future's next poll is its last.
+/// Makes the future's next poll its last.
 pub(crate) static RELEASED: AtomicBool = AtomicBool::new(false);
-/// The number of the run, so that no value of an earlier one passes for one of this.
+/// The number of the run. It tells a value of an earlier run from one of this run.
 static RUN: AtomicU32 = AtomicU32::new(0);
 
 pub(crate) fn account(role: Role) -> &'static Account {
@@ -89,7 +89,7 @@ pub(crate) fn get(figure: &AtomicUsize) -> usize {
     figure.load(Ordering::Relaxed)
 }
 
-/// A new run.
+/// Begins a new run.
 pub(crate) fn reset() {
     for account in &ACCOUNTS {
         let Account {
@@ -115,7 +115,7 @@ pub(crate) fn reset() {
     RUN.fetch_add(1, Ordering::Relaxed);
 }
 
-/// A task's outcome, which counts itself.
+/// A task's value, which counts its own drop.
 #[derive(Debug)]
 pub(crate) struct Value {
     pub(crate) role: Role,
@@ -138,7 +138,7 @@ impl Drop for Value {
     }
 }
 
-/// What a closure or future carries, to count itself.
+/// Carried by a closure or a future, to count it.
 pub(crate) struct Body(Role);
 
 impl Body {
@@ -159,7 +159,7 @@ impl Drop for Body {
     }
 }
 
-/// A task that ends at once.
+/// A closure that ends at once.
 pub(crate) fn closure(role: Role) -> impl FnOnce() -> Value + Send + 'static {
     let body = Body::new(role);
     move || body.end()
@@ -171,7 +171,7 @@ pub(crate) fn future(role: Role) -> impl Future<Output = Value> + Send + 'static
     async move { body.end() }
 }
 
-/// A future that ends in the first poll after [`RELEASED`], and shows its waker to `keep`.
+/// A future that ends in the first poll after [`RELEASED`] is set. It shows its waker to `keep`.
 pub(crate) struct Resting {
     body: Body,
     keep: fn(&Context<'_>),
@@ -198,7 +198,7 @@ impl Future for Resting {
     }
 }
 
-/// Checks a task's outcome against what the task counted.
+/// Compares a task's outcome with the task's own count.
 pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
     let account = account(role);
     let (ran, cancelled) = (get(&account.ran), is_cancelled(role));
@@ -221,7 +221,7 @@ pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
         Err(TaskError::Cancelled) => {
             assert!(
                 ran == 0 && cancelled,
-                "{role:?} says it is cancelled, and ran {ran} times"
+                "{role:?} is cancelled, and ran {ran} times"
             )
         }
         Err(TaskError::Broken) => assert!(role == Role::Broken && !cancelled, "{role:?} is broken"),
@@ -229,7 +229,7 @@ pub(crate) fn check_outcome(role: Role, outcome: &Result<Value, TaskError>) {
     }
 }
 
-/// Whether a task was cancelled, by its own figures.
+/// Returns true if a task was cancelled, by its own count.
 pub(crate) fn is_cancelled(role: Role) -> bool {
     let account = account(role);
     match role {
@@ -238,7 +238,7 @@ pub(crate) fn is_cancelled(role: Role) -> bool {
     }
 }
 
-/// Checks every role's figures when all is over, and those of the executor against them.
+/// At the end of a run, checks every role's figures, and the executor's against them.
 pub(crate) fn check(before: Stats, after: Stats) {
     let (mut ran, mut cancelled, mut refused) = (0, 0, 0);
     for role in ROLES {

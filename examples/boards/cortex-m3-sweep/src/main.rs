@@ -1,10 +1,10 @@
-//! An interrupt at every instruction of every operation, on a Cortex-M3 (QEMU's mps2-an385): `cargo
-//! run --release`.
+//! Raises an interrupt at every instruction of every operation, on a Cortex-M3 (QEMU's mps2-an385):
+//! `cargo run --release`.
 //!
-//! For each operation of the thread and each action of the interrupt: the operation is done again
-//! and again, and the interrupt comes one instruction later each time, until it comes after the
-//! operation. After each time all is brought to an end and checked: nothing was lost, done twice,
-//! or left behind, and nobody sleeps who should be awake. The exit status is the verdict.
+//! The sweep takes each operation of the thread with each action of the interrupt. It repeats the
+//! operation, and each time the interrupt comes one instruction later, until it comes after the
+//! operation. After each time the run ends and is checked: nothing is lost, done twice or left
+//! behind, and no thread sleeps without a reason. The exit status is the verdict.
 //!
 //! With the feature `planted-bug` the critical section does nothing, and the sweep must fail.
 #![no_std]
@@ -31,13 +31,13 @@ use self::operations::OPERATIONS;
 use self::scene::{Action, Scene};
 use self::trace::{Places, Trace};
 
-/// What is being tried: operation, action and instruction.
+/// The current operation, action and instruction.
 static NOW: Mutex<Cell<(&str, &str, u32)>> = Mutex::new(Cell::new(("start", "nothing", 0)));
 
 #[entry]
 fn main() -> ! {
     static mut PLACES: Places = Places::new();
-    shot::prepare(&mut Peripherals::take().expect("nobody has taken them"));
+    shot::prepare(&mut Peripherals::take().expect("they are taken once"));
     let mut out = hio::hstdout().expect("the emulator has a console");
     scene::open();
     let (mut pairs, mut interleavings) = (0, 0);
@@ -63,7 +63,8 @@ fn main() -> ! {
     scene::close();
     writeln!(
         out,
-        "{pairs} pairs, 0 failed\nmeasured: interleavings tried: {interleavings}, at {} places in the code, none left out",
+        "{pairs} pairs, 0 failed\n\
+         measured: interleavings tried: {interleavings}, at {} places in the code, none left out",
         PLACES.count
     )
     .expect("the emulator has a console");
@@ -71,7 +72,7 @@ fn main() -> ! {
     unreachable!("the emulator has ended");
 }
 
-/// The first failure ends the sweep: what it leaves behind would make others fail.
+/// The first failure ends the sweep: its remains would make later runs fail.
 #[panic_handler]
 fn panic(info: &PanicInfo<'_>) -> ! {
     cortex_m::interrupt::disable();

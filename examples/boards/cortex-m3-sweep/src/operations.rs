@@ -1,4 +1,4 @@
-//! What the thread does while the interrupt comes.
+//! What the thread does when the interrupt comes.
 
 use core::future::Future;
 use core::pin::Pin;
@@ -18,7 +18,7 @@ use crate::scene::{
 /// An operation of the thread.
 pub(crate) struct Operation {
     pub(crate) name: &'static str,
-    /// The thread is a worker of the executor.
+    /// True if the thread is a worker of the executor.
     pub(crate) in_worker: bool,
     pub(crate) perform: fn(&Scene, Handles),
 }
@@ -103,7 +103,7 @@ fn wait_for_slot(scene: &Scene, handles: Handles) {
             future,
         },
     ) = (handles.aim(Role::Task), handles);
-    // The first that gives its slot back.
+    // The first filler to give its slot back.
     task.detach();
     let submit = || EXECUTOR.submit_blocking(closure(Role::Submitted));
     let submitted = scene.under_fire(aim, Sleep::Until(&due, End::Run), submit);
@@ -112,7 +112,7 @@ fn wait_for_slot(scene: &Scene, handles: Handles) {
     scene.keep(Role::Future, future);
 }
 
-/// Has the thread's worker run one task, or poll one future, under fire.
+/// Makes the thread's worker run one task, or poll one future, under fire.
 fn run_one(scene: &Scene, aim: (Role, Token)) {
     let mut worker = WORKERS.take(THREAD).expect("it has not left");
     let ran = scene.under_fire(aim, Sleep::Never, || worker.run_one());
@@ -204,7 +204,7 @@ fn wake(scene: &Scene, handles: Handles) {
     let token = handles.future.canceller();
     assert!(
         is_over(token),
-        "the thread woke a future and nobody polled it"
+        "the thread woke a future and no worker polled it"
     );
     handles.keep(scene);
 }
@@ -338,7 +338,7 @@ fn step(scene: &Scene, handles: Handles) {
     scene.finish();
     for mut handle in first.into_iter().chain(rest) {
         let outcome = handle.try_result().expect("what is yielded is done");
-        // Only the task can have been cancelled.
+        // Only the task can be cancelled here.
         let role = outcome.as_ref().map_or(Role::Task, |value| value.role);
         scene.keep_outcome(role, outcome);
     }
@@ -354,7 +354,7 @@ fn shut_down(scene: &Scene, handles: Handles, pending: Pending) {
     handles.keep(scene);
 }
 
-/// Has a callback and a waker hear of the task's end.
+/// Adds a callback and a waker that wait for the task's end.
 fn listen(role: Role, handle: &mut Handle) {
     call_back(role, handle);
     let polled = Pin::new(handle).poll(&mut Context::from_waker(&counting_waker()));
@@ -380,7 +380,7 @@ fn call_back(role: Role, handle: &Handle) {
 
 static WAKES: AtomicUsize = AtomicUsize::new(0);
 
-/// When all is done, the waker of [`counting_waker`] has been called.
+/// At the end of the run, checks that the waker of [`counting_waker`] was called.
 fn check_woken(scene: &Scene) {
     scene.finish();
     assert!(
@@ -398,6 +398,6 @@ fn counting_waker() -> Waker {
         |_| {},
     );
     WAKES.store(0, Ordering::Relaxed);
-    // SAFETY: the functions use no pointer and may be called from anywhere.
+    // SAFETY: the functions use no pointer and any context may call them.
     unsafe { Waker::from_raw(RawWaker::new(ptr::null(), &TABLE)) }
 }

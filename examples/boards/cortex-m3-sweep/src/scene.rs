@@ -1,5 +1,4 @@
-//! One run: what is there before the operation, what the interrupt does, and what must be true when
-//! all is over.
+//! One run: its state before the operation, the interrupt's actions, and the checks at the end.
 
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -24,7 +23,7 @@ pub(crate) static EXECUTOR: Executor<2, SLOTS, 64, Swept> = Executor::new();
 pub(crate) type Handle = JoinHandle<'static, Value, Swept>;
 pub(crate) type Token = Canceller<'static, Swept>;
 
-/// More turns than a worker ever needs to run what there is.
+/// More turns than a worker ever needs to empty the queue.
 const TURNS: usize = 4 * SLOTS;
 
 /// What the interrupt does.
@@ -47,44 +46,44 @@ impl Action {
     ];
 }
 
-/// Whether the operation may sleep.
+/// How long the operation may sleep.
 #[derive(Clone, Copy)]
 pub(crate) enum Sleep<'s> {
     Never,
-    /// Until the first is so; it becomes so by the second.
+    /// Until the function returns true. PendSV can do the `End` that makes it so.
     Until(&'s (dyn Fn() -> bool + Sync), End),
 }
 
-/// What PendSV does so that the thread's sleep ends, if the interrupt did nothing to that effect.
+/// What PendSV does to end the thread's sleep, if the interrupt has not ended it.
 #[derive(Clone, Copy)]
 pub(crate) enum End {
     /// Runs the oldest task.
     Run,
     /// Keeps the promise.
     Complete,
-    /// Wakes the future and runs all there is.
+    /// Wakes the future and runs all queued tasks.
     Wake,
-    /// Shuts down, and wakes the future, which workers wait for before they leave.
+    /// Shuts down and wakes the future. The workers wait for it before they leave.
     ShutDown,
 }
 
-/// What thread and interrupts share.
+/// What the thread and the interrupts share.
 pub(crate) struct Shared {
     action: Action,
     pub(crate) promise: Promise<'static, Value, Swept>,
-    /// The resting future's.
+    /// The suspended future's waker.
     pub(crate) waker: Waker,
     newcomer: Mutex<Cell<Option<Handle>>>,
 }
 
-/// The handles of what is there from the start.
+/// The handles of the tasks that exist before the operation.
 pub(crate) struct Handles {
     pub(crate) task: Handle,
     pub(crate) promise: Handle,
     pub(crate) future: Handle,
 }
 
-/// One run. What the operation leaves is kept here, by role.
+/// One run. It keeps the handles that the operation leaves, by role.
 pub(crate) struct Scene {
     pub(crate) shared: Shared,
     instruction: u32,
@@ -94,7 +93,8 @@ pub(crate) struct Scene {
     finished: Cell<bool>,
 }
 
-/// Submits a closure that counts itself. `None` if it was refused, as it may be.
+/// Submits a closure that counts itself. Returns `None` if the executor refuses it with a good
+/// reason.
 pub(crate) fn submit(role: Role) -> Option<Handle> {
     match EXECUTOR.submit(closure(role)) {
         Ok(handle) => Some(handle),
@@ -111,7 +111,7 @@ pub(crate) fn submit(role: Role) -> Option<Handle> {
     }
 }
 
-/// Takes all slots that are left, for tasks nobody holds a handle of.
+/// Takes all remaining slots, with tasks whose handles are detached.
 pub(crate) fn fill() {
     for _ in EXECUTOR.stats().slots_in_use..SLOTS {
         submit(Role::Filler).expect("there is room").detach();
@@ -119,14 +119,14 @@ pub(crate) fn fill() {
     FILLED.store(true, Ordering::Relaxed);
 }
 
-/// Cancels a task and takes down what the call said.
+/// Cancels a task and records the call's answer.
 pub(crate) fn cancel(role: Role, cancel: impl FnOnce() -> bool) {
     if cancel() {
         account(role).cancelled.store(true, Ordering::Relaxed);
     }
 }
 
-/// Whether a task's outcome is there.
+/// Returns true if a task's outcome is there.
 pub(crate) fn is_over(token: Token) -> bool {
     matches!(
         token.state(),
@@ -134,7 +134,7 @@ pub(crate) fn is_over(token: Token) -> bool {
     )
 }
 
-/// Runs all there is, on the interrupts' worker. In an interrupt.
+/// Runs all queued tasks on the interrupts' worker. An interrupt calls it.
 fn run_all() {
     for _ in 0..TURNS {
         if WORKERS.run_one(INTERRUPT) != Ran::Task {
@@ -144,7 +144,7 @@ fn run_all() {
     panic!("the queue does not become empty");
 }
 
-/// The same, called by the thread.
+/// As [`run_all`], for the thread: PendSV does it.
 pub(crate) fn work() {
     shot::lower(&run_all);
 }
@@ -155,7 +155,7 @@ pub(crate) fn begin_shutdown(pending: Pending) {
     EXECUTOR.begin_shutdown(pending);
 }
 
-/// The resting future's waker, on its way to the scene, and whether its next poll is to leave it
+/// The suspended future's waker, on its way to the scene. The flag makes the next poll leave it
 /// there.
 static WAKER: Mutex<Cell<Option<Waker>>> = Mutex::new(Cell::new(None));
 static WAKER_WANTED: AtomicBool = AtomicBool::new(false);
@@ -168,7 +168,7 @@ fn keep_waker(context: &Context<'_>) {
 }
 
 impl Handles {
-    /// What the interrupt is to cancel.
+    /// The task that the interrupt is to cancel.
     pub(crate) fn aim(&self, role: Role) -> (Role, Token) {
         let handle = match role {
             Role::Promise => &self.promise,
@@ -178,7 +178,7 @@ impl Handles {
         (role, handle.canceller())
     }
 
-    /// Leaves all of them to the scene.
+    /// Leaves all handles to the scene.
     pub(crate) fn keep(self, scene: &Scene) {
         scene.keep(Role::Task, self.task);
         scene.keep(Role::Promise, self.promise);
@@ -210,7 +210,7 @@ impl Shared {
         }
     }
 
-    /// Keeps the promise, unless it was kept or cancelled before.
+    /// Keeps the promise, unless it is kept or cancelled.
     pub(crate) fn complete(&self) {
         match self.promise.set_result(Value::new(Role::Promise)) {
             Ok(()) => add(&account(Role::Promise).ran),
@@ -218,13 +218,13 @@ impl Shared {
         }
     }
 
-    /// Has the future's next poll be its last, and wakes it.
+    /// Makes the future's next poll its last, and wakes it.
     pub(crate) fn wake(&self) {
         RELEASED.store(true, Ordering::Relaxed);
         self.waker.wake_by_ref();
     }
 
-    /// In an interrupt.
+    /// Does what ends the sleep. An interrupt calls it.
     fn end(&self, end: End) {
         match end {
             End::Run => drop(WORKERS.run_one(INTERRUPT)),
@@ -242,7 +242,7 @@ impl Shared {
 }
 
 impl Scene {
-    /// Does it all once. The executor is open and at rest, before and after.
+    /// Does one run. The executor is open and idle before and after it.
     pub(crate) fn run(operation: &Operation, action: Action, instruction: u32) -> Hit {
         ledger::reset();
         let before = EXECUTOR.stats();
@@ -290,8 +290,8 @@ impl Scene {
         )
     }
 
-    /// Does the operation, with the interrupt at its instruction. `aim` is what the interrupt
-    /// cancels, if it does.
+    /// Does the operation, with the interrupt at its instruction. `aim` is the task that the
+    /// interrupt may cancel.
     pub(crate) fn under_fire<R>(
         &self,
         aim: (Role, Token),
@@ -304,16 +304,20 @@ impl Scene {
             let Sleep::Until(due, end) = sleep else {
                 panic!("the operation sleeps")
             };
-            // In this order: the interrupt may come in between, and does all or nothing of it.
+            // The order matters: the interrupt may come in between, and does its whole action or
+            // nothing.
             let due = due();
             if PERMIT.load(Ordering::Relaxed) {
                 return;
             }
-            assert!(!due, "nobody woke the thread for what it waits for");
+            assert!(
+                !due,
+                "what the thread waits for is there, and no wake-up came"
+            );
             shared.end(end);
             assert!(
                 PERMIT.load(Ordering::Relaxed),
-                "what the thread waits for is there, and nobody woke it"
+                "PendSV did what the thread waits for, and no wake-up came"
             );
         };
         PERMIT.store(false, Ordering::Relaxed);
@@ -344,8 +348,8 @@ impl Scene {
         );
     }
 
-    /// Has everything run that can, and checks that the interrupt's wake was heard; then completes
-    /// all that is left.
+    /// Runs everything that can run, checks that the interrupt's wake-up had its effect, and
+    /// completes the rest.
     pub(crate) fn finish(&self) {
         if self.finished.replace(true) {
             return;
@@ -400,7 +404,7 @@ impl Scene {
     }
 }
 
-/// Shuts down: every worker must leave at once.
+/// Shuts down. Every worker must leave at once.
 pub(crate) fn close() {
     begin_shutdown(Pending::Run);
     assert!(
@@ -416,7 +420,7 @@ pub(crate) fn close() {
     EXECUTOR.shutdown(Pending::Run).expect("no worker calls it");
 }
 
-/// Starts, and checks that every slot is there and works.
+/// Starts the executor, and checks that it has every slot and that each works.
 pub(crate) fn open() {
     EXECUTOR.start(&WORKERS).expect("it has stopped");
     ledger::reset();
@@ -424,7 +428,7 @@ pub(crate) fn open() {
     FILLED.store(true, Ordering::Relaxed);
     assert!(submit(Role::Filler).is_none(), "there is one slot too many");
     work();
-    // By their addresses, so that the free list is the same before each run.
+    // In the order of their addresses, so that the free list is the same before each run.
     let mut handles = handles.map(|handle| (address(&handle), handle));
     handles.sort_unstable_by_key(|(address, _)| core::cmp::Reverse(*address));
     assert!(
@@ -454,7 +458,7 @@ pub(crate) fn open() {
     );
 }
 
-/// Where the value of a task that has run lies.
+/// The address of the value of a task that has run.
 fn address(handle: &Handle) -> usize {
     static ADDRESS: AtomicUsize = AtomicUsize::new(0);
     let looked = handle.add_done_callback(|outcome| {

@@ -4,12 +4,12 @@
 //!
 //! | exception | priority | what it does |
 //! | --- | --- | --- |
-//! | SysTick | highest | comes at the chosen instruction, notes where, and requests the action; later, the watchdog |
-//! | [`ACTION`] | middle | does what the interrupt is to do; runs after SysTick and before the thread's next instruction |
-//! | PendSV | lowest | what the thread has others do: [`lower`], and whoever ends its sleep |
+//! | SysTick | highest | comes at the chosen instruction, requests the action; later a watchdog |
+//! | [`ACTION`] | middle | does the action, before the thread's next instruction |
+//! | PendSV | lowest | runs the job of [`lower`], or ends the thread's sleep |
 //!
-//! With QEMU's `-icount shift=8` an instruction takes 256 ns, a tick of SysTick 40 ns: 32 ticks are
-//! five instructions, and each instruction is reached by a reload value of its own.
+//! With QEMU's `-icount shift=8` an instruction takes 256 ns, and a tick of SysTick 40 ns. So 32
+//! ticks are five instructions, and each instruction has a reload value of its own.
 
 use core::arch::global_asm;
 use core::ptr;
@@ -22,49 +22,49 @@ use cortex_m::peripheral::scb::SystemHandler;
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 use cortex_m_rt::{ExceptionFrame, exception};
 
-/// What an interrupt calls.
+/// A function that an interrupt calls.
 pub(crate) type Job<'j> = &'j (dyn Fn() + Sync + 'j);
 
 /// Where the shot came.
 #[derive(Clone, Copy)]
 pub(crate) struct Hit {
-    /// The instruction that was to come next.
+    /// The address of the next instruction at that moment.
     pub(crate) place: u32,
-    /// The operation had returned already.
+    /// True if the operation had already returned.
     pub(crate) late: bool,
 }
 
-/// The line of the action: the last of the board, which no device drives here.
+/// The line of the action: the last of the board, without a device.
 #[derive(Clone, Copy)]
 struct Action;
 
 const ACTION: u16 = 31;
 
-// SAFETY: one number, always the same.
+// SAFETY: it is one number, always the same.
 unsafe impl InterruptNumber for Action {
     fn number(self) -> u16 {
         ACTION
     }
 }
 
-/// What SysTick is there for now.
+/// The purpose of SysTick's next interrupt.
 static STAGE: AtomicU8 = AtomicU8::new(RESTING);
 const RESTING: u8 = 0;
 const ARMED: u8 = 1;
 const WATCHING: u8 = 2;
 
-/// The watchdog's time: 2.6 million instructions. A whole run takes less than a tenth.
+/// The watchdog's time: 2.6 million instructions. A run takes less than a tenth of it.
 const LONGEST: u32 = 0xff_ffff;
 
 static RETURNED: AtomicBool = AtomicBool::new(false);
 static PLACE: AtomicU32 = AtomicU32::new(0);
 static LATE: AtomicBool = AtomicBool::new(false);
 
-/// What [`ACTION`] and PendSV call: `*const Job`, null while nothing is lent.
+/// The jobs that [`ACTION`] and PendSV call: `*const Job`, null while nothing is lent.
 static ON_SHOT: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 static ON_PENDSV: AtomicPtr<()> = AtomicPtr::new(ptr::null_mut());
 
-// The handler gets the frame that the exception left on the stack. There is one stack.
+// The handler gets the exception's frame on the stack. There is one stack.
 global_asm!(
     ".section .text.SysTick, \"ax\"",
     ".global SysTick",
@@ -78,7 +78,7 @@ global_asm!(
 
 /// Sets the priorities.
 pub(crate) fn prepare(peripherals: &mut Peripherals) {
-    // SAFETY: no critical section rests on priorities.
+    // SAFETY: no critical section depends on priorities.
     unsafe {
         peripherals.SCB.set_priority(SystemHandler::SysTick, 0x00);
         peripherals.NVIC.set_priority(Action, 0x40);
@@ -87,9 +87,9 @@ pub(crate) fn prepare(peripherals: &mut Peripherals) {
     }
 }
 
-/// Does `operation`, and has an interrupt do `action` before its instruction number `instruction`
-/// (from 1; the first few are those that lead to it). PendSV, if `operation` requests it, does
-/// `pended`. If the operation returns earlier, the shot is late.
+/// Does `operation`, and makes an interrupt do `action` before instruction number `instruction`.
+/// The count starts at 1; the first few instructions lead to the operation. PendSV does `pended` if
+/// `operation` requests it. If the operation returns earlier, the shot is late.
 pub(crate) fn fire<R>(
     instruction: u32,
     action: Job<'_>,
@@ -120,37 +120,37 @@ pub(crate) fn fire<R>(
     )
 }
 
-/// Has PendSV do `job` now. Called by the thread.
+/// Makes PendSV do `job` now. The thread calls it.
 pub(crate) fn lower(job: Job<'_>) {
     lend(&ON_PENDSV, job, pend);
 }
 
-/// Lets PendSV come.
+/// Requests PendSV.
 pub(crate) fn pend() {
     SCB::set_pendsv();
     dsb();
     isb();
 }
 
-/// Where the last shot came.
+/// The address of the last shot.
 pub(crate) fn place() -> u32 {
     PLACE.load(Ordering::Relaxed)
 }
 
 /// The address of PendSV's handler.
 pub(crate) fn pendsv() -> u32 {
-    // SAFETY: reads a register.
+    // SAFETY: it reads a register.
     let vectors = unsafe { &*SCB::PTR }.vtor.read();
-    // SAFETY: the entry of exception 14 in the table of vectors, which is in flash.
+    // SAFETY: the entry of exception 14 in the vector table, which is in flash.
     let entry =
         unsafe { ptr::with_exposed_provenance::<u32>(vectors as usize + 14 * 4).read_volatile() };
     entry & !1
 }
 
-/// Has an interrupt find `job` as long as `during` takes.
+/// Lends `job` to an interrupt while `during` runs.
 fn lend<R>(place: &AtomicPtr<()>, job: Job<'_>, during: impl FnOnce() -> R) -> R {
     let earlier = place.swap(ptr::from_ref(&job).cast_mut().cast(), Ordering::Relaxed);
-    compiler_fence(Ordering::SeqCst); // one core: what the job looks at is written
+    compiler_fence(Ordering::SeqCst); // one core: the job sees all earlier writes
     let result = during();
     compiler_fence(Ordering::SeqCst);
     place.store(earlier, Ordering::Relaxed);
@@ -163,19 +163,20 @@ fn call(place: &AtomicPtr<()>) {
         .cast_const()
         .cast::<Job<'static>>();
     compiler_fence(Ordering::SeqCst);
-    // SAFETY: null, or from `lend`, whose frame is beneath ours; a panic there ends the program.
-    let job = unsafe { job.as_ref() }.expect("an interrupt came that nobody asked for");
+    // SAFETY: null, or from `lend`, whose frame is beneath this one; a panic there ends the
+    // program.
+    let job = unsafe { job.as_ref() }.expect("an interrupt came without a request");
     job();
 }
 
 fn start_timer(reload: u32) {
-    // SAFETY: SysTick is ours alone.
+    // SAFETY: only this module uses SysTick.
     let timer = unsafe { &*SYST::PTR };
-    // SAFETY: as above; it stops.
+    // SAFETY: as above; the write stops the timer.
     unsafe { timer.csr.write(0) };
-    // A short period has come round again.
+    // A short period may have ended again since.
     SCB::clear_pendst();
-    // SAFETY: as above; the last write starts it.
+    // SAFETY: as above; the last write starts the timer.
     unsafe {
         timer.rvr.write(reload);
         timer.cvr.write(0);

@@ -1,12 +1,12 @@
-//! The proof that a sweep left out no instruction: each place where the shot came is the successor
-//! of the one before.
+//! Proves that a sweep leaves out no instruction: each shot comes at a successor of the place
+//! before.
 
 use crate::shot::{Hit, pendsv};
 
-/// The halfwords of the flash that can be told apart: the first 256 KiB.
+/// The halfwords of flash that the map covers: the first 256 KiB.
 const HALFWORDS: usize = 128 * 1024;
 
-/// The places that were ever hit, one bit each.
+/// All places hit so far, one bit each.
 pub(crate) struct Places {
     seen: [u32; HALFWORDS / 32],
     pub(crate) count: u32,
@@ -33,7 +33,7 @@ pub(crate) struct Trace {
     last: Option<u32>,
     /// Instructions before which the timer ran out.
     pub(crate) instructions: u32,
-    /// Those before which the interrupt came: not while interrupts were off.
+    /// Instructions before which the interrupt came. While interrupts are off, it comes later.
     pub(crate) interleavings: u32,
 }
 
@@ -46,15 +46,14 @@ impl Trace {
         }
     }
 
-    /// Takes down the next hit. `false` if it came when the operation had returned: the sweep is
-    /// over.
+    /// Records the next hit. Returns false if the operation had returned: the sweep is over.
     ///
     /// # Panics
     ///
-    /// If an instruction was left out.
+    /// If the sweep left out an instruction.
     pub(crate) fn note(&mut self, hit: Hit, places: &mut Places) -> bool {
         if let Some(last) = self.last {
-            // The same place again: the interrupt had to wait until interrupts were on.
+            // The same place again: the interrupt waited until interrupts were on.
             let next = last == hit.place || follows(last, hit.place);
             assert!(
                 next,
@@ -76,18 +75,19 @@ impl Trace {
 }
 
 fn halfword(place: u32) -> u32 {
-    // SAFETY: the places come from exceptions' frames: they are code, in flash, and even.
+    // SAFETY: the places come from exception frames: they are addresses of code, in flash, and
+    // even.
     let value =
         unsafe { core::ptr::with_exposed_provenance::<u16>(place as usize).read_volatile() };
     value.into()
 }
 
-/// Extends the sign of a number of so many bits.
+/// Extends the sign of a number of `bits` bits.
 fn signed(number: u32, bits: u32) -> u32 {
     ((number << (32 - bits)) as i32 >> (32 - bits)) as u32
 }
 
-/// Whether the instruction at `place` can be followed by the one at `next`, by its encoding
+/// Returns true if the instruction at `next` can follow the one at `place`, by its encoding
 /// (ARMv7-M, A5).
 fn follows(place: u32, next: u32) -> bool {
     let (first, second) = (halfword(place), halfword(place + 2));

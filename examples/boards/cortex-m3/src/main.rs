@@ -1,7 +1,7 @@
-//! The scenarios on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
+//! Runs the scenarios on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
-//! Three workers: the super-loop, PendSV, and above them an interrupt that no device drives.
-//! SysTick, above all, is the clock and the interrupt that completes, wakes and submits.
+//! Three workers: the super-loop, PendSV, and a more urgent interrupt without a device. SysTick is
+//! the most urgent interrupt and the clock. It completes, wakes and submits.
 #![no_std]
 #![no_main]
 
@@ -24,14 +24,14 @@ static SUITE: Suite<3, CortexM> = Suite::new();
 
 /// The place of the urgent interrupt's worker in [`WORKERS`].
 const URGENT: usize = 2;
-/// Whether the clock requests the urgent interrupt.
+/// True if the clock requests the urgent interrupt.
 static CLOCK_IS_URGENT: AtomicBool = AtomicBool::new(false);
 
-/// The urgent interrupt: a line that no device drives here, between SysTick and PendSV.
+/// The urgent interrupt: a line without a device, between SysTick and PendSV.
 #[derive(Clone, Copy)]
 struct Urgent;
 
-// SAFETY: one number, always the same.
+// SAFETY: it is one number, always the same.
 unsafe impl InterruptNumber for Urgent {
     fn number(self) -> u16 {
         31
@@ -54,8 +54,8 @@ fn PendSV() {
     while WORKERS.run_one(PENDSV) == Ran::Task {}
 }
 
-/// Every line of the interrupt controller ends here. One task each time, so that something is left
-/// for the others.
+/// The handler of every line of the interrupt controller. It runs one task each time, so that some
+/// are left for the other workers.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
     assert!(
@@ -67,9 +67,9 @@ unsafe fn DefaultHandler(line: i16) {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
-    // SysTick has the highest priority, so that any task can be interrupted.
-    // SAFETY: no critical section rests on priorities.
+    let mut peripherals = Peripherals::take().expect("they are taken once");
+    // SysTick has the highest priority, so it interrupts any task. SAFETY: no critical section
+    // depends on priorities.
     unsafe {
         peripherals.NVIC.set_priority(Urgent, URGENT_PRIORITY);
         peripherals.SCB.set_priority(SystemHandler::PendSV, 0xff);

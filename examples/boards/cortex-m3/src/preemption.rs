@@ -1,4 +1,4 @@
-//! Three workers at three priorities: in which order their tasks begin and end.
+//! Three workers at three priorities: the order in which their tasks begin and end.
 
 use core::cell::RefCell;
 use core::fmt::{self, Write};
@@ -14,15 +14,15 @@ use crate::{URGENT_PRIORITY, Urgent, WORKERS};
 
 static EXECUTOR: Executor<3, 8, 64, CortexM> = Executor::new();
 
-/// A level, as [`Park::current_id`] tells it: the number of the exception, plus one.
+/// A level, as [`Park::current_id`] returns it: the number of the exception, plus one.
 const THREAD: usize = 1;
 const PENDSV: usize = 14 + 1;
 const URGENT: usize = 16 + 31 + 1;
 
-/// What a task does, and at which level.
+/// A task's step, and its level.
 type Event = (&'static str, usize);
 
-/// What happened in a play.
+/// The events of a play.
 struct Log {
     events: [Event; 16],
     count: usize,
@@ -33,7 +33,7 @@ static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log {
     count: 0,
 }));
 
-/// Notes what the calling task does.
+/// Records a step of the calling task.
 fn note(event: &'static str) {
     critical_section::with(|section| {
         let log = &mut *LOG.borrow_ref_mut(section);
@@ -46,7 +46,7 @@ fn submit(task: fn()) {
     EXECUTOR.submit(task).expect("there is room").detach();
 }
 
-/// Requests an interrupt, which comes at once if it may.
+/// Requests an interrupt, which comes at once if its priority allows it.
 fn request(level: usize) {
     match level {
         PENDSV => SCB::set_pendsv(),
@@ -56,14 +56,14 @@ fn request(level: usize) {
     isb();
 }
 
-/// Holds both interrupts back, or lets them come. The clock goes on.
+/// Holds both interrupts back, or admits them again. The clock goes on.
 fn hold_back(priority: u8) {
-    // SAFETY: no critical section rests on priorities.
+    // SAFETY: no critical section depends on priorities.
     unsafe { basepri::write(priority) };
     isb();
 }
 
-/// Plays everything, one line each. Says whether all happened in order.
+/// Does every play and prints a line for each. Returns true if all events came in order.
 pub(crate) fn run(out: &mut impl Write) -> Result<bool, fmt::Error> {
     let mut all = true;
     let plays = [
@@ -83,8 +83,8 @@ pub(crate) fn run(out: &mut impl Write) -> Result<bool, fmt::Error> {
     Ok(all)
 }
 
-/// Has the super-loop's worker run `first`, and says whether all happened in the expected order.
-/// `first` lets the interrupts come.
+/// Makes the super-loop's worker run `first`, which admits the interrupts. Returns true if the
+/// events came in the expected order.
 fn play(first: fn(), expected: &[Event]) -> bool {
     critical_section::with(|section| LOG.borrow_ref_mut(section).count = 0);
     EXECUTOR.start(&WORKERS).expect("it has stopped");
@@ -103,8 +103,8 @@ fn play(first: fn(), expected: &[Event]) -> bool {
     ran == Ran::Task && left == Ran::Left && in_order
 }
 
-/// A task of the super-loop is interrupted by one of PendSV, and that by one of the urgent
-/// interrupt; that is interrupted by the clock, and not by another of PendSV.
+/// A task of PendSV interrupts a task of the super-loop, and a task of the urgent interrupt
+/// interrupts that. Only the clock interrupts the urgent task, not another task of PendSV.
 fn higher_interrupts_lower() -> bool {
     let first = || {
         note("the first begins");
@@ -139,7 +139,7 @@ fn higher_interrupts_lower() -> bool {
     play(first, &expected)
 }
 
-/// Of two workers that are requested while neither may come, the higher takes the older task.
+/// Two workers are requested while neither may run. The more urgent worker takes the older task.
 fn higher_goes_first() -> bool {
     let first = || {
         note("the first begins");

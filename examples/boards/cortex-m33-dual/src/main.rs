@@ -1,7 +1,7 @@
-//! The scenarios, and a race, on two Cortex-M33 cores at once (QEMU's mps2-an521): `cargo run
-//! --release`.
+//! Runs the scenarios and a race on two Cortex-M33 cores at once (QEMU's mps2-an521):
+//! `cargo run --release`.
 //!
-//! Two workers, one for each core. Core 0 also runs the scenarios; SysTick of core 1 completes,
+//! Two workers, one for each core. Core 0 also runs the scenarios. SysTick of core 1 completes,
 //! wakes and submits. In the race both cores submit, and so does the SysTick of each.
 #![no_std]
 #![no_main]
@@ -35,7 +35,7 @@ fn SysTick() {
 }
 
 extern "C" fn second_main() -> ! {
-    // SAFETY: each core has these peripherals for itself, and this one takes them once.
+    // SAFETY: each core has its own set of these peripherals, and takes it once.
     let mut peripherals = unsafe { Peripherals::steal() };
     start_clock(&mut peripherals.SYST, CORE_HERTZ);
     WORKERS.run(1);
@@ -43,7 +43,7 @@ extern "C" fn second_main() -> ! {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
+    let mut peripherals = Peripherals::take().expect("they are taken once");
     start_clock(&mut peripherals.SYST, CORE_HERTZ);
     sse200::start_second_core(&peripherals.SCB, second_main);
     debug::exit(if scenarios() == Ok(0) {
@@ -54,7 +54,7 @@ fn main() -> ! {
     unreachable!("the emulator has ended");
 }
 
-/// How many failed.
+/// Runs the scenarios and the race. Returns how many failed.
 fn scenarios() -> Result<usize, fmt::Error> {
     let mut out = hio::hstdout().map_err(|()| fmt::Error)?;
     let turn = || WORKERS.run_one(0);

@@ -19,7 +19,7 @@ const INTERRUPTIBLE: RawRestoreState = 1;
 const NESTED: RawRestoreState = 2;
 
 // SAFETY: with interrupts off nothing else runs on this core, and the lock keeps the other core
-// out. It also orders what the sections of different cores see.
+// out. The lock also orders what the sections of different cores see.
 unsafe impl critical_section::Impl for AcrossCores {
     unsafe fn acquire() -> RawRestoreState {
         let before = if primask::read().is_active() {
@@ -39,7 +39,7 @@ unsafe impl critical_section::Impl for AcrossCores {
             LOCK.leave();
         }
         if before & INTERRUPTIBLE != 0 {
-            // SAFETY: they were on when the section began.
+            // SAFETY: interrupts were on when the section began.
             unsafe { interrupt::enable() };
         }
     }

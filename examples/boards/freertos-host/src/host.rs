@@ -7,15 +7,15 @@ use crate::seats::{self, Waiting};
 
 /// The host: tasks of FreeRTOS.
 ///
-/// `NOTIFICATION` is the task notification by which a task is woken, of those that
-/// `configTASK_NOTIFICATION_ARRAY_ENTRIES` says each task has. The host takes it from any task
-/// while that waits. An application that uses notification 0 itself, be it through stream buffers,
-/// configures a second one and takes `FreeRtosHost<1>`. A number that the kernel was not configured
-/// for ends in its `configASSERT`.
+/// `NOTIFICATION` is the number of the task notification that wakes a task, below
+/// `configTASK_NOTIFICATION_ARRAY_ENTRIES`. The host takes it from any task that waits. If an
+/// application uses notification 0 itself, even through stream buffers, it configures a second one
+/// and takes `FreeRtosHost<1>`. The kernel's `configASSERT` catches a number beyond its
+/// configuration.
 ///
 /// `HERTZ` is `configTICK_RATE_HZ`.
 ///
-/// An interrupt counts as a thread of its own: its number is that of the exception.
+/// An interrupt counts as a thread; its number is that of the exception.
 #[derive(Clone, Copy, Debug)]
 pub struct FreeRtosHost<const NOTIFICATION: u32 = 0, const HERTZ: u64 = 1000>;
 
@@ -26,10 +26,11 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Park for FreeRtosHost<NOTIFICATI
         Waiting::current()
     }
 
-    /// The number of the exception or, far above those, the address of the task's control block.
+    /// The number of the exception. In a task: the address of its control block, which is far above
+    /// those.
     fn current_id() -> usize {
         match kernel::exception() {
-            // Before there are tasks: no exception has this number.
+            // Before there are tasks, the number is one that no exception has.
             0 => kernel::current_task().addr().max(usize::from(u16::MAX)),
             exception => exception,
         }
@@ -47,14 +48,14 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Park for FreeRtosHost<NOTIFICATI
 impl<const NOTIFICATION: u32, const HERTZ: u64> Clock for FreeRtosHost<NOTIFICATION, HERTZ> {
     const TICKS_PER_SECOND: u64 = HERTZ;
 
-    /// From interrupts as well.
+    /// Interrupts may call it too.
     fn now() -> u64 {
         kernel::ticks()
     }
 
     fn park_until(deadline: u64) {
         let left = deadline.saturating_sub(kernel::ticks());
-        // One that is far away is looked at again on the way.
+        // A wait for a distant deadline ends early; the waiter then calls again.
         let ticks = u32::try_from(left)
             .unwrap_or(kernel::ENDLESS)
             .min(kernel::ENDLESS - 1);

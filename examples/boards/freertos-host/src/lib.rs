@@ -1,8 +1,8 @@
-//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied or depended on.
+//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to copy or to depend on.
 //!
-//! - [`FreeRtosHost`] lets RTOS tasks wait (task notifications) and tell the time (the kernel's
-//!   tick, in 64 bit).
-//! - [`FreeRtosTasks`] makes an RTOS task of each worker.
+//! - [`FreeRtosHost`]: RTOS tasks wait for task notifications; the clock is the kernel's tick, in
+//!   64 bits.
+//! - [`FreeRtosTasks`]: each worker is an RTOS task.
 //!
 //! ```ignore
 //! static EXECUTOR: Executor<2, 8, 64, FreeRtosHost> = Executor::new();
@@ -15,17 +15,17 @@
 //! assert_eq!(handle.result()?, 42);
 //! ```
 //!
-//! # What it asks for
+//! # Requirements
 //!
-//! - FreeRTOS V10.4 or later, built with `INCLUDE_vTaskDelete`, `INCLUDE_vTaskDelay` and dynamic
-//!   allocation, 32-bit ticks, and the critical section of `freertos-next` (feature
-//!   `critical-section-impl`) as the only one.
-//! - Interrupts that use the executor have a priority at which the kernel may be called: not above
-//!   `configMAX_SYSCALL_INTERRUPT_PRIORITY`. Each may submit, complete, cancel and wake; none may
-//!   wait.
-//! - Whoever waits is a task, and the scheduler runs. A task may end at any time except while it
-//!   waits: a task that another deletes then leaves more than a waiter behind, for what its stack
-//!   lent to others is gone as well.
+//! - FreeRTOS V10.4 or later, with `INCLUDE_vTaskDelete`, `INCLUDE_vTaskDelay`, dynamic allocation
+//!   and 32-bit ticks. The only critical section is that of `freertos-next` (feature
+//!   `critical-section-impl`).
+//! - The kernel permits calls at the priority of each interrupt that uses the executor: not above
+//!   `configMAX_SYSCALL_INTERRUPT_PRIORITY`. Such an interrupt may submit, complete, cancel and
+//!   wake, but not wait.
+//! - Only tasks wait, and the scheduler runs. A task may end at any time, except while it waits. If
+//!   another task deletes a waiting task, the waiter stays linked, and what the stack lent to
+//!   others is gone.
 #![no_std]
 
 mod host;

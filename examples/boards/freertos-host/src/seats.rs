@@ -1,19 +1,20 @@
-//! Who waits: a small table between those who wake and the tasks they wake.
+//! The seats: a table of waiting tasks, which waking threads refer to.
 //!
-//! A task's handle is freed with the task, but whoever wakes it may come late: when it has gone on,
-//! and ended. So nobody is given a handle. A [`Waiting`] refers to a seat of a table that is always
-//! there, and the handle in it is used only while its task is inside `park`.
+//! A task's handle is freed with the task, but a wake-up may come late, after the task has ended.
+//! So the host gives out no handles. A [`Waiting`] refers to a seat of a `static` table. The host
+//! uses the handle in the seat only while its task is inside `park`.
 //!
 //! Invariants:
 //!
-//! - **Seated While Waiting.** A notification is given only to the task of a seat that is `PARKED`,
-//!   inside a critical section. The task is inside `park` then: it leaves only after that state has
-//!   ended. So it has not been deleted.
-//! - **Kept Seat.** A seat goes to another task only if nobody can wake its task through it: no
-//!   [`Waiting`] refers to it, and the task is not inside `park`. At most a permit is lost with it.
-//! - **No Seat, No Sleep.** A task sleeps for one tick at most, and needs nobody to wake it, if it
-//!   has no seat, or if a [`Waiting`] of it may refer to none, because there were more tasks than
-//!   seats.
+//! - **Seated While Waiting.** The host notifies only the task of a seat that is `PARKED`, inside a
+//!   critical section. That task is inside `park`, which it leaves only after the state has
+//!   changed. So the task still exists.
+//! - **Kept Seat.** A seat goes to another task only if no wake-up can reach its task through it.
+//!   Then no [`Waiting`] refers to the seat, and the task is not inside `park`. At most a permit is
+//!   lost.
+//! - **No Seat, No Sleep.** A task without a seat sleeps for one tick at most, and needs no
+//!   wake-up. The same holds if one of its [`Waiting`]s may refer to no seat, because there were
+//!   more tasks than seats.
 
 use core::fmt;
 use core::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -22,29 +23,29 @@ use portable_atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicUsize};
 
 use crate::kernel::{self, Task};
 
-/// How many tasks can wait at the same time without looking each tick.
+/// How many tasks can wait at the same time without a look every tick.
 pub const SEATS: usize = 16;
 
 static TABLE: [Seat; SEATS] = [const { Seat::new() }; SEATS];
 
-/// How many [`Waiting`] refer to no seat.
+/// The number of [`Waiting`]s without a seat.
 static SEATLESS: AtomicUsize = AtomicUsize::new(0);
 
-/// Neither a permit, nor a task that waits for one.
+/// No permit, and the task is not inside `park`.
 const EMPTY: u32 = 0;
 /// A permit: the next `park` returns at once.
 const PERMIT: u32 = 1;
-/// The task is inside `park`. Added to it: the number of the notification that it waits for.
+/// The task is inside `park`. The number of its notification is added to this.
 const PARKED: u32 = 2;
 
-/// One task's place. All but `tokens` is changed, and relied on, inside critical sections only,
-/// which order it.
+/// One task's place. Critical sections order all its fields but `tokens`: only there the host
+/// changes them and relies on them.
 struct Seat {
     task: AtomicPtr<core::ffi::c_void>,
     state: AtomicU32,
-    /// The task came while some [`Waiting`] referred to no seat: it may have been its.
+    /// True if some [`Waiting`] had no seat when the task came. It may belong to this task.
     wary: AtomicBool,
-    /// How many [`Waiting`] refer to the seat.
+    /// The number of [`Waiting`]s that refer to the seat.
     tokens: AtomicUsize,
 }
 
@@ -58,30 +59,31 @@ impl Seat {
         }
     }
 
-    /// The seat of a task. Inside a critical section.
+    /// The seat of a task. Call it inside a critical section.
     fn of(task: Task) -> Option<&'static Self> {
         TABLE.iter().find(|seat| seat.task.load(Relaxed) == task)
     }
 
-    /// The seat that is missed least, for another task (*Kept Seat*). Inside a critical section.
+    /// Takes the cheapest seat for another task (*Kept Seat*). Call it inside a critical section.
     fn take(task: Task) -> Option<&'static Self> {
         let free = TABLE.iter().filter_map(|seat| Some((seat.price()?, seat)));
         let (_, seat) = free.min_by_key(|(price, _)| *price)?;
         seat.task.store(task, Relaxed);
         seat.state.store(EMPTY, Relaxed);
-        seat.wary.store(SEATLESS.load(Relaxed) > 0, Relaxed); // its own tokens came before, in this thread
+        // Relaxed: the task's own tokens came before, in this thread.
+        seat.wary.store(SEATLESS.load(Relaxed) > 0, Relaxed);
         Some(seat)
     }
 
-    /// What is lost if another task gets the seat; `None` if that must not be.
+    /// What is lost if another task takes the seat. `None` if the seat is in use.
     fn price(&self) -> Option<u32> {
         let state = self.state.load(Relaxed);
-        // Acquire: whoever had a token has done with the seat.
+        // Acquire: sees the last use of the seat through a dropped token.
         let free = self.tokens.load(Acquire) == 0 && state < PARKED;
         free.then(|| u32::from(!self.task.load(Relaxed).is_null()) + state)
     }
 
-    /// How many tickets there are of a seat, or of none.
+    /// The count of tokens of a seat, or of those without one.
     fn count(seat: Option<&'static Self>) -> &'static AtomicUsize {
         seat.map_or(&SEATLESS, |seat| &seat.tokens)
     }
@@ -95,12 +97,12 @@ impl fmt::Debug for Seat {
     }
 }
 
-/// Names a task that waits, for those who wake it. It may outlive the task.
+/// Names a waiting task, for the threads that wake it. It may outlive the task.
 #[derive(Debug)]
 pub struct Waiting(Option<&'static Seat>);
 
 impl Waiting {
-    /// For the calling task: with its own seat, or the one that is missed least.
+    /// The token of the calling task: for its own seat, or else for the cheapest one.
     pub(crate) fn current() -> Self {
         let task = kernel::current_task();
         critical_section::with(|_| {
@@ -127,19 +129,19 @@ impl Waiting {
 
 impl Clone for Waiting {
     fn clone(&self) -> Self {
-        Seat::count(self.0).fetch_add(1, Relaxed); // ours keeps it above 0
+        Seat::count(self.0).fetch_add(1, Relaxed); // `self` keeps it above 0
         Self(self.0)
     }
 }
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        Seat::count(self.0).fetch_sub(1, Release); // seen by who takes the seat
+        Seat::count(self.0).fetch_sub(1, Release); // publishes the last use of the seat
     }
 }
 
-/// Has the calling task wait for a permit, at most so many ticks. `notification` is the one it is
-/// woken by.
+/// Makes the calling task wait for a permit, for at most `ticks`. `notification` is the number of
+/// the notification that wakes it.
 pub(crate) fn park(notification: u32, ticks: u32) {
     let task = kernel::current_task();
     let sleep = critical_section::with(|_| {
@@ -160,12 +162,13 @@ pub(crate) fn park(notification: u32, ticks: u32) {
         Sleep::Permitted => {}
         Sleep::Seated(seat, ticks) => {
             kernel::take_notification(notification, ticks);
-            // Woken by `unpark`, it may be another's by now, whose state is not ours to end.
+            // After a wake-up by `unpark` the seat may belong to another task. Then its state must
+            // stay.
             if seat.state.load(Relaxed) != EMPTY {
                 critical_section::with(|_| {
                     if seat.task.load(Relaxed) == task {
-                        // A permit too: what it was given for is seen by what this task looks at
-                        // next.
+                        // The state may be a permit. The task now looks again, and sees what the
+                        // permit was for.
                         seat.state.store(EMPTY, Relaxed);
                     }
                 });
@@ -174,12 +177,12 @@ pub(crate) fn park(notification: u32, ticks: u32) {
     }
 }
 
-/// How a task waits.
+/// How a task sleeps.
 enum Sleep {
     /// Without a seat.
     Unseated,
-    /// Not at all.
+    /// It does not sleep: it has a permit.
     Permitted,
-    /// For so many ticks.
+    /// For at most that many ticks.
     Seated(&'static Seat, u32),
 }

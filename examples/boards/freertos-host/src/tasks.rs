@@ -9,17 +9,17 @@ use slotted::{Clock, Spawn, Worker};
 use crate::host::FreeRtosHost;
 use crate::kernel;
 
-/// As long as a name may be under FreeRTOS's default configuration, without its NUL.
+/// The longest name under FreeRTOS's default configuration, without its NUL.
 const NAME_LENGTH: usize = 15;
 
-/// For how many ticks a creation is tried again. Tasks that ended keep their memory until the idle
-/// task runs.
+/// For how many ticks `spawn` tries again to create a task. Ended tasks keep their memory until the
+/// idle task runs.
 const PATIENCE: u32 = 10;
 
-/// One RTOS task for each worker. It is deleted when the worker leaves.
+/// Runs each worker in an RTOS task of its own, and deletes the task when the worker leaves.
 ///
-/// The kernel takes stacks and control blocks from its own heap. After a shutdown they return to it
-/// as soon as the idle task runs; a start that needs them waits up to ten ticks for that.
+/// The kernel takes stacks and control blocks from its own heap. After a shutdown, the idle task
+/// returns them to it. A start that needs this memory waits up to ten ticks for it.
 #[derive(Clone, Copy, Debug)]
 pub struct FreeRtosTasks<'n> {
     prefix: &'n str,
@@ -38,20 +38,19 @@ impl<'n> FreeRtosTasks<'n> {
         }
     }
 
-    /// Names the tasks `prefix-0`, `prefix-1`, …. What is too long for the kernel is cut off the
-    /// prefix.
+    /// Names the tasks `prefix-0`, `prefix-1`, …. If a name is too long for the kernel, the prefix
+    /// is cut.
     #[must_use]
     pub const fn prefix(self, prefix: &'n str) -> Self {
         Self { prefix, ..self }
     }
 
-    /// Gives each task a stack of `bytes`, rounded up to words. It holds what the tasks of the
-    /// executor need and, if one waits for another that has not started, what that needs on
-    /// top.
+    /// Gives each task a stack of `bytes`, rounded up to words. A task of the executor may wait for
+    /// a pending one, and then runs it on the same stack. So the stack holds what both need.
     ///
     /// # Panics
     ///
-    /// If it is more than the 65535 words that `freertos-next` can ask for.
+    /// If `bytes` is more than 65535 words, the most that `freertos-next` can ask for.
     #[must_use]
     pub const fn stack_size(self, bytes: usize) -> Self {
         let words = bytes.div_ceil(size_of::<usize>());
@@ -65,16 +64,16 @@ impl<'n> FreeRtosTasks<'n> {
         }
     }
 
-    /// Gives the tasks a priority: below `configMAX_PRIORITIES`, higher is more urgent.
+    /// Gives the tasks a priority below `configMAX_PRIORITIES`. A higher one is more urgent.
     #[must_use]
     pub const fn priority(self, priority: u8) -> Self {
         Self { priority, ..self }
     }
 
-    /// `prefix-index`, in the length that the kernel keeps.
+    /// `prefix-index`, cut to the length that the kernel keeps.
     fn name(&self, index: usize) -> heapless::String<NAME_LENGTH> {
         let mut suffix: heapless::String<NAME_LENGTH> = heapless::String::new();
-        // There are fewer workers than bits in a word.
+        // There are fewer workers than bits in a word, so the suffix fits.
         let _ = write!(suffix, "-{index}");
         let mut name = heapless::String::new();
         for letter in self.prefix.chars() {
@@ -95,9 +94,9 @@ impl Default for FreeRtosTasks<'_> {
     }
 }
 
-/// A worker's task: runs it, and ends.
+/// The entry of a worker's task: runs the worker, and ends the task.
 extern "C" fn run<const NOTIFICATION: u32, const HERTZ: u64>(worker: *mut c_void) -> *mut c_void {
-    // SAFETY: made by `into_raw` for the same host, and this task alone has it.
+    // SAFETY: `into_raw` made it for the same host, and only this task has it.
     let worker = unsafe { Worker::<FreeRtosHost<NOTIFICATION, HERTZ>>::from_raw(worker.cast()) };
     worker.run();
     kernel::delete_current_task()
@@ -119,7 +118,7 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
         let name = self.name(worker.index());
         let worker = worker.into_raw();
         for _ in 0..PATIENCE {
-            // A task of a higher priority runs, and may even end, before this returns.
+            // A task of a higher priority runs before this returns, and may even end.
             if kernel::create_task(
                 run::<NOTIFICATION, HERTZ>,
                 worker.cast(),
@@ -134,7 +133,7 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
             }
             kernel::delay(1);
         }
-        // SAFETY: made above, and no task was.
+        // SAFETY: it was made above, and no task has it.
         drop(unsafe { Worker::<FreeRtosHost<NOTIFICATION, HERTZ>>::from_raw(worker) });
         Err(Refused::Heap {
             stack_size: usize::from(self.stack_words) * size_of::<usize>(),
@@ -142,20 +141,21 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
     }
 }
 
-/// Why there is no task for a worker.
+/// The reason why a worker has no task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Refused {
     /// The kernel's heap (`configTOTAL_HEAP_SIZE`) has no room for the task.
     Heap {
-        /// The stack that was asked for, in bytes.
+        /// The requested stack, in bytes.
         stack_size: usize,
     },
-    /// `configTICK_RATE_HZ` is not what [`FreeRtosHost`] was told: each timeout would be wrong.
+    /// `configTICK_RATE_HZ` differs from the `HERTZ` of [`FreeRtosHost`], so each timeout would be
+    /// wrong.
     TickRate {
-        /// What the host was told.
+        /// The `HERTZ` of the host.
         hertz: u64,
-        /// What the kernel says: milliseconds per tick.
+        /// The kernel's milliseconds per tick.
         period: u64,
     },
 }
@@ -172,7 +172,8 @@ impl fmt::Display for Refused {
             Self::TickRate { hertz, period } => {
                 write!(
                     f,
-                    "the host was made for {hertz} ticks per second, but a tick of FreeRTOS takes {period} ms"
+                    "the host was made for {hertz} ticks per second, \
+                     but a tick of FreeRTOS takes {period} ms"
                 )
             }
         }

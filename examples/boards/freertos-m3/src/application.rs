@@ -1,4 +1,4 @@
-//! What the application does with its own task notifications.
+//! The application's own task notifications.
 
 use freertos_next::{Duration, Task, TaskNotification};
 use slotted::Pending;
@@ -7,8 +7,8 @@ use crate::PRIORITY;
 use crate::interrupt::PATIENT;
 use crate::scenario::{Failure, LONG, Verdict, check, tasks};
 
-/// The main task is given a value, waits for the executor again and again, and then finds the
-/// value. And it waits for one while the executor wakes it.
+/// The main task receives a value, waits for the executor again and again, and then finds the
+/// value. Later it waits for a value while the executor wakes it.
 pub(crate) fn notifications() -> Verdict {
     const VALUE: u32 = 0x5eed;
     let Ok(main) = Task::current() else {
@@ -28,7 +28,7 @@ pub(crate) fn notifications() -> Verdict {
     let (promise, handle) = PATIENT.promise::<u32>()?;
     let waker = main.clone();
     let worker = PATIENT.submit(move || {
-        // Nobody waits for it yet: no end of the main task's wait.
+        // No task waits for the promise, so it does not end the main task's wait.
         let _ = promise.set_result(1);
         waker.notify(TaskNotification::SetValue(VALUE));
     })?;

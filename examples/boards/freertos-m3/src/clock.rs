@@ -1,4 +1,4 @@
-//! The clock, and what happens before there is one.
+//! The clock, and an executor that starts before it.
 
 use core::cell::Cell;
 use core::time::Duration;
@@ -11,18 +11,18 @@ use crate::PRIORITY;
 use crate::interrupt::{Act, request};
 use crate::scenario::{Host, Pool, Verdict, check, tasks};
 
-/// Started before the scheduler.
+/// An executor that starts before the scheduler.
 static EARLY: Pool<1> = Pool::new();
 
-/// To be called before the scheduler is started.
+/// Starts the executor. Call it before the scheduler starts.
 pub(crate) fn start_early() {
     EARLY
         .start(&tasks(PRIORITY))
         .expect("there is room for one worker");
 }
 
-/// The kernel counts its ticks in 32 bit, and begins shortly before the end (see `build.rs`). The
-/// host's clock goes on.
+/// The kernel counts its ticks in 32 bits, and begins shortly before the overflow (see `build.rs`).
+/// The host's clock goes on.
 pub(crate) fn overflow() -> Verdict {
     const LAST: u64 = u32::MAX as u64;
     const TIMEOUT: Duration = Duration::from_millis(500);
@@ -41,7 +41,7 @@ pub(crate) fn overflow() -> Verdict {
     check!(ended > LAST && ended - began >= 500);
     check!(FreeRtosUtils::get_tick_count() < began as u32);
 
-    // Interrupts see the same.
+    // An interrupt sees the same time.
     request(Act::Call(|| {
         critical_section::with(|section| SEEN.borrow(section).set(Host::now()))
     }));

@@ -1,8 +1,9 @@
-//! Instructions per round trip between tasks, on one Cortex-M3 with FreeRTOS: `cargo figures`.
+//! Measures instructions per round trip between tasks, on one Cortex-M3 with FreeRTOS:
+//! `cargo figures`.
 //!
-//! For comparison: what one would do without an executor, namely a task for each piece of work, and
-//! a queue of closures. Each is the average of a thousand rounds, in instructions, not cycles. The
-//! tick is off meanwhile.
+//! Other figures, for comparison, are those of programs without an executor: a task for each piece
+//! of work, and a queue of closures. Each figure is the average of a thousand rounds, in
+//! instructions, not cycles. The tick is off meanwhile.
 #![no_std]
 #![no_main]
 
@@ -84,13 +85,12 @@ fn print(out: &mut impl Write) -> fmt::Result {
     )
 }
 
-/// The timer of the board, at 25 MHz and counting down. With `-icount shift=8` an instruction takes
-/// 256 ns.
+/// The board's timer. It counts down at 25 MHz. With `-icount shift=8` an instruction takes 256 ns.
 const TIMER: usize = 0x4000_0000;
 
 #[inline(never)]
 fn begin() -> u32 {
-    // The whole of 32 bit; it runs.
+    // Counts through all 32 bits, and starts.
     for (register, value) in [(0x8, u32::MAX), (0x0, 1)] {
         // SAFETY: registers of the timer, which are not memory to Rust.
         unsafe { with_exposed_provenance_mut::<u32>(TIMER + register).write_volatile(value) };
@@ -107,7 +107,7 @@ fn read() -> u32 {
 /// Instructions per call.
 #[inline(never)]
 fn average(mut round: impl FnMut(u32)) -> u64 {
-    // What happens once happens before.
+    // The first rounds include work that happens only once.
     (0..10).for_each(&mut round);
     tick(false);
     let began = begin();
@@ -120,10 +120,10 @@ fn average(mut round: impl FnMut(u32)) -> u64 {
 
 /// Turns the interrupt of the kernel's tick on or off.
 fn tick(on: bool) {
-    // SAFETY: the kernel sets the timer up once, and this task alone uses it after that.
+    // SAFETY: the kernel sets the timer up once; after that only this task uses it.
     let timer = unsafe { &*SYST::PTR };
     const INTERRUPT: u32 = 1 << 1;
-    // SAFETY: only the bit of the interrupt changes.
+    // SAFETY: it changes only the bit of the interrupt.
     unsafe {
         timer.csr.modify(|control| {
             if on {
@@ -153,7 +153,7 @@ fn submit_and_result(priority: u8) -> u64 {
 
 type Work = Box<dyn FnOnce() -> bool + Send>;
 
-/// A worker takes boxed closures from a queue; each notifies the main task, with its result.
+/// A worker takes boxed closures from a queue. Each closure notifies the main task of its result.
 fn queue(priority: u8) -> u64 {
     let queue: &'static Queue<Work> =
         Box::leak(Box::new(Queue::new(8).expect("there is room for a queue")));
@@ -179,28 +179,28 @@ fn queue(priority: u8) -> u64 {
         );
     });
     assert!(queue.send(Box::new(|| false), Duration::infinite()).is_ok());
-    // The idle task frees the worker.
+    // Meanwhile the idle task frees the worker.
     CurrentTask::delay(Duration::ticks(2));
     instructions
 }
 
-/// A task for each piece of work. It notifies the main task, which deletes it.
+/// Creates a task for each piece of work. The task notifies the main task, which deletes it.
 fn create(priority: u8) -> u64 {
     extern "C" fn work(main: FreeRtosMutVoidPtr) -> FreeRtosMutVoidPtr {
-        // SAFETY: the main task's handle.
+        // SAFETY: it is the main task's handle.
         let main = unsafe { Task::from_raw_handle(main) };
         main.notify(TaskNotification::OverwriteValue(1));
         loop {
-            // Until it is deleted.
+            // Waits until the main task deletes it.
             CurrentTask::take_notification(true, Duration::infinite());
         }
     }
-    // SAFETY: reads a variable of the kernel.
+    // SAFETY: it reads a variable of the kernel.
     let main: *mut c_void = unsafe { freertos_rs_get_current_task() }.cast_mut();
     average(|_| {
         let mut task: FreeRtosTaskHandle = ptr::null();
         let (name, words) = ("work", (STACK_SIZE / 4) as u16);
-        // SAFETY: name and handle are there as long as the call.
+        // SAFETY: name and handle are valid during the call.
         let refused = unsafe {
             freertos_rs_spawn_task(
                 work,
@@ -217,12 +217,12 @@ fn create(priority: u8) -> u64 {
             CurrentTask::take_notification(true, Duration::infinite()),
             1
         );
-        // SAFETY: it waits, for ever, with nothing of anybody's on its stack.
+        // SAFETY: the task waits without end, and lends nothing on its stack.
         unsafe { freertos_rs_delete_task(task) };
     })
 }
 
-/// The same with closures, each of which ends its task. The idle task frees them, after a few
+/// The same with closures, each of which ends its task. The idle task frees the tasks after a few
 /// rounds.
 fn start() -> u64 {
     let main = Task::current().expect("a task runs");

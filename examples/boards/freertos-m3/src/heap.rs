@@ -1,4 +1,4 @@
-//! The heap of FreeRTOS: who takes from it.
+//! The heap of FreeRTOS, and what takes from it.
 
 use slotted::Pending;
 
@@ -24,28 +24,28 @@ unsafe extern "C" {
 
 fn heap() -> Heap {
     let mut heap = Heap::default();
-    // SAFETY: it is a `HeapStats_t`.
+    // SAFETY: `heap` is a `HeapStats_t`.
     unsafe { vPortGetHeapStats(&mut heap) };
     heap
 }
 
-/// How many bytes are free.
+/// The number of free bytes.
 pub(crate) fn free() -> usize {
     heap().free
 }
 
-/// How many blocks are taken.
+/// The number of blocks in use.
 pub(crate) fn blocks() -> usize {
     let heap = heap();
     heap.allocations - heap.frees
 }
 
-/// How many bytes can be had at once. The kernel keeps the size of a block before it.
+/// The most bytes that one allocation can get. The kernel keeps the size of a block before it.
 pub(crate) fn largest() -> usize {
     heap().largest.saturating_sub(8)
 }
 
-/// The executor and its tasks take nothing, not even for a moment, while they run.
+/// While they run, the executor and its tasks allocate nothing, not even for a moment.
 pub(crate) fn none() -> Verdict {
     const TASKS: usize = 10_000;
     static POOL: Pool<2> = Pool::new();

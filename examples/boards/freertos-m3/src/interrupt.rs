@@ -1,5 +1,5 @@
-//! Interrupts: one from a timer, for the suite, and one that a scenario requests just when it wants
-//! it.
+//! The interrupts: one from a timer, for the suite, and one that a scenario requests at the moment
+//! it needs it.
 
 use core::cell::RefCell;
 use core::ptr::with_exposed_provenance_mut;
@@ -19,13 +19,13 @@ use crate::trace;
 #[derive(Clone, Copy)]
 #[repr(u16)]
 enum Line {
-    /// Of timer 0.
+    /// The line of timer 0.
     Timer = 8,
-    /// Of no device.
+    /// A line without a device.
     Spare = 31,
 }
 
-// SAFETY: numbers of lines the board has.
+// SAFETY: they are numbers of lines of the board.
 unsafe impl InterruptNumber for Line {
     fn number(self) -> u16 {
         self as u16
@@ -40,13 +40,13 @@ fn write_timer(register: usize, value: u32) {
     unsafe { with_exposed_provenance_mut::<u32>(TIMER + register).write_volatile(value) };
 }
 
-/// Has the timer interrupt each millisecond, and lets both interrupts in.
+/// Makes the timer interrupt each millisecond, and enables both interrupts.
 pub(crate) fn enable() {
     let mut nvic = cortex_m::Peripherals::take()
-        .expect("nobody has taken them")
+        .expect("they are taken once")
         .NVIC;
     for line in [Line::Timer, Line::Spare] {
-        // SAFETY: the kernel may be called at this priority: its critical sections mask it.
+        // SAFETY: the kernel permits calls at this priority, because its critical sections mask it.
         unsafe { nvic.set_priority(line, 128) };
         // SAFETY: as above.
         unsafe { NVIC::unmask(line) };
@@ -79,12 +79,12 @@ pub(crate) enum Act {
 static REQUEST: Mutex<RefCell<Option<Act>>> = Mutex::new(RefCell::new(None));
 static SUBMITTED: Mutex<RefCell<Option<JoinHandle<'static, usize, Host>>>> =
     Mutex::new(RefCell::new(None));
-/// For tasks that interrupts submit: its workers are more urgent than the main task.
+/// For tasks that interrupts submit. Each scenario chooses the priority of its worker.
 pub(crate) static URGENT: Pool<1> = Pool::new();
 /// Its worker is less urgent than the main task.
 pub(crate) static PATIENT: Pool<1> = Pool::new();
 
-/// Has the interrupt happen here and now.
+/// Raises the interrupt here and now.
 pub(crate) fn request(act: Act) {
     drop(critical_section::with(|section| {
         REQUEST.replace(section, Some(act))
@@ -114,7 +114,7 @@ fn handle_request() {
     trace::note("end of interrupt");
 }
 
-/// The handle of what was submitted last.
+/// The handle of the last submitted task.
 pub(crate) fn submitted() -> Option<JoinHandle<'static, usize, Host>> {
     critical_section::with(|section| SUBMITTED.take(section))
 }
@@ -133,8 +133,8 @@ pub(crate) fn submits() -> Verdict {
     Ok(())
 }
 
-/// The main task waits; a worker of a lower priority requests the interrupt, and is not the first
-/// to go on after it.
+/// The main task waits while a less urgent worker requests the interrupt. After the interrupt the
+/// main task goes on first.
 pub(crate) fn keeps_a_promise() -> Verdict {
     PATIENT.start(&tasks(PRIORITY - 1))?;
     for _ in 0..10 {
@@ -160,8 +160,8 @@ pub(crate) fn keeps_a_promise() -> Verdict {
     Ok(())
 }
 
-/// A future of a worker of a higher priority requests the interrupt that wakes it, or has the main
-/// task request it.
+/// A future of a more urgent worker requests the interrupt that wakes it. Later the main task
+/// requests it.
 pub(crate) fn wakes() -> Verdict {
     static WAKER: Mutex<RefCell<Option<Waker>>> = Mutex::new(RefCell::new(None));
     URGENT.start(&tasks(PRIORITY + 1))?;
@@ -170,9 +170,9 @@ pub(crate) fn wakes() -> Verdict {
         trace::note("poll");
         polls += 1;
         match polls {
-            // While it is polled.
+            // The wake-up comes during the poll.
             1 => request(Act::Wake(context.waker().clone())),
-            // While it rests.
+            // The wake-up comes while the future is suspended.
             2 => drop(critical_section::with(|section| {
                 WAKER.replace(section, Some(context.waker().clone()))
             })),

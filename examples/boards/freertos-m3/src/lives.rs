@@ -12,11 +12,11 @@ use crate::PRIORITY;
 use crate::heap::free;
 use crate::scenario::{Failure, LONG, Pool, RESTING, Verdict, check, comes_to_rest, tasks};
 
-/// Its workers begin only if their tasks are called what they should be.
+/// Its workers start only if their tasks have the right names.
 static MILL: Pool<2> = Pool::new().on_worker_start(|index| {
     let mut expected: String<16> = String::new();
     let _ = write!(expected, "mill-{index}"); // fits
-    // SAFETY: null is the calling task.
+    // SAFETY: null means the calling task.
     let name = unsafe { freertos_rs_task_get_name(ptr::null()) };
     // SAFETY: the kernel keeps a NUL after each name.
     let name = unsafe { CStr::from_ptr(name.cast()) };
@@ -27,7 +27,7 @@ static MILL: Pool<2> = Pool::new().on_worker_start(|index| {
     }
 });
 
-/// A shutdown ends the workers' tasks, and what they had is free again.
+/// A shutdown ends the workers' tasks, and frees their memory.
 pub(crate) fn restart() -> Verdict {
     let bytes = free();
     for life in 0..10 {
@@ -41,7 +41,7 @@ pub(crate) fn restart() -> Verdict {
     Ok(())
 }
 
-/// Two large stacks are too much for the heap, one is not.
+/// The heap has room for one large stack, but not for two.
 pub(crate) fn refused() -> Verdict {
     static GREEDY: Pool<2> = Pool::new();
     const LARGE: usize = 60 * 1024;
@@ -55,12 +55,13 @@ pub(crate) fn refused() -> Verdict {
     let mut text: String<200> = String::new();
     let _ = write!(text, "{error}"); // compared
     check!(
-        text == "the host refused worker 1 (1 had started): the heap of FreeRTOS has no room for a task with a stack of 61440 bytes"
+        text == "the host refused worker 1 (1 had started): \
+                 the heap of FreeRTOS has no room for a task with a stack of 61440 bytes"
     );
-    // The one that had started has ended.
+    // The worker that started has ended.
     check!(comes_to_rest() && free() == bytes);
     GREEDY.start(&tasks(PRIORITY))?;
-    // Only now: the worker that had started left this one for them.
+    // The task ran only now: the worker that started left it in the queue.
     check!(handle.result_timeout(LONG)? == 7);
     check!(GREEDY.submit(|| 8)?.result()? == 8);
     GREEDY.shutdown(Pending::Run)?;
@@ -68,8 +69,7 @@ pub(crate) fn refused() -> Verdict {
     Ok(())
 }
 
-/// Both stacks take most of the heap, and the idle task has had no time to free those of the life
-/// before.
+/// Both stacks take most of the heap, and the idle task had no time to free the old ones.
 pub(crate) fn tight() -> Verdict {
     static LARGE: Pool<2> = Pool::new();
     let stack_size = free() * 2 / 5;

@@ -1,4 +1,4 @@
-//! The scenarios on FreeRTOS, on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
+//! Runs the scenarios on FreeRTOS, on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! The main task and two workers are RTOS tasks of one priority. A timer's interrupt completes,
 //! wakes and submits.
@@ -20,16 +20,16 @@ use cortex_m_semihosting::{debug, hio};
 use freertos_next::{FreeRtosAllocator, FreeRtosUtils, Task, TaskPriority};
 use panic_semihosting as _;
 
-/// `freertos-next` wants an allocator. The scenario `heap` counts what is taken from it.
+/// `freertos-next` needs an allocator. The scenario `heap` counts what programs take from it.
 #[global_allocator]
 static HEAP: FreeRtosAllocator = FreeRtosAllocator;
 
-/// The main task's priority. Workers have this one, the one below or the one above.
+/// The main task's priority. Workers have this priority, the one below or the one above.
 const PRIORITY: u8 = 2;
 
 #[entry]
 fn main() -> ! {
-    // Before there is a scheduler; the tasks it gets now wait for it.
+    // There is no scheduler yet. The tasks that start here wait for it.
     clock::start_early();
     Task::new()
         .name("main")
@@ -49,7 +49,7 @@ fn main() -> ! {
     FreeRtosUtils::start_scheduler()
 }
 
-/// Called by the kernel when a task has left its stack.
+/// The kernel calls it when a task has overflowed its stack.
 #[unsafe(no_mangle)]
 extern "C" fn vApplicationStackOverflowHook(
     _: *const core::ffi::c_void,

@@ -1,5 +1,5 @@
-//! Tasks of different priorities, and of one. Shown by the order of what happens, not by how long
-//! it takes.
+//! Tasks of different priorities, and of the same one. The order of events is the proof, not the
+//! time they take.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
@@ -10,7 +10,7 @@ use crate::interrupt::{Act, PATIENT, URGENT, request, submitted};
 use crate::scenario::{Failure, Host, LONG, Pool, Verdict, check, tasks};
 use crate::trace;
 
-/// Some work without a call of the kernel: how many steps it takes from a number to 1.
+/// Works without a call of the kernel: counts the steps from a number to 1.
 fn compute(mut number: u32) -> u32 {
     let mut steps = 0;
     while number != 1 {
@@ -25,7 +25,7 @@ fn compute(mut number: u32) -> u32 {
 }
 
 /// An interrupt submits while the main task computes. The worker runs the task before the main task
-/// has got any further.
+/// goes on.
 pub(crate) fn higher() -> Verdict {
     URGENT.start(&tasks(PRIORITY + 1))?;
     let mut sum = compute(27);
@@ -45,7 +45,7 @@ pub(crate) fn higher() -> Verdict {
         return Err(Failure::new("the interrupt was refused"));
     };
     check!(handle.done() && handle.result()? != 0);
-    // Not only from interrupts.
+    // The main task may submit too, not only interrupts.
     let handle = URGENT.submit(|| trace::note("worker"))?;
     trace::note("main task");
     check!(handle.done() && trace::was(&["worker", "main task"]));
@@ -53,8 +53,8 @@ pub(crate) fn higher() -> Verdict {
     Ok(())
 }
 
-/// The worker runs nothing while the main task computes, over several ticks; and does once that
-/// waits.
+/// While the main task computes, for several ticks, the worker runs nothing. It runs its tasks when
+/// the main task waits.
 pub(crate) fn lower() -> Verdict {
     PATIENT.start(&tasks(PRIORITY - 1))?;
     let handle = PATIENT.submit(|| trace::note("worker"))?;
@@ -70,8 +70,8 @@ pub(crate) fn lower() -> Verdict {
     Ok(())
 }
 
-/// Each of two tasks waits for its turn and gives it to the other, without ever calling what could
-/// switch between them.
+/// Each of two tasks spins until its turn comes, and gives the next turn to the other. Neither
+/// calls a function that could switch tasks.
 pub(crate) fn time_slices() -> Verdict {
     const TURNS: usize = 16;
     static PAIR: Pool<2> = Pool::new();
@@ -80,7 +80,7 @@ pub(crate) fn time_slices() -> Verdict {
         let end = Host::now() + 5 * Host::TICKS_PER_SECOND;
         let mut taken = 0;
         while taken < TURNS / 2 && Host::now() < end {
-            let turn = TURN.load(Ordering::Acquire); // what the other did before its store
+            let turn = TURN.load(Ordering::Acquire); // sees what the other task did
             if turn % 2 == mine {
                 trace::note(["left", "right"][mine]);
                 TURN.store(turn + 1, Ordering::Release);

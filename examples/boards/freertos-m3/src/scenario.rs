@@ -1,4 +1,4 @@
-//! What a scenario is, and all of them.
+//! What a scenario is, and the list of all.
 
 extern crate alloc;
 
@@ -15,7 +15,7 @@ use slotted_scenarios::Suite;
 
 use crate::{PRIORITY, application, clock, heap, interrupt, lives, preemption, seats, trace};
 
-/// The host: the first notification of each task is the application's.
+/// The host. The first notification of each task belongs to the application.
 pub(crate) type Host = FreeRtosHost<1>;
 pub(crate) type Pool<const WORKERS: usize> = Executor<WORKERS, 8, 64, Host>;
 
@@ -32,14 +32,14 @@ impl Failure {
     }
 }
 
-/// Whatever went wrong in a call that ought to succeed.
+/// Any error of a call that must succeed.
 impl<E: Error> From<E> for Failure {
     fn from(why: E) -> Self {
         Self::new(why)
     }
 }
 
-/// Ends the scenario if something is not so.
+/// Ends the scenario if the condition is false.
 macro_rules! check {
     ($claim:expr) => {
         if !$claim {
@@ -62,7 +62,7 @@ pub(crate) const fn tasks(priority: u8) -> FreeRtosTasks<'static> {
     FreeRtosTasks::new().stack_size(4096).priority(priority)
 }
 
-/// Waits, a second at most, until something is so.
+/// Waits for at most a second. Returns true if the condition becomes true.
 pub(crate) fn soon(what: impl Fn() -> bool) -> bool {
     let end = Host::now() + Host::TICKS_PER_SECOND;
     while !what() {
@@ -74,31 +74,31 @@ pub(crate) fn soon(what: impl Fn() -> bool) -> bool {
     true
 }
 
-/// The main task and the idle task.
+/// The number of tasks at rest: the main task and the idle task.
 pub(crate) const RESTING: usize = 2;
-/// How many blocks of the heap those have.
+/// The number of heap blocks that those two have.
 static RESTING_BLOCKS: AtomicUsize = AtomicUsize::new(0);
 
-/// Waits until no other task is left, and the idle task has freed those that were. It counts them
-/// off first.
+/// Waits until the other tasks have ended and the idle task has freed them. The idle task counts a
+/// task off before it frees it.
 pub(crate) fn comes_to_rest() -> bool {
     let blocks = RESTING_BLOCKS.load(Ordering::Relaxed);
     soon(|| FreeRtosUtils::get_number_of_tasks() == RESTING && heap::blocks() == blocks)
 }
 
-/// Longer than anything takes here.
+/// Longer than any step of a scenario takes.
 pub(crate) const LONG: Duration = Duration::from_secs(10);
 
-/// What it is called, and what it does.
+/// The name of a scenario, and its function.
 type Scenario = (&'static str, fn() -> Verdict);
 
-/// Runs those that any board has, then our own. Says how many failed.
+/// Runs the scenarios of all boards, then those of this one. Returns how many failed.
 pub(crate) fn run_all(out: &mut impl Write) -> Result<usize, fmt::Error> {
     let mut failed = 0;
-    // There is one more now: the worker that was started before the scheduler has a stack and a
-    // control block.
+    // At this point there is one more task. The worker that started before the scheduler has a
+    // stack and a control block.
     RESTING_BLOCKS.store(heap::blocks() - 2, Ordering::Relaxed);
-    // Before the others: the overflow is near.
+    // It comes before the others, because the overflow is near.
     failed += run(
         out,
         "a timeout while the kernel's count of ticks overflows",

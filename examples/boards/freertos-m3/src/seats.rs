@@ -1,5 +1,5 @@
-//! What the host's table of waiting tasks is for: tasks that end while others still know them, and
-//! more tasks than it has room for.
+//! The host's table of waiting tasks: tasks that end while others still name them, and more tasks
+//! than seats.
 
 extern crate alloc;
 
@@ -18,7 +18,7 @@ use crate::interrupt::{Act, request};
 use crate::scenario::{Failure, Host, LONG, RESTING, Verdict, check, comes_to_rest, soon, tasks};
 use crate::trace;
 
-/// Starts a task that runs, before this returns, until it waits.
+/// Starts a task. The task runs until it waits, before this returns.
 fn start(function: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
     let mut task = Task::new();
     task.name("waiter")
@@ -31,8 +31,8 @@ fn start(function: impl FnOnce() + Send + 'static) -> Result<(), Failure> {
 
 type Pool = Executor<1, { SEATS + 8 }, 64, Host>;
 
-/// So many tasks wait that there is no seat for some of them, nor for a worker that starts
-/// meanwhile. The main task is known to somebody, and keeps its own although it does not wait.
+/// More tasks wait than there are seats, so some waiters and a later worker have none. A token
+/// names the main task, so the main task keeps its seat although it does not wait.
 pub(crate) fn more_than_seats() -> Verdict {
     const WAITING: usize = SEATS + 4;
     static SEATED: Pool = Executor::new();
@@ -52,7 +52,7 @@ pub(crate) fn more_than_seats() -> Verdict {
     }
     check!(ARRIVED.load(Ordering::Relaxed) == WAITING && SUM.load(Ordering::Relaxed) == 0);
 
-    // Who has no seat sleeps for one tick.
+    // A task without a seat sleeps for one tick.
     Host::unpark(&token);
     Host::park();
     let end = Host::now() + 5;
@@ -74,7 +74,7 @@ pub(crate) fn more_than_seats() -> Verdict {
     Ok(())
 }
 
-/// A task of the worker waits, so that the worker takes a seat if it has none.
+/// A task of the worker waits, so the worker takes a seat if it has none.
 fn waits_inside(pool: &'static Pool) -> Verdict {
     static ABOUT_TO: AtomicBool = AtomicBool::new(false);
     ABOUT_TO.store(false, Ordering::Relaxed);
@@ -89,7 +89,8 @@ fn waits_inside(pool: &'static Pool) -> Verdict {
     Ok(())
 }
 
-/// A task that is woken before it waits does not wait, once; whoever wakes it.
+/// A task that is woken before it waits does not wait, once. Both a task and an interrupt can wake
+/// it.
 pub(crate) fn permits() -> Verdict {
     static TOKEN: Mutex<RefCell<Option<Waiting>>> = Mutex::new(RefCell::new(None));
     fn wake() {
@@ -119,7 +120,7 @@ pub(crate) fn permits() -> Verdict {
     Ok(())
 }
 
-/// A task that waits is woken, and ends; its memory is given to somebody else; and it is woken
+/// A waiting task is woken and ends. Its memory goes to another owner. Then the task is woken
 /// again.
 pub(crate) fn woken_too_late() -> Verdict {
     const FILLING: u8 = 0xa5;
@@ -140,7 +141,7 @@ pub(crate) fn woken_too_late() -> Verdict {
     Host::unpark(&token);
     check!(comes_to_rest());
 
-    // All there is, block after block.
+    // Takes the whole heap, block after block.
     let memory: [_; 4] = core::array::from_fn(|_| vec![FILLING; largest()]);
     let block = core::ptr::without_provenance(BLOCK.load(Ordering::Relaxed));
     check!(

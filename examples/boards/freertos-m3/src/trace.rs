@@ -1,4 +1,4 @@
-//! What happened, in order.
+//! The trace: events in order.
 
 use core::cell::RefCell;
 
@@ -7,15 +7,15 @@ use heapless::Vec;
 
 static EVENTS: Mutex<RefCell<Vec<&'static str, 20>>> = Mutex::new(RefCell::new(Vec::new()));
 
-/// Notes an event. From any context.
+/// Records an event. Any context may call it.
 pub(crate) fn note(event: &'static str) {
     critical_section::with(|section| {
-        // One too many shows as well: the last is missing.
+        // If the trace is full, the last event is missing, and the scenario fails.
         let _ = EVENTS.borrow_ref_mut(section).push(event);
     });
 }
 
-/// Whether just these events were noted since this was called last.
+/// Returns true if exactly these events came since the last call.
 pub(crate) fn was(expected: &[&str]) -> bool {
     let events = critical_section::with(|section| EVENTS.take(section));
     events.iter().eq(expected)

@@ -1,26 +1,27 @@
-//! A spin lock between cores that knows its owner: with interrupts off, a critical section.
+//! A spin lock between cores that knows its owner. With interrupts off, it makes a critical
+//! section.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-/// Keeps all cores but one out. A core that is in may enter again.
+/// Admits one core at a time. The core inside may enter again.
 #[derive(Debug)]
 pub struct CoreLock {
-    /// The number of the core that is in, and one; 0: none is.
+    /// The number of the core inside, plus one; 0 if there is none.
     owner: AtomicUsize,
 }
 
-/// How a core came in.
+/// How a core entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "only the outermost section leaves"]
 pub enum Entered {
-    /// It was not in before: it is to call [`CoreLock::leave`].
+    /// The core was outside before: it must call [`CoreLock::leave`].
     Outermost,
-    /// It was in before.
+    /// The core was inside before.
     Nested,
 }
 
 impl CoreLock {
-    /// Nobody is in.
+    /// A lock without a core inside.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -28,15 +29,15 @@ impl CoreLock {
         }
     }
 
-    /// Waits until no other core is in. Called by the core of that number, with its interrupts off
-    /// until it has left.
+    /// Waits until no other core is inside. The core of that number calls it, with its interrupts
+    /// off until it leaves.
     pub fn enter(&self, core: usize) -> Entered {
         let this = core + 1;
         // Relaxed: only this core stores this number.
         if self.owner.load(Ordering::Relaxed) == this {
             return Entered::Nested;
         }
-        // Acquire: sees what was done in the sections before.
+        // Acquire: sees what earlier sections wrote.
         while self
             .owner
             .compare_exchange_weak(0, this, Ordering::Acquire, Ordering::Relaxed)
@@ -47,7 +48,7 @@ impl CoreLock {
         Entered::Outermost
     }
 
-    /// Lets the next core in.
+    /// Admits the next core.
     pub fn leave(&self) {
         self.owner.store(0, Ordering::Release); // publishes what was done in the section
     }

@@ -1,9 +1,9 @@
-//! What the hosts of the boards share: [`Workers`], a place for each worker, and `CoreLock`, the
-//! part of a critical section that is between cores.
+//! Parts that the boards' hosts share. [`Workers`] is a place for each worker. `CoreLock` is the
+//! part of a critical section that works between cores.
 #![no_std]
 #![forbid(unsafe_code)]
 
-// Without compare-and-swap there is no such lock; one made of critical sections would wait for
+// The lock needs compare-and-swap. If critical sections emulated it, the lock would wait for
 // itself.
 #[cfg(target_has_atomic = "ptr")]
 #[cfg_attr(feature = "wrong-critical-section", path = "wrong_core_lock.rs")]

@@ -1,4 +1,4 @@
-//! A place for each worker, where the core or interrupt that is to run it finds it.
+//! A place for each worker, where its core or interrupt finds it.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -6,9 +6,9 @@ use core::convert::Infallible;
 use critical_section::Mutex;
 use slotted::{Park, Ran, Spawn, Worker};
 
-/// A host whose threads have numbers from 0: worker number n is for thread number n.
+/// A host with threads numbered from 0: worker number n is for thread number n.
 pub trait Places: Park {
-    /// The thread of that number, to be woken.
+    /// The thread of that number, for wake-ups.
     fn thread(place: usize) -> Self::Thread;
 }
 
@@ -18,7 +18,7 @@ pub struct Workers<const PLACES: usize, H: Places> {
 }
 
 impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
-    /// No worker yet.
+    /// Workers without a place in use.
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -26,8 +26,8 @@ impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
         }
     }
 
-    /// Has a worker run the oldest task, if there is one. To be called by the thread of that place,
-    /// if it has other things to do.
+    /// Makes a worker run the oldest task, if there is one. The thread of that place calls it, if
+    /// it has other work too.
     pub fn run_one(&self, place: usize) -> Ran {
         let place = &self.places[place];
         // Tasks run outside the critical section.
@@ -42,8 +42,8 @@ impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
         ran
     }
 
-    /// Runs each worker that the place is given. To be called by the thread of that place, if it
-    /// does nothing else.
+    /// Runs each worker that comes to the place. The thread of that place calls it, if it has no
+    /// other work.
     pub fn run(&self, place: usize) -> ! {
         loop {
             match critical_section::with(|section| self.places[place].borrow(section).take()) {
@@ -63,7 +63,7 @@ impl<const PLACES: usize, H: Places> Default for Workers<PLACES, H> {
 impl<const PLACES: usize, H: Places> Spawn<H> for Workers<PLACES, H> {
     type Error = Infallible;
 
-    /// A worker that there is no place for is dropped: the executor then has one less.
+    /// Drops a worker without a place: the executor then has one less.
     fn spawn(&self, worker: Worker<H>) -> Result<(), Infallible> {
         let number = worker.index();
         if let Some(place) = self.places.get(number) {

@@ -1,22 +1,22 @@
-//! In place of `core_lock`: keeps nobody out, so that a critical section is one for the interrupts
-//! of its own core only.
+//! Replaces `core_lock`. It keeps no core out, so a critical section works for the interrupts of
+//! its own core only.
 
-/// Keeps nobody out.
+/// A lock that keeps no core out.
 #[derive(Debug, Default)]
 pub struct CoreLock;
 
-/// How a core came in.
+/// How a core entered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use = "only the outermost section leaves"]
 pub enum Entered {
-    /// As if it had not been in before.
+    /// The only answer: as if the core was outside before.
     Outermost,
-    /// Never.
+    /// Never returned.
     Nested,
 }
 
 impl CoreLock {
-    /// Nobody is in.
+    /// A lock without a core inside.
     #[must_use]
     pub const fn new() -> Self {
         Self
@@ -27,6 +27,6 @@ impl CoreLock {
         Entered::Outermost
     }
 
-    /// Lets nobody in.
+    /// Admits no core, since none waits.
     pub fn leave(&self) {}
 }

@@ -1,10 +1,10 @@
-//! Sleeping, waking and time, by the core-local interruptor.
+//! Sleep, wake-ups and time, by the core-local interruptor (CLINT).
 //!
-//! - A hart sleeps by `wfi` and is woken by its software interrupt. The permit is the CLINT's
-//!   `msip` bit of that hart. It is enabled only while the hart sleeps, with interrupts off, so
-//!   that it ends the `wfi` and never traps.
-//! - The clock is the CLINT's `mtime`. A hart's timer is for its own deadlines, until somebody has
-//!   it tick: a periodic interrupt is early enough for any deadline.
+//! - A hart sleeps by `wfi`; its software interrupt wakes it. The permit is the hart's `msip` bit
+//!   in the CLINT. The hart enables that interrupt only while it sleeps, with interrupts off. So it
+//!   ends the `wfi` and never traps.
+//! - The clock is the CLINT's `mtime`. A hart's timer serves its own deadlines, or ticks after
+//!   [`begin_ticking`]. A periodic interrupt is early enough for any deadline.
 
 use core::arch::asm;
 use core::ptr::with_exposed_provenance_mut;
@@ -16,19 +16,19 @@ use slotted::{Clock, Park};
 
 use crate::HARTS;
 
-/// Where the CLINT is; each hart's `msip` is the first thing in it.
+/// The address of the CLINT, which begins with each hart's `msip`.
 pub(crate) const CLINT: usize = 0x0200_0000;
 const MTIMECMP: usize = 0x4000;
 const MTIME: usize = 0xbff8;
 
-/// How long it is from one periodic interrupt to the next.
+/// The time between two periodic interrupts.
 const PERIOD: u64 = Clint::TICKS_PER_SECOND / 1000;
-/// The end of time.
+/// The largest time, which never comes.
 const NEVER: u64 = u64::MAX;
 
-/// Writes a register of the CLINT, after all that was written before.
+/// Writes a register of the CLINT, after all earlier writes.
 fn write(offset: usize, value: u32) {
-    // SAFETY: orders memory and devices, and touches nothing.
+    // SAFETY: it orders memory and devices, and touches nothing.
     unsafe { asm!("fence iorw, iorw", options(nostack, preserves_flags)) };
     // SAFETY: the callers name registers of the CLINT, which are not memory to Rust.
     unsafe { with_exposed_provenance_mut::<u32>(CLINT + offset).write_volatile(value) };
@@ -45,60 +45,62 @@ fn set_software_interrupt(hart: usize, pending: bool) {
     write(4 * hart, u32::from(pending));
 }
 
-/// Has the timer interrupt of a hart pend from `time` on.
+/// Makes the timer interrupt of a hart pend from `time` on.
 fn set_timer(hart: usize, time: u64) {
     let register = MTIMECMP + 8 * hart;
-    // Never earlier than meant: the upper half is at its end while the lower half changes.
+    // It never pends too early: the upper half is at its maximum while the lower half changes.
     write(register + 4, u32::MAX);
     write(register, time as u32);
     write(register + 4, (time >> 32) as u32);
 }
 
-/// Which harts are in an interrupt handler.
+/// True for each hart in an interrupt handler.
 static INTERRUPTED: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 
-/// Which harts have a periodic interrupt.
+/// True for each hart with a periodic interrupt.
 static TICKING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 
-/// Gives a hart a periodic interrupt, from now on. Called from any hart, while that one does not
-/// wait for a deadline.
+/// Starts a hart's periodic interrupt. Any hart may call it while that hart does not wait for a
+/// deadline.
 pub fn begin_ticking(hart: usize) {
-    TICKING[hart].store(true, Ordering::Relaxed); // before the interrupt that looks for it: `write` has fences
+    // Relaxed: `write` has fences, so the interrupt comes after the store.
+    TICKING[hart].store(true, Ordering::Relaxed);
     set_timer(hart, 0);
 }
 
-/// To be called by the handler of the timer interrupt: if the hart is ticking, calls `handle` with
-/// its number, as a thread of its own.
+/// If the hart ticks, calls `handle` with its number, as a separate thread. The handler of the
+/// timer interrupt calls it.
 pub fn tick(handle: impl FnOnce(usize)) {
     let hart = mhartid::read();
-    // First of all, so that a hart that begins to tick meanwhile is interrupted again.
+    // This comes first, so a concurrent `begin_ticking` interrupts the hart again.
     set_timer(hart, NEVER);
     if !TICKING[hart].load(Ordering::Relaxed) {
-        return; // a deadline, which nobody sleeps for any more
+        return; // a past deadline, whose waiter is awake
     }
-    INTERRUPTED[hart].store(true, Ordering::Relaxed); // read by this hart alone
+    INTERRUPTED[hart].store(true, Ordering::Relaxed); // only this hart reads it
     set_timer(hart, Clint::now() + PERIOD);
     handle(hart);
     INTERRUPTED[hart].store(false, Ordering::Relaxed); // as above
 }
 
-/// To be called by each hart, with interrupts off, before it may be given deadlines.
+/// Enables the timer interrupt. Each hart calls it with interrupts off, before its first deadline.
 pub(crate) fn enable_timer() {
-    // SAFETY: there is a handler for it.
+    // SAFETY: the interrupt has a handler.
     unsafe { mie::set_mtimer() };
 }
 
-/// Has no timer interrupt come.
+/// Stops a hart's timer interrupt.
 pub(crate) fn stop_timer(hart: usize) {
     set_timer(hart, NEVER);
 }
 
-/// Sleeps until the software interrupt of this hart pends, or its timer, which `prepare` may set.
+/// Sleeps until this hart's software interrupt pends, or its timer interrupt. `prepare` may set the
+/// timer.
 fn sleep(prepare: impl FnOnce(usize)) {
     riscv::interrupt::free(|| {
         let hart = mhartid::read();
         prepare(hart);
-        // SAFETY: interrupts are off: it ends the `wfi`, but does not trap.
+        // SAFETY: interrupts are off, so the interrupt ends the `wfi` but does not trap.
         unsafe { mie::set_msoft() };
         riscv::asm::wfi();
         set_software_interrupt(hart, false);
@@ -147,7 +149,7 @@ impl Clock for Clint {
         loop {
             let high = read(MTIME + 4);
             let low = read(MTIME);
-            // Bound: the lower half goes over its end once in seven minutes.
+            // Bound: the lower half overflows once in seven minutes.
             if high == read(MTIME + 4) {
                 return u64::from(high) << 32 | u64::from(low);
             }

@@ -1,13 +1,13 @@
-//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied
-//! or depended on.
+//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to copy or to
+//! depend on.
 //!
-//! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart
-//!   sleeps by `wfi`.
-//! - [`start`] lets all harts begin; [`begin_ticking`] gives one a periodic interrupt, whose
+//! - [`Clint`] is the host: each hart is a thread, and the interrupt level of each hart is another.
+//!   A hart sleeps by `wfi`.
+//! - [`start`] lets all harts begin. [`begin_ticking`] gives a hart a periodic interrupt, whose
 //!   handler calls [`tick`].
 //! - [`Workers`] gives worker number n to hart n.
 //! - A critical section is interrupts off on its hart, and a lock between harts.
-//! - [`Uart`] and [`exit`] are of QEMU's virt.
+//! - [`Uart`] and [`exit`] belong to QEMU's virt.
 #![no_std]
 
 mod clint;
@@ -19,7 +19,7 @@ pub use clint::{Clint, begin_ticking, tick};
 pub use start::start;
 pub use virt::{Uart, exit};
 
-/// How many harts there are: as many as in the boards' `memory.x`, and as QEMU is told by `-smp`.
+/// The number of harts, as in the boards' `memory.x` and in QEMU's `-smp`.
 pub const HARTS: usize = 4;
 
 /// The workers, one for each hart.

@@ -15,7 +15,7 @@ const INTERRUPTIBLE: RawRestoreState = 1;
 const NESTED: RawRestoreState = 2;
 
 // SAFETY: with interrupts off nothing else runs on this hart, and the lock keeps the other harts
-// out. It also orders what the sections of different harts see.
+// out. The lock also orders what the sections of different harts see.
 unsafe impl critical_section::Impl for AcrossHarts {
     unsafe fn acquire() -> RawRestoreState {
         let before = if mstatus::read().mie() {
@@ -35,7 +35,7 @@ unsafe impl critical_section::Impl for AcrossHarts {
             LOCK.leave();
         }
         if before & INTERRUPTIBLE != 0 {
-            // SAFETY: they were on when the section began.
+            // SAFETY: interrupts were on when the section began.
             unsafe { riscv::interrupt::enable() };
         }
     }

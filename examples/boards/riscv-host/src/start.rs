@@ -1,4 +1,4 @@
-//! How all harts come from reset to the board's `main`.
+//! How all harts get from reset to the board's `main`.
 
 use core::arch::global_asm;
 
@@ -7,9 +7,9 @@ use slotted::Park;
 use crate::HARTS;
 use crate::clint::{CLINT, Clint, enable_timer, stop_timer};
 
-// Called by riscv-rt on each hart, with its number: 1 is the answer of the one that initializes the
-// memory. The others wait, with interrupts off, until hart 0 has done so and woken them. `msip` may
-// be set already, and stays set. Keeps s0 to s2, where riscv-rt has its arguments.
+// riscv-rt calls it on each hart, with the hart's number. Result 1 makes the hart initialize the
+// memory: hart 0. The others wait here, with interrupts off, until hart 0 is done and wakes them.
+// `msip` may be set already, and stays set. It keeps s0 to s2, where riscv-rt has its arguments.
 global_asm!(
     ".section .text._mp_hook, \"ax\"",
     ".global _mp_hook",
@@ -32,8 +32,8 @@ global_asm!(
     clint = const CLINT,
 );
 
-/// To be called once by each hart, first thing in `main`: hart 0 lets the others begin. From then
-/// on there are interrupts.
+/// Enables interrupts; hart 0 lets the other harts begin. Each hart calls it once, first thing in
+/// `main`.
 pub fn start(hart: usize) {
     if hart == 0 {
         (0..HARTS).for_each(stop_timer);

@@ -12,7 +12,7 @@ impl Write for Uart {
     fn write_str(&mut self, text: &str) -> fmt::Result {
         const UART: usize = 0x1000_0000;
         for byte in text.bytes() {
-            // SAFETY: the line status register; bit 5 says that there is room.
+            // SAFETY: the line status register; bit 5 is set if there is room.
             while unsafe { with_exposed_provenance_mut::<u8>(UART + 5).read_volatile() } & 1 << 5
                 == 0
             {}
@@ -30,7 +30,7 @@ pub fn exit(failed: Result<usize, fmt::Error>) -> ! {
     let code = if failed == Ok(0) { PASSED } else { FAILED };
     // SAFETY: the finisher.
     unsafe { with_exposed_provenance_mut::<u32>(0x10_0000).write_volatile(code) };
-    // It does not end at once.
+    // The emulator does not end at once.
     loop {
         riscv::asm::wfi();
     }

@@ -1,8 +1,8 @@
-//! The scenarios, and a race, on four 64-bit RISC-V harts at once (QEMU's virt): `cargo run
-//! --release`.
+//! Runs the scenarios and a race on four 64-bit RISC-V harts at once (QEMU's virt):
+//! `cargo run --release`.
 //!
-//! Four workers, one for each hart. Hart 0 also runs the scenarios; the timer interrupt of the last
-//! one completes, wakes and submits. In the race every hart submits, and so does the timer
+//! Four workers, one for each hart. Hart 0 also runs the scenarios. The timer interrupt of the last
+//! hart completes, wakes and submits. In the race every hart submits, and so does the timer
 //! interrupt of each.
 #![no_std]
 #![no_main]
@@ -37,10 +37,10 @@ fn main(hart: usize) -> ! {
     WORKERS.run(hart);
 }
 
-/// How many failed.
+/// Runs the scenarios and the race. Returns how many failed.
 fn scenarios(out: &mut Uart) -> Result<usize, fmt::Error> {
     let turn = || WORKERS.run_one(0);
-    // Only one, so that no wake-up that another hart misses is made good by the next interrupt.
+    // Only one hart ticks: a periodic interrupt would hide a lost wake-up of its hart.
     begin_ticking(HARTS - 1);
     let failed = SUITE.run(&WORKERS, turn, out)?;
     (0..HARTS - 1).for_each(begin_ticking);

@@ -1,4 +1,4 @@
-//! What each step of `as_completed` costs, among few handles and among many.
+//! Measures each step of `as_completed`, among few handles and among many.
 #![no_std]
 #![no_main]
 
@@ -12,15 +12,15 @@ use slotted::{Executor, SpinHost, as_completed};
 
 static EXECUTOR: Executor<0, 32, 16, SpinHost> = Executor::new();
 
-/// When the tasks are run.
+/// When the workers run the tasks.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Run {
     Before,
-    /// By the steps, which have to wait for them.
+    /// During the steps, which have to wait for the tasks.
     Meanwhile,
 }
 
-/// The time to give `as_completed` some handles, and to get each of them back.
+/// The time to give `as_completed` some handles, and the time to get each of them back.
 #[inline(never)]
 fn steps<const HANDLES: usize>(run: Run) -> Ticks {
     let mut timed = Ticks::default();
@@ -56,7 +56,7 @@ fn main() -> ! {
     ] {
         let [four, eight, many] = [steps::<4>, steps::<8>, steps::<32>]
             .map(|steps| meter.instructions(steps(run), u64::from(ROUNDS)));
-        // What the handles more cost, each.
+        // The cost of each additional handle.
         let (of_eight, of_many) = ((eight - four).div_ceil(4), (many - eight).div_ceil(24));
         tell(
             &format_args!("as_completed, a step of 8, {when}"),

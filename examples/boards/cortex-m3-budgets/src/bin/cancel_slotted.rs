@@ -1,4 +1,4 @@
-//! A closure that is cancelled, and a queue that is empty.
+//! Measures the cancel of a closure, and a look at an empty queue.
 #![no_std]
 #![no_main]
 

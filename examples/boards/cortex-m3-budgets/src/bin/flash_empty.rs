@@ -1,4 +1,4 @@
-//! The program that does nothing: what flash is measured from.
+//! The empty program: the others' flash is measured against it.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The same without a wait.
+//! The smallest useful program, without a wait.
 #![no_std]
 #![no_main]
 

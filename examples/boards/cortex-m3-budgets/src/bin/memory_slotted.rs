@@ -1,8 +1,8 @@
-//! The RAM of an executor, and the stack of its worker.
+//! Measures the RAM of an executor, and the stack of its worker.
 //!
-//! Stack: the words beneath the caller are painted, the call is made, and the lowest word that has
-//! lost its paint is found. What is told is what the call and all that it calls used beneath the
-//! stack pointer of its caller.
+//! Stack: the program paints the words beneath the caller, makes the call, and finds the lowest
+//! word without paint. The figure is what the call and its callees use beneath their caller's stack
+//! pointer.
 #![no_std]
 #![no_main]
 
@@ -17,7 +17,7 @@ use cortex_m3_budgets::meter::{done, tell};
 use panic_semihosting as _;
 use slotted::{Executor, JoinHandle, Pending, Ran, Spawn, SpinHost, Worker};
 
-/// How far down the stack is painted, in bytes.
+/// How far down the program paints the stack, in bytes.
 const DEPTH: usize = 4096;
 const PAINT: u32 = 0x5afe_c0de;
 
@@ -35,12 +35,12 @@ impl Spawn<SpinHost> for Keep {
     }
 }
 
-/// Tells how many bytes of stack a call uses. `call` is a pointer nobody knows, so that what it
-/// calls is not inlined here.
+/// Prints how many bytes of stack a call uses. The compiler does not know the pointer `call`, so it
+/// inlines nothing of the call here.
 #[inline(never)]
 fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
-    // SAFETY: what lies beneath the stack pointer belongs to nobody: no interrupt is enabled. The
-    // board has megabytes of it.
+    // SAFETY: memory beneath the stack pointer has no owner, and no interrupt is enabled. The board
+    // has megabytes of it.
     unsafe {
         asm!(
             "mov {lowest}, sp",
@@ -54,7 +54,7 @@ fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
     }
     black_box(call)(context);
     let used: usize;
-    // SAFETY: as above; reads only.
+    // SAFETY: as above; it reads only.
     unsafe {
         asm!(
             "mov {lowest}, sp",
@@ -66,7 +66,8 @@ fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
             "subs {lowest}, {lowest}, #4",
             "mov {word}, sp",
             "subs {used}, {word}, {lowest}",
-            lowest = out(reg) _, word = out(reg) _, used = out(reg) used, depth = in(reg) DEPTH, paint = in(reg) PAINT,
+            lowest = out(reg) _, word = out(reg) _, used = out(reg) used,
+            depth = in(reg) DEPTH, paint = in(reg) PAINT,
         );
     }
     assert!(used > 0 && used < DEPTH, "{name}: it used all of the paint");

@@ -1,4 +1,4 @@
-//! The parts of a closure's round trip, each by itself.
+//! Measures the parts of a closure's round trip separately.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A task that is completed by hand.
+//! Measures a task that a promise completes.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of a function pointer through a deque.
+//! Measures the round trip of a function pointer through a deque.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of an embassy task.
+//! Measures the round trip of an embassy task.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of an embassy task to a task that waits for it.
+//! Measures the round trip of an embassy task to a task that waits for it.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of a function pointer through an mpmc queue.
+//! Measures the round trip of a function pointer through an mpmc queue.
 #![no_std]
 #![no_main]
 

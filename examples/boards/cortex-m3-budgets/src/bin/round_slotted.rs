@@ -1,4 +1,4 @@
-//! The round trip of a closure.
+//! Measures the round trip of a closure.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of a future.
+//! Measures the round trip of a future.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The same without a wait.
+//! Measures the round trip of a closure, without a wait.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of a closure through one of two executors.
+//! Measures the round trip of a closure through one of two executors.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! The round trip of a closure through a worker.
+//! Measures the round trip of a closure through a worker.
 #![no_std]
 #![no_main]
 

@@ -1,4 +1,4 @@
-//! A future that is woken, polled, and rests again.
+//! Measures a future that is woken, polled, and suspended again.
 #![no_std]
 #![no_main]
 
@@ -21,7 +21,7 @@ static POLLS: AtomicU32 = AtomicU32::new(0);
 fn main() -> ! {
     let meter = Meter::new();
     let rests = poll_fn(|context| {
-        // Once: what a driver does to keep a waker is its own cost.
+        // Only in the first poll: the cost of storing a waker is the driver's.
         if POLLS.fetch_add(1, Ordering::Relaxed) == 0 {
             critical_section::with(|section| {
                 WAKER

@@ -1,5 +1,5 @@
-//! embassy-executor: a task is spawned with its argument, the executor polls it, a signal brings
-//! the result.
+//! embassy-executor: the caller spawns a task with its argument, the executor polls it, and a
+//! signal brings the result.
 
 use embassy_executor::Spawner;
 use embassy_executor::raw::Executor;
@@ -12,7 +12,7 @@ use super::work;
 static EXECUTOR: StaticCell<Executor> = StaticCell::new();
 static RESULT: Signal<CriticalSectionRawMutex, u32> = Signal::new();
 
-/// Wakes the thread that polls, as embassy's own on a Cortex-M does.
+/// Wakes the polling thread, as embassy's own pender does on a Cortex-M.
 #[unsafe(export_name = "__pender")]
 fn pend(_: *mut ()) {
     cortex_m::asm::sev();
@@ -23,7 +23,7 @@ async fn task(number: u32) {
     RESULT.signal(work(number));
 }
 
-/// The executor. To be called once.
+/// The executor. The program calls it once.
 pub fn executor() -> &'static Executor {
     EXECUTOR.init(Executor::new(core::ptr::null_mut()))
 }

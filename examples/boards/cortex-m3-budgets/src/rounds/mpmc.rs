@@ -1,5 +1,5 @@
-//! heapless: a queue of function pointers that locks nothing. No closure, no handle; argument and
-//! result lie in a variable.
+//! heapless: a queue of function pointers without a lock. It has no closure and no handle; argument
+//! and result are in a variable.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 

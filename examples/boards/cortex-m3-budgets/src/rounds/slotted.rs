@@ -1,4 +1,4 @@
-//! The smallest useful program: a static executor, driven by `run_one`.
+//! The smallest useful program: a static executor, which `run_one` drives.
 
 use slotted::{Executor, SpinHost};
 

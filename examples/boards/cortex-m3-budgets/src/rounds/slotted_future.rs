@@ -6,7 +6,7 @@ use super::work;
 
 static EXECUTOR: Executor<0, 8, 32, SpinHost> = Executor::new();
 
-/// Submits a future that is ready when it is polled, polls it, takes its result.
+/// Submits a future that is ready at its first poll, polls it, takes its result.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
     |number| {
         let handle = EXECUTOR.submit_future(async move { work(number) }).ok()?;

@@ -1,5 +1,4 @@
-//! A program that never waits: as `slotted`, but without the code that a wait for what is not there
-//! yet would need.
+//! A program that never waits: as `slotted`, but without the code that waits for a result.
 
 use slotted::{Executor, SpinHost};
 
@@ -7,7 +6,7 @@ use super::work;
 
 static EXECUTOR: Executor<0, 8, 16, SpinHost> = Executor::new();
 
-/// Submits a closure, runs it, takes its result if it is there, which it is.
+/// Submits a closure, runs it, takes its result, which is there.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
     |number| {
         let mut handle = EXECUTOR.submit(move || work(number)).ok()?;

@@ -1,5 +1,5 @@
-//! A program with executors of two capacities. The code is there once, for both, so that it cannot
-//! be made for one of them.
+//! A program with executors of two capacities. They share one copy of the code, so the compiler
+//! cannot specialize it.
 
 use slotted::{Executor, SpinHost};
 
@@ -8,7 +8,7 @@ use super::work;
 static SMALL: Executor<0, 8, 16, SpinHost> = Executor::new();
 static LARGE: Executor<0, 16, 32, SpinHost> = Executor::new();
 
-/// Submits a closure to one of them, runs it, takes its result.
+/// Submits a closure to one executor, runs it, takes its result.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
     |number| {
         if number & 1 == 0 {

@@ -1,4 +1,4 @@
-//! An executor with a worker, which a loop of the program's own drives.
+//! An executor with a worker, which the program's own loop drives.
 
 use core::cell::Cell;
 use core::convert::Infallible;
@@ -22,7 +22,7 @@ impl Spawn<SpinHost> for Keep {
     }
 }
 
-/// Submits a closure, has the worker run it, takes its result.
+/// Submits a closure, makes the worker run it, takes its result.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
     let keep = Keep::default();
     let mut worker = EXECUTOR.start(&keep).ok().and_then(|()| keep.0.take());

@@ -1,7 +1,7 @@
-//! The longest critical section of each operation: how long an interrupt may have to wait.
+//! Measures the longest critical section of each operation: how long an interrupt may have to wait.
 //!
-//! The critical section is this program's own and reads the clock. What an empty one takes is not
-//! counted.
+//! The program has its own critical section, which reads the clock. The figures exclude what an
+//! empty section takes.
 #![no_std]
 #![no_main]
 
@@ -25,7 +25,7 @@ static LARGE: Workload<64> = Workload {
 
 #[entry]
 fn main() -> ! {
-    // Starts the clock.
+    // This starts the clock.
     let _meter = Meter::new();
     let empty = longest(|| critical_section::with(|_| ()));
     assert!(empty > 0);

@@ -1,5 +1,5 @@
-//! A critical section that knows how long it was: from the moment interrupts are off to the moment
-//! they are on again.
+//! A critical section that measures itself: from the moment interrupts are off to the moment they
+//! are on again.
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,13 +12,13 @@ struct Timed;
 
 set_impl!(Timed);
 
-/// When the section that is open began.
+/// When the open section began.
 static BEGAN: AtomicU32 = AtomicU32::new(0);
-/// The longest since [`reset`], in ticks.
+/// The longest section since [`reset`], in ticks.
 static LONGEST: AtomicU32 = AtomicU32::new(0);
 
-// SAFETY: interrupts are off in between, and this is the only core. A section inside another leaves
-// them as they were.
+// SAFETY: interrupts are off in between, and this is the only core. A nested section leaves them
+// off.
 unsafe impl Impl for Timed {
     #[inline(never)]
     unsafe fn acquire() -> RawRestoreState {
@@ -36,13 +36,13 @@ unsafe impl Impl for Timed {
             let ended = end();
             let took = BEGAN.load(Ordering::Relaxed).wrapping_sub(ended) & 0x00ff_ffff;
             LONGEST.store(LONGEST.load(Ordering::Relaxed).max(took), Ordering::Relaxed);
-            // SAFETY: they were on.
+            // SAFETY: interrupts were on before the section.
             unsafe { interrupt::enable() };
         }
     }
 }
 
-/// The longest section in some work, in ticks; 0 if there is none.
+/// The longest section during `work`, in ticks; 0 if there is none.
 pub(crate) fn longest(work: impl FnOnce()) -> u32 {
     LONGEST.store(0, Ordering::Relaxed);
     work();

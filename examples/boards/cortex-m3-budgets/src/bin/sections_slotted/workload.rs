@@ -1,5 +1,4 @@
-//! What is done while the sections are timed: each operation of an executor, in the situations in
-//! which it has most to do.
+//! The timed work: each operation of an executor, in the situations with the most to do.
 
 use core::array::from_fn;
 use core::cell::{Cell, RefCell};
@@ -15,20 +14,19 @@ use slotted::{
 
 const WORKERS: usize = 2;
 
-/// An executor with two workers, which the operations start, drive and stop.
+/// An executor with two workers. The operations start, drive and stop it.
 pub(crate) struct Workload<const QUEUE: usize> {
     pub(crate) executor: Executor<WORKERS, QUEUE, 64, SpinHost>,
 }
 
-/// An operation: its name, and what it is for few slots and for many.
+/// An operation: its name, and its function for few slots and for many.
 type Operation = (
     &'static str,
     fn(&'static Workload<8>),
     fn(&'static Workload<64>),
 );
 
-/// In an order that leaves each what it needs: the executor is started by the first and stopped by
-/// the last.
+/// The order gives each operation what it needs: the first starts the executor, the last stops it.
 pub(crate) const OPERATIONS: &[Operation] = &[
     ("start", Workload::start, Workload::start),
     ("submit, to the last slot", Workload::fill, Workload::fill),
@@ -67,7 +65,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     ("shutdown", Workload::shutdown, Workload::shutdown),
 ];
 
-/// Where the workers are between the turns of the loop.
+/// Keeps the workers between the turns of the loop.
 struct Keep(Mutex<[Cell<Option<Worker<SpinHost>>>; WORKERS]>);
 
 static SMALL_WORKERS: Keep = Keep::new();
@@ -78,7 +76,7 @@ impl Keep {
         Self(Mutex::new([const { Cell::new(None) }; WORKERS]))
     }
 
-    /// Those of an executor with so many slots.
+    /// The keeper for an executor with that many slots.
     fn of(slots: usize) -> &'static Self {
         if slots == 8 {
             &SMALL_WORKERS
@@ -87,8 +85,8 @@ impl Keep {
         }
     }
 
-    /// Has a worker run a task. Taken out and put back in sections of our own, which do next to
-    /// nothing.
+    /// Makes a worker run a task. The loop's own sections take the worker out and put it back; they
+    /// do almost nothing.
     fn run_one(&self, index: usize) -> Ran {
         let Some(mut worker) =
             critical_section::with(|section| self.0.borrow(section)[index].take())
@@ -118,7 +116,7 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         self.executor.submit(move || number).expect("there is room")
     }
 
-    /// Both workers, in turn, until there is nothing to do.
+    /// Runs both workers in turn until the queue is empty.
     fn drive(&self) {
         let workers = Keep::of(QUEUE);
         while workers.run_one(0) == Ran::Task || workers.run_one(1) == Ran::Task {}
@@ -126,7 +124,7 @@ impl<const QUEUE: usize> Workload<QUEUE> {
 
     fn start(&'static self) {
         assert!(self.executor.start(&Keep::of(QUEUE)).is_ok());
-        // Attaches them.
+        // The first turn attaches the workers.
         self.drive();
     }
 
@@ -140,14 +138,15 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         self.finish(handles);
     }
 
-    /// Leaves an empty queue to the next, without a section that is longer than those of a submit.
+    /// Leaves an empty queue to the next operation. Its longest section is no longer than those of
+    /// a submit.
     fn finish(&'static self, handles: [Handle; QUEUE]) {
         self.drive();
         drop(handles);
         assert!(self.executor.stats().slots_in_use == 0);
     }
 
-    /// Leaves an empty queue to the next.
+    /// Leaves an empty queue to the next operation.
     fn discard(&'static self, handles: [Handle; QUEUE]) {
         for handle in handles {
             drop(handle.cancel_on_drop());
@@ -260,7 +259,7 @@ impl<const QUEUE: usize> Workload<QUEUE> {
         let sum = self.executor.scope(|s| {
             let (left, right) = numbers.split_at(3);
             let left = s.submit(|| left.iter().sum::<usize>());
-            // Left to the end of the scope.
+            // The end of the scope waits for this task.
             assert!(s.submit(|| right.iter().sum::<usize>()).is_ok());
             left.ok().and_then(|left| left.result().ok())
         });
@@ -289,14 +288,14 @@ impl<const QUEUE: usize> Workload<QUEUE> {
             let waker = critical_section::with(|section| WAKER.borrow_ref(section).clone())
                 .expect("it was polled");
             waker.wake_by_ref();
-            // Finds it queued.
+            // The waker finds the task queued.
             waker.wake();
             self.drive();
         }
         assert!(handle.result().is_ok());
     }
 
-    /// In another order than that of the queue.
+    /// Waits in another order than that of the queue.
     fn nested(&'static self) {
         let outer = self.executor.submit(move || {
             let (first, last) = (self.submit(1), self.submit(2));
