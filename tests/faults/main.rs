@@ -1,0 +1,10 @@
+//! Promises that are kept in schedules which are hard to meet: a test for each decides the order
+//! of what threads do, by a host, a destructor or a callback of its own.
+#![cfg(feature = "std")]
+
+#[expect(dead_code, reason = "each suite uses a part of it")]
+#[path = "../stage/mod.rs"]
+mod stage;
+mod support;
+
+mod deadlock;
