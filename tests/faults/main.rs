@@ -7,4 +7,15 @@
 mod stage;
 mod support;
 
+mod async_tasks;
+mod callbacks;
+mod cancel_and_reuse;
+#[cfg(slotted_critical_section)]
+mod critical_section;
 mod deadlock;
+mod errors;
+mod not_started;
+mod scopes;
+mod several_handles;
+mod shutdown_and_restart;
+mod time_limits;
