@@ -10,8 +10,6 @@ mod support;
 mod async_tasks;
 mod callbacks;
 mod cancel_and_reuse;
-#[cfg(slotted_critical_section)]
-mod critical_section;
 mod deadlock;
 mod errors;
 mod not_started;
