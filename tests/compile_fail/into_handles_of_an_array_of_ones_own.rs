@@ -3,12 +3,14 @@
 //~ error-contains: Sealed
 use slotted::{Executor, JoinHandle, as_completed};
 
-#[cfg(not(control))]
-struct Mine<'e>(JoinHandle<'e, u8>);
+struct Value;
 
 #[cfg(not(control))]
-impl<'e> slotted::IntoHandles<'e, u8, slotted::StdHost> for [Mine<'e>; 1] {
-    type Storage = [Option<JoinHandle<'e, u8>>; 1];
+struct Mine<'e>(JoinHandle<'e, Value>);
+
+#[cfg(not(control))]
+impl<'e> slotted::IntoHandles<'e, Value, slotted::StdHost> for [Mine<'e>; 1] {
+    type Storage = [Option<JoinHandle<'e, Value>>; 1];
     fn into_storage(self) -> Self::Storage {
         self.map(|mine| Some(mine.0))
     }
@@ -16,6 +18,6 @@ impl<'e> slotted::IntoHandles<'e, u8, slotted::StdHost> for [Mine<'e>; 1] {
 
 fn main() {
     let executor: Executor<0, 1> = Executor::new();
-    let handle = executor.submit(|| 1).unwrap();
+    let handle = executor.submit(|| Value).unwrap();
     let _ = as_completed([handle]).count();
 }
