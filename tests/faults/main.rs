@@ -12,8 +12,12 @@ mod callbacks;
 mod cancel_and_reuse;
 mod deadlock;
 mod errors;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod instructions;
 mod not_started;
 mod scopes;
 mod several_handles;
 mod shutdown_and_restart;
+#[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
+mod stepper;
 mod time_limits;
