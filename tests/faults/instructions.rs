@@ -1,13 +1,16 @@
 //! Races whose window is a few instructions wide: one of the threads is stopped after each of its
 //! instructions, while the others do what they do.
 
+use core::cell::Cell;
 use std::sync::OnceLock;
+use std::sync::mpsc::{Sender, channel};
 use std::thread::{self, ThreadId};
 
-use slotted::Executor;
+use slotted::{Executor, JoinHandle, Park, Ran, Worker};
 
-use crate::stepper::{STRIDE, play, stop_after};
-use crate::support::within_limit;
+use crate::stage::{Actor, Stage, within_limit};
+use crate::stepper::{STRIDE, play, stop_after, stop_no_more};
+use crate::support::{Keep, until_asleep_or_told};
 
 /// More instructions than any call here takes.
 const LONG: u64 = 100_000;
@@ -102,5 +105,130 @@ fn owner_of_a_scope_runs_no_task_that_is_not_the_scopes_wherever_it_is() {
             }
         }
         panic!("the owner takes too long");
+    });
+}
+
+std::thread_local! {
+    /// After how many instructions of its next way to sleep the thread is stopped.
+    static ON_THE_WAY: Cell<Option<u64>> = const { Cell::new(None) };
+    /// Whom the thread tells that it has arrived.
+    static ARRIVED: Cell<Option<Sender<()>>> = const { Cell::new(None) };
+}
+
+/// The [`Stage`], where a thread can be stopped on its way to sleep.
+struct Stopped;
+
+impl Park for Stopped {
+    type Thread = Actor;
+
+    fn current() -> Actor {
+        Stage::current()
+    }
+
+    fn current_id() -> usize {
+        Stage::current_id()
+    }
+
+    fn park() {
+        stop_no_more();
+        if let Some(arrived) = ARRIVED.take() {
+            arrived.send(()).unwrap();
+        }
+        Stage::park();
+    }
+
+    fn unpark(actor: &Actor) {
+        Stage::unpark(actor);
+    }
+
+    fn relax(_round: u32) -> bool {
+        if let Some(instruction) = ON_THE_WAY.take() {
+            stop_after(instruction, None);
+        }
+        false
+    }
+}
+
+type Pool = Executor<3, 8, 256, Stopped>;
+
+/// A worker waits for a task of a second one and is stopped on its way to sleep. Meanwhile a third
+/// one attaches and starts a task, and the second one waits for that. Returns how often the first
+/// worker was stopped, and how its wait ended.
+fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
+    let pool: &'static Pool = Box::leak(Box::new(Executor::new()));
+    let keep = Keep::new();
+    pool.start(&keep).unwrap();
+    let [first, second, third] = keep.workers::<3>();
+    let run_one = |mut worker: Worker<Stopped>| assert_eq!(worker.run_one(), Ran::Task);
+
+    let (give, given) = channel::<Option<JoinHandle<'static, (), Stopped>>>();
+    let (tell_actor, told_actor) = channel::<Actor>();
+    let (tell_over, over) = channel();
+    let middle = move || {
+        tell_actor.send(Stage::current()).unwrap();
+        let well = given.recv().unwrap().is_none_or(|last| last.result().is_ok());
+        tell_over.send(()).unwrap();
+        well
+    };
+    let middle = pool.submit(middle).unwrap();
+    let second = thread::spawn(move || run_one(second));
+    let actor = told_actor.recv().unwrap();
+
+    let (tell, told) = channel();
+    let outer = move || tell.send(format!("{:?}", middle.result())).unwrap();
+    pool.submit(outer).unwrap().detach();
+    let (tell_arrived, arrived) = channel();
+    let (end, ended) = channel::<()>();
+    let (give_end, mut ended) = (give.clone(), Some(ended));
+    let ender = thread::spawn(move || {
+        let _ = arrived.recv(); // or its wait has ended: that is a signal, too
+        let _ = give_end.send(None);
+        let _ = end.send(());
+    });
+    let (mut third, mut third_runs) = (Some(third), None);
+    let mut attach = || {
+        let (tell_started, started) = channel();
+        let ended = ended.take().unwrap();
+        let last = move || {
+            tell_started.send(()).unwrap();
+            ended.recv().unwrap();
+        };
+        let last = pool.submit(last).unwrap();
+        let third = third.take().unwrap();
+        third_runs = Some(thread::spawn(move || run_one(third)));
+        started.recv().unwrap();
+        // The second worker may have been let go, if the first has arrived by now.
+        let _ = give.send(Some(last));
+        until_asleep_or_told(&actor, &over);
+    };
+    let wait = move || {
+        ON_THE_WAY.set(Some(instruction));
+        ARRIVED.set(Some(tell_arrived));
+        run_one(first);
+        drop(ARRIVED.take());
+    };
+    let stopped = play(wait, [&mut attach as &mut dyn FnMut()]);
+    ender.join().unwrap();
+    second.join().unwrap();
+    if let Some(third) = third_runs {
+        third.join().unwrap();
+    }
+    (stopped, told.recv().unwrap())
+}
+
+/// A worker goes to sleep while another one attaches, on whose task the second depends: it has
+/// only to be patient, and is not told that it would deadlock.
+#[test]
+fn worker_that_goes_to_sleep_is_not_stuck_if_another_attaches_meanwhile() {
+    within_limit(|| {
+        // A wide window, between two critical sections.
+        for instruction in (0..LONG).step_by(8 * STRIDE) {
+            let (stopped, outcome) = wait_while_another_worker_attaches(instruction);
+            assert_eq!(outcome, "Ok(true)", "if it is stopped after {instruction}");
+            if stopped == 0 {
+                return;
+            }
+        }
+        panic!("the way to sleep is too long");
     });
 }
