@@ -368,7 +368,10 @@ fn worker_that_waits_for_a_future_that_is_being_abandoned_is_told_that_it_is_bro
         dropping.recv().unwrap();
         go.send(()).unwrap();
         let early = until_asleep_or_told(&actor, &told);
-        assert!(early.is_none(), "told {early:?} while the future is dropped");
+        assert!(
+            early.is_none(),
+            "told {early:?} while the future is dropped"
+        );
         end.send(()).unwrap();
         let outcome = told.recv().unwrap();
         assert!(matches!(outcome, Err(TaskError::Broken)), "{outcome:?}");

@@ -8,9 +8,14 @@ use std::thread::{self, ThreadId};
 
 use slotted::{Executor, JoinHandle, Park, Ran, Worker};
 
-use crate::stage::{Actor, Stage, within_limit};
-use crate::stepper::{STRIDE, play, stop_after, stop_no_more};
+use crate::stage::{self, Actor, Stage};
+use crate::stepper::{STRIDE, alone, play, stop_after, stop_no_more};
 use crate::support::{Keep, until_asleep_or_told};
+
+/// Fails if `test` hangs.
+fn within_limit(test: impl FnOnce() + Send + 'static) {
+    alone(|| stage::within_limit(test));
+}
 
 /// More instructions than any call here takes.
 const LONG: u64 = 100_000;
@@ -92,7 +97,11 @@ fn owner_of_a_scope_runs_no_task_that_is_not_the_scopes_wherever_it_is() {
         while after - before > 1 {
             let middle = before.midpoint(after);
             let (_, ran_by_another, _) = leave_a_scope(middle, LONG);
-            *(if ran_by_another { &mut before } else { &mut after }) = middle;
+            *(if ran_by_another {
+                &mut before
+            } else {
+                &mut after
+            }) = middle;
         }
         for second in (after..LONG).step_by(STRIDE) {
             let (stopped, _, ran_by_the_owner) = leave_a_scope(before, second);
@@ -109,7 +118,7 @@ fn owner_of_a_scope_runs_no_task_that_is_not_the_scopes_wherever_it_is() {
 }
 
 std::thread_local! {
-    /// After how many instructions of its next way to sleep the thread is stopped.
+    /// After how many instructions the thread is stopped when it next goes to sleep.
     static ON_THE_WAY: Cell<Option<u64>> = const { Cell::new(None) };
     /// Whom the thread tells that it has arrived.
     static ARRIVED: Cell<Option<Sender<()>>> = const { Cell::new(None) };
@@ -121,8 +130,13 @@ struct Stopped;
 impl Park for Stopped {
     type Thread = Actor;
 
+    /// Called by a thread that makes itself known to those who will wake it.
     fn current() -> Actor {
-        Stage::current()
+        let actor = Stage::current();
+        if let Some(instruction) = ON_THE_WAY.take() {
+            stop_after(instruction, None);
+        }
+        actor
     }
 
     fn current_id() -> usize {
@@ -139,13 +153,6 @@ impl Park for Stopped {
 
     fn unpark(actor: &Actor) {
         Stage::unpark(actor);
-    }
-
-    fn relax(_round: u32) -> bool {
-        if let Some(instruction) = ON_THE_WAY.take() {
-            stop_after(instruction, None);
-        }
-        false
     }
 }
 
@@ -166,7 +173,10 @@ fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
     let (tell_over, over) = channel();
     let middle = move || {
         tell_actor.send(Stage::current()).unwrap();
-        let well = given.recv().unwrap().is_none_or(|last| last.result().is_ok());
+        let well = given
+            .recv()
+            .unwrap()
+            .is_none_or(|last| last.result().is_ok());
         tell_over.send(()).unwrap();
         well
     };
@@ -175,7 +185,10 @@ fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
     let actor = told_actor.recv().unwrap();
 
     let (tell, told) = channel();
-    let outer = move || tell.send(format!("{:?}", middle.result())).unwrap();
+    let outer = move || {
+        ON_THE_WAY.set(Some(instruction));
+        tell.send(format!("{:?}", middle.result())).unwrap();
+    };
     pool.submit(outer).unwrap().detach();
     let (tell_arrived, arrived) = channel();
     let (end, ended) = channel::<()>();
@@ -202,7 +215,6 @@ fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
         until_asleep_or_told(&actor, &over);
     };
     let wait = move || {
-        ON_THE_WAY.set(Some(instruction));
         ARRIVED.set(Some(tell_arrived));
         run_one(first);
         drop(ARRIVED.take());
@@ -222,7 +234,7 @@ fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
 fn worker_that_goes_to_sleep_is_not_stuck_if_another_attaches_meanwhile() {
     within_limit(|| {
         // A wide window, between two critical sections.
-        for instruction in (0..LONG).step_by(8 * STRIDE) {
+        for instruction in (0..LONG).step_by(2 * STRIDE) {
             let (stopped, outcome) = wait_while_another_worker_attaches(instruction);
             assert_eq!(outcome, "Ok(true)", "if it is stopped after {instruction}");
             if stopped == 0 {

@@ -7,10 +7,11 @@
 use core::cell::Cell;
 use core::ffi::{c_int, c_void};
 use core::mem::MaybeUninit;
-use core::sync::atomic::{AtomicU32, Ordering};
+use core::ptr;
+use core::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, Ordering};
 use core::time::Duration;
 use std::sync::{Mutex, Once, PoisonError};
-use std::thread;
+use std::thread::{self, Thread};
 use std::time::Instant;
 
 /// How long a stopped thread waits for what happens meanwhile, once that has begun.
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_millis(20);
 
 /// How many instructions lie between two stops that are tried: what is looked for lies between two
 /// function calls, which are many more in a debug build.
-pub(crate) const STRIDE: usize = if cfg!(debug_assertions) { 4 } else { 1 };
+pub(crate) const STRIDE: usize = if cfg!(debug_assertions) { 16 } else { 1 };
 
 const NEVER: u64 = u64::MAX;
 
@@ -34,6 +35,10 @@ const OVER: u32 = 3;
 const LATE: u32 = 4;
 
 static STATE: AtomicU32 = AtomicU32::new(RUNNING);
+/// The thread that plays.
+static PLAYER: AtomicPtr<Thread> = AtomicPtr::new(ptr::null_mut());
+/// It has run to its end.
+static ENDED: AtomicBool = AtomicBool::new(false);
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 std::thread_local! {
@@ -84,6 +89,7 @@ fn stop() {
     {
         return; // what is to happen first still does
     }
+    wake_the_player();
     while STATE.load(Ordering::SeqCst) == STOPPED {
         thread::yield_now();
     }
@@ -95,6 +101,11 @@ fn stop() {
     if late.is_err() {
         STATE.store(RUNNING, Ordering::SeqCst);
     }
+}
+
+fn wake_the_player() {
+    // SAFETY: `play` is not over, and lives as long as it stands there.
+    unsafe { &*PLAYER.load(Ordering::SeqCst) }.unpark();
 }
 
 /// From here on the calling thread is stopped after so many instructions: once or twice.
@@ -125,24 +136,36 @@ pub(crate) fn stop_no_more() {
     STOPS.set([NEVER; 2]);
 }
 
+/// Runs a test while no other one plays.
+pub(crate) fn alone(test: impl FnOnce()) {
+    let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+    test();
+}
+
 /// Runs `act` in a thread of its own, and each of `meanwhile` here while that thread is stopped.
-/// `act` says by [`stop_after`] when that is. Returns how often it was stopped.
+/// `act` says by [`stop_after`] when that is. Returns how often it was stopped. To be called
+/// [`alone`].
 pub(crate) fn play<'m>(
     act: impl FnOnce() + Send,
     meanwhile: impl IntoIterator<Item = &'m mut dyn FnMut()>,
 ) -> usize {
-    let _one = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     STATE.store(RUNNING, Ordering::SeqCst);
+    ENDED.store(false, Ordering::SeqCst);
+    let mut player = thread::current();
+    PLAYER.store(&raw mut player, Ordering::SeqCst);
     let mut meanwhile = meanwhile.into_iter();
     let mut stopped = 0;
     thread::scope(|threads| {
         let thread = threads.spawn(move || {
             act();
             stop_no_more();
+            ENDED.store(true, Ordering::SeqCst);
+            wake_the_player();
         });
-        while !thread.is_finished() {
+        // Also if it panics.
+        while !ENDED.load(Ordering::SeqCst) && !thread.is_finished() {
             if STATE.load(Ordering::SeqCst) != STOPPED {
-                thread::yield_now();
+                thread::park_timeout(PATIENCE);
                 continue;
             }
             STATE.store(MEANWHILE, Ordering::SeqCst);
@@ -159,4 +182,3 @@ pub(crate) fn play<'m>(
     });
     stopped
 }
-

@@ -7,8 +7,7 @@ use core::time::Duration;
 use std::sync::mpsc::channel;
 
 use slotted::{
-    Clock, Executor, JoinHandle, Park, Ran, ReturnWhen, StdHost, as_completed_timeout,
-    wait_timeout,
+    Clock, Executor, JoinHandle, Park, Ran, ReturnWhen, StdHost, as_completed_timeout, wait_timeout,
 };
 
 use crate::support::{Keep, within_limit};
