@@ -76,9 +76,10 @@ extern "C" fn step(_signal: c_int, _info: *mut c_void, context: *mut c_void) {
     STOPS.set([second, NEVER]);
     stop();
     if second == NEVER {
-        // SAFETY: the kernel passes a `ucontext_t`, which the return from here restores.
-        let flags = unsafe { &mut *context.cast::<u64>().add(FLAGS) };
-        *flags &= !TRAP;
+        // SAFETY: the kernel passes a `ucontext_t`, of which this is a part.
+        let flags = unsafe { context.cast::<u64>().add(FLAGS) };
+        // SAFETY: as above; the return from here restores it.
+        unsafe { *flags &= !TRAP };
     }
 }
 
