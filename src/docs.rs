@@ -1,12 +1,8 @@
 //! The pages of the documentation.
 //!
-//! Each page is a file of `docs/`, which is readable by itself. There its links lead to files. Here the links
-//! that stand before the page win, and lead to pages and items.
+//! Each page is a file of `docs/`, which is readable by itself: its links lead to files. Here the
+//! definitions that stand before a page win, and its links lead to pages and items.
 #![forbid(unsafe_code)]
-
-/// The picture of slots, submitters and workers.
-#[doc = include_str!("docs/slots.svg")]
-pub mod picture {}
 
 #[doc = include_str!("docs/from_python.md")]
 pub mod from_python {}
