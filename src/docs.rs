@@ -11,6 +11,7 @@ pub mod from_python {}
 pub mod from_k_work {}
 
 #[doc = "[costs]: mod@costs\n"]
+#[doc = "[tokio]: mod@beside_tokio\n"]
 #[doc = include_str!("docs/beside_embassy.md")]
 pub mod beside_embassy {}
 

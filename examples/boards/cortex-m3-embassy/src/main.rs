@@ -1,7 +1,8 @@
 //! slotted beside embassy on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! embassy's tasks run in an interrupt. The super-loop below does the heavy work, which they await
-//! with a time limit. A task of slotted awaits a timer of embassy.
+//! with a time limit. A task of slotted awaits a timer of embassy, and a worker of slotted is a
+//! task of embassy.
 #![no_std]
 #![no_main]
 
@@ -14,15 +15,18 @@ use cortex_m::Peripherals;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
-use embassy_executor::InterruptExecutor;
+use embassy_executor::{InterruptExecutor, SendSpawner, SpawnError};
+use embassy_futures::yield_now;
 use embassy_time::{Duration, Instant, Timer, with_timeout};
 use panic_semihosting as _;
-use slotted::{Executor, SpinHost};
+use slotted::{Executor, Ran, Shutdown, Spawn, SpinHost, Worker};
 
 /// embassy's tasks, in an interrupt.
 static EMBASSY: InterruptExecutor = InterruptExecutor::new();
 /// The heavy work, in the super-loop.
 static WORK: Executor<0, 8, 160, SpinHost> = Executor::new();
+/// Short work, in a task of embassy.
+static SHORT: Executor<1, 4, 64, SpinHost> = Executor::new();
 
 static HEARTBEATS: AtomicU32 = AtomicU32::new(0);
 static FINISHED: AtomicBool = AtomicBool::new(false);
@@ -71,6 +75,29 @@ async fn computed(duration: Duration, limit: Duration) -> Result<u64, Failure> {
 }
 
 #[embassy_executor::task]
+async fn work(mut worker: Worker<'static, SpinHost>) {
+    loop {
+        worker.ready().await;
+        if worker.run_one() == Ran::Left {
+            return; // the executor is shut down
+        }
+        yield_now().await; // embassy's other tasks take their turns
+    }
+}
+
+/// Starts workers as tasks of embassy.
+struct Embassy(SendSpawner);
+
+impl Spawn<SpinHost> for Embassy {
+    type Error = SpawnError;
+
+    fn spawn(&self, worker: Worker<'static, SpinHost>) -> Result<(), SpawnError> {
+        self.0.spawn(work(worker)?);
+        Ok(())
+    }
+}
+
+#[embassy_executor::task]
 async fn heart() {
     loop {
         Timer::after_millis(10).await;
@@ -79,7 +106,7 @@ async fn heart() {
 }
 
 #[embassy_executor::task]
-async fn scenarios() {
+async fn scenarios(spawner: SendSpawner) {
     let mut out = hio::hstdout().expect("the emulator has a console");
     let mut check = |what: &str, good: bool| {
         assert!(good, "{what}");
@@ -122,6 +149,14 @@ async fn scenarios() {
         "a task of slotted awaits embassy's timer",
         slept >= ms(30) && slept < ms(40),
     );
+
+    let started = SHORT.start(&Embassy(spawner));
+    let product = SHORT.submit(|| 6 * 7).expect("a slot").await;
+    SHORT.begin_shutdown(Shutdown::Drain);
+    check(
+        "a worker lives in a task of embassy",
+        started.is_ok() && product == Ok(42),
+    );
     FINISHED.store(true, Ordering::Relaxed);
 }
 
@@ -131,7 +166,7 @@ fn main() -> ! {
     clock::start(&mut peripherals.SYST);
     let spawner = EMBASSY.start(Line);
     spawner.spawn(heart().expect("it is the first"));
-    spawner.spawn(scenarios().expect("it is the first"));
+    spawner.spawn(scenarios(spawner).expect("it is the first"));
 
     while !FINISHED.load(Ordering::Relaxed) {
         while WORK.run_one() {}
