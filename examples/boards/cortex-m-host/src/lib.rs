@@ -1,4 +1,4 @@
-//! A host for `slotted` on the cores of a Cortex-M chip, to be copied or depended on.
+//! A host for `slotted` on the cores of a Cortex-M chip, to be copied and changed.
 //!
 //! - A thread sleeps by `wfe` and is woken by `sev`. The permit is the core's event register:
 //!   `sev`, on any core, and the return from any exception set it, `wfe` consumes it, so that no

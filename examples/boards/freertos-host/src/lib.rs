@@ -1,4 +1,4 @@
-//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied or depended on.
+//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied and changed.
 //!
 //! - [`FreeRtosHost`] lets RTOS tasks wait (task notifications) and tell the time (the kernel's
 //!   tick, in 64 bit).

@@ -1,5 +1,5 @@
 //! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied
-//! or depended on.
+//! and changed.
 //!
 //! - [`Clint`] is the host: each hart is a thread, and so is the interrupt level of each. A hart
 //!   sleeps by `wfi`.
