@@ -1,4 +1,4 @@
-//! A host for `slotted` on the cores of a Cortex-M chip, to copy or to depend on.
+//! A host for `slotted` on the cores of a Cortex-M chip, to be copied and changed.
 //!
 //! - A thread sleeps by `wfe`; `sev` wakes it. The permit is the core's event register. `sev` on
 //!   any core sets it, and so does the return from any exception. `wfe` consumes it, so no wake-up

@@ -1,4 +1,4 @@
-//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to copy or to depend on.
+//! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied and changed.
 //!
 //! - [`FreeRtosHost`]: RTOS tasks wait for task notifications; the clock is the kernel's tick, in
 //!   64 bits.

@@ -1,5 +1,5 @@
-//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to copy or to
-//! depend on.
+//! A host for `slotted` on the harts of a RISC-V chip in machine mode, 32 or 64 bits, to be copied
+//! and changed.
 //!
 //! - [`Clint`] is the host: each hart is a thread, and the interrupt level of each hart is another.
 //!   A hart sleeps by `wfi`.

@@ -1,0 +1,71 @@
+//! The pages of the documentation.
+//!
+//! Each page is a file of `docs/`, which is readable by itself: its links lead to files. Here the
+//! definitions that stand before a page win, and its links lead to pages and items.
+#![forbid(unsafe_code)]
+
+#[doc = include_str!("docs/from_python.md")]
+pub mod from_python {}
+
+#[doc = include_str!("docs/from_k_work.md")]
+pub mod from_k_work {}
+
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[tokio]: mod@beside_tokio\n"]
+#[doc = include_str!("docs/beside_embassy.md")]
+pub mod beside_embassy {}
+
+#[doc = "[costs]: mod@costs\n"]
+#[doc = include_str!("docs/beside_tokio.md")]
+pub mod beside_tokio {}
+
+#[doc = "[porting]: mod@porting\n"]
+#[doc = include_str!("docs/sizes.md")]
+pub mod sizes {}
+
+#[doc = "[porting]: mod@porting\n"]
+#[doc = include_str!("docs/boards.md")]
+pub mod boards {}
+
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[`Clock`]: crate::Clock\n"]
+#[doc = "[`Park`]: crate::Park\n"]
+#[doc = "[`run_one`]: crate::Executor::run_one\n"]
+#[doc = "[`Spawn`]: crate::Spawn\n"]
+#[doc = "[`SpinHost`]: crate::SpinHost\n"]
+#[doc = "[`Worker`]: crate::Worker\n"]
+#[doc = include_str!("docs/porting.md")]
+pub mod porting {}
+
+#[doc = "[architecture]: mod@architecture\n"]
+#[doc = "[charts]: #charts\n"]
+#[doc = "[porting]: mod@porting\n"]
+#[doc = include_str!("docs/costs.md")]
+#[doc = ""]
+#[doc = include_str!("charts/w1.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w1i.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w2.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w3.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w4.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w5.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w6.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w7.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w8.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w9.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w10.svg")]
+#[doc = ""]
+#[doc = include_str!("charts/w11.svg")]
+pub mod costs {}
+
+#[doc = include_str!("ARCHITECTURE.md")]
+pub mod architecture {}
