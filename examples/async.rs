@@ -1,6 +1,6 @@
 //! Runs async tasks on the workers and awaits handles: `cargo run --example async`.
 
-use slotted::{Executor, Pending, StdThreads};
+use slotted::{Executor, Shutdown, StdThreads};
 
 /// A future stays in its slot and never moves, so only a `'static` executor takes it.
 static POOL: Executor<2, 16, 256> = Executor::new();
@@ -39,7 +39,7 @@ fn main() {
     let resting = POOL
         .submit_future(core::future::pending::<()>())
         .expect("a slot");
-    POOL.shutdown(Pending::Cancel)
+    POOL.shutdown(Shutdown::Cancel)
         .expect("not called by a worker");
     println!(
         "the task without a waker: {}",

@@ -1,7 +1,7 @@
 //! Submits closures to a `static` executor and takes their results:
 //! `cargo run --example quickstart`.
 
-use slotted::{Executor, Pending, Refusal, StdThreads};
+use slotted::{Executor, Refusal, Shutdown, StdThreads};
 
 /// Two workers and eight slots. All of its memory is in `.bss`.
 static POOL: Executor<2, 8> = Executor::new();
@@ -48,7 +48,8 @@ fn main() {
     println!("a task that panics: {error}");
     assert!(error.is_panicked());
 
-    POOL.shutdown(Pending::Run).expect("not called by a worker");
+    POOL.shutdown(Shutdown::Drain)
+        .expect("not called by a worker");
     println!("{}", POOL.stats());
     assert_eq!(POOL.stats().completed, 11);
 }

@@ -3,7 +3,7 @@
 use core::time::Duration;
 use std::sync::mpsc;
 
-use slotted::{Executor, Pending, Refusal, ShutdownError, StdThreads};
+use slotted::{Executor, Refusal, Shutdown, ShutdownError, StdThreads};
 
 static POOL: Executor<1, 8> = Executor::new();
 
@@ -15,11 +15,12 @@ fn main() {
     let accepted: Vec<_> = (0..4)
         .map(|n| POOL.submit(move || n).expect("a slot"))
         .collect();
-    POOL.begin_shutdown(Pending::Run);
+    POOL.begin_shutdown(Shutdown::Drain);
     let refused = POOL.submit(|| 4).expect_err("it is shutting down");
     println!("a late task: {refused}");
     assert_eq!(refused.reason(), Refusal::ShutDown);
-    POOL.shutdown(Pending::Run).expect("not called by a worker");
+    POOL.shutdown(Shutdown::Drain)
+        .expect("not called by a worker");
     let sum: i32 = accepted
         .into_iter()
         .map(|task| task.result().expect("it was run"))
@@ -43,7 +44,7 @@ fn main() {
         .submit(|| unreachable!("it never starts"))
         .expect("a slot");
 
-    let waited = POOL.shutdown_timeout(Pending::Cancel, Duration::from_millis(20));
+    let waited = POOL.shutdown_timeout(Shutdown::Cancel, Duration::from_millis(20));
     println!(
         "with a task that goes on running: {}",
         waited.expect_err("the gate is closed")
@@ -52,7 +53,7 @@ fn main() {
     assert!(pending.cancelled());
 
     open.send(()).expect("the task waits");
-    POOL.shutdown(Pending::Cancel)
+    POOL.shutdown(Shutdown::Cancel)
         .expect("not called by a worker");
     assert!(running.result().expect("it was not cancelled"));
     println!("{}", POOL.stats());

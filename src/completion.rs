@@ -147,7 +147,8 @@ impl<H: Park> OnScopeEvent<H> {
 unsafe fn on_scope_event<H: Park>(latch: *const ScopeLatch<H>, event: ScopeEvent<'_, '_>) {
     match event {
         ScopeEvent::TaskEnded => {
-            // SAFETY: the caller's promise; nothing of the latch is touched after it (*Last Touch*).
+            // SAFETY: the caller's promise; nothing of the latch is touched after it (*Last
+            // Touch*).
             if let Some(owner) = unsafe { CountLatch::end(latch) } {
                 H::unpark(&owner);
             }

@@ -2,8 +2,8 @@
 //!
 //! A worker that waits without a time limit gets an error instead if
 //!
-//! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before
-//!   the waiter does, so one look is exact;
+//! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before the
+//!   waiter does, so one look is exact;
 //! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on,
 //!   back to a task on the waiter's own stack.
 //!
@@ -13,9 +13,9 @@
 //! the slot, so a note never names another task. A task that ended, rests or is queued is on no
 //! stack: a note that is out of date breaks the chain by itself.
 //!
-//! Not looked for: circles through a wait for several tasks (`wait`, `as_completed`, `map`), through
-//! scopes, and through threads that are no workers. A wait with a time limit writes no note: it has
-//! a way out.
+//! Not looked for: circles through a wait for several tasks (`wait`, `as_completed`, `map`),
+//! through scopes, and through threads that are no workers. A wait with a time limit writes no
+//! note: it has a way out.
 //!
 //! How this meets the other mechanisms: tasks that are run in place are noted with the worker's
 //! seat, as by its loop; a worker that is handed to another thread begins a new turn, and notes of

@@ -13,8 +13,8 @@ use crate::unwind::Panic;
 ///
 /// # Python
 ///
-/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the callable
-/// raised.
+/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the
+/// callable raised.
 ///
 /// ```
 /// use slotted::{Executor, TaskError};

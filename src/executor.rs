@@ -403,16 +403,16 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.submitter().promise()
     }
 
-    /// The results of `function` over `items`, in their order, lazily, with at most `QUEUE` tasks in
-    /// flight.
+    /// The results of `function` over `items`, in their order, lazily, with at most `QUEUE` tasks
+    /// in flight.
     ///
     /// The input may be endless. An error is one item's; the iteration goes on. Dropping the
     /// iterator cancels what has not started.
     ///
     /// # Blocking
     ///
-    /// Not here. Each `next` as [`JoinHandle::result`]; if all slots belong to other tasks, it waits
-    /// for one, and a worker does the work itself.
+    /// Not here. Each `next` as [`JoinHandle::result`]; if all slots belong to other tasks, it
+    /// waits for one, and a worker does the work itself.
     ///
     /// # Python
     ///

@@ -93,14 +93,15 @@ pub trait Park: Sized + 'static {
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 
-    /// Told when there is work, and no parked worker was woken for it: pend the interrupt that calls
-    /// [`Worker::run_one`](crate::Worker::run_one) or [`Executor::run_one`](crate::Executor::run_one),
-    /// wake the event loop that does, call embassy's pender.
+    /// Told when there is work, and no parked worker was woken for it: pend the interrupt that
+    /// calls [`Worker::run_one`](crate::Worker::run_one) or
+    /// [`Executor::run_one`](crate::Executor::run_one), wake the event loop that does, call
+    /// embassy's pender.
     ///
-    /// The call that submits a task, or wakes an async one, calls this, from any context, interrupts
-    /// included, with no lock held. It may come where there is nothing to do. It must not block. A
-    /// host that serves several executors looks at all of them. The default does nothing and costs
-    /// nothing.
+    /// The call that submits a task, or wakes an async one, calls this, from any context,
+    /// interrupts included, with no lock held. It may come where there is nothing to do. It
+    /// must not block. A host that serves several executors looks at all of them. The default
+    /// does nothing and costs nothing.
     ///
     /// ```
     /// use slotted::{Executor, Park};
@@ -133,7 +134,8 @@ pub trait Park: Sized + 'static {
     fn ready() {}
 
     /// Called between two unsuccessful looks, before the thread announces that it sleeps. It may
-    /// spin a little and return true to look again, or return false to go on. `round` counts from 0.
+    /// spin a little and return true to look again, or return false to go on. `round` counts from
+    /// 0.
     ///
     /// No thread wakes this one meanwhile, nor, if it is a worker, another one in its place. So it
     /// must not give the processor away here. That is for [`yield_now`](Self::yield_now).

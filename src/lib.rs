@@ -32,35 +32,32 @@
 //! | --- | --- |
 //! | submit, start, stop | [`Executor`] |
 //! | take a result, cancel, ask, await | [`JoinHandle`], [`Canceller`] |
-//! | wait for many | [`as_completed`], [`wait`], [`Executor::map`] |
+//! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
-//! | know what it costs | [`costs`] |
+//! | know what it costs | [`costs`], [`sizes`] |
+//! | come from elsewhere | [`from_python`], [`from_k_work`], [`beside_embassy`], [`beside_tokio`] |
+//! | give a library an executor | [`Submitter`] |
 //!
 //! # Panics in tasks
 //!
-//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on;
-//! a task's panic reaches whoever takes its result. On targets where panics abort or never return,
-//! the first panic of a task is the end of the program, as anywhere else there. Where the crate is
-//! built without `std` and panics unwind all the same, the panic of a task goes through the worker
-//! to its host, and the task ends as [`TaskError::Broken`]; a callback or a destructor must not
-//! panic there: its task would never be done.
+//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on.
+//! The taker of a task's result gets the task's panic. On targets where panics abort or never
+//! return, the first panic of a task ends the program, as anywhere else there.
 //!
-//! # Differences from `concurrent.futures`
+//! Where the crate is built without `std` and panics unwind all the same, the panic of a task goes
+//! through the worker to its host, and the task ends as [`TaskError::Broken`]. A callback or a
+//! destructor must not panic there: its task would never be done.
 //!
-//! | CPython | here | why |
-//! | --- | --- | --- |
-//! | unbounded queue | bounded; a refusal hands the task back | the purpose |
-//! | a cancelled future is not done for `wait` and `as_completed` until a worker comes upon it; after `shutdown(cancel_futures=True)` they hang (gh-87893, gh-92001, gh-109934) | cancelled is done, for everybody, at once | |
-//! | `as_completed`'s timeout runs from the first `next()` | from the call | what its documentation says |
-//! | `map` stops at the first error (to 3.14) | goes on; items are `Result` | gh-108518 |
-//! | dropping an unstarted `map` iterator cancels nothing | dropping cancels what has not started | gh-136578 |
-//! | `map` submits every item when it is called | lazily: a window of at most `QUEUE`, from the first `next()` | bounded memory, endless inputs |
-//! | a result is shared and can be read again | it is moved out once | ownership, bounded memory |
-//! | `result()` may return before the callbacks ran | callbacks run first | they may look at the value |
-//! | nested waits hang | they run in place, or are [`TaskError::WouldDeadlock`] | |
-//! | no restart after shutdown | restart | a `static` must be reusable |
+//! # Features
+//!
+//! | feature | what it adds |
+//! | --- | --- |
+//! | `std` (default) | [`StdHost`](host) and `StdThreads`; panics are contained; std's locks |
+//! | `defmt` | `defmt::Format` on errors, states and figures |
+//!
+//! How the crate differs from `concurrent.futures` is said in [`from_python`].
 
 #![no_std]
 #![warn(missing_docs, missing_debug_implementations)]
@@ -103,6 +100,11 @@ pub mod map;
 mod scope;
 mod stats;
 mod executor;
+
+#[cfg(all(doc, any(not(doctest), feature = "std")))]
+mod docs;
+#[cfg(all(doc, any(not(doctest), feature = "std")))]
+pub use docs::*;
 
 #[cfg(all(doctest, feature = "std"))]
 #[doc = include_str!("../README.md")]

@@ -82,7 +82,8 @@ impl Link {
 }
 
 impl Link {
-    /// Notes which worker runs the slot's task, which is in no list. `None`: another thread runs it.
+    /// Notes which worker runs the slot's task, which is in no list. `None`: another thread runs
+    /// it.
     #[inline]
     pub(crate) fn set_runner(&self, runner: Option<Seat>) {
         let place = runner.map_or(0, |seat| ON_STACK + seat.0);
@@ -144,6 +145,7 @@ impl<const TAG: u16> List<TAG> {
     /// Appends what [`TransferStack::take_all`] took, the oldest slot of it first.
     ///
     /// Bound: the slots of that stack.
+    #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn append(&self, links: &(impl Links + ?Sized), top: u16) {
         let (mut newer, mut at) = (NONE, top);
         while at != NONE {

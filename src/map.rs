@@ -17,8 +17,26 @@ use crate::unwind;
 mod chunk;
 mod window;
 
-pub use chunk::{Chunked, Chunks};
+pub use chunk::{Chunked, Chunks, EachOf};
 use window::{Order, Window};
+
+/// What a map applies to an item: a function, or a function to each item of a chunk.
+pub trait ItemFunction<A> {
+    /// What becomes of the item.
+    type Output;
+
+    /// Applies it.
+    fn apply(&self, item: A) -> Self::Output;
+}
+
+impl<A, T, F: Fn(A) -> T> ItemFunction<A> for F {
+    type Output = T;
+
+    #[inline]
+    fn apply(&self, item: A) -> T {
+        self(item)
+    }
+}
 
 /// Turns an item into a task: of an executor, or of a scope. It cannot be named outside the crate,
 /// and so can neither be called nor implemented there.
@@ -37,7 +55,7 @@ pub trait SubmitItem<'e, const SLOT_BYTES: usize, F, A, T, H: Park> {
 impl<'e, const SLOT_BYTES: usize, F, A, T, H: Park> SubmitItem<'e, SLOT_BYTES, F, A, T, H>
     for Submitter<'e, SLOT_BYTES, H>
 where
-    F: Fn(A) -> T + Send + 'static,
+    F: ItemFunction<A, Output = T> + Send + 'static,
     A: Send + 'static,
     T: Send + 'static,
 {
@@ -52,7 +70,7 @@ where
         item: A,
     ) -> Result<JoinHandle<'e, T, H>, Refusal> {
         let (registry, claim) = permit.into_parts();
-        let task = move || function(item);
+        let task = move || function.apply(item);
         Ok(submit_into::<_, T, Plain, SLOT_BYTES, H>(
             registry, claim, task,
         )?)
@@ -260,7 +278,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: Fn(I::Item) -> T + Clone,
+    F: ItemFunction<I::Item, Output = T> + Clone,
     H: Park,
     P: Timeout,
 {
@@ -305,7 +323,7 @@ where
         if self.run_unstarted == RunUnstarted::Inline || is_worker {
             let item = self.next_item()?;
             let function = self.function.clone();
-            return Some(unwind::catch(|| function(item)).map_err(TaskError::Panicked));
+            return Some(unwind::catch(|| function.apply(item)).map_err(TaskError::Panicked));
         }
         if P::NEVER && is_unstarted(registry) {
             // No worker frees a slot.
@@ -358,7 +376,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> Iterato
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: Fn(I::Item) -> T + Clone,
+    F: ItemFunction<I::Item, Output = T> + Clone,
     H: Park,
     P: Timeout,
 {
@@ -383,7 +401,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> FusedIt
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: Fn(I::Item) -> T + Clone,
+    F: ItemFunction<I::Item, Output = T> + Clone,
     H: Park,
     P: Timeout,
 {

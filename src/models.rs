@@ -20,7 +20,7 @@ use std::vec::Vec;
 use loom::sync::{Condvar, Mutex};
 use loom::thread;
 
-use crate::{Executor, Park, Pending, ReturnWhen, Spawn, TaskError, Worker, as_completed, wait};
+use crate::{Executor, Park, ReturnWhen, Shutdown, Spawn, TaskError, Worker, as_completed, wait};
 
 /// Threads of the model.
 ///
@@ -75,7 +75,7 @@ impl Park for Modelled {
 impl Spawn<Self> for Modelled {
     type Error = core::convert::Infallible;
 
-    fn spawn(&self, worker: Worker<Self>) -> Result<(), Self::Error> {
+    fn spawn(&self, worker: Worker<'static, Self>) -> Result<(), Self::Error> {
         drop(thread::spawn(|| worker.run()));
         Ok(())
     }
@@ -118,8 +118,8 @@ fn model_within<const WORKERS: usize, const QUEUE: usize>(
             .map_or(preemptions, |bound| bound.min(preemptions)),
     );
     builder.check(move || {
-        let pool = Pool::<WORKERS, QUEUE>::new();
-        pool.run(&Modelled, |pool| body(pool)).unwrap();
+        let pool: &'static Pool<WORKERS, QUEUE> = Box::leak(Box::new(Pool::new()));
+        pool.run_on(&Modelled, |pool| body(pool)).unwrap();
         assert_eq!(pool.stats().slots_in_use, 0);
     });
 }
@@ -174,7 +174,7 @@ fn a_handle_dropped_while_its_task_ends_frees_the_slot_once() {
     model::<1, 1>(|pool| {
         let (counted, drops) = Counted::new();
         drop(pool.submit(move || counted).unwrap());
-        pool.shutdown(Pending::Run).unwrap();
+        pool.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(drops.load(Ordering::Relaxed), 1);
     });
 }
@@ -200,7 +200,7 @@ fn two_workers_share_two_tasks() {
 fn everything_accepted_before_shutdown_is_run() {
     model::<1, 2>(|pool| {
         let handle = pool.submit(|| 1).unwrap();
-        pool.begin_shutdown(Pending::Run);
+        pool.begin_shutdown(Shutdown::Drain);
         assert!(pool.submit(|| 2).is_err());
         assert_eq!(handle.result().unwrap(), 1);
     });
@@ -211,7 +211,7 @@ fn a_task_that_shutdown_cancels_is_done_for_its_waiter() {
     model::<1, 1>(|pool| {
         let (counted, drops) = Counted::new();
         let handle = pool.submit(move || drop(counted)).unwrap();
-        pool.shutdown(Pending::Cancel).unwrap();
+        pool.shutdown(Shutdown::Cancel).unwrap();
         assert!(matches!(
             handle.result(),
             Ok(()) | Err(TaskError::Cancelled)
@@ -422,10 +422,10 @@ fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
     });
 }
 
-/// A thread cancels what is done, and so gathers, while another takes back what it has pushed:
-/// workers do not go on looking for it.
+/// A canceller of a task that is done drains the inbox while a submitter pushes a task and runs it
+/// itself. Workers do not go on looking for that task.
 #[test]
-fn what_is_taken_back_leaves_nothing_to_look_for() {
+fn a_task_that_its_submitter_runs_leaves_nothing_to_look_for() {
     model_static::<2>(|pool| {
         let done = pool.submit(|| 1).unwrap();
         assert!(pool.run_one());
@@ -437,7 +437,7 @@ fn what_is_taken_back_leaves_nothing_to_look_for() {
     });
 }
 
-/// Nobody but who waits runs tasks, and it is about to sleep when one comes.
+/// Only the waiter runs tasks, and it is about to sleep when a task comes.
 #[test]
 fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
     model_static::<2>(|pool| {
@@ -453,7 +453,7 @@ fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
 fn shutdown_cancels_whatever_was_accepted_before() {
     model_static::<1>(|pool| {
         let other = thread::spawn(move || pool.submit(|| 2).ok());
-        pool.begin_shutdown(Pending::Cancel);
+        pool.begin_shutdown(Shutdown::Cancel);
         if let Some(accepted) = other.join().unwrap() {
             assert!(accepted.cancelled(), "{accepted:?}");
         }
@@ -462,19 +462,19 @@ fn shutdown_cancels_whatever_was_accepted_before() {
 
 /// Keeps the workers, for the model to run.
 #[derive(Default)]
-struct Keep(std::sync::Mutex<Vec<Worker<Modelled>>>);
+struct Keep(std::sync::Mutex<Vec<Worker<'static, Modelled>>>);
 
 impl Spawn<Modelled> for Keep {
     type Error = core::convert::Infallible;
 
-    fn spawn(&self, worker: Worker<Modelled>) -> Result<(), Self::Error> {
+    fn spawn(&self, worker: Worker<'static, Modelled>) -> Result<(), Self::Error> {
         self.0.lock().unwrap().push(worker);
         Ok(())
     }
 }
 
 /// One task waits for a second, and a third for the second too, which one of the two runs in place;
-/// and the second waits for the first. If that is a circle, somebody is told.
+/// and the second waits for the first. The worker that closes the circle gets an error.
 #[test]
 fn circle_through_a_task_that_is_run_in_place_is_found() {
     /// What the tasks need of each other. Not loom's: set before it is read.
@@ -482,7 +482,7 @@ fn circle_through_a_task_that_is_run_in_place_is_found() {
     struct Table {
         first: std::sync::OnceLock<crate::JoinHandle<'static, (), Modelled>>,
         second: std::sync::OnceLock<crate::JoinHandle<'static, (), Modelled>>,
-        worker: std::sync::Mutex<Option<Worker<Modelled>>>,
+        worker: std::sync::Mutex<Option<Worker<'static, Modelled>>>,
         thread: std::sync::Mutex<Option<thread::JoinHandle<()>>>,
     }
 

@@ -15,7 +15,7 @@ use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::list::Seat;
-use crate::map::{Map, SubmitItem};
+use crate::map::{ItemFunction, Map, SubmitItem};
 use crate::permit::{Permit, refuse};
 use crate::registry::{Registry, Submitter};
 use crate::slot::{Claim, Plain, Running};
@@ -318,7 +318,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, F, A, T, H>
     SubmitItem<'scope, SLOT_BYTES, F, A, T, H>
     for &'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>
 where
-    F: Fn(A) -> T + Send + 'scope,
+    F: ItemFunction<A, Output = T> + Send + 'scope,
     A: Send + 'scope,
     T: Send + 'scope,
     H: Park,
@@ -333,7 +333,7 @@ where
         function: F,
         item: A,
     ) -> Result<JoinHandle<'scope, T, H>, Refusal> {
-        Ok(self.submit_into(permit.into_parts().1, move || function(item))?)
+        Ok(self.submit_into(permit.into_parts().1, move || function.apply(item))?)
     }
 }
 

@@ -19,7 +19,8 @@
 //!   task, never give two threads the same bytes.
 //! - **Same Type.** The table in the slot and the `T` of its `Receiver` and `Promised` are set
 //!   together, and the handle or promise pins the slot until it is gone.
-//! - **Retire Once.** `Last` is unique: `state` gives `SlotUse::Last` to exactly one caller per life.
+//! - **Retire Once.** `Last` is unique: `state` gives `SlotUse::Last` to exactly one caller per
+//!   life.
 //! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone,
 //!   and with it the access.
 
@@ -191,8 +192,8 @@ impl Slot {
 
 /// A slot of whatever size, found by its first half.
 ///
-/// Invariant **Whole**: the pointer is that of a [`SlotStorage`] which is there, shared, for `'e`, and may
-/// be used for the bytes too, and for whatever else is in the memory it was found in.
+/// Invariant **Whole**: the pointer is that of a [`SlotStorage`] which is there, shared, for `'e`,
+/// and may be used for the bytes too, and for whatever else is in the memory it was found in.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotRef<'e> {
     slot: NonNull<Slot>,
@@ -216,8 +217,8 @@ impl Deref for SlotRef<'_> {
 impl<'e> SlotRef<'e> {
     /// # Safety
     ///
-    /// - `slot` is the start of a `SlotStorage` that is there, shared, for `'e`, and was derived from a
-    ///   pointer to all of its executor (*Whole*).
+    /// - `slot` is the start of a `SlotStorage` that is there, shared, for `'e`, and was derived
+    ///   from a pointer to all of its executor (*Whole*).
     #[inline(always)]
     pub(crate) unsafe fn new(slot: NonNull<Slot>) -> Self {
         Self {

@@ -76,8 +76,8 @@ impl fmt::Display for Stats {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} slots in use (at most {}), {} queued, {} running, {} completed, {} cancelled, {} panicked, {} refused, \
-             {} callbacks panicked",
+            "{} slots in use (at most {}), {} queued, {} running, {} completed, \
+             {} cancelled, {} panicked, {} refused, {} callbacks panicked",
             self.slots_in_use,
             self.slots_high_water,
             self.queued,

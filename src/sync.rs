@@ -6,7 +6,7 @@
 //! | world | when | lock |
 //! | --- | --- | --- |
 //! | `std` | feature `std` | a short spin, then the futex mutex of std |
-//! | `critical_section` | no `std`, or `--cfg slotted_critical_section` | interrupts off, or the like |
+//! | `critical_section` | otherwise | interrupts off, or what the binary chose |
 //! | `loom` | `--cfg loom` | loom's model |
 //!
 //! Invariants:

@@ -110,8 +110,8 @@ mod imp {
         catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 
-    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Returns true if
-    /// all went well.
+    /// Calls `work` and swallows a panic in it, and one in the payload's destructor. Returns true
+    /// if all went well.
     pub(crate) fn contain(work: impl FnOnce()) -> bool {
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(()) => true,

@@ -23,8 +23,8 @@ use crate::waiter::Waiter;
 ///
 /// [`start`](crate::Executor::start) gives one to the host for each worker. The host calls
 /// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own,
-/// or awaits [`ready`](Self::ready) before each `run_one` in an async task. A worker that is dropped
-/// leaves the executor.
+/// or awaits [`ready`](Self::ready) before each `run_one` in an async task. A worker that is
+/// dropped leaves the executor.
 #[must_use = "a worker that is dropped leaves its executor at once"]
 pub struct Worker<'e, H: Park = DefaultHost> {
     registry: Registry<'e, H>,

@@ -42,7 +42,7 @@ fn a_canceller_of_an_ended_task_leaves_the_next_task_of_its_slot_alone() {
         over.store(true, Ordering::Relaxed);
     });
     let begin = Instant::now();
-    POOL.shutdown(slotted::Pending::Run).unwrap();
+    POOL.shutdown(slotted::Shutdown::Drain).unwrap();
     assert!(begin.elapsed() < limit);
     assert_eq!(POOL.stats().slots_in_use, 0);
 }

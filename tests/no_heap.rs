@@ -17,7 +17,7 @@ use std::task::Wake;
 use std::thread::{self, Thread};
 
 use slotted::{
-    Executor, JoinHandle, Pending, ReturnWhen, StdThreads, TaskState, as_completed,
+    Executor, JoinHandle, ReturnWhen, Shutdown, StdThreads, TaskState, as_completed,
     as_completed_timeout, wait, wait_timeout,
 };
 
@@ -330,7 +330,7 @@ fn nothing_is_allocated() -> Result<(), String> {
                     .expect("a slot is free")
                     .detach();
             }
-            EXECUTOR.shutdown(Pending::Run).expect("not a worker");
+            EXECUTOR.shutdown(Shutdown::Drain).expect("not a worker");
         });
         if allocations != 0 {
             return Err(format!("life {life}: {allocations} allocations"));

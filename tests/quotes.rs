@@ -1,6 +1,6 @@
 //! The documentation's snippets that need other crates are parts of programs that are built: of a
-//! board, or of the benchmarks' package. Each is marked `rust,ignore`, and stands in its program word
-//! by word.
+//! board, or of the benchmarks' package. Each is marked `rust,ignore`, and stands in its program
+//! word by word.
 #![cfg(not(miri))]
 
 use std::fs;

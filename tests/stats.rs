@@ -1,7 +1,7 @@
 //! The figures of `stats` at each step of a task's life. A call of `stats` counts them from the
 //! slots themselves.
 
-use slotted::{Executor, Pending, SpinHost, Stats};
+use slotted::{Executor, Shutdown, SpinHost, Stats};
 
 type Pool = Executor<0, 4, 64, SpinHost>;
 
@@ -113,7 +113,7 @@ fn a_returned_slot_is_used_before_a_fresh_one() {
         (slots(POOL.stats()), ends(POOL.stats())),
         ([4, 4, 4, 0], [10, 0, 1])
     );
-    POOL.shutdown(Pending::Cancel).unwrap();
+    POOL.shutdown(Shutdown::Cancel).unwrap();
     drop(handles);
     assert_eq!(
         (slots(POOL.stats()), ends(POOL.stats())),

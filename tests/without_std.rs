@@ -15,21 +15,21 @@ use core::task::{Context, Poll};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
-use slotted::{DefaultHost, Executor, Pending, Ran, Refusal, TaskError, Worker, as_completed};
+use slotted::{DefaultHost, Executor, Ran, Refusal, Shutdown, TaskError, Worker, as_completed};
 
 use crate::keep::keep;
 
 /// Starts the executor, and keeps its workers for a super-loop.
 fn start<const WORKERS: usize>(
     executor: &'static Executor<WORKERS, 4>,
-) -> Vec<Worker<DefaultHost>> {
+) -> Vec<Worker<'static, DefaultHost>> {
     let (keep, kept) = keep();
     executor.start(&keep).unwrap();
     kept.try_iter().collect()
 }
 
 /// One round of the super-loop.
-fn turn(workers: &mut [Worker<DefaultHost>]) -> Vec<Ran> {
+fn turn(workers: &mut [Worker<'static, DefaultHost>]) -> Vec<Ran> {
     workers.iter_mut().map(Worker::run_one).collect()
 }
 
@@ -53,13 +53,13 @@ fn a_super_loop_runs_tasks_and_leaves_at_the_shutdown() {
     assert!(handle.try_result().is_none());
     assert_eq!(turn(&mut workers), [Ran::Task, Ran::Nothing]);
     assert_eq!(handle.try_result().unwrap().unwrap(), 42);
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     assert_eq!(
         EXECUTOR.submit(|| ()).unwrap_err().reason(),
         Refusal::ShutDown
     );
     assert_eq!(turn(&mut workers), [Ran::Left, Ran::Left]);
-    EXECUTOR.shutdown(Pending::Run).unwrap();
+    EXECUTOR.shutdown(Shutdown::Drain).unwrap();
 }
 
 #[test]
@@ -68,7 +68,7 @@ fn the_thread_of_a_super_loop_runs_the_task_it_waits_for() {
     let mut workers = start(&EXECUTOR);
     assert_eq!(turn(&mut workers), [Ran::Nothing]);
     assert_eq!(EXECUTOR.submit(|| 7).unwrap().result().unwrap(), 7);
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     assert_eq!(turn(&mut workers), [Ran::Left]);
 }
 

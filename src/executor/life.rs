@@ -46,9 +46,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Errors
     ///
-    /// If it is running already, or has not finished shutting down; or if the host refuses a worker.
-    /// Then those that had started are stopped, tasks that were submitted still wait, and `start`
-    /// may be tried again.
+    /// If it is running already, or has not finished shutting down; or if the host refuses a
+    /// worker. Then those that had started are stopped, tasks that were submitted still wait,
+    /// and `start` may be tried again.
     ///
     /// ```
     /// # use slotted::{Executor, Shutdown, StdThreads};
@@ -144,8 +144,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         Ok(result)
     }
 
-    /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers to
-    /// leave.
+    /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers
+    /// to leave.
     ///
     /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends, cancels in, and
     /// waits for the life that it was called in: a `start` meanwhile is not waited for. An executor
@@ -207,17 +207,23 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// An executor without live workers is drained by the first poll.
     ///
+    /// # Errors
+    ///
+    /// [`ShutdownError::WouldDeadlock`] if a worker of this executor polls it: an async task cannot
+    /// await the end of its own executor.
+    ///
     /// ```
     /// # use slotted::{Executor, Shutdown, StdThreads};
     /// static RUNTIME: Executor<0, 2, 512> = Executor::new();
     /// static POOL: Executor<2, 8> = Executor::new();
     /// POOL.start(&StdThreads::new()).unwrap();
     /// let closing = RUNTIME.submit_future(POOL.shutdown_async(Shutdown::Drain)).unwrap();
-    /// assert_eq!(closing.result(), Ok(()));
+    /// assert_eq!(closing.result(), Ok(Ok(())));
     /// ```
-    pub async fn shutdown_async(&self, shutdown: Shutdown) {
+    pub async fn shutdown_async(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
         let registry = self.registry();
         let epoch = begin_shutdown(registry, shutdown);
+        refuse_own_worker(registry, epoch)?;
         let mut wait = AsyncLifeOver {
             life_over: LifeOver { registry, epoch },
             registered: None,
@@ -225,16 +231,15 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         };
         while wait.life_over.drives(registry) && self.run_one() {}
         poll_fn(move |context| {
-            if wait.life_over.is_over() {
-                return Poll::Ready(());
+            if !wait.life_over.is_over() {
+                wait.register(Waiter::Waker(context.waker().clone()));
+                if !wait.life_over.is_over() {
+                    return Poll::Pending;
+                }
             }
-            wait.register(Waiter::Waker(context.waker().clone()));
-            if wait.life_over.is_over() {
-                return Poll::Ready(());
-            }
-            Poll::Pending
+            Poll::Ready(Ok(()))
         })
-        .await;
+        .await
     }
 
     /// As [`shutdown`](Self::shutdown), but does not wait.
@@ -265,10 +270,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ) -> Result<(), ShutdownError> {
         let registry = self.registry();
         let epoch = begin_shutdown(registry, shutdown);
-        let is_worker = registry.current_seat().is_some();
-        if is_worker && !registry.roster(|roster| roster.is_left(epoch)) {
-            return Err(ShutdownError::WouldDeadlock);
-        }
+        refuse_own_worker(registry, epoch)?;
         let life_over = LifeOver { registry, epoch };
         block(registry, &life_over, timeout, RunUnstarted::Workers).map_err(|interrupted| {
             match interrupted {
@@ -296,6 +298,17 @@ fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epo
     }
     registry.wake_all();
     epoch
+}
+
+/// Refuses a wait for the end of a life in a worker of it, which would wait for itself.
+fn refuse_own_worker<H: Park>(
+    registry: Registry<'_, H>,
+    epoch: Epoch,
+) -> Result<(), ShutdownError> {
+    if registry.current_seat().is_some() && !registry.roster(|roster| roster.is_left(epoch)) {
+        return Err(ShutdownError::WouldDeadlock);
+    }
+    Ok(())
 }
 
 /// Cancels what waits in the queue, oldest first, and the futures that rest.

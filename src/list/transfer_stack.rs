@@ -51,6 +51,7 @@ impl TransferStack {
 
     /// As [`push`](Self::push), unless the stack is closed.
     #[inline]
+    #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn push_if_open(&self, link: &Link, index: Index) -> Pushed {
         self.push_unless(CLOSED, link, index)
     }
@@ -106,6 +107,7 @@ impl TransferStack {
     }
 
     /// Begins or ceases to refuse.
+    #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn set_closed(&self, closed: bool) {
         if closed {
             // Acquire: the closing thread sees the slots that were pushed before; none comes after.

@@ -3,7 +3,7 @@
 use core::fmt;
 use core::iter::FusedIterator;
 
-use super::{Map, Window};
+use super::{ItemFunction, Map, Window};
 use crate::error::TaskError;
 use crate::host::Park;
 use crate::unwind;
@@ -21,14 +21,25 @@ impl<I: Iterator, const N: usize> Iterator for Chunks<I, N> {
     }
 }
 
+/// Applies a function to each item of a chunk. Each has an outcome of its own.
+#[derive(Clone, Debug)]
+pub struct EachOf<F, const N: usize>(F);
+
+impl<A, F: ItemFunction<A>, const N: usize> ItemFunction<heapless::Vec<A, N>> for EachOf<F, N> {
+    type Output = Outcomes<F::Output, N>;
+
+    fn apply(&self, items: heapless::Vec<A, N>) -> Self::Output {
+        let on_item = |item| unwind::catch(|| self.0.apply(item)).map_err(TaskError::Panicked);
+        items.into_iter().map(on_item).collect()
+    }
+}
+
 /// The outcomes of one chunk.
 type Outcomes<T, const N: usize> = heapless::Vec<Result<T, TaskError>, N>;
 
 impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
     Map<'e, WINDOW, SLOT_BYTES, S, I, F, T, H, P>
 where
-    I: Iterator,
-    F: Fn(I::Item) -> T + Clone,
     H: Park,
 {
     /// Gives each task `N` items at a time. They lie in the task's slot together, and so do their
@@ -60,17 +71,7 @@ where
     pub fn chunksize<const N: usize>(
         self,
     ) -> Chunked<
-        Map<
-            'e,
-            WINDOW,
-            SLOT_BYTES,
-            S,
-            Chunks<I, N>,
-            impl Fn(heapless::Vec<I::Item, N>) -> Outcomes<T, N> + Clone,
-            Outcomes<T, N>,
-            H,
-            P,
-        >,
+        Map<'e, WINDOW, SLOT_BYTES, S, Chunks<I, N>, EachOf<F, N>, Outcomes<T, N>, H, P>,
         T,
         N,
     > {
@@ -81,18 +82,10 @@ where
             );
         }
         self.assert_unstarted();
-        let function = self.function;
-        let on_chunk = move |chunk: heapless::Vec<I::Item, N>| {
-            let on_item = |item| {
-                let function = function.clone();
-                unwind::catch(|| function(item)).map_err(TaskError::Panicked)
-            };
-            chunk.into_iter().map(on_item).collect()
-        };
         let map = Map {
             submit: self.submit,
             items: Chunks(self.items),
-            function: on_chunk,
+            function: EachOf(self.function),
             timeout: self.timeout,
             size: self.size,
             run_unstarted: self.run_unstarted,

@@ -1,4 +1,5 @@
-//! No inbox: on boards a submitter takes the lock, since nothing is shorter than a critical section.
+//! No inbox: on boards a submitter takes the lock, since nothing is shorter than a critical
+//! section.
 #![forbid(unsafe_code)]
 
 use crate::list::{Index, Link, Links, List, Pushed, READY};

@@ -8,8 +8,8 @@
 //!
 //! Invariants:
 //!
-//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`, and
-//!   may be used for all of it.
+//! - **Whole Core.** A registry's pointer is that of a [`Core`] that is there, shared, for `'e`,
+//!   and may be used for all of it.
 //! - **True Map.** A registry's [`Layout`] is that of the core it points to.
 //! - **Home.** A slot's `home`, once set, is the [`Layout`] of the core that holds the slot.
 //!

@@ -62,10 +62,21 @@ pub(crate) struct Ready<H: Park> {
     pub(super) idle: Idle<H, WakeIdle<H>>,
     pub(super) roster: Roster<H>,
     /// Does what a poll led to; there if a future was ever submitted.
-    pub(super) after_poll: Cell<Option<AfterPoll<H>>>,
+    after_poll: Cell<Option<AfterPoll<H>>>,
 }
 
 impl<H: Park> Ready<H> {
+    /// Counts a future that was accepted, and leaves the code that serves its polls.
+    pub(super) fn future_began(&self, after_poll: Option<AfterPoll<H>>) {
+        self.queue.future_began();
+        self.after_poll.set(after_poll);
+    }
+
+    /// Does what a poll led to; there if a future was ever submitted.
+    pub(super) fn after_poll(&self) -> Option<AfterPoll<H>> {
+        self.after_poll.get()
+    }
+
     /// Why a task is refused now that the queue is closed.
     #[cold]
     pub(super) fn reason(&self) -> Refusal {

@@ -107,8 +107,7 @@ impl<'e, H: Park> Registry<'e, H> {
             let slot = task.publish(kind);
             ready.queue.push(&self.shared().front, &self, slot.index());
             if kind == TaskKind::Future {
-                ready.queue.future_began();
-                ready.after_poll.set(after_poll);
+                ready.future_began(after_poll);
             }
             Ok(self.whom_to_wake(ready))
         })?;
@@ -385,7 +384,7 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// The code that does what a poll of a future led to.
     pub(crate) fn after_poll(self) -> Option<AfterPoll<H>> {
-        self.shared().ready.with(|ready| ready.after_poll.get())
+        self.shared().ready.with(|ready| ready.after_poll())
     }
 
     /// A future is done. The last one lets the workers go that stay for it.

@@ -51,8 +51,8 @@ pub(crate) struct WorkerCell<H: Park> {
     thread: AtomicUsize,
     /// How often the worker was handed to another thread.
     turn: AtomicU16,
-    /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is none.
-    /// Inside the lock of the wait table.
+    /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is
+    /// none. Inside the lock of the wait table.
     waits_for: AtomicU16,
     desk: Lock<Desk<H>>,
     pub(crate) counters: Counters,
@@ -62,8 +62,9 @@ pub(crate) struct WorkerCell<H: Park> {
 struct Desk<H: Park> {
     /// Whom to wake when there is work: the thread, or an async task that is the worker.
     sleeper: WaiterCell<H>,
-    /// What `Worker::into_raw` made a pointer of.
-    raw: Cell<Option<RawWorker<H>>>,
+    /// What `Worker::into_raw` made a pointer of. In parts, so that "none" is all zeroes.
+    raw_registry: Cell<Option<Registry<'static, H>>>,
+    raw_parts: Cell<(u16, bool, Epoch)>,
 }
 
 /// The parts of a `Worker` that `into_raw` leaves in the worker's cell.
@@ -81,7 +82,11 @@ impl<H: Park> WorkerCell<H> {
                 thread: AtomicUsize::new(0),
                 turn: AtomicU16::new(0),
                 waits_for: AtomicU16::new(0),
-                desk: Lock::new(Desk { sleeper: WaiterCell::new(), raw: Cell::new(None) }),
+                desk: Lock::new(Desk {
+                    sleeper: WaiterCell::new(),
+                    raw_registry: Cell::new(None),
+                    raw_parts: Cell::new((0, false, STALE)),
+                }),
                 counters: Counters::new(),
             }
         }
@@ -144,20 +149,24 @@ impl<H: Park> WorkerCell<H> {
 
     /// Leaves the parts of a `Worker` that becomes a raw pointer.
     pub(crate) fn put_raw(&self, raw: RawWorker<H>) {
-        drop(self.desk.with(|desk| desk.raw.replace(Some(raw))));
+        self.desk.with(|desk| {
+            desk.raw_registry.set(Some(raw.registry));
+            desk.raw_parts.set((raw.number, raw.attached, raw.epoch));
+        });
     }
 
     /// The parts that were left. The second time they are those of a stale worker.
     pub(crate) fn take_raw(&self) -> Option<RawWorker<H>> {
         self.desk.with(|desk| {
-            let raw = desk.raw.take()?;
-            desk.raw.set(Some(RawWorker {
-                registry: raw.registry,
-                number: raw.number,
-                epoch: STALE,
-                attached: false,
-            }));
-            Some(raw)
+            let registry = desk.raw_registry.get()?;
+            let (number, attached, epoch) = desk.raw_parts.get();
+            desk.raw_parts.set((number, false, STALE));
+            Some(RawWorker {
+                registry,
+                number,
+                epoch,
+                attached,
+            })
         })
     }
 }

@@ -191,7 +191,7 @@ const fn check<F, T, const BYTES: usize>() {
             .number(size_of::<F>())
             .words(" bytes, a slot has ")
             .number(BYTES)
-            .words(": the task is larger than a slot: raise SLOT_BYTES (or capture less)")
+            .words(": raise SLOT_BYTES (or capture less)")
             .fail();
     }
     if size_of::<T>() > BYTES {
@@ -200,7 +200,7 @@ const fn check<F, T, const BYTES: usize>() {
             .number(size_of::<T>())
             .words(" bytes, a slot has ")
             .number(BYTES)
-            .words(": the task's result is larger than a slot: raise SLOT_BYTES")
+            .words(": raise SLOT_BYTES")
             .fail();
     }
     if align_of::<F>() > job::ALIGN {

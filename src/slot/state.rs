@@ -22,7 +22,7 @@
 //! | `BUSY` | `claim` | | |
 //! | `TASK` | `publish` | | |
 //! | `QUEUED` | `publish`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
-//! | `RESTING` | `publish`, `suspend` | `schedule`, `open_to_running`, `complete_promise`, `cancel` | `QUEUED` |
+//! | `RESTING` | `publish`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
 //! | `TAKEN` | `take` | | |
 //! | by hand | `publish` | `drop_promise` | |
 //! | polled | `suspend` | | |
@@ -207,8 +207,8 @@ impl State {
     /// Reserved → Open with a handle and a promise. As [`publish_pending`](Self::publish_pending).
     pub(crate) fn publish_open(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
-        self.0
-            .store(seen | TASK | RESTING | HANDLE | BY_HAND, Ordering::Release); // publishes the table
+        let next = seen | TASK | RESTING | HANDLE | BY_HAND;
+        self.0.store(next, Ordering::Release); // publishes the table
     }
 
     /// Reserved → Pending without a handle: a callback, which only the completer of its task
@@ -360,7 +360,8 @@ impl State {
     pub(crate) fn retire(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own transition wrote it
         let next = (seen >> GENERATION_SHIFT).wrapping_add(1) << GENERATION_SHIFT;
-        self.0.store(next, Ordering::Release); // orders our last look at the bytes before the next claim
+        // Release: the next claim comes after our last look at the bytes.
+        self.0.store(next, Ordering::Release);
     }
 }
 

@@ -1,6 +1,6 @@
 //! A closure that is aligned more strictly than any slot.
 //~ error-contains: error[E0080]
-//~ error-contains: the task is aligned more strictly than a slot
+//~ error-contains: the task needs an alignment of 32, a slot has 16
 use slotted::Executor;
 
 #[cfg_attr(not(control), repr(align(32)))]

@@ -1,6 +1,6 @@
 //! A closure that captures more than a slot holds.
 //~ error-contains: error[E0080]
-//~ error-contains: the task is larger than a slot: raise SLOT_BYTES
+//~ error-contains: bytes, a slot has 64: raise SLOT_BYTES (or capture less)
 use slotted::Executor;
 
 const BYTES: usize = if cfg!(control) { 64 } else { 65 };

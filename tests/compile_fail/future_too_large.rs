@@ -1,6 +1,6 @@
 //! A future that, with the two words of its waker, is larger than a slot.
 //~ error-contains: error[E0080]
-//~ error-contains: the task is larger than a slot: raise SLOT_BYTES
+//~ error-contains: bytes, a slot has 64: raise SLOT_BYTES (or capture less)
 use core::future::ready;
 use slotted::Executor;
 

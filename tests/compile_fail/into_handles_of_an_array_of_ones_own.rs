@@ -9,7 +9,7 @@ struct Value;
 struct Mine<'e>(JoinHandle<'e, Value>);
 
 #[cfg(not(control))]
-impl<'e> slotted::IntoHandles<'e, Value, slotted::StdHost> for [Mine<'e>; 1] {
+impl<'e> slotted::as_completed::IntoHandles<'e, Value, slotted::StdHost> for [Mine<'e>; 1] {
     type Storage = [Option<JoinHandle<'e, Value>>; 1];
     fn into_storage(self) -> Self::Storage {
         self.map(|mine| Some(mine.0))

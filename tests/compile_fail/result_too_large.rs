@@ -1,6 +1,6 @@
 //! A closure whose result is larger than a slot.
 //~ error-contains: error[E0080]
-//~ error-contains: the task's result is larger than a slot: raise SLOT_BYTES
+//~ error-contains: bytes, a slot has 64: raise SLOT_BYTES
 use slotted::Executor;
 
 const BYTES: usize = if cfg!(control) { 64 } else { 65 };

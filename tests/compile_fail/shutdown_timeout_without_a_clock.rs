@@ -1,15 +1,15 @@
 //! A timeout for a shutdown on a host without a clock.
 //~ error-contains: error[E0277]
-//~ error-contains: `SpinHost: Clock` is not satisfied
+//~ error-contains: time limits need a host with a clock, and `SpinHost` has none
 use core::time::Duration;
 #[cfg(not(control))]
 use slotted::SpinHost as Host;
 #[cfg(control)]
 use slotted::StdHost as Host;
 
-use slotted::{Executor, Pending};
+use slotted::{Executor, Shutdown};
 
 fn main() {
     let executor: Executor<0, 1, 64, Host> = Executor::new();
-    let _ = executor.shutdown_timeout(Pending::Run, Duration::ZERO);
+    let _ = executor.shutdown_timeout(Shutdown::Drain, Duration::ZERO);
 }

@@ -9,7 +9,7 @@ type Handle<'e> = JoinHandle<'e, u8>;
 struct Given<'e>([Handle<'e>; 1]);
 
 #[cfg(not(control))]
-impl<'e> slotted::IntoHandles<'e, u8, slotted::StdHost> for Given<'e> {
+impl<'e> slotted::as_completed::IntoHandles<'e, u8, slotted::StdHost> for Given<'e> {
     type Storage = [Option<Handle<'e>>; 1];
 
     fn into_storage(self) -> Self::Storage {

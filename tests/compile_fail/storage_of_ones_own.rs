@@ -7,7 +7,7 @@ use slotted::{Executor, JoinHandle, as_completed};
 struct Fickle<'e>(Option<JoinHandle<'e, u8>>);
 
 #[cfg(not(control))]
-impl<'e> slotted::IntoHandles<'e, u8, slotted::StdHost> for Fickle<'e> {
+impl<'e> slotted::as_completed::IntoHandles<'e, u8, slotted::StdHost> for Fickle<'e> {
     type Storage = [Option<JoinHandle<'e, u8>>; 1];
     fn into_storage(self) -> Self::Storage {
         [self.0]

@@ -1,6 +1,6 @@
 //! A timeout for a free slot on a host without a clock.
 //~ error-contains: error[E0277]
-//~ error-contains: `SpinHost: Clock` is not satisfied
+//~ error-contains: time limits need a host with a clock, and `SpinHost` has none
 use core::time::Duration;
 #[cfg(not(control))]
 use slotted::SpinHost as Host;

@@ -12,7 +12,7 @@
 
 use std::sync::mpsc::channel;
 
-use slotted::{Executor, JoinHandle, Pending, Refusal, StdThreads};
+use slotted::{Executor, JoinHandle, Refusal, Shutdown, StdThreads};
 
 use crate::support::{Failure, Gate, LONG, outcome, raise};
 
@@ -120,7 +120,7 @@ fn shutdown_deadlock() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
     let failed = EXECUTOR.submit(|| raise("error in the task")).unwrap();
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(
         outcome::<()>(failed.result()),
         Err(Failure::Panicked("error in the task".to_owned()))
@@ -148,7 +148,7 @@ fn gh105829_should_not_deadlock_if_wakeup_pipe_full() {
     });
     assert_eq!(refused.count(), 1000 - 7);
     GATE.release(1);
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(EXECUTOR.stats().completed, 8);
 }
 
@@ -177,5 +177,5 @@ fn wait_for_a_task_beneath_on_the_same_stack() {
     let answer = answer.recv_timeout(LONG);
     GATE.release(1);
     assert_eq!(answer, Ok(Err(Failure::WouldDeadlock)));
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
 }

@@ -5,8 +5,8 @@ use core::time::Duration;
 use std::sync::mpsc::channel;
 
 use slotted::{
-    Clock, Executor, JoinHandle, Pending, Refusal, ReturnWhen, StdThreads, TaskError, as_completed,
-    as_completed_timeout, wait,
+    Clock, Executor, JoinHandle, Refusal, ReturnWhen, Shutdown, StdThreads, TaskError,
+    as_completed, as_completed_timeout, wait,
 };
 
 use crate::support::{Failure, Gate, LONG, State, Virtual, create_future, outcome, raise};
@@ -53,7 +53,7 @@ fn a_cancelled_task_is_done_for_every_waiter_at_once() {
     let waited = wait(&mut mixed, ReturnWhen::FirstCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (1, 1));
 
-    EXECUTOR.begin_shutdown(Pending::Cancel);
+    EXECUTOR.begin_shutdown(Shutdown::Cancel);
     let waited = wait(&mut waited_for, ReturnWhen::AllCompleted);
     assert_eq!((waited.done.len(), waited.not_done.len()), (3, 0));
     assert_eq!(
@@ -64,7 +64,7 @@ fn a_cancelled_task_is_done_for_every_waiter_at_once() {
     );
 
     GATE.release(1);
-    EXECUTOR.shutdown_timeout(Pending::Cancel, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Cancel, LONG).unwrap();
 }
 
 /// CPython: the timeout counts from the first `next`.
@@ -200,7 +200,7 @@ fn a_nested_wait_runs_what_it_waits_for() {
         .submit(|| EXECUTOR.submit(|| 5_i32.pow(2)).unwrap().result().unwrap())
         .unwrap();
     assert_eq!(outcome(outer.result()), Ok(25));
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
 }
 
 /// CPython hangs. The only worker waits, in each possible way, for tasks behind it in the queue.
@@ -226,7 +226,7 @@ fn nested_waits_of_every_kind_run_what_they_wait_for() {
         outcome(EXECUTOR.submit(outer).unwrap().result_timeout(LONG)),
         Ok((2, 13, 13))
     );
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
 }
 
 /// CPython hangs in this first deadlock of its documentation. Two tasks on two threads wait for
@@ -259,7 +259,7 @@ fn a_wait_that_could_never_end_is_an_error() {
     );
     // The other wait ended with the same error or with its result.
     answers.recv_timeout(LONG).unwrap().ok();
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(EXECUTOR.stats().completed, 2);
 }
 
@@ -273,7 +273,7 @@ fn an_executor_can_be_started_again() {
             outcome(EXECUTOR.submit(move || life).unwrap().result()),
             Ok(life)
         );
-        EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+        EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
         assert_eq!(
             EXECUTOR.submit(move || life).unwrap_err().reason(),
             Refusal::ShutDown

@@ -10,7 +10,7 @@ use core::time::Duration;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 
-use slotted::{Clock, Executor, Pending, StdThreads, TaskError};
+use slotted::{Clock, Executor, Shutdown, StdThreads, TaskError};
 
 use crate::support::{Failure, LONG, Virtual, outcome, raise};
 
@@ -303,7 +303,7 @@ fn shutdown_race_issue12456() {
     let handles: Vec<_> = (0..6)
         .map(|number| EXECUTOR.submit(move || number).unwrap())
         .collect();
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     let results: Vec<Result<i32, Failure>> = handles
         .into_iter()
         .map(|handle| outcome(handle.result()))

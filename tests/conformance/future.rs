@@ -345,7 +345,7 @@ fn multiple_set_result() {
     let refused = promise.set_result(2).unwrap_err();
     assert_eq!(
         refused.to_string(),
-        "the promise was already completed or cancelled"
+        "the promise was completed or cancelled before, or the error is that of a wait"
     );
     assert_eq!(refused.into_inner(), 2, "the value comes back");
     assert!(handle.done());

@@ -7,7 +7,7 @@
 use core::cell::Cell;
 use std::sync::{Arc, Barrier};
 
-use slotted::{Executor, Pending, Refusal, StdThreads, WorkerStartError};
+use slotted::{Executor, Refusal, Shutdown, StdThreads, error::WorkerStartError};
 
 use crate::support::{Failure, LONG, outcome, raise};
 
@@ -58,7 +58,7 @@ fn breaks(executor: &'static Executor<2, 4>) {
         executor.submit_blocking(|| "never").unwrap_err().reason(),
         Refusal::Broken
     );
-    executor.shutdown_timeout(Pending::Run, LONG).unwrap();
+    executor.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(executor.stats().completed, 0);
 }
 

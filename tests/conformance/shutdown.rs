@@ -12,7 +12,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Barrier};
 use std::thread;
 
-use slotted::{Executor, Pending, Refusal, StdThreads};
+use slotted::{Executor, Refusal, Shutdown, StdThreads};
 
 use crate::support::{Failure, Gate, Joinable, LONG, outcome};
 
@@ -21,7 +21,7 @@ use crate::support::{Failure, Gate, Joinable, LONG, outcome};
 fn run_after_shutdown() {
     static EXECUTOR: Executor<2, 4> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
-    EXECUTOR.shutdown(Pending::Run).unwrap();
+    EXECUTOR.shutdown(Shutdown::Drain).unwrap();
     let refused = EXECUTOR.submit(|| 2_i32.pow(5)).unwrap_err();
     assert_eq!(refused.reason(), Refusal::ShutDown);
     assert_eq!(refused.into_inner()(), 32, "the closure comes back");
@@ -36,7 +36,7 @@ fn run_after_shutdown() {
             .collect::<Vec<_>>(),
         [Err(Failure::Cancelled)]
     );
-    assert_eq!(EXECUTOR.reserve().unwrap_err().reason(), Refusal::ShutDown);
+    assert_eq!(EXECUTOR.reserve().unwrap_err(), Refusal::ShutDown);
 }
 
 /// `test_hang_issue12364`: a shutdown waits for all submitted tasks, and their results can be taken
@@ -48,7 +48,7 @@ fn hang_issue12364() {
     let handles: Vec<_> = (0..50)
         .map(|number| EXECUTOR.submit(move || number).unwrap())
         .collect();
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert!(handles.iter().all(|handle| handle.done()));
     let results: Vec<_> = handles
         .into_iter()
@@ -78,13 +78,13 @@ fn cancel_futures() {
     for _ in 0..5 {
         started.recv_timeout(LONG).unwrap();
     }
-    EXECUTOR.begin_shutdown(Pending::Cancel);
+    EXECUTOR.begin_shutdown(Shutdown::Cancel);
     assert_eq!(
         handles.iter().filter(|handle| handle.cancelled()).count(),
         45
     );
     GATE.release(5);
-    EXECUTOR.shutdown_timeout(Pending::Cancel, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Cancel, LONG).unwrap();
     let (cancelled, others): (Vec<_>, Vec<_>) =
         handles.into_iter().partition(|handle| handle.cancelled());
     assert_eq!((cancelled.len(), others.len()), (45, 5));
@@ -109,7 +109,7 @@ fn hang_gh83386() {
     };
     let handle = EXECUTOR.submit(task).unwrap();
     started.recv_timeout(LONG).unwrap();
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     assert!(handle.running());
     GATE.release(1);
     assert_eq!(outcome(handle.result()), Ok("apple"));
@@ -125,7 +125,7 @@ fn hang_gh94440() {
     // The worker may be quicker than the cancel. The shutdown ends in either case.
     let handle = EXECUTOR.submit(|| 0).unwrap();
     let cancelled = handle.cancel();
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(
         outcome(handle.result()),
         if cancelled {
@@ -147,7 +147,7 @@ fn threads_terminate() {
         EXECUTOR.submit(|| GATE.acquire()).unwrap().detach();
     }
     GATE.release(3);
-    EXECUTOR.shutdown_timeout(Pending::Run, LONG).unwrap();
+    EXECUTOR.shutdown_timeout(Shutdown::Drain, LONG).unwrap();
     assert_eq!(threads.join(), 3);
     assert_eq!(EXECUTOR.stats().completed, 3);
 }
@@ -155,9 +155,10 @@ fn threads_terminate() {
 /// `test_context_manager_shutdown`
 #[test]
 fn context_manager_shutdown() {
-    let executor: Executor<5, 10> = Executor::new();
+    static EXECUTOR: Executor<5, 10> = Executor::new();
+    let executor = &EXECUTOR;
     let threads = Joinable::default();
-    let results = executor.run(&threads, |pool| {
+    let results = executor.run_on(&threads, |pool| {
         pool.map(-5..5, i32::abs)
             .map(Result::unwrap)
             .collect::<Vec<_>>()
@@ -180,7 +181,7 @@ fn shutdown_no_wait() {
         .map(|number| EXECUTOR.submit(move || number.abs()).unwrap())
         .collect();
     EXECUTOR.start(&threads).unwrap();
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     assert_eq!(threads.join(), 5);
     assert!(handles.iter().all(|handle| handle.done()));
     let results: Vec<_> = handles
@@ -249,7 +250,7 @@ fn cancel_futures_wait_false() {
     let running = EXECUTOR.submit(task).unwrap();
     let pending = EXECUTOR.submit(|| "pear").unwrap();
     started.recv_timeout(LONG).unwrap();
-    EXECUTOR.begin_shutdown(Pending::Cancel);
+    EXECUTOR.begin_shutdown(Shutdown::Cancel);
     assert_eq!(
         outcome(pending.result()),
         Err(Failure::Cancelled),

@@ -28,7 +28,7 @@ pub(crate) fn failure(error: &TaskError) -> Failure {
     match error {
         TaskError::Cancelled => Failure::Cancelled,
         TaskError::Panicked(panic) => {
-            Failure::Panicked(panic.with_message(|message| message.unwrap_or_default().to_owned()))
+            Failure::Panicked(panic.message().unwrap_or_default().to_owned())
         }
         TaskError::TimedOut => Failure::TimedOut,
         TaskError::Broken => Failure::Broken,
@@ -137,7 +137,7 @@ impl Joinable {
 impl Spawn<StdHost> for Joinable {
     type Error = io::Error;
 
-    fn spawn(&self, worker: Worker<StdHost>) -> io::Result<()> {
+    fn spawn(&self, worker: Worker<'static, StdHost>) -> io::Result<()> {
         let thread = thread::Builder::new().spawn(|| worker.run())?;
         self.0.lock().unwrap().push(thread);
         Ok(())

@@ -276,7 +276,7 @@ impl Case {
             Body::Panics | Body::AsyncPanics | Body::AsyncPanicsAfterWake => Outcome::Panicked,
             Body::ShutDown | Body::AsyncShutDown => Outcome::Cancelled,
             Body::Broken | Body::AsyncBroken | Body::PromiseDropped => Outcome::Broken,
-            Body::PromiseError => Outcome::TimedOut,
+            Body::PromiseError => Outcome::Broken,
         }
     }
 

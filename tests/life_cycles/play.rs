@@ -6,7 +6,7 @@ use core::task::{Context, Poll, Waker};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use slotted::{Executor, Pending, Ran, TaskError, WorkerStartError};
+use slotted::{Executor, Ran, Shutdown, TaskError, error::WorkerStartError};
 
 use crate::books::check_books;
 use crate::case::{Body, Cancel, Case, Fate, Item, Outcome, Wait, When};
@@ -166,7 +166,7 @@ pub(crate) fn play<const WORKERS: usize>(case: Case) {
                 assert_eq!(step(), starts, "a cancelled task is not in the ready queue");
             }
         }
-        Body::ShutDown => executor.begin_shutdown(Pending::Cancel),
+        Body::ShutDown => executor.begin_shutdown(Shutdown::Cancel),
         Body::Broken => assert!(!step(), "the worker leaves"),
         Body::AsyncAfterWake
         | Body::AsyncPanicsAfterWake
@@ -182,7 +182,7 @@ pub(crate) fn play<const WORKERS: usize>(case: Case) {
                 act_unless_blocked(&script, blocked.as_ref(), When::Running);
             }
             match case.body {
-                Body::AsyncShutDown => executor.begin_shutdown(Pending::Cancel),
+                Body::AsyncShutDown => executor.begin_shutdown(Shutdown::Cancel),
                 Body::AsyncBroken => assert!(!step(), "the worker leaves"),
                 _ => {
                     let waker = lock(&script.waker).clone();
@@ -216,7 +216,7 @@ pub(crate) fn play<const WORKERS: usize>(case: Case) {
                     drop_ours(kept);
                 }
                 Body::PromiseError => {
-                    assert_eq!(given.set_error(TaskError::TimedOut).is_ok(), starts);
+                    assert_eq!(given.set_error(TaskError::Broken).is_ok(), starts);
                 }
                 _ => {}
             }
@@ -243,7 +243,7 @@ pub(crate) fn play<const WORKERS: usize>(case: Case) {
             "the waker of an ended task wakes nothing"
         );
     }
-    executor.begin_shutdown(Pending::Run);
+    executor.begin_shutdown(Shutdown::Drain);
     if let Some(mut worker) = worker {
         assert_eq!(worker.run_one(), Ran::Left);
     }

@@ -253,11 +253,15 @@ impl Script {
                 Held::Cancelling(_) => unreachable!("this fate needs a plain handle"),
             },
             Fate::TryResult => {
+                let cancelled = handle.cancelled();
                 self.take(handle.try_result().expect("the task has ended"));
-                assert!(matches!(
-                    handle.try_result(),
-                    Some(Err(TaskError::AlreadyTaken))
-                ));
+                let again = handle.try_result().expect("the task has ended").err();
+                let expected = if cancelled {
+                    TaskError::Cancelled
+                } else {
+                    TaskError::AlreadyTaken
+                };
+                assert_eq!(again, Some(expected));
             }
             Fate::Dropped(_) | Fate::CancelOnDrop(_) => drop(handle),
             Fate::Detached => match handle {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use slotted::{Pending, Refusal, ReturnWhen, TaskState};
+use slotted::{Refusal, ReturnWhen, Shutdown, TaskState};
 
 use crate::SLOTS;
 use crate::program::{Body, Patience, Suspensions};
@@ -279,9 +279,9 @@ impl Oracle {
         }
     }
 
-    pub(crate) fn begin_shutdown(&mut self, pending: Pending) {
+    pub(crate) fn begin_shutdown(&mut self, pending: Shutdown) {
         self.closed = true;
-        if pending == Pending::Cancel {
+        if pending == Shutdown::Cancel {
             for id in 0..self.tasks.len() {
                 if matches!(self.tasks[id].phase, Phase::Ready | Phase::Suspended) {
                     self.cancel(id);

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
-use slotted::{Pending, Permit, Promise, SubmitError, TaskState};
+use slotted::{Permit, Promise, Shutdown, SubmitError, TaskState};
 
 use crate::foreign::lock;
 use crate::mission::Shared;
@@ -69,6 +69,10 @@ impl Pair {
             return Some(Outcome::AlreadyTaken);
         }
         let outcome = self.oracle.outcome(id)?;
+        // There is nothing to take, and the handle says so again.
+        if matches!(outcome, Outcome::Cancelled) {
+            return Some(outcome);
+        }
         self.taken[at] = true;
         self.oracle.drop_handle(id);
         Some(outcome)
@@ -150,7 +154,7 @@ impl Pair {
         }
         self.compare(matches!(
             step,
-            Step::BeginShutdown(Pending::Cancel) | Step::Shutdown(Pending::Cancel)
+            Step::BeginShutdown(Shutdown::Cancel) | Step::Shutdown(Shutdown::Cancel)
         ))
     }
 
@@ -165,7 +169,7 @@ impl Pair {
         while !self.permits.is_empty() {
             self.take_step(&Step::DropPermit)?;
         }
-        self.take_step(&Step::Shutdown(Pending::Cancel))?;
+        self.take_step(&Step::Shutdown(Shutdown::Cancel))?;
         prop_assert_eq!(self.shared.executor.stats().slots_in_use, self.forgotten);
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Programs, and how they are made at random.
 
 use proptest::prelude::*;
-use slotted::{Pending, ReturnWhen};
+use slotted::{ReturnWhen, Shutdown};
 
 /// What a task does.
 #[derive(Clone, Copy, Debug)]
@@ -64,8 +64,8 @@ pub(crate) enum Step {
         take: u8,
         detach: bool,
     },
-    BeginShutdown(Pending),
-    Shutdown(Pending),
+    BeginShutdown(Shutdown),
+    Shutdown(Shutdown),
     Start,
 }
 
@@ -83,8 +83,8 @@ pub(crate) fn patience() -> impl Strategy<Value = Patience> + Clone {
     prop_oneof![Just(Patience::Endless), Just(Patience::Zero)]
 }
 
-pub(crate) fn pending() -> impl Strategy<Value = Pending> + Clone {
-    prop_oneof![Just(Pending::Run), Just(Pending::Cancel)]
+pub(crate) fn pending() -> impl Strategy<Value = Shutdown> + Clone {
+    prop_oneof![Just(Shutdown::Drain), Just(Shutdown::Cancel)]
 }
 
 pub(crate) fn step() -> impl Strategy<Value = Step> {

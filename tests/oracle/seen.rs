@@ -1,6 +1,6 @@
 //! What can be seen of an executor and its tasks.
 
-use slotted::{CallbackRefusal, Refusal, TaskError};
+use slotted::{Refusal, TaskError, error::CallbackRefusal};
 
 use crate::{EXPECTED, Value};
 
@@ -21,8 +21,9 @@ impl Outcome {
         match outcome {
             Ok(Ok((task, value))) => Self::Value(*task, *value),
             Ok(Err((task, value))) => Self::Failure(*task, *value),
-            Err(TaskError::Panicked(panic)) => panic.with_message(|message| {
-                let message = message
+            Err(TaskError::Panicked(panic)) => {
+                let message = panic
+                    .message()
                     .and_then(|message| message.strip_prefix(EXPECTED))
                     .expect("an expected panic");
                 let (task, value) = message.split_once(' ').expect("two numbers");
@@ -30,7 +31,7 @@ impl Outcome {
                     task.parse().expect("a number"),
                     value.parse().expect("a number"),
                 )
-            }),
+            }
             Err(TaskError::Cancelled) => Self::Cancelled,
             Err(TaskError::Broken) => Self::Broken,
             Err(TaskError::TimedOut) => Self::TimedOut,

@@ -7,8 +7,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use slotted::{
-    CallbackRefusal, Refusal, ReturnWhen, StdThreads, TaskError, as_completed,
-    as_completed_timeout, wait, wait_timeout,
+    Refusal, ReturnWhen, StdThreads, TaskError, as_completed, as_completed_timeout,
+    error::CallbackRefusal, wait, wait_timeout,
 };
 
 use crate::foreign::lock;
@@ -56,18 +56,16 @@ impl Pair {
                 if expected.is_ok() {
                     self.oracle.add(Phase::Open, Body::Returns(0), None, false);
                 }
-                let seen = executor.promise().map_err(|refused| refused.reason()).map(
-                    |(promise, handle)| {
-                        self.keep(handle);
-                        self.promises
-                            .push((self.handles[self.handles.len() - 1].0, promise));
-                    },
-                );
+                let seen = executor.promise().map(|(promise, handle)| {
+                    self.keep(handle);
+                    self.promises
+                        .push((self.handles[self.handles.len() - 1].0, promise));
+                });
                 (refused(expected), refused(seen))
             }
             Step::Reserve => {
                 let expected = refused(self.oracle.reserve());
-                let seen = executor.reserve().map_err(|refused| refused.reason());
+                let seen = executor.reserve();
                 (
                     expected,
                     refused(seen.map(|permit| self.permits.push(permit))),
@@ -137,7 +135,7 @@ impl Pair {
                 let (id, promise) = &self.promises[choose(which, self.promises.len())?];
                 let (outcome, error) = match cancelled {
                     true => (Outcome::Cancelled, TaskError::Cancelled),
-                    false => (Outcome::TimedOut, TaskError::TimedOut),
+                    false => (Outcome::Broken, TaskError::Broken),
                 };
                 let expected = self.oracle.complete(*id, outcome);
                 (
@@ -256,7 +254,13 @@ impl Pair {
         let expected = self.expected_outcome(at).unwrap_or(Outcome::TimedOut);
         let outcome = match patience {
             Patience::Zero => self.handles[at].1.result_timeout(Duration::ZERO),
-            Patience::Endless => self.remove(at).1.result(),
+            Patience::Endless => {
+                let (id, handle, taken) = self.remove(at);
+                if !taken {
+                    self.oracle.drop_handle(id);
+                }
+                handle.result()
+            }
         };
         Some((
             Seen::Outcomes(vec![Some(expected)]),

@@ -81,11 +81,11 @@ pub(crate) trait Habits: 'static {
     /// Called before and after each sleep.
     fn around_park() {}
 
-    fn relax(_round: u32) -> bool {
+    fn spin(_round: u32) -> bool {
         false
     }
 
-    fn linger(_round: u32) -> bool {
+    fn yield_now(_round: u32) -> bool {
         false
     }
 }
@@ -125,11 +125,11 @@ impl<H: Habits> Park for StageWith<H> {
         actor.unpark();
     }
 
-    fn relax(round: u32) -> bool {
-        H::relax(round)
+    fn spin(round: u32) -> bool {
+        H::spin(round)
     }
 
-    fn linger(round: u32) -> bool {
-        H::linger(round)
+    fn yield_now(round: u32) -> bool {
+        H::yield_now(round)
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use slotted::{Executor, Park, Pending, Spawn, Worker};
+use slotted::{Executor, Park, Shutdown, Spawn, Worker};
 
 use super::actor::{Actor, Stage};
 
@@ -33,7 +33,7 @@ impl Crew {
 impl<H: Park> Spawn<H> for Crew {
     type Error = io::Error;
 
-    fn spawn(&self, worker: Worker<H>) -> io::Result<()> {
+    fn spawn(&self, worker: Worker<'static, H>) -> io::Result<()> {
         let (tell, told) = channel();
         let thread = thread::Builder::new().spawn(move || {
             tell.send(Stage::current()).unwrap();
@@ -53,6 +53,6 @@ pub(crate) fn with_crew<const WORKERS: usize, const QUEUE: usize, const BYTES: u
     let crew = Crew::default();
     pool.start(&crew).unwrap();
     body(&crew);
-    pool.shutdown(Pending::Run).unwrap();
+    pool.shutdown(Shutdown::Drain).unwrap();
     crew.join();
 }

@@ -4,6 +4,7 @@
 
 mod actor;
 mod crew;
+mod forever;
 mod keep;
 mod outcomes;
 mod raise;
@@ -12,6 +13,7 @@ mod suspended;
 
 pub(crate) use self::actor::{Actor, Habits, Stage, StageWith};
 pub(crate) use self::crew::{Crew, with_crew};
+pub(crate) use self::forever::forever;
 pub(crate) use self::keep::keep;
 pub(crate) use self::outcomes::would_deadlock;
 pub(crate) use self::raise::raise;

@@ -21,10 +21,10 @@ struct NoThread;
 /// Gives each worker to a function of the test.
 struct By<F>(F);
 
-impl<H: Park, F: Fn(Worker<H>) -> Result<(), NoThread>> Spawn<H> for By<F> {
+impl<H: Park, F: Fn(Worker<'static, H>) -> Result<(), NoThread>> Spawn<H> for By<F> {
     type Error = NoThread;
 
-    fn spawn(&self, worker: Worker<H>) -> Result<(), NoThread> {
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), NoThread> {
         (self.0)(worker)
     }
 }

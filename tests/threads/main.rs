@@ -8,6 +8,7 @@ mod deadlocks;
 mod driver_timeouts;
 mod hosts;
 mod panics;
+mod schedules;
 mod wakeups;
 #[path = "../stage/mod.rs"]
 mod stage;

@@ -36,9 +36,7 @@ fn message_of<R>(work: impl FnOnce() -> R) -> &'static str {
 #[track_caller]
 fn panic_of<T>(outcome: Result<T, TaskError>) -> String {
     match outcome {
-        Err(TaskError::Panicked(panic)) => {
-            panic.with_message(|message| message.expect("a message").to_owned())
-        }
+        Err(TaskError::Panicked(panic)) => panic.message().expect("a message").to_owned(),
         Err(other) => panic!("not a panic: {other}"),
         Ok(_) => panic!("not an error"),
     }

@@ -1,8 +1,9 @@
 //! The test of the rules: it puts the sources out of order in every way that the rules know.
 
 use crate::faults_of;
-use crate::source::{Source, Sources, sources};
-use crate::table::LONGEST_FILE;
+use crate::rules::measure_faults;
+use crate::source::{Source, Sources, everywhere, sources};
+use crate::table::{LONGEST_FILE, WIDEST_LINE};
 
 /// The rules must find each fault and name it.
 #[test]
@@ -25,16 +26,16 @@ fn each_fault_is_found() {
             "cellar/deep.rs belongs to no room",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "use crate::registry::Registry;\n",
             "",
-            "queue uses `registry`",
+            "list uses `registry`",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "fn f() { crate::handle::g(); }\n",
             "",
-            "queue uses `handle`",
+            "list uses `handle`",
         ),
         (
             "slot/claim.rs",
@@ -43,16 +44,16 @@ fn each_fault_is_found() {
             "slot uses `worker`",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "use crate::{registry::Registry};\n",
             "",
-            "queue.rs has `crate::{`",
+            "list.rs has `crate::{`",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "\nuse super::registry::Registry;\n",
             "",
-            "queue.rs climbs",
+            "list.rs climbs",
         ),
         (
             "slot/claim.rs",
@@ -61,10 +62,10 @@ fn each_fault_is_found() {
             "slot/claim.rs climbs",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "",
             "unsafe impl Sync for X {}\n",
-            "queue.rs has `unsafe`",
+            "list.rs has `unsafe`",
         ),
         (
             "sync/std.rs",
@@ -79,10 +80,10 @@ fn each_fault_is_found() {
             "slot/other.rs does not forbid",
         ),
         (
-            "queue.rs",
+            "list.rs",
             "use portable_atomic::AtomicBool;\n",
             "",
-            "queue.rs names `portable_atomic`",
+            "list.rs names `portable_atomic`",
         ),
         (
             "registry.rs",
@@ -91,10 +92,10 @@ fn each_fault_is_found() {
             "registry.rs names `critical_section::`",
         ),
         (
-            "state.rs",
+            "idle.rs",
             "use core::sync::atomic::AtomicBool;\n",
             "",
-            "state.rs names `core::sync::`",
+            "idle.rs names `core::sync::`",
         ),
         (
             "worker.rs",
@@ -103,16 +104,16 @@ fn each_fault_is_found() {
             "worker.rs names `std::sync::`",
         ),
         (
-            "state.rs",
+            "idle.rs",
             "use loom::thread;\n",
             "",
-            "state.rs names `loom::`",
+            "idle.rs names `loom::`",
         ),
         (
-            "state.rs",
+            "idle.rs",
             "macro_rules! m { () => {} }\n",
             "",
-            "state.rs defines a macro",
+            "idle.rs defines a macro",
         ),
         (
             "worker.rs",
@@ -138,7 +139,13 @@ fn each_fault_is_found() {
             "",
             "worker.rs has a `unimplemented!`",
         ),
-        ("state.rs", "", "mod models;\n", "state.rs ships its tests"),
+        ("idle.rs", "", "mod models;\n", "idle.rs ships its tests"),
+        (
+            "roster.rs",
+            "struct X {\n    pub(crate) mode: Cell<Mode>,\n}\n",
+            "",
+            "roster.rs opens `pub(crate) mode: Cell<Mode>`",
+        ),
         (
             "stats.rs",
             "",
@@ -165,28 +172,47 @@ fn each_fault_is_found() {
         "/* loom:: */ const F: &str = \"unsafe \\\" std::sync::\";\n",
     );
     assert_eq!(
-        faults_of(&surrounded("queue.rs", "", said)),
+        faults_of(&surrounded("list.rs", "", said)),
         faults_of(&tidy)
     );
 
-    // A long file, and entries of the table without use.
-    let long = replaced(
-        &tidy,
-        "stats.rs",
-        "#![forbid(unsafe_code)]\n".repeat(LONGEST_FILE + 1),
-    );
+    // Entries of the table without use.
+    let no_use = replaced(&tidy, "stats.rs", "#![forbid(unsafe_code)]\n".into());
     let bare = replaced(
-        &replaced(&long, "job.rs", String::new()),
+        &replaced(&no_use, "slot/job.rs", String::new()),
         "unwind.rs",
         String::new(),
     );
     let faults = faults_of(&bare);
     for expected in [
-        "stats.rs has 601 lines",
         "stats does not use `sync`",
-        "job.rs has no `unsafe` any more",
+        "slot/job.rs has no `unsafe` any more",
         "unwind.rs does not forbid",
         "unwind.rs no longer names `std::sync::`",
+    ] {
+        assert!(
+            faults.iter().any(|fault| fault.contains(expected)),
+            "not found: {expected}; found: {faults:?}"
+        );
+    }
+}
+
+/// A file that is too long and a line that is too wide are found wherever they stand.
+#[test]
+fn each_fault_of_measure_is_found() {
+    let texts = everywhere();
+    for folder in ["src/", "tests/", "benches/", "examples/"] {
+        assert!(
+            texts.keys().any(|file| file.starts_with(folder)),
+            "{folder}"
+        );
+    }
+    let long = replaced(&texts, "tests/long.rs", "\n".repeat(LONGEST_FILE + 1));
+    let wide = replaced(&long, "src/wide.rs", "é".repeat(WIDEST_LINE + 1));
+    let faults = measure_faults(&wide);
+    for expected in [
+        "tests/long.rs has 601 lines",
+        "src/wide.rs:1 has 101 columns",
     ] {
         assert!(
             faults.iter().any(|fault| fault.contains(expected)),

@@ -23,3 +23,9 @@ fn the_sources_keep_the_rules() {
     let faults = faults_of(&source::sources());
     assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
 }
+
+#[test]
+fn files_are_short_and_lines_are_narrow() {
+    let faults = rules::measure_faults(&source::everywhere());
+    assert!(faults.is_empty(), "\n{}\n", faults.join("\n"));
+}

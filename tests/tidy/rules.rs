@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, Sources, first_word, has_word, is_test, room_of};
-use crate::table::{EXCEPTIONS, LONGEST_FILE, NEVER, ROOMS, SOLE_NAMER, SYNC_NAMES};
+use crate::table::{
+    EXCEPTIONS, LOCKED_TYPES, LONGEST_FILE, NEVER, ROOMS, SOLE_NAMER, SYNC_NAMES, WIDEST_LINE,
+};
 
 /// Each rule returns one sentence for each fault that it finds.
 pub(crate) const RULES: &[fn(&Sources) -> Vec<String>] = &[
@@ -16,7 +18,7 @@ pub(crate) const RULES: &[fn(&Sources) -> Vec<String>] = &[
     only_sync_defines_macros,
     nothing_is_printed_or_left_undone,
     tests_stand_at_the_foot,
-    files_are_short,
+    fields_of_locked_types_are_private,
 ];
 
 fn lib_lists_the_rooms(sources: &Sources) -> Vec<String> {
@@ -230,7 +232,10 @@ fn tests_stand_at_the_foot(sources: &Sources) -> Vec<String> {
         let starts_an_item = |line: &&str| !line.is_empty() && !line.starts_with([' ', '}']);
         let mut tests = source.code[source.foot..].lines().filter(starts_an_item);
         if !is_test(file)
-            && tests.any(|line| !line.starts_with("#[cfg(") && !line.starts_with("mod "))
+            && tests.any(|line| {
+                let item = line.trim_start_matches("pub(crate) ");
+                !item.starts_with("#[cfg(") && !item.starts_with("mod ")
+            })
         {
             faults.push(format!("{file} goes on after its tests"));
         }
@@ -252,13 +257,43 @@ fn tests_stand_at_the_foot(sources: &Sources) -> Vec<String> {
     faults
 }
 
-fn files_are_short(sources: &Sources) -> Vec<String> {
-    sources
-        .iter()
-        .map(|(file, source)| (file, source.text.lines().count()))
-        .filter(|(_, lines)| *lines > LONGEST_FILE)
-        .map(|(file, lines)| {
-            format!("{file} has {lines} lines, more than {LONGEST_FILE}: look for the second noun")
-        })
-        .collect()
+/// The contents of a lock are `Cell`s and lists of them. Another room may not set them, so they are
+/// private to the file, or to its children.
+fn fields_of_locked_types_are_private(sources: &Sources) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (file, source) in sources {
+        for line in source.shipped().lines() {
+            let line = line.trim();
+            let opens = LOCKED_TYPES
+                .iter()
+                .any(|locked| line.contains(&format!(": {locked}")));
+            if line.starts_with("pub") && opens && line.ends_with(',') {
+                let field = line.trim_end_matches(',');
+                faults.push(format!("{file} opens `{field}`, which a lock guards"));
+            }
+        }
+    }
+    faults
+}
+
+/// Faults of length and width, in every file of Rust.
+pub(crate) fn measure_faults(texts: &Sources) -> Vec<String> {
+    let mut faults = Vec::new();
+    for (file, source) in texts {
+        let lines = source.text.lines().count();
+        if lines > LONGEST_FILE {
+            faults.push(format!(
+                "{file} has {lines} lines, more than {LONGEST_FILE}: look for the second noun"
+            ));
+        }
+        for (number, line) in (1..).zip(source.text.lines()) {
+            let columns = line.chars().count();
+            if columns > WIDEST_LINE {
+                faults.push(format!(
+                    "{file}:{number} has {columns} columns, more than {WIDEST_LINE}"
+                ));
+            }
+        }
+    }
+    faults
 }

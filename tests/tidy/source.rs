@@ -150,3 +150,14 @@ pub(crate) fn sources() -> Sources {
     );
     sources
 }
+
+/// Every file of Rust, by path below the package. Build folders are left out.
+pub(crate) fn everywhere() -> Sources {
+    let mut texts = Sources::new();
+    for folder in ["src", "tests", "benches", "examples"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+        read(&path, &format!("{folder}/"), &mut texts);
+    }
+    texts.retain(|file, _| !file.contains("/target/"));
+    texts
+}

@@ -33,55 +33,79 @@ pub(crate) const fn room_with_unsafe(
 #[rustfmt::skip]
 pub(crate) const ROOMS: &[Room] = &[
     // A value behind a critical section may be shared.
-    room_with_unsafe("sync", &["sync/critical_section.rs"], &[]),
+    room_with_unsafe(
+        "sync",
+        &["sync/critical_section.rs"],
+        &[],
+    ),
     room("unwind", &[]),
     room("error", &["unwind"]),
     room("host", &[]),
-    room("state", &["sync"]),
-    // Types and bytes.
-    room_with_unsafe("job", &["job.rs"], &["unwind", "error", "state"]),
-    room("queue", &["sync"]),
-    // The rules for access to the bytes.
+    room("list", &["sync"]),
+    room("ready_queue", &["sync", "list"]),
+    // Types and bytes, and the rules for access to them.
     room_with_unsafe(
         "slot",
-        &["slot.rs", "slot/claim.rs", "slot/receiver.rs"],
-        &["sync", "unwind", "error", "state", "job", "queue"],
+        &["slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs"],
+        &["sync", "unwind", "error", "list"],
     ),
     // The count of a scope is lowered through a pointer: the scope may be gone at once.
-    room_with_unsafe("tally", &["tally.rs"], &["sync", "unwind", "error", "host"]),
-    room("waiter", &["host", "queue"]),
-    // The layout of an executor's memory, and lazy functions.
+    room_with_unsafe(
+        "count_latch",
+        &["count_latch.rs"],
+        &["sync", "unwind", "error", "host"],
+    ),
+    room("waiter", &["host"]),
+    room("wait_table", &["host", "list", "waiter"]),
+    // Waiters in line bring their nodes with them.
+    room_with_unsafe(
+        "free_slots",
+        &["free_slots/line.rs"],
+        &["sync", "host", "list", "waiter"],
+    ),
+    room("idle", &["host", "ready_queue", "waiter"]),
+    room("roster", &["error", "host", "waiter"]),
+    // The layout of an executor's memory.
     room_with_unsafe(
         "registry",
-        &["registry/memory.rs", "registry/late.rs"],
-        &["sync", "unwind", "error", "host", "state", "queue", "slot", "waiter"],
+        &["registry/memory.rs"],
+        &[
+            "sync", "unwind", "error", "host", "list", "ready_queue", "slot", "waiter",
+            "wait_table", "free_slots", "idle", "roster",
+        ],
     ),
-    // A callback meets the outcome of its own task. A scope's tally lives while it counts.
+    // A callback meets the outcome of its own task. A scope's latch lives while it counts.
     room_with_unsafe(
         "completion",
         &["completion.rs"],
-        &["sync", "unwind", "error", "host", "queue", "slot", "tally", "waiter", "registry"],
+        &[
+            "sync", "unwind", "error", "host", "list", "slot", "count_latch", "waiter", "roster",
+            "registry",
+        ],
     ),
+    room("deadlock", &["host", "list", "slot", "registry"]),
     room(
         "blocking",
-        &["sync", "error", "host", "queue", "slot", "waiter", "registry", "completion"],
+        &[
+            "error", "host", "list", "slot", "waiter", "roster", "registry", "completion",
+            "deadlock",
+        ],
     ),
-    // The pointer for C entry points.
+    // The raw pointer for C entry points.
     room_with_unsafe(
         "worker",
         &["worker.rs"],
-        &["sync", "unwind", "host", "waiter", "registry", "completion"],
+        &["unwind", "host", "list", "waiter", "roster", "registry", "completion"],
     ),
     room("spawn", &["host", "worker"]),
-    // The lifetime of a lent executor.
-    room_with_unsafe(
-        "start",
-        &["start.rs"],
-        &["sync", "unwind", "error", "host", "waiter", "registry", "blocking", "worker", "spawn"],
-    ),
+    room("start", &["unwind", "error", "host", "registry", "blocking", "worker"]),
     // A waker is one pointer, made by hand.
-    room_with_unsafe("waker", &["waker.rs"], &["host", "slot", "registry"]),
-    room("canceller", &["host", "state", "queue", "registry", "completion"]),
+    room_with_unsafe(
+        "waker",
+        &["waker.rs"],
+        &["host", "slot", "registry"],
+    ),
+    room("canceller", &["host", "list", "slot", "registry", "completion"]),
     room(
         "handle",
         &[
@@ -89,46 +113,57 @@ pub(crate) const ROOMS: &[Room] = &[
             "canceller",
         ],
     ),
-    room("permit", &["error", "host", "job", "slot", "registry", "handle"]),
+    room("promise", &["sync", "error", "host", "slot", "registry", "completion"]),
     room(
-        "intake",
-        &["error", "host", "job", "queue", "slot", "registry", "blocking", "handle", "permit"],
+        "permit",
+        &["error", "host", "slot", "registry", "completion", "waker", "handle", "promise"],
     ),
-    room("promise", &["sync", "error", "host", "state", "slot", "registry", "completion"]),
+    room(
+        "reserve",
+        &["unwind", "error", "host", "list", "waiter", "free_slots", "registry", "blocking"],
+    ),
+    room(
+        "submitter",
+        &[
+            "error", "host", "slot", "registry", "blocking", "handle", "promise", "permit",
+            "reserve",
+        ],
+    ),
     room(
         "group",
         &[
-            "unwind", "host", "queue", "slot", "waiter", "registry", "completion", "blocking",
-            "handle",
+            "unwind", "host", "list", "slot", "waiter", "wait_table", "registry", "completion",
+            "deadlock", "blocking", "handle",
         ],
     ),
-    room("wait", &["host", "waiter", "blocking", "handle", "group"]),
-    room("as_completed", &["host", "waiter", "blocking", "handle", "group"]),
+    room("wait", &["host", "wait_table", "blocking", "handle", "group"]),
+    room("as_completed", &["host", "wait_table", "blocking", "handle", "group"]),
     room(
         "map",
         &[
-            "unwind", "error", "host", "job", "waiter", "blocking", "handle", "permit", "intake",
-            "group",
+            "unwind", "error", "host", "slot", "wait_table", "registry", "blocking", "handle",
+            "permit", "group",
         ],
     ),
-    // Closures that borrow, and the borrow of the tally.
+    // Closures that borrow.
     room_with_unsafe(
         "scope",
         &["scope.rs"],
         &[
-            "sync", "unwind", "error", "host", "job", "slot", "tally", "waiter", "registry",
-            "completion", "blocking", "handle", "permit", "intake", "map",
+            "sync", "unwind", "error", "host", "list", "slot", "waiter", "registry",
+            "completion", "blocking", "handle", "permit", "map",
         ],
     ),
-    room("stats", &["sync", "host", "state", "registry"]),
+    room("stats", &["sync", "host", "slot", "registry"]),
     room(
         "executor",
         &[
-            "sync", "error", "host", "state", "job", "registry", "completion", "blocking",
-            "worker", "spawn", "start", "waker", "handle", "permit", "intake", "promise", "map",
+            "sync", "unwind", "error", "host", "waiter", "roster", "registry", "completion",
+            "blocking", "worker", "spawn", "start", "handle", "promise", "permit", "map",
             "scope", "stats",
         ],
     ),
+    room("docs", &[]),
 ];
 
 /// What only `sync` may name, in any of its worlds.
@@ -167,3 +202,9 @@ pub(crate) const NEVER: &[&str] = &[
 ];
 
 pub(crate) const LONGEST_FILE: usize = 600;
+
+/// The columns of the widest line.
+pub(crate) const WIDEST_LINE: usize = 100;
+
+/// What a lock guards is made of these.
+pub(crate) const LOCKED_TYPES: &[&str] = &["Cell<", "WaiterCell<", "List<", "Stack", "Line<"];

@@ -142,12 +142,12 @@ impl<const SPINS: bool> Park for Other<SPINS> {
         StdHost::unpark(thread);
     }
 
-    fn relax(round: u32) -> bool {
-        SPINS && StdHost::relax(round)
+    fn spin(round: u32) -> bool {
+        SPINS && StdHost::spin(round)
     }
 
-    fn linger(round: u32) -> bool {
-        SPINS && StdHost::linger(round)
+    fn yield_now(round: u32) -> bool {
+        SPINS && StdHost::yield_now(round)
     }
 }
 

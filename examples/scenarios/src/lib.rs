@@ -14,8 +14,8 @@ mod race;
 use core::fmt::{self, Write};
 
 use slotted::{
-    CallbackError, Clock, Executor, Pending, Ran, ShutdownError, Spawn, StartError, SubmitError,
-    TaskError,
+    Clock, Executor, Ran, Shutdown, ShutdownError, Spawn, StartError, SubmitError, TaskError,
+    error::CallbackError,
 };
 
 use self::interrupts::Armed;
@@ -153,7 +153,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let mut failed = 0;
         for (name, scenario) in scenarios {
             let verdict = scenario(self, &board)
-                .and_then(|()| self.close(&board, Pending::Run))
+                .and_then(|()| self.close(&board, Shutdown::Drain))
                 .and_then(|()| {
                     check!(self.executor.stats().slots_in_use == 0);
                     Ok(())
@@ -164,7 +164,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                     failed += 1;
                     writeln!(out, "FAILED {name}: {why}")?;
                     // The next scenario must begin with an idle executor.
-                    let _ = self.close(&board, Pending::Cancel);
+                    let _ = self.close(&board, Shutdown::Cancel);
                 }
             }
         }
@@ -181,7 +181,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
 
     /// Shuts down. The main thread's own worker leaves first; only then the main thread waits for
     /// the others.
-    fn close<S>(&self, board: &Board<'_, S>, pending: Pending) -> Verdict {
+    fn close<S>(&self, board: &Board<'_, S>, pending: Shutdown) -> Verdict {
         self.executor.begin_shutdown(pending);
         while (board.turn)() != Ran::Left {
             core::hint::spin_loop();

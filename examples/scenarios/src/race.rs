@@ -6,7 +6,7 @@ use core::fmt::{self, Write};
 
 use critical_section::Mutex;
 use portable_atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
-use slotted::{Executor, JoinHandle, Park, Pending, Ran, Spawn, TaskError};
+use slotted::{Executor, JoinHandle, Park, Ran, Shutdown, Spawn, TaskError};
 
 use crate::{Board, Failure, SLOT_BYTES, Verdict, check};
 
@@ -148,11 +148,11 @@ impl<const CORES: usize, const TASKS: usize, H: Park> Race<CORES, TASKS, H> {
             check!(self.wrong.load(Ordering::Relaxed) == 0);
             let _ = (board.turn)();
         }
-        self.executor.begin_shutdown(Pending::Run);
+        self.executor.begin_shutdown(Shutdown::Drain);
         while (board.turn)() != Ran::Left {
             core::hint::spin_loop();
         }
-        self.executor.shutdown(Pending::Run)?;
+        self.executor.shutdown(Shutdown::Drain)?;
 
         check!(self.wrong.load(Ordering::Relaxed) == 0);
         check!(

@@ -1,4 +1,5 @@
 //! Loom models of the word alone.
+#![forbid(unsafe_code)]
 
 use std::sync::Arc;
 
@@ -33,7 +34,7 @@ fn the_last_to_leave_retires_and_nobody_else() {
         let giver = loom::thread::spawn(move || {
             assert!(giver.complete_promise());
             [
-                giver.finish(OutcomeKind::Value).rest(),
+                giver.finish(OutcomeKind::Value).slot_use(),
                 giver.drop_promise(),
             ]
         });
@@ -90,7 +91,7 @@ fn an_old_key_never_cancels_a_new_task() {
         let other = state.clone();
         let canceller = loom::thread::spawn(move || other.cancel(Some(0), CancelFrom::Queue));
         if state.start() == Start::Yours {
-            assert_eq!(state.finish(OutcomeKind::Value).rest(), SlotUse::Shared);
+            assert_eq!(state.finish(OutcomeKind::Value).slot_use(), SlotUse::Shared);
             assert_eq!(state.drop_handle(), SlotUse::Last);
             state.retire();
             assert!(state.claim());

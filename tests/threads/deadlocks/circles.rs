@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use slotted::{Executor, Park, Pending, Ran, ReturnWhen, TaskError, wait};
+use slotted::{Executor, Park, Ran, ReturnWhen, Shutdown, TaskError, wait};
 
 use super::{Handle, Pool, Through};
 use crate::stage::{Actor, Pace, Stage, keep, play, within_limit, would_deadlock};
@@ -77,12 +77,7 @@ fn a_circle_of_one_is_found_while_a_worker_is_idle() {
     play(&POOL, |pace| close_circle(&POOL, 1, pace));
 }
 
-const ALL: [Through; 4] = [
-    Through::Result,
-    Through::Error,
-    Through::Wait,
-    Through::AsCompleted,
-];
+const FOR_ONE_TASK: [Through; 2] = [Through::Result, Through::Error];
 
 /// A task that waits for a task that has ended and for the task that the test gives it.
 struct Waiting {
@@ -116,8 +111,8 @@ fn waiting<const WORKERS: usize>(pool: &'static Pool<WORKERS>, through: Through)
 fn two_workers_that_wait_for_each_other_are_a_deadlock() {
     static POOL: Pool<2> = Executor::new();
     play(&POOL, |pace| {
-        for first in ALL {
-            for second in ALL {
+        for first in FOR_ONE_TASK {
+            for second in FOR_ONE_TASK {
                 let (left, right) = (waiting(&POOL, first), waiting(&POOL, second));
                 left.give.send(right.handle).unwrap();
                 pace.until_asleep(&left.actor);
@@ -143,7 +138,7 @@ fn two_workers_that_wait_for_each_other_are_a_deadlock() {
 fn a_task_that_waits_for_itself_is_a_deadlock() {
     static POOL: Pool<1> = Executor::new();
     play(&POOL, |_| {
-        for through in ALL {
+        for through in FOR_ONE_TASK {
             let alone = waiting(&POOL, through);
             alone.give.send(alone.handle).unwrap();
             assert_eq!(alone.unfinished.recv().unwrap(), 1, "{through:?}");
@@ -166,8 +161,8 @@ fn a_task_that_waits_for_a_task_beneath_it_on_the_stack_is_a_deadlock() {
         };
         let busy = POOL.submit(busy).unwrap();
         started.recv().unwrap();
-        for outer in ALL {
-            for inner in ALL {
+        for outer in FOR_ONE_TASK {
+            for inner in FOR_ONE_TASK {
                 let (tell, unfinished) = channel();
                 let (give, given) = channel::<Handle<()>>();
                 let (promise, one) = POOL.promise::<()>().unwrap();
@@ -254,7 +249,7 @@ fn two_workers_of_one_thread_find_a_wait_for_a_task_beneath_on_the_stack() {
             assert_eq!(worker.run_one(), Ran::Task);
             assert!(answered.recv().unwrap());
         }
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         for worker in &mut workers {
             assert_eq!(worker.run_one(), Ran::Left);
         }

@@ -2,47 +2,10 @@
 
 use std::sync::mpsc::channel;
 
-use slotted::{Executor, Park};
+use slotted::Executor;
 
 use super::{Handle, Pool};
-use crate::stage::{Stage, play, would_deadlock};
-
-/// The scope cannot give up, so the task that waits for the scope's owner does. That holds in
-/// either order, and after any number of earlier tasks in the scope.
-#[test]
-fn a_scope_task_that_waits_for_its_owner_is_a_deadlock() {
-    static POOL: Pool<2> = Executor::new();
-    play(&POOL, |pace| {
-        for earlier in 0..3 {
-            let (give, given) = channel::<Handle<()>>();
-            let (tell, told) = channel();
-            let owner = move || {
-                let permit = POOL.scope(|s| {
-                    let handles: Vec<_> = (0..earlier).map(|_| s.submit(|| ()).unwrap()).collect();
-                    handles
-                        .into_iter()
-                        .for_each(|handle| handle.result().unwrap());
-                    // The permit takes one of their slots. The others stay free.
-                    let permit = POOL.reserve().unwrap();
-                    let owner = Stage::current();
-                    let (tell_started, started) = channel();
-                    let task = move || {
-                        tell_started.send(()).unwrap();
-                        let handle = given.recv().unwrap();
-                        pace.until_asleep(&owner);
-                        tell.send(handle.result()).unwrap();
-                    };
-                    s.submit(task).unwrap().detach();
-                    started.recv().unwrap();
-                    permit
-                });
-                drop(permit);
-            };
-            give.send(POOL.submit(owner).unwrap()).unwrap();
-            assert!(would_deadlock(&told.recv().unwrap()), "after {earlier}");
-        }
-    });
-}
+use crate::stage::{play, would_deadlock};
 
 /// The only worker owns the scope, so the scope runs its task in place.
 #[test]
@@ -134,39 +97,4 @@ fn nested_scopes_end_with_any_number_of_workers() {
     add_up(&ONE);
     add_up(&TWO);
     add_up(&FOUR);
-}
-
-/// The owner sleeps in its scope before the scope's task begins to wait for it.
-#[test]
-fn a_scope_task_that_waits_for_its_sleeping_owner_is_a_deadlock() {
-    static POOL: Pool<2> = Executor::new();
-    play(&POOL, |pace| {
-        for others_ended_before in [false, true] {
-            let (give, given) = channel::<Handle<()>>();
-            let (tell, told) = channel();
-            let (answer, answered) = channel();
-            let owner = move || {
-                POOL.scope(|s| {
-                    if others_ended_before {
-                        s.submit(|| ()).unwrap().result().unwrap();
-                    }
-                    let (start, started) = channel();
-                    let inner = move || {
-                        start.send(()).unwrap();
-                        answer
-                            .send(would_deadlock(&given.recv().unwrap().result()))
-                            .unwrap();
-                    };
-                    s.submit(inner).unwrap().detach();
-                    // The task runs on the other worker.
-                    started.recv().unwrap();
-                    tell.send(Stage::current()).unwrap();
-                });
-            };
-            let owner = POOL.submit(owner).unwrap();
-            pace.until_asleep(&told.recv().unwrap());
-            give.send(owner).unwrap();
-            assert!(answered.recv().unwrap());
-        }
-    });
 }

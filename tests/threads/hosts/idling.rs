@@ -15,12 +15,12 @@ static LINGERED: AtomicU64 = AtomicU64::new(0);
 struct Counting;
 
 impl Habits for Counting {
-    fn relax(round: u32) -> bool {
+    fn spin(round: u32) -> bool {
         RELAXED.fetch_add(1, Ordering::Relaxed);
         round < 3
     }
 
-    fn linger(round: u32) -> bool {
+    fn yield_now(round: u32) -> bool {
         LINGERED.fetch_add(1, Ordering::Relaxed);
         round < 2
     }

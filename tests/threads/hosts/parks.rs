@@ -9,11 +9,11 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 
-use slotted::{Clock, Executor, JoinHandle, Park, Pending, StdHost, StdThreads, Worker};
+use slotted::{Clock, Executor, JoinHandle, Park, Shutdown, StdHost, StdThreads, Worker};
 
 use super::{By, use_everything};
 use crate::stage::{
-    Actor, Crew, Habits, Stage, StageWith, rounds, with_crew, within_limit, would_deadlock,
+    Actor, Crew, Habits, Stage, StageWith, forever, rounds, with_crew, within_limit, would_deadlock,
 };
 
 /// Never sleeps: `park` returns at once, and `unpark` does nothing. Each `park_until` moves the
@@ -56,8 +56,8 @@ impl Clock for Restless {
 fn a_park_that_always_returns_early_harms_nothing() {
     within_limit(|| {
         rounds(|_| {
-            let pool: Executor<2, 8, 64, Restless> = Executor::new();
-            pool.run(&Crew::default(), use_everything).unwrap();
+            let pool: &Executor<2, 8, 64, Restless> = forever(Executor::new());
+            pool.run_on(&Crew::default(), use_everything).unwrap();
             assert_eq!(pool.stats().slots_in_use, 0);
         });
     });
@@ -118,8 +118,8 @@ impl Park for Forgetful {
 fn a_park_that_forgets_its_permit_loses_no_task() {
     within_limit(|| {
         rounds(|_| {
-            let pool: Executor<2, 8, 64, Forgetful> = Executor::new();
-            pool.run(&Crew::default(), use_everything).unwrap();
+            let pool: &Executor<2, 8, 64, Forgetful> = forever(Executor::new());
+            pool.run_on(&Crew::default(), use_everything).unwrap();
             let stats = pool.stats();
             assert_eq!((stats.slots_in_use, stats.queued, stats.running), (0, 0, 0));
         });
@@ -240,7 +240,7 @@ impl Habits for Fragile {
         breaks(&PARK_BREAKS);
     }
 
-    fn relax(_round: u32) -> bool {
+    fn spin(_round: u32) -> bool {
         breaks(&RELAX_BREAKS);
         false
     }
@@ -261,7 +261,7 @@ fn a_panic_in_park_or_relax_costs_one_worker() {
             let pool: &Executor<2, 8, 64, FragileStage> = Box::leak(Box::default());
             let actors: Mutex<Vec<Actor>> = Mutex::default();
             let (over, is_over) = channel();
-            let spawn = By(|worker: Worker<FragileStage>| {
+            let spawn = By(|worker: Worker<'static, FragileStage>| {
                 let (tell, told) = channel();
                 let over = over.clone();
                 thread::spawn(move || {
@@ -293,7 +293,7 @@ fn a_panic_in_park_or_relax_costs_one_worker() {
                     number
                 );
             }
-            pool.shutdown(Pending::Run).unwrap();
+            pool.shutdown(Shutdown::Drain).unwrap();
             assert_eq!(is_over.recv().unwrap(), (whole, false));
         });
     }

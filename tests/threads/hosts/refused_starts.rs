@@ -1,9 +1,9 @@
 //! Hosts that refuse to start a worker.
 
-use slotted::{Executor, Pending, Refusal, Spawn, StartError, StdHost, StdThreads, Worker};
+use slotted::{Executor, Refusal, Shutdown, Spawn, StartError, StdHost, StdThreads, Worker};
 
 use super::{By, NoThread, POOLS};
-use crate::stage::{Crew, rounds, with_crew, within_limit};
+use crate::stage::{Crew, forever, rounds, with_crew, within_limit};
 
 /// Submitted tasks survive the refusal, and the next start runs them. It does not matter what the
 /// first workers were just doing.
@@ -15,7 +15,7 @@ fn a_refused_start_can_be_repeated() {
             let refused_at = round % 2;
             let task = pool.submit(|| 1).unwrap();
             let crew = Crew::default();
-            let refused = pool.start(&By(|worker: Worker<StdHost>| {
+            let refused = pool.start(&By(|worker: Worker<'static, StdHost>| {
                 if worker.index() == refused_at {
                     Err(NoThread)
                 } else {
@@ -41,16 +41,16 @@ fn a_refused_start_can_be_repeated() {
     });
 }
 
-/// For an executor on the stack the refusal waits for the workers that had started.
+/// A refusal waits for the workers that had started.
 #[test]
 fn a_refused_run_can_be_repeated() {
     within_limit(|| {
         rounds(|_| {
-            let pool: Executor<3, 8> = Executor::new();
+            let pool: &Executor<3, 8> = forever(Executor::new());
             let task = pool.submit(|| 1).unwrap();
             for refused_at in 0..3 {
-                let refused = pool.run(
-                    &By(|worker: Worker<StdHost>| {
+                let refused = pool.run_on(
+                    &By(|worker: Worker<'static, StdHost>| {
                         let refuse = worker.index() == refused_at;
                         if refuse {
                             Err(NoThread)
@@ -82,9 +82,9 @@ fn a_shutdown_during_a_refused_start_stays_in_force() {
             let task = pool.submit(|| 1).unwrap();
             // Either the first worker is about to run the task, or there is no worker and the task
             // can only be cancelled.
-            let (refused_at, pending) = [(1, Pending::Run), (0, Pending::Cancel)][round % 2];
+            let (refused_at, pending) = [(1, Shutdown::Drain), (0, Shutdown::Cancel)][round % 2];
             let crew = Crew::default();
-            let refused = pool.start(&By(|worker: Worker<StdHost>| {
+            let refused = pool.start(&By(|worker: Worker<'static, StdHost>| {
                 if worker.index() < refused_at {
                     return crew.spawn(worker).map_err(|_| NoThread);
                 }
@@ -98,8 +98,8 @@ fn a_shutdown_during_a_refused_start_stays_in_force() {
             pool.shutdown(pending).unwrap();
             crew.join();
             match pending {
-                Pending::Run => assert_eq!(task.result().unwrap(), 1),
-                Pending::Cancel => assert!(task.result().unwrap_err().is_cancelled()),
+                Shutdown::Drain => assert_eq!(task.result().unwrap(), 1),
+                _ => assert!(task.result().unwrap_err().is_cancelled()),
             }
 
             with_crew(pool, |_| {

@@ -2,9 +2,9 @@
 
 use std::thread;
 
-use slotted::{Executor, JoinHandle, Park, Pending, Ran, ShutdownError, TaskError, Worker};
+use slotted::{Executor, JoinHandle, Park, Ran, Shutdown, ShutdownError, TaskError, Worker};
 
-use crate::stage::{Crew, keep, rounds, within_limit};
+use crate::stage::{Crew, forever, keep, rounds, within_limit};
 
 /// One number for every thread: right for a host with one thread, wrong for any other. Never
 /// sleeps.
@@ -35,7 +35,7 @@ fn a_constant_thread_id_is_right_for_one_thread() {
     within_limit(|| {
         let (keep, kept) = keep();
         POOL.start(&keep).unwrap();
-        let mut worker: Worker<Nameless> = kept.recv().unwrap();
+        let mut worker: Worker<'static, Nameless> = kept.recv().unwrap();
         assert_eq!(worker.run_one(), Ran::Nothing);
         let first = POOL.submit(|| 1).unwrap();
         let nested = POOL
@@ -51,11 +51,11 @@ fn a_constant_thread_id_is_right_for_one_thread() {
             .unwrap();
         assert_eq!(numbers, [2; 9]);
         assert!(matches!(
-            POOL.shutdown(Pending::Run),
+            POOL.shutdown(Shutdown::Drain),
             Err(ShutdownError::WouldDeadlock)
         ));
         assert_eq!(worker.run_one(), Ran::Left);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }
 
@@ -65,7 +65,7 @@ fn a_constant_thread_id_is_right_for_one_thread() {
 fn a_constant_thread_id_for_several_threads_corrupts_nothing() {
     within_limit(|| {
         rounds(|_| {
-            let pool: Executor<2, 8, 64, Nameless> = Executor::new();
+            let pool: &Executor<2, 8, 64, Nameless> = forever(Executor::new());
             let ask = |pool: &Executor<2, 8, 64, Nameless>| {
                 for n in 0..8_u64 {
                     // Refused only for lack of slots: two threads submit.
@@ -90,13 +90,16 @@ fn a_constant_thread_id_for_several_threads_corrupts_nothing() {
                     assert_eq!(numbers, expected.as_flattened());
                 }
             };
-            pool.run(&Crew::default(), |pool| {
+            let crew = Crew::default();
+            pool.run_on(&crew, |pool| {
                 thread::scope(|threads| {
                     threads.spawn(|| ask(pool));
                     ask(pool);
                 });
             })
             .unwrap();
+            // The caller of the shutdown takes itself for a worker, and does not wait.
+            crew.join();
             assert_eq!(pool.stats().slots_in_use, 0);
         });
     });

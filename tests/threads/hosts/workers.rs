@@ -7,11 +7,11 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use slotted::{
-    Executor, Park, Pending, Ran, ShutdownError, Spawn, StartError, StdHost, StdThreads, Worker,
+    Executor, Park, Ran, Shutdown, ShutdownError, Spawn, StartError, StdHost, StdThreads, Worker,
 };
 
 use super::{By, NoThread};
-use crate::stage::{Actor, Stage, keep, rounds, within_limit};
+use crate::stage::{Actor, Stage, forever, keep, rounds, within_limit};
 
 /// A refused start leaves a pointer to its first worker behind, and the next start gives out the
 /// same pointer. The value that is used first is the worker. The other value is stale, and its drop
@@ -22,10 +22,10 @@ fn of_several_pointers_to_one_worker_the_first_used_runs_it() {
     within_limit(|| {
         for (pool, dropped_at_once) in POOLED.iter().zip([true, false]) {
             let kept: Mutex<Vec<AtomicPtr<()>>> = Mutex::default();
-            let keep = |worker: Worker<StdHost>| {
+            let keep = |worker: Worker<'static, StdHost>| {
                 kept.lock().unwrap().push(AtomicPtr::new(worker.into_raw()))
             };
-            let refused = pool.start(&By(|worker: Worker<StdHost>| {
+            let refused = pool.start(&By(|worker: Worker<'static, StdHost>| {
                 if worker.index() == 1 {
                     return Err(NoThread);
                 }
@@ -61,11 +61,11 @@ fn of_several_pointers_to_one_worker_the_first_used_runs_it() {
             assert_eq!(first.run_one(), Ran::Task);
             assert_eq!(task.result().unwrap(), 1);
             assert!(matches!(
-                pool.shutdown_timeout(Pending::Run, Duration::ZERO),
+                pool.shutdown_timeout(Shutdown::Drain, Duration::ZERO),
                 Err(ShutdownError::WouldDeadlock)
             ));
             assert_eq!([first.run_one(), other.run_one()], [Ran::Left, Ran::Left]);
-            pool.shutdown(Pending::Run).unwrap();
+            pool.shutdown(Shutdown::Drain).unwrap();
         }
     });
 }
@@ -75,8 +75,8 @@ fn a_dropped_worker_leaves_its_tasks_to_the_other_one() {
     within_limit(|| {
         rounds(|_| {
             for dropped in 0..2 {
-                let pool: Executor<2, 8> = Executor::new();
-                let host = By(|worker: Worker<StdHost>| {
+                let pool: &Executor<2, 8> = forever(Executor::new());
+                let host = By(|worker: Worker<'static, StdHost>| {
                     let drops = worker.index() == dropped;
                     if drops {
                         Ok(())
@@ -84,7 +84,7 @@ fn a_dropped_worker_leaves_its_tasks_to_the_other_one() {
                         StdThreads::new().spawn(worker).map_err(|_| NoThread)
                     }
                 });
-                let sum = pool.run(&host, |pool| {
+                let sum = pool.run_on(&host, |pool| {
                     let [left, right] = [1, 2].map(|n| pool.submit(move || n).unwrap());
                     left.result().unwrap() + right.result().unwrap()
                 });
@@ -99,7 +99,7 @@ fn a_dropped_worker_leaves_its_tasks_to_the_other_one() {
 fn an_executor_whose_workers_were_all_dropped_runs_tasks_in_its_callers() {
     static POOL: Executor<2, 8> = Executor::new();
     within_limit(|| {
-        let drops = By(|worker: Worker<StdHost>| {
+        let drops = By(|worker: Worker<'static, StdHost>| {
             drop(worker);
             Ok(())
         });
@@ -109,7 +109,7 @@ fn an_executor_whose_workers_were_all_dropped_runs_tasks_in_its_callers() {
                 [0; 2].map(|_| POOL.submit(|| thread::current().id()).unwrap());
             assert!(POOL.run_one());
             assert!(by_hand.done() && !by_shutdown.done());
-            POOL.shutdown(Pending::Run).unwrap();
+            POOL.shutdown(Shutdown::Drain).unwrap();
             assert_eq!(by_hand.result().unwrap(), thread::current().id());
             assert_eq!(by_shutdown.result().unwrap(), thread::current().id());
         }
@@ -124,10 +124,10 @@ fn a_worker_that_never_runs_holds_up_shutdown_and_run() {
     within_limit(|| {
         let (keep, kept) = keep();
         POOL.start(&keep).unwrap();
-        let worker: Worker<StdHost> = kept.recv().unwrap();
+        let worker: Worker<'static, StdHost> = kept.recv().unwrap();
         let task = POOL.submit(|| 1).unwrap();
         assert!(matches!(
-            POOL.shutdown_timeout(Pending::Run, Duration::ZERO),
+            POOL.shutdown_timeout(Shutdown::Drain, Duration::ZERO),
             Err(ShutdownError::TimedOut)
         ));
         assert!(!task.done());
@@ -136,22 +136,22 @@ fn a_worker_that_never_runs_holds_up_shutdown_and_run() {
             Err(StartError::AlreadyStarted)
         ));
         drop(worker);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(task.result().unwrap(), 1);
 
-        let pool: Executor<1, 8> = Executor::new();
+        let pool: &Executor<1, 8> = forever(Executor::new());
         let dropped = AtomicBool::new(false);
         thread::scope(|threads| {
             let dropped = &dropped;
             threads.spawn(move || {
-                let worker: Worker<StdHost> = kept.recv().unwrap();
+                let worker: Worker<'static, StdHost> = kept.recv().unwrap();
                 dropped.store(true, Ordering::Relaxed);
                 drop(worker);
             });
-            pool.run(&keep, |_| ()).unwrap();
+            pool.run_on(&keep, |_| ()).unwrap();
             assert!(
                 dropped.load(Ordering::Relaxed),
-                "the executor outlives its worker"
+                "the run ends after its worker"
             );
         });
     });
@@ -167,7 +167,7 @@ fn a_late_worker_runs_the_accepted_tasks() {
             POOL.start(&keep).unwrap();
             let (first, second) = (kept.recv().unwrap(), kept.recv().unwrap());
             let tasks = [0; 4].map(|_| POOL.submit(|| thread::current().id()).unwrap());
-            POOL.begin_shutdown(Pending::Run);
+            POOL.begin_shutdown(Shutdown::Drain);
             let late = thread::spawn(|| first.run());
             let id = late.thread().id();
             late.join().unwrap();
@@ -175,11 +175,11 @@ fn a_late_worker_runs_the_accepted_tasks() {
                 assert_eq!(task.result().unwrap(), id);
             }
             assert!(matches!(
-                POOL.shutdown_timeout(Pending::Run, Duration::ZERO),
+                POOL.shutdown_timeout(Shutdown::Drain, Duration::ZERO),
                 Err(ShutdownError::TimedOut)
             ));
             thread::spawn(|| second.run()).join().unwrap();
-            POOL.shutdown(Pending::Run).unwrap();
+            POOL.shutdown(Shutdown::Drain).unwrap();
         }
     });
 }
@@ -190,7 +190,7 @@ fn a_worker_of_a_refused_start_is_stale_after_the_next_start() {
     static POOL: Executor<2, 8> = Executor::new();
     within_limit(|| {
         let (keep, kept) = keep();
-        let refused = POOL.start(&By(|worker: Worker<StdHost>| {
+        let refused = POOL.start(&By(|worker: Worker<'static, StdHost>| {
             if worker.index() == 1 {
                 return Err(NoThread);
             }
@@ -213,9 +213,9 @@ fn a_worker_of_a_refused_start_is_stale_after_the_next_start() {
         assert!(!task.done());
         assert_eq!(first.run_one(), Ran::Task);
         assert_eq!(task.result().unwrap(), thread::current().id());
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!([first.run_one(), second.run_one()], [Ran::Left, Ran::Left]);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }
 
@@ -226,7 +226,7 @@ fn a_worker_is_the_last_thread_that_ran_it() {
     within_limit(|| {
         let (keep, kept) = keep();
         POOL.start(&keep).unwrap();
-        let mut worker: Worker<Stage> = kept.recv().unwrap();
+        let mut worker: Worker<'static, Stage> = kept.recv().unwrap();
         for _ in 0..8 {
             // A worker that waits for an unstarted task runs it in place.
             let nests = || {
@@ -256,7 +256,7 @@ fn a_worker_is_the_last_thread_that_ran_it() {
             assert_eq!(worker.run_one(), Ran::Task);
             assert_eq!(outsider.join().unwrap(), thread::current().id());
         }
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!(worker.run_one(), Ran::Left);
     });
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::panic::resume_unwind;
 
 use slotted::{
-    Executor, Pending, Refusal, Spawn, StdHost, StdThreads, TaskError, Worker, WorkerStartError,
+    Executor, Refusal, Shutdown, Spawn, StdHost, StdThreads, TaskError, Worker,
+    error::WorkerStartError,
 };
 
 use super::{ChainedPanic, message_of, panics_and_slots};
-use crate::stage::{Crew, raise, with_crew, within_limit};
+use crate::stage::{Crew, forever, raise, with_crew, within_limit};
 
 /// Gives threads to the first workers, and panics at the worker with this place.
 struct PanicsAt {
@@ -31,7 +32,7 @@ impl PanicsAt {
 impl Spawn<StdHost> for PanicsAt {
     type Error = io::Error;
 
-    fn spawn(&self, worker: Worker<StdHost>) -> io::Result<()> {
+    fn spawn(&self, worker: Worker<'static, StdHost>) -> io::Result<()> {
         if self.asked.fetch_add(1, Ordering::Relaxed) == self.place {
             raise("spawn");
         }
@@ -43,11 +44,13 @@ impl Spawn<StdHost> for PanicsAt {
 fn a_panic_in_spawn_ends_run_before_its_body() {
     within_limit(|| {
         for place in 0..3 {
-            let executor: Executor<3, 4> = Executor::new();
+            let executor: &Executor<3, 4> = forever(Executor::new());
             let waiting = executor.submit(|| 1).unwrap();
             let host = PanicsAt::new(place);
             assert_eq!(
-                message_of(|| executor.run(&host, |_| panic!("the body has run")).is_ok()),
+                message_of(|| executor
+                    .run_on(&host, |_| panic!("the body has run"))
+                    .is_ok()),
                 "spawn"
             );
             assert_eq!(host.asked.into_inner(), place + 1);
@@ -92,7 +95,7 @@ fn an_executor_can_be_shut_down_after_a_panic_in_spawn() {
         assert_eq!(message_of(|| POOL.start(&host).is_ok()), "spawn");
         host.crew.join();
         let waiting = POOL.submit(|| 1).unwrap();
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(waiting.result().unwrap(), 1);
         assert_eq!(POOL.submit(|| 1).unwrap_err().reason(), Refusal::ShutDown);
     });
@@ -119,7 +122,7 @@ fn a_panic_in_the_start_hook_breaks_the_executor_until_the_next_start() {
         // The threads survive.
         crew.join();
         assert_eq!(POOL.submit(|| 1).unwrap_err().reason(), Refusal::Broken);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
 
         FAULTY.store(false, Ordering::Relaxed);
         with_crew(&POOL, |_| {

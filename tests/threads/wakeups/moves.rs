@@ -3,7 +3,7 @@
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use slotted::{Executor, Park, Pending, Ran};
+use slotted::{Executor, Park, Ran, Shutdown};
 
 use super::Pool;
 use crate::stage::{Stage, keep, suspended_once, within_limit};
@@ -62,7 +62,7 @@ fn a_waiting_worker_thread_wakes_after_its_worker_has_moved_to_another_thread() 
         });
         assert_eq!(handle.result().unwrap(), 5);
         let mut worker = other.join().unwrap();
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!(worker.run_one(), Ran::Left);
     });
 }
@@ -77,7 +77,7 @@ fn a_worker_stays_through_a_shutdown_until_its_suspended_future_is_done() {
         let (future, told) = suspended_once(7);
         let handle = POOL.submit_future(future).unwrap();
         assert_eq!(worker.run_one(), Ran::Task);
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!(
             worker.run_one(),
             Ran::Nothing,

@@ -3,7 +3,7 @@
 use std::sync::mpsc::channel;
 use std::thread;
 
-use slotted::{Executor, Park, Pending, Refusal};
+use slotted::{Executor, Park, Refusal, Shutdown};
 
 use super::Handle;
 use crate::stage::{Stage, rounds, with_crew, within_limit};
@@ -35,7 +35,7 @@ fn slot_waiters_get_the_only_slot_one_by_one() {
                     let handle: Handle<i32> = admitted.recv().unwrap();
                     // It holds the slot until its result is taken, so no other waiter was admitted.
                     assert!(admitted.try_recv().is_err());
-                    assert_eq!(POOL.reserve().unwrap_err().reason(), Refusal::Full);
+                    assert_eq!(POOL.reserve().unwrap_err(), Refusal::Full);
                     handle.result().unwrap()
                 });
                 for thread in threads {
@@ -72,7 +72,7 @@ fn a_shutdown_refuses_every_slot_waiter() {
                 told.iter()
                     .take(threads.len())
                     .for_each(|waiter| pace.until_asleep(&waiter));
-                POOL.begin_shutdown(Pending::Run);
+                POOL.begin_shutdown(Shutdown::Drain);
                 assert_eq!(
                     threads.map(|thread| thread.join().unwrap()),
                     [Err(Refusal::ShutDown); 4]

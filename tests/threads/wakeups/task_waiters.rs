@@ -1,7 +1,5 @@
 //! Waiters of tasks: several for one handle, and waiters that run what they wait for.
 
-use core::future::poll_fn;
-use core::task::Poll;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -88,36 +86,4 @@ impl End {
             Some(other) => panic!("a promise cannot end so: {other}"),
         }
     }
-}
-
-/// The only worker is busy until the future is done.
-#[test]
-fn an_inline_waiter_polls_a_woken_future_again() {
-    static POOL: Pool<1> = Executor::new();
-    play(&POOL, |_| {
-        let (tell, told) = channel();
-        let (free, freed) = channel::<()>();
-        let busy = move || {
-            tell.send(()).unwrap();
-            freed.recv().is_err()
-        };
-        let busy = POOL.submit(busy).unwrap();
-        told.recv().unwrap();
-        let mut polls = 0;
-        let future = poll_fn(move |context| {
-            polls += 1;
-            context.waker().wake_by_ref();
-            if polls == 3 {
-                Poll::Ready(polls)
-            } else {
-                Poll::Pending
-            }
-        });
-        assert_eq!(
-            POOL.submit_future(future).unwrap().result_inline().unwrap(),
-            3
-        );
-        drop(free);
-        assert!(busy.result().unwrap());
-    });
 }

@@ -51,7 +51,7 @@ pub(crate) const INTERRUPT: usize = 1;
 
 /// The workers. Their lock is not the critical section under test.
 pub(crate) struct Workers {
-    places: [Mutex<Cell<Option<Worker<Swept>>>>; 2],
+    places: [Mutex<Cell<Option<Worker<'static, Swept>>>>; 2],
 }
 
 pub(crate) static WORKERS: Workers = Workers {
@@ -60,12 +60,12 @@ pub(crate) static WORKERS: Workers = Workers {
 
 impl Workers {
     /// Takes the worker, if it is here and has not left.
-    pub(crate) fn take(&self, place: usize) -> Option<Worker<Swept>> {
+    pub(crate) fn take(&self, place: usize) -> Option<Worker<'static, Swept>> {
         free(|section| self.places[place].borrow(section).take())
     }
 
     /// Keeps the worker, unless it has left.
-    pub(crate) fn put(&self, place: usize, worker: Worker<Swept>, ran: Ran) {
+    pub(crate) fn put(&self, place: usize, worker: Worker<'static, Swept>, ran: Ran) {
         if ran != Ran::Left {
             free(|section| self.places[place].borrow(section).set(Some(worker)));
         }
@@ -85,7 +85,7 @@ impl Workers {
 impl Spawn<Swept> for Workers {
     type Error = Infallible;
 
-    fn spawn(&self, worker: Worker<Swept>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, Swept>) -> Result<(), Infallible> {
         let place = worker.index();
         self.put(place, worker, Ran::Nothing);
         Ok(())

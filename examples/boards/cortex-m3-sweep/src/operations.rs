@@ -6,7 +6,7 @@ use core::ptr;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, RawWaker, RawWakerVTable, Waker};
 
-use slotted::{Pending, Ran, TaskError, as_completed};
+use slotted::{Ran, Shutdown, TaskError, as_completed};
 
 use crate::host::{THREAD, WORKERS};
 use crate::ledger::{CALLBACKS_ADDED, CALLBACKS_CALLED, Role, Value, add, closure, future, get};
@@ -70,10 +70,10 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     outside("step of as_completed", step),
     in_worker("step of as_completed, worker", step),
     outside("begin to shut down, run", |scene, handles| {
-        shut_down(scene, handles, Pending::Run)
+        shut_down(scene, handles, Shutdown::Drain)
     }),
     outside("begin to shut down, cancel", |scene, handles| {
-        shut_down(scene, handles, Pending::Cancel)
+        shut_down(scene, handles, Shutdown::Cancel)
     }),
 ];
 
@@ -347,7 +347,7 @@ fn step(scene: &Scene, handles: Handles) {
     }
 }
 
-fn shut_down(scene: &Scene, handles: Handles, pending: Pending) {
+fn shut_down(scene: &Scene, handles: Handles, pending: Shutdown) {
     scene.under_fire(handles.aim(Role::Task), Sleep::Never, || {
         begin_shutdown(pending)
     });

@@ -6,7 +6,7 @@ use core::task::{Context, Waker};
 
 use cortex_m::interrupt::{Mutex, free};
 use slotted::{
-    Canceller, Executor, JoinHandle, Pending, Promise, Ran, Refusal, Stats, TaskError, TaskState,
+    Canceller, Executor, JoinHandle, Promise, Ran, Refusal, Shutdown, Stats, TaskError, TaskState,
 };
 
 use crate::host::{INTERRUPT, PERMIT, Swept, THREAD, WORKERS};
@@ -149,8 +149,8 @@ pub(crate) fn work() {
     shot::lower(&run_all);
 }
 
-pub(crate) fn begin_shutdown(pending: Pending) {
-    CANCELS.store(pending == Pending::Cancel, Ordering::Relaxed);
+pub(crate) fn begin_shutdown(pending: Shutdown) {
+    CANCELS.store(pending == Shutdown::Cancel, Ordering::Relaxed);
     SHUT.store(true, Ordering::Relaxed);
     EXECUTOR.begin_shutdown(pending);
 }
@@ -234,7 +234,7 @@ impl Shared {
                 run_all();
             }
             End::ShutDown => {
-                begin_shutdown(Pending::Run);
+                begin_shutdown(Shutdown::Drain);
                 self.wake();
             }
         }
@@ -406,7 +406,7 @@ impl Scene {
 
 /// Shuts down. Every worker must leave at once.
 pub(crate) fn close() {
-    begin_shutdown(Pending::Run);
+    begin_shutdown(Shutdown::Drain);
     assert!(
         WORKERS.run_one(THREAD) == Ran::Left,
         "the thread's worker stays"
@@ -417,7 +417,9 @@ pub(crate) fn close() {
             "the interrupts' worker stays"
         )
     });
-    EXECUTOR.shutdown(Pending::Run).expect("no worker calls it");
+    EXECUTOR
+        .shutdown(Shutdown::Drain)
+        .expect("no worker calls it");
 }
 
 /// Starts the executor, and checks that it has every slot and that each works.

@@ -8,7 +8,7 @@ use cortex_m::peripheral::{NVIC, SCB};
 use cortex_m::register::basepri;
 use cortex_m_host::{CortexM, SUPER_LOOP};
 use critical_section::Mutex;
-use slotted::{Clock, Executor, Park, Pending, Ran};
+use slotted::{Clock, Executor, Park, Ran, Shutdown};
 
 use crate::{URGENT_PRIORITY, Urgent, WORKERS};
 
@@ -91,11 +91,13 @@ fn play(first: fn(), expected: &[Event]) -> bool {
     hold_back(URGENT_PRIORITY);
     submit(first);
     let ran = WORKERS.run_one(SUPER_LOOP);
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     let left = WORKERS.run_one(SUPER_LOOP);
     request(URGENT);
     request(PENDSV);
-    EXECUTOR.shutdown(Pending::Run).expect("no worker calls it");
+    EXECUTOR
+        .shutdown(Shutdown::Drain)
+        .expect("no worker calls it");
     let in_order = critical_section::with(|section| {
         let log = LOG.borrow_ref(section);
         log.events[..log.count] == *expected

@@ -107,7 +107,10 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
 {
     type Error = Refused;
 
-    fn spawn(&self, worker: Worker<FreeRtosHost<NOTIFICATION, HERTZ>>) -> Result<(), Refused> {
+    fn spawn(
+        &self,
+        worker: Worker<'static, FreeRtosHost<NOTIFICATION, HERTZ>>,
+    ) -> Result<(), Refused> {
         let hertz = FreeRtosHost::<NOTIFICATION, HERTZ>::TICKS_PER_SECOND;
         if kernel::tick_period() != 1000 / hertz {
             return Err(Refused::TickRate {

@@ -1,7 +1,7 @@
 //! The application's own task notifications.
 
 use freertos_next::{Duration, Task, TaskNotification};
-use slotted::Pending;
+use slotted::Shutdown;
 
 use crate::PRIORITY;
 use crate::interrupt::PATIENT;
@@ -35,6 +35,6 @@ pub(crate) fn notifications() -> Verdict {
     check!(main.wait_for_notification(0, u32::MAX, Duration::infinite()) == Ok(VALUE));
     check!(handle.done() && handle.result()? == 1);
     worker.result()?;
-    PATIENT.shutdown(Pending::Run)?;
+    PATIENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }

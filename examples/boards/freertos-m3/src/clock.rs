@@ -5,7 +5,7 @@ use core::time::Duration;
 
 use critical_section::Mutex;
 use freertos_next::FreeRtosUtils;
-use slotted::{Clock, Pending, TaskError};
+use slotted::{Clock, Shutdown, TaskError};
 
 use crate::PRIORITY;
 use crate::interrupt::{Act, request};
@@ -54,7 +54,7 @@ pub(crate) fn overflow() -> Verdict {
             .result()
             .is_err_and(|error| matches!(error, TaskError::Broken))
     );
-    EARLY.shutdown(Pending::Run)?;
+    EARLY.shutdown(Shutdown::Drain)?;
     check!(crate::trace::was(&["interrupt", "end of interrupt"]));
     Ok(())
 }

@@ -24,7 +24,7 @@ use freertos_next::{
     freertos_rs_get_current_task, freertos_rs_spawn_task,
 };
 use panic_semihosting as _;
-use slotted::{Executor, Pending};
+use slotted::{Executor, Shutdown};
 
 #[global_allocator]
 static HEAP: FreeRtosAllocator = FreeRtosAllocator;
@@ -146,7 +146,7 @@ fn submit_and_result(priority: u8) -> u64 {
             .and_then(|handle| handle.result().ok());
         assert_eq!(result, Some(number * 2));
     });
-    POOL.shutdown(Pending::Run)
+    POOL.shutdown(Shutdown::Drain)
         .expect("the main task is no worker");
     instructions
 }

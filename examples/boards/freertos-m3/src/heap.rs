@@ -1,6 +1,6 @@
 //! The heap of FreeRTOS, and what takes from it.
 
-use slotted::Pending;
+use slotted::Shutdown;
 
 use crate::PRIORITY;
 use crate::scenario::{Pool, Verdict, check, tasks};
@@ -61,6 +61,6 @@ pub(crate) fn none() -> Verdict {
     check!(sum == TASKS * (TASKS - 1) / 2);
     check!(POOL.stats().completed == TASKS);
     check!(heap() == before && before.allocations > 0);
-    POOL.shutdown(Pending::Run)?;
+    POOL.shutdown(Shutdown::Drain)?;
     Ok(())
 }

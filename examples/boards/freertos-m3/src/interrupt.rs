@@ -9,7 +9,7 @@ use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
 use cortex_m_rt::exception;
 use critical_section::Mutex;
-use slotted::{JoinHandle, Park, Pending, Promise};
+use slotted::{JoinHandle, Park, Promise, Shutdown};
 
 use crate::PRIORITY;
 use crate::scenario::{Failure, Host, Pool, SUITE, Verdict, check, tasks};
@@ -129,7 +129,7 @@ pub(crate) fn submits() -> Verdict {
         check!(handle.result()? != Host::current_id());
         check!(trace::was(&["interrupt", "end of interrupt", "task"]));
     }
-    URGENT.shutdown(Pending::Run)?;
+    URGENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }
 
@@ -156,7 +156,7 @@ pub(crate) fn keeps_a_promise() -> Verdict {
             "worker again"
         ]));
     }
-    PATIENT.shutdown(Pending::Run)?;
+    PATIENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }
 
@@ -200,6 +200,6 @@ pub(crate) fn wakes() -> Verdict {
         "poll",
         "main task"
     ]));
-    URGENT.shutdown(Pending::Run)?;
+    URGENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use core::ptr;
 
 use freertos_next::{FreeRtosUtils, freertos_rs_task_get_name};
 use heapless::String;
-use slotted::{Pending, StartError, WorkerStartError};
+use slotted::{Shutdown, StartError, error::WorkerStartError};
 
 use crate::PRIORITY;
 use crate::heap::free;
@@ -34,7 +34,7 @@ pub(crate) fn restart() -> Verdict {
         MILL.start(&tasks(PRIORITY).prefix("mill"))?;
         check!(FreeRtosUtils::get_number_of_tasks() == RESTING + 2 && free() < bytes);
         let handle = MILL.submit(move || life)?;
-        MILL.shutdown(Pending::Run)?;
+        MILL.shutdown(Shutdown::Drain)?;
         check!(handle.result()? == life);
         check!(comes_to_rest() && free() == bytes);
     }
@@ -64,7 +64,7 @@ pub(crate) fn refused() -> Verdict {
     // The task ran only now: the worker that started left it in the queue.
     check!(handle.result_timeout(LONG)? == 7);
     check!(GREEDY.submit(|| 8)?.result()? == 8);
-    GREEDY.shutdown(Pending::Run)?;
+    GREEDY.shutdown(Shutdown::Drain)?;
     check!(comes_to_rest() && free() == bytes);
     Ok(())
 }
@@ -76,7 +76,7 @@ pub(crate) fn tight() -> Verdict {
     for life in 0..5 {
         LARGE.start(&tasks(PRIORITY).stack_size(stack_size))?;
         check!(LARGE.submit(move || life)?.result()? == life);
-        LARGE.shutdown(Pending::Run)?;
+        LARGE.shutdown(Shutdown::Drain)?;
         check!(free() < 2 * stack_size);
     }
     Ok(())

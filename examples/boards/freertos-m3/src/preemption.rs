@@ -3,7 +3,7 @@
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 
-use slotted::{Clock, Pending};
+use slotted::{Clock, Shutdown};
 
 use crate::PRIORITY;
 use crate::interrupt::{Act, PATIENT, URGENT, request, submitted};
@@ -49,7 +49,7 @@ pub(crate) fn higher() -> Verdict {
     let handle = URGENT.submit(|| trace::note("worker"))?;
     trace::note("main task");
     check!(handle.done() && trace::was(&["worker", "main task"]));
-    URGENT.shutdown(Pending::Run)?;
+    URGENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn lower() -> Verdict {
     check!(!handle.done());
     handle.result()?;
     check!(trace::was(&["main task", "worker"]));
-    PATIENT.shutdown(Pending::Run)?;
+    PATIENT.shutdown(Shutdown::Drain)?;
     Ok(())
 }
 
@@ -98,6 +98,6 @@ pub(crate) fn time_slices() -> Verdict {
     check!(trace::was(&core::array::from_fn::<_, TURNS, _>(|turn| [
         "left", "right"
     ][turn % 2])));
-    PAIR.shutdown(Pending::Run)?;
+    PAIR.shutdown(Shutdown::Drain)?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use critical_section::Mutex;
 use freertos_host::{SEATS, Waiting};
 use freertos_next::{FreeRtosUtils, Task, TaskPriority};
-use slotted::{Clock, Executor, Park, Pending};
+use slotted::{Clock, Executor, Park, Shutdown};
 
 use crate::PRIORITY;
 use crate::heap::largest;
@@ -69,7 +69,7 @@ pub(crate) fn more_than_seats() -> Verdict {
     for pool in [&SEATED, &SEATLESS] {
         waits_inside(pool)?;
         check!(pool.submit(|| 6)?.result_timeout(LONG)? == 6);
-        pool.shutdown(Pending::Run)?;
+        pool.shutdown(Shutdown::Drain)?;
     }
     Ok(())
 }

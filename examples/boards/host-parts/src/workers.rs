@@ -14,7 +14,7 @@ pub trait Places: Park {
 
 /// The workers, each in the place of its thread.
 pub struct Workers<const PLACES: usize, H: Places> {
-    places: [Mutex<Cell<Option<Worker<H>>>>; PLACES],
+    places: [Mutex<Cell<Option<Worker<'static, H>>>>; PLACES],
 }
 
 impl<const PLACES: usize, H: Places> Workers<PLACES, H> {
@@ -64,7 +64,7 @@ impl<const PLACES: usize, H: Places> Spawn<H> for Workers<PLACES, H> {
     type Error = Infallible;
 
     /// Drops a worker without a place: the executor then has one less.
-    fn spawn(&self, worker: Worker<H>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), Infallible> {
         let number = worker.index();
         if let Some(place) = self.places.get(number) {
             drop(critical_section::with(|section| {

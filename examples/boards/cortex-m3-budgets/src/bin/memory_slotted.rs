@@ -15,7 +15,7 @@ use core::mem::size_of;
 use cortex_m_rt::entry;
 use cortex_m3_budgets::meter::{done, tell};
 use panic_semihosting as _;
-use slotted::{Executor, JoinHandle, Pending, Ran, Spawn, SpinHost, Worker};
+use slotted::{Executor, JoinHandle, Ran, Shutdown, Spawn, SpinHost, Worker};
 
 /// How far down the program paints the stack, in bytes.
 const DEPTH: usize = 4096;
@@ -24,12 +24,12 @@ const PAINT: u32 = 0x5afe_c0de;
 static EXECUTOR: Executor<1, 8, 16, SpinHost> = Executor::new();
 
 #[derive(Default)]
-struct Keep(Cell<Option<Worker<SpinHost>>>);
+struct Keep(Cell<Option<Worker<'static, SpinHost>>>);
 
 impl Spawn<SpinHost> for Keep {
     type Error = Infallible;
 
-    fn spawn(&self, worker: Worker<SpinHost>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, SpinHost>) -> Result<(), Infallible> {
         self.0.set(Some(worker));
         Ok(())
     }
@@ -76,7 +76,7 @@ fn tell_stack(name: &str, context: &mut Context, call: fn(&mut Context)) {
 
 #[derive(Default)]
 struct Context {
-    worker: Option<Worker<SpinHost>>,
+    worker: Option<Worker<'static, SpinHost>>,
     handle: Option<JoinHandle<'static, (), SpinHost>>,
 }
 
@@ -131,7 +131,7 @@ fn main() -> ! {
         );
     });
     context.handle = EXECUTOR.submit(|| ()).ok();
-    EXECUTOR.begin_shutdown(Pending::Run);
+    EXECUTOR.begin_shutdown(Shutdown::Drain);
     tell_stack(
         "stack of Worker::run with an empty task, to the end",
         &mut context,

@@ -11,7 +11,7 @@ use cortex_m_rt::entry;
 use cortex_m3_budgets::meter::{Meter, done};
 use critical_section::Mutex;
 use panic_semihosting as _;
-use slotted::{Executor, Pending, SpinHost};
+use slotted::{Executor, Shutdown, SpinHost};
 
 static EXECUTOR: Executor<0, 8, 32, SpinHost> = Executor::new();
 static WAKER: Mutex<RefCell<Option<Waker>>> = Mutex::new(RefCell::new(None));
@@ -42,7 +42,7 @@ fn main() -> ! {
         POLLS.load(Ordering::Relaxed)
     };
     meter.measure("wake, poll, rest", round, |number| number + 2);
-    EXECUTOR.begin_shutdown(Pending::Cancel);
+    EXECUTOR.begin_shutdown(Shutdown::Cancel);
     assert!(handle.cancelled());
     done();
 }

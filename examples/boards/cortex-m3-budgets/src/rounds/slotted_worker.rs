@@ -11,12 +11,12 @@ static EXECUTOR: Executor<1, 8, 16, SpinHost> = Executor::new();
 
 /// Keeps the worker for the loop.
 #[derive(Default)]
-struct Keep(Cell<Option<Worker<SpinHost>>>);
+struct Keep(Cell<Option<Worker<'static, SpinHost>>>);
 
 impl Spawn<SpinHost> for Keep {
     type Error = Infallible;
 
-    fn spawn(&self, worker: Worker<SpinHost>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, SpinHost>) -> Result<(), Infallible> {
         self.0.set(Some(worker));
         Ok(())
     }

@@ -8,7 +8,7 @@ use core::task::{Poll, Waker};
 
 use critical_section::Mutex;
 use slotted::{
-    Executor, JoinHandle, Pending, Ran, Refusal, ReturnWhen, Spawn, SpinHost, TaskError, Worker,
+    Executor, JoinHandle, Ran, Refusal, ReturnWhen, Shutdown, Spawn, SpinHost, TaskError, Worker,
     as_completed, wait,
 };
 
@@ -66,7 +66,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
 ];
 
 /// Keeps the workers between the turns of the loop.
-struct Keep(Mutex<[Cell<Option<Worker<SpinHost>>>; WORKERS]>);
+struct Keep(Mutex<[Cell<Option<Worker<'static, SpinHost>>>; WORKERS]>);
 
 static SMALL_WORKERS: Keep = Keep::new();
 static LARGE_WORKERS: Keep = Keep::new();
@@ -102,7 +102,7 @@ impl Keep {
 impl Spawn<SpinHost> for &Keep {
     type Error = Infallible;
 
-    fn spawn(&self, worker: Worker<SpinHost>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, SpinHost>) -> Result<(), Infallible> {
         let index = worker.index();
         critical_section::with(|section| self.0.borrow(section)[index].set(Some(worker)));
         Ok(())
@@ -327,11 +327,11 @@ impl<const QUEUE: usize> Workload<QUEUE> {
 
     fn shutdown(&'static self) {
         let handles = self.all();
-        self.executor.begin_shutdown(Pending::Cancel);
+        self.executor.begin_shutdown(Shutdown::Cancel);
         assert!(handles.iter().all(Handle::cancelled));
         for worker in 0..WORKERS {
             while Keep::of(QUEUE).run_one(worker) != Ran::Left {}
         }
-        assert!(self.executor.shutdown(Pending::Cancel).is_ok());
+        assert!(self.executor.shutdown(Shutdown::Cancel).is_ok());
     }
 }

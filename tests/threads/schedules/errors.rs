@@ -5,7 +5,7 @@ use core::fmt::{self, Write};
 
 use slotted::{Executor, TaskError};
 
-use crate::support::within_limit;
+use crate::schedules::support::within_limit;
 
 /// How a task that panicked ended.
 fn panicked() -> TaskError {
@@ -64,17 +64,5 @@ fn error_is_debugged_from_inside_a_writer_that_debugs_it() {
     within_limit(|| {
         let text = echoed(|echo, error| write!(echo, "{error:?}"));
         assert_eq!(text.matches("so it goes").count(), 2, "{text}");
-    });
-}
-
-/// A panic's message can be read while it is being read.
-#[test]
-fn message_of_a_panic_is_read_while_it_is_read() {
-    within_limit(|| {
-        let TaskError::Panicked(panic) = panicked() else {
-            unreachable!("the task panics")
-        };
-        let same = panic.with_message(|outer| panic.with_message(|inner| inner == outer));
-        assert!(same);
     });
 }

@@ -3,10 +3,10 @@
 use core::cell::RefCell;
 use std::sync::mpsc::channel;
 
-use slotted::{Executor, Park, Pending};
+use slotted::{Executor, Park, Shutdown};
 
+use crate::schedules::support::within_limit;
 use crate::stage::{Actor, Crew, Stage};
-use crate::support::within_limit;
 
 type Hook = RefCell<Option<Box<dyn FnOnce()>>>;
 
@@ -98,7 +98,7 @@ fn destructor_of_a_hosts_thread_may_use_the_executor() {
         };
         POOL.submit(owner).unwrap().result().unwrap();
         dropped.recv().unwrap();
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         crew.join();
     });
 }

@@ -5,10 +5,10 @@ use core::task::Poll;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use slotted::{Executor, Park, Pending, StdThreads};
+use slotted::{Executor, Park, Shutdown, StdThreads};
 
+use crate::schedules::support::{until_asleep_or_told, within_limit};
 use crate::stage::{Actor, Crew, Stage};
-use crate::support::{until_asleep_or_told, within_limit};
 
 /// A caller of `result_inline` polls the future that is queued, once. What comes back to the queue
 /// is the workers' affair, and the caller waits for it as others do.
@@ -47,7 +47,7 @@ fn result_inline_polls_once_and_leaves_the_rest_to_the_workers() {
         assert_eq!(early, None, "the caller polled it a second time");
         end.send(()).unwrap();
         assert_eq!(told.recv().unwrap(), [id, worker]);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         crew.join();
     });
 }
@@ -65,6 +65,6 @@ fn task_that_awaits_async_tasks_needs_one_worker() {
             inner.unwrap().await.unwrap() + 1
         };
         assert_eq!(POOL.submit_future(outer).unwrap().result().unwrap(), 3);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }

@@ -4,10 +4,10 @@ use core::time::Duration;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use slotted::{Executor, Park, Pending, StdThreads};
+use slotted::{Executor, Park, Shutdown, StdThreads, TaskError};
 
+use crate::schedules::support::within_limit;
 use crate::stage::{Actor, Crew, Stage};
-use crate::support::within_limit;
 
 /// A submitter that waits for a task of an executor that was never started is told so at once.
 #[test]
@@ -29,7 +29,7 @@ fn error_on_an_executor_that_was_never_started_is_not_started() {
         assert_eq!(format!("{:?}", handle.error()), "Some(NotStarted)");
         POOL.start(&StdThreads::new()).unwrap();
         assert_eq!(handle.result().unwrap(), 1);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }
 
@@ -39,7 +39,7 @@ fn result_on_an_executor_that_is_shut_down_is_not_started() {
     static POOL: Executor<1, 4> = Executor::new();
     within_limit(|| {
         let handle = POOL.submit(|| 1).unwrap();
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!(format!("{:?}", handle.result()), "Err(NotStarted)");
     });
 }
@@ -110,7 +110,19 @@ fn result_timeout_waits_for_the_start() {
         begin.send(()).unwrap();
         let hours = Duration::from_secs(10_000);
         assert_eq!(handle.result_timeout(hours).unwrap(), 1);
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         starter.join().unwrap().join();
+    });
+}
+
+/// A wait for a task that only a worker can run, on an executor that was never started, ends at
+/// once.
+#[test]
+fn result_on_an_executor_that_was_never_started_is_the_error_not_started() {
+    static POOL: Executor<2, 4> = Executor::new();
+    within_limit(|| {
+        let handle = POOL.submit(|| 1).unwrap();
+        assert!(matches!(handle.error(), Some(TaskError::NotStarted)));
+        assert!(matches!(handle.result(), Err(TaskError::NotStarted)));
     });
 }

@@ -1,21 +1,17 @@
 //! Handles that are watched together.
 
-use core::pin::Pin;
+use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};
 use core::time::Duration;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::task::Wake;
-use std::thread;
 
 use futures_core::Stream;
-use slotted::{
-    Executor, JoinHandle, Park, Pending, ReturnWhen, StdThreads, as_completed, wait_timeout,
-};
+use slotted::{Executor, JoinHandle, ReturnWhen, Shutdown, StdThreads, as_completed, wait_timeout};
 
-use crate::stage::{Actor, Stage};
-use crate::support::within_limit;
+use crate::schedules::support::within_limit;
 
 /// Counts how often it was woken.
 #[derive(Debug, Default)]
@@ -27,27 +23,25 @@ impl Wake for Woken {
     }
 }
 
-/// A task that polled the stream and a thread that then takes the next handle both hear of it.
+/// A stream that a later task polls wakes that task, and the waker of the earlier poll is dropped.
+/// Rust asks a stream for the last task only.
 #[test]
-fn task_that_polled_is_woken_though_a_thread_waits_for_the_next_handle() {
-    static POOL: Executor<0, 4, 64, Stage> = Executor::new();
-    within_limit(|| {
-        let (promise, handle) = POOL.promise().unwrap();
-        let mut completed = as_completed([handle]);
-        let woken = Arc::new(Woken::default());
-        let waker = Waker::from(woken.clone());
-        let polled = Pin::new(&mut completed).poll_next(&mut Context::from_waker(&waker));
+fn the_task_that_polled_a_stream_last_is_woken() {
+    let executor: Executor<0, 4> = Executor::new();
+    let (promise, handle) = executor.promise().unwrap();
+    let mut stream = pin!(as_completed([handle]).stream());
+    let tasks = [0; 2].map(|_| Arc::new(Woken::default()));
+    let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::Relaxed));
+    let mut poll = |task: usize| {
+        let waker = Waker::from(tasks[task].clone());
+        let polled = stream.as_mut().poll_next(&mut Context::from_waker(&waker));
         assert!(matches!(polled, Poll::Pending));
-        let (tell, told) = channel::<Actor>();
-        let waiter = thread::spawn(move || {
-            tell.send(Stage::current()).unwrap();
-            Iterator::next(&mut completed).unwrap().result()
-        });
-        told.recv().unwrap().until_asleep();
-        promise.set_result(1).unwrap();
-        assert_eq!(waiter.join().unwrap().unwrap(), 1);
-        assert_eq!(woken.0.load(Ordering::Relaxed), 1, "the task sleeps on");
-    });
+    };
+    poll(0);
+    poll(1);
+    assert_eq!(woken(), [0, 0]);
+    promise.complete(Ok(1)).unwrap();
+    assert_eq!(woken(), [0, 1]);
 }
 
 /// Handles of two executors are all yielded, those of each executor in the order in which they
@@ -98,7 +92,7 @@ fn wait_timeout_gets_out_of_a_circle() {
         assert_eq!([started.recv(), started.recv()], [Ok(()); 2]);
         give_right.send(left).unwrap();
         give_left.send(right).unwrap();
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(POOL.stats().panicked, 0);
     });
 }

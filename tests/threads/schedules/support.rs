@@ -36,16 +36,16 @@ pub(crate) struct NoThread;
 /// Gives each worker to a function of the test.
 pub(crate) struct By<F>(pub(crate) F);
 
-impl<H: Park, F: Fn(Worker<H>) -> Result<(), NoThread>> Spawn<H> for By<F> {
+impl<H: Park, F: Fn(Worker<'static, H>) -> Result<(), NoThread>> Spawn<H> for By<F> {
     type Error = NoThread;
 
-    fn spawn(&self, worker: Worker<H>) -> Result<(), NoThread> {
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), NoThread> {
         (self.0)(worker)
     }
 }
 
 /// Keeps the workers, for the test to run.
-pub(crate) struct Keep<H: Park>(Mutex<Vec<Worker<H>>>);
+pub(crate) struct Keep<H: Park>(Mutex<Vec<Worker<'static, H>>>);
 
 impl<H: Park> Keep<H> {
     pub(crate) fn new() -> Self {
@@ -53,7 +53,7 @@ impl<H: Park> Keep<H> {
     }
 
     /// The workers, in the order of their numbers.
-    pub(crate) fn workers<const WORKERS: usize>(self) -> [Worker<H>; WORKERS] {
+    pub(crate) fn workers<const WORKERS: usize>(self) -> [Worker<'static, H>; WORKERS] {
         let workers = self.0.into_inner().unwrap();
         workers.try_into().expect("as many workers as there are")
     }
@@ -62,7 +62,7 @@ impl<H: Park> Keep<H> {
 impl<H: Park> Spawn<H> for Keep<H> {
     type Error = NoThread;
 
-    fn spawn(&self, worker: Worker<H>) -> Result<(), NoThread> {
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), NoThread> {
         self.0.lock().unwrap().push(worker);
         Ok(())
     }

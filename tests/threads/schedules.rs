@@ -1,11 +1,5 @@
-//! Promises that are kept in schedules which are hard to meet: a test for each decides the order
+//! Promises that are kept in schedules which are hard to meet. A test for each decides the order
 //! of what threads do, by a host, a destructor or a callback of its own.
-#![cfg(feature = "std")]
-
-#[expect(dead_code, reason = "each suite uses a part of it")]
-#[path = "../stage/mod.rs"]
-mod stage;
-mod support;
 
 mod async_tasks;
 mod callbacks;
@@ -15,9 +9,11 @@ mod errors;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod instructions;
 mod not_started;
+mod promises;
 mod scopes;
 mod several_handles;
 mod shutdown_and_restart;
 #[cfg(all(target_os = "linux", target_arch = "x86_64", not(miri)))]
 mod stepper;
+mod support;
 mod time_limits;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use slotted::{
-    Executor, JoinHandle, Park, Pending, Ran, ShutdownError, StartError, StdThreads, Worker,
+    Executor, JoinHandle, Park, Ran, Shutdown, ShutdownError, StartError, StdThreads, Worker,
 };
 
+use crate::schedules::support::{By, Keep, NoThread, within_limit};
 use crate::stage::{Actor, Stage};
-use crate::support::{By, Keep, NoThread, within_limit};
 
 type Pool<const WORKERS: usize> = Executor<WORKERS, 8, 128, Stage>;
 
@@ -28,7 +28,7 @@ fn shutdown_returns_though_the_next_life_has_begun() {
         let (tell_actor, told_actor) = channel::<Actor>();
         thread::spawn(move || {
             tell_actor.send(Stage::current()).unwrap();
-            tell.send(POOL.shutdown(Pending::Run)).unwrap();
+            tell.send(POOL.shutdown(Shutdown::Drain)).unwrap();
         });
         let closer = told_actor.recv().unwrap();
         closer.until_asleep();
@@ -55,12 +55,12 @@ fn refused_start_returns_though_the_next_life_has_begun() {
     static POOL: Pool<2> = Executor::new();
     within_limit(|| {
         let (tell_actor, told_actor) = channel::<Actor>();
-        let (give, given) = channel::<Worker<Stage>>();
+        let (give, given) = channel::<Worker<'static, Stage>>();
         let (go, gone) = channel::<()>();
         let (tell, told) = channel();
         thread::spawn(move || {
             tell_actor.send(Stage::current()).unwrap();
-            let refuses = By(|worker: Worker<Stage>| {
+            let refuses = By(|worker: Worker<'static, Stage>| {
                 if worker.index() == 0 {
                     give.send(worker).unwrap();
                     return Ok(());
@@ -76,7 +76,7 @@ fn refused_start_returns_though_the_next_life_has_begun() {
         go.send(()).unwrap();
         starter.until_asleep();
         starter.hold();
-        POOL.begin_shutdown(Pending::Run);
+        POOL.begin_shutdown(Shutdown::Drain);
         assert_eq!(worker.run_one(), Ran::Left);
         let keep = Keep::new();
         POOL.start(&keep).unwrap();
@@ -117,7 +117,7 @@ fn shutdown_cancels_no_task_of_the_next_life() {
             *NEXT.lock().unwrap() = Some(POOL.submit(|| 1).unwrap());
         });
         let cancelled = POOL.submit(move || drop(restarts)).unwrap();
-        POOL.begin_shutdown(Pending::Cancel);
+        POOL.begin_shutdown(Shutdown::Cancel);
         assert!(cancelled.cancelled());
         let next = NEXT.lock().unwrap().take().unwrap();
         assert!(!next.cancelled(), "a task of the next life was cancelled");
@@ -139,7 +139,7 @@ fn order_of_cancelling(pool: &Driven, places: [usize; 8]) -> Vec<usize> {
         task.add_done_callback(move |_| order.lock().unwrap().push(place))
             .unwrap();
     }
-    pool.begin_shutdown(Pending::Cancel);
+    pool.begin_shutdown(Shutdown::Cancel);
     let order = order.lock().unwrap();
     order.clone()
 }
@@ -204,7 +204,7 @@ fn worker_whose_thread_could_not_be_cloned_once_is_woken_the_next_time() {
     static POOL: Executor<1, 8, 128, FragileStage> = Executor::new();
     within_limit(|| {
         let (tell, told): (Sender<Actor>, _) = channel();
-        POOL.start(&By(|worker: Worker<FragileStage>| {
+        POOL.start(&By(|worker: Worker<'static, FragileStage>| {
             let tell = tell.clone();
             thread::spawn(move || {
                 tell.send(Stage::current()).unwrap();

@@ -8,12 +8,14 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use slotted::{
-    Executor, JoinHandle, Park, Ran, ReturnWhen, Spawn, TaskError, Worker, WorkerStartError,
-    as_completed, wait,
+    Executor, JoinHandle, Park, Ran, ReturnWhen, Spawn, TaskError, Worker, as_completed,
+    error::WorkerStartError, wait,
 };
 
+use crate::schedules::support::{
+    By, Keep, NoThread, until_asleep_or_told, within_limit, would_deadlock,
+};
 use crate::stage::{Actor, Crew, Stage};
-use crate::support::{By, Keep, NoThread, until_asleep_or_told, within_limit, would_deadlock};
 
 type Pool<const WORKERS: usize> = Executor<WORKERS, 16, 256, Stage>;
 type Handle<T> = JoinHandle<'static, T, Stage>;
@@ -112,7 +114,7 @@ fn all_workers_that_are_left_wait_and_none_is_told_that_it_would_deadlock() {
     static POOL: Pool<3> = Executor::new();
     within_limit(|| {
         let crew = Crew::default();
-        POOL.start(&By(|worker: Worker<Stage>| {
+        POOL.start(&By(|worker: Worker<'static, Stage>| {
             if worker.index() == 2 {
                 drop(worker); // it leaves
                 return Ok(());
@@ -242,7 +244,7 @@ impl Park for Meanwhile {
         Stage::unpark(actor);
     }
 
-    fn relax(_round: u32) -> bool {
+    fn spin(_round: u32) -> bool {
         if let Some(happens) = MEANWHILE.take() {
             happens();
         }

@@ -6,7 +6,7 @@ use std::thread;
 
 use slotted::Executor;
 
-use crate::support::within_limit;
+use crate::schedules::support::within_limit;
 
 type Order = Arc<Mutex<Vec<&'static str>>>;
 

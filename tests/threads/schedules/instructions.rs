@@ -8,9 +8,9 @@ use std::thread::{self, ThreadId};
 
 use slotted::{Executor, JoinHandle, Park, Ran, Worker};
 
+use crate::schedules::stepper::{STRIDE, alone, play, stop_after, stop_no_more};
+use crate::schedules::support::{Keep, until_asleep_or_told};
 use crate::stage::{self, Actor, Stage};
-use crate::stepper::{STRIDE, alone, play, stop_after, stop_no_more};
-use crate::support::{Keep, until_asleep_or_told};
 
 /// Fails if `test` hangs.
 fn within_limit(test: impl FnOnce() + Send + 'static) {
@@ -166,7 +166,7 @@ fn wait_while_another_worker_attaches(instruction: u64) -> (usize, String) {
     let keep = Keep::new();
     pool.start(&keep).unwrap();
     let [first, second, third] = keep.workers::<3>();
-    let run_one = |mut worker: Worker<Stopped>| assert_eq!(worker.run_one(), Ran::Task);
+    let run_one = |mut worker: Worker<'static, Stopped>| assert_eq!(worker.run_one(), Ran::Task);
 
     let (give, given) = channel::<Option<JoinHandle<'static, (), Stopped>>>();
     let (tell_actor, told_actor) = channel::<Actor>();

@@ -6,9 +6,9 @@ use std::sync::Mutex;
 use std::thread;
 use std::time::Instant;
 
-use slotted::{Canceller, Executor, JoinHandle, Pending, StdThreads, TaskError};
+use slotted::{Canceller, Executor, JoinHandle, Shutdown, StdThreads, TaskError};
 
-use crate::support::within_limit;
+use crate::schedules::support::within_limit;
 
 // ---- cancelled stays cancelled
 
@@ -72,7 +72,7 @@ fn canceller_of_an_earlier_task_does_not_lose_the_task_in_its_slot() {
         }
         OVER.store(true, Ordering::Relaxed);
         canceller.join().unwrap();
-        POOL.shutdown(Pending::Run).unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(POOL.stats().slots_in_use, 0);
     });
 }

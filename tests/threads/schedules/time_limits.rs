@@ -10,7 +10,7 @@ use slotted::{
     Clock, Executor, JoinHandle, Park, Ran, ReturnWhen, StdHost, as_completed_timeout, wait_timeout,
 };
 
-use crate::support::{Keep, within_limit};
+use crate::schedules::support::{Keep, within_limit};
 
 std::thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };

@@ -1,26 +1,13 @@
-//! Tests of what has no name in the crate yet: rename this file to `pending_api.rs`, or move each
-//! test to its theme, and declare it in `main.rs`, when the API is there.
-//!
-//! - `Promise::complete(self, Result<T, TaskError>)`
-//! - `AsCompleted::stream()`
-//! - `TaskError::NotStarted`
+//! Promises, and the slots they hold.
 
 use core::cell::RefCell;
-use core::pin::pin;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use core::task::{Context, Poll, Waker};
-use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::task::Wake;
 use std::thread;
 
-use futures_core::Stream;
-use slotted::{Executor, Park, TaskError, as_completed};
+use slotted::{Executor, Park, TaskError};
 
+use crate::schedules::support::within_limit;
 use crate::stage::{Actor, Stage};
-use crate::support::within_limit;
-
-// ---- Promise::complete
 
 /// A promise gives its value and its slot in one step: once the result is taken the slot is free.
 #[test]
@@ -94,7 +81,8 @@ fn submitter_that_a_promise_wakes_finds_its_slot_free() {
             tell_actor.send(Stage::current()).unwrap();
             assert_eq!(handle.result().unwrap(), 7);
             let submitted = POOL.submit(|| ()).map(|handle| handle.detach());
-            tell.send(submitted.map_err(|refused| refused.reason())).unwrap();
+            tell.send(submitted.map_err(|refused| refused.reason()))
+                .unwrap();
         });
         told_actor.recv().unwrap().until_asleep();
         let (tell_submitted, submitted) = channel();
@@ -104,56 +92,5 @@ fn submitter_that_a_promise_wakes_finds_its_slot_free() {
         promise.complete(Ok(7)).unwrap();
         assert_eq!(submitted.recv().unwrap(), Ok(()));
         submitter.join().unwrap();
-    });
-}
-
-// ---- AsCompleted::stream
-
-#[derive(Debug, Default)]
-struct Woken(AtomicUsize);
-
-impl Wake for Woken {
-    fn wake(self: Arc<Self>) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
-/// A stream that is polled in another task wakes the task that polled it before; a task that polls
-/// it again is not woken by that. (Rust asks a stream to wake the last task only; the crate
-/// promises more.) If `stream` takes the iterator by value, no thread can take the next handle of a
-/// stream that was polled, and this takes the place of
-/// `task_that_polled_is_woken_though_a_thread_waits_for_the_next_handle`.
-#[test]
-fn task_that_polled_is_woken_when_another_task_polls() {
-    let executor: Executor<0, 4> = Executor::new();
-    let (promise, handle) = executor.promise().unwrap();
-    let mut stream = pin!(as_completed([handle]).stream());
-    let tasks = [0; 2].map(|_| Arc::new(Woken::default()));
-    let woken = || tasks.each_ref().map(|task| task.0.load(Ordering::Relaxed));
-    let mut poll = |task: usize| {
-        let waker = Waker::from(tasks[task].clone());
-        let polled = stream.as_mut().poll_next(&mut Context::from_waker(&waker));
-        assert!(matches!(polled, Poll::Pending));
-    };
-    poll(0);
-    poll(0);
-    assert_eq!(woken(), [0, 0]);
-    poll(1);
-    assert_eq!(woken(), [1, 0]);
-    promise.complete(Ok(1)).unwrap();
-    assert_eq!(woken(), [1, 1]);
-}
-
-// ---- TaskError::NotStarted
-
-/// A wait for a task that only a worker can run, on an executor that was never started, ends at
-/// once. `not_started.rs` says the same by the error's debug output.
-#[test]
-fn result_on_an_executor_that_was_never_started_is_the_error_not_started() {
-    static POOL: Executor<2, 4> = Executor::new();
-    within_limit(|| {
-        let handle = POOL.submit(|| 1).unwrap();
-        assert!(matches!(handle.error(), Some(TaskError::NotStarted)));
-        assert!(matches!(handle.result(), Err(TaskError::NotStarted)));
     });
 }
