@@ -427,10 +427,6 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// let squares: Vec<u32> = squares.map(Result::unwrap).take(5).collect();
     /// assert_eq!(squares, [1, 4, 9, 16, 25]);
     /// ```
-    #[expect(
-        clippy::type_complexity,
-        reason = "an iterator's type is not written by hand"
-    )]
     pub fn map<I, F, T>(
         &self,
         items: I,

@@ -430,10 +430,6 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     /// let squares = executor.submitter().map::<2, _, _, _>([1, 2, 3], |n: u32| n * n);
     /// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 14);
     /// ```
-    #[expect(
-        clippy::type_complexity,
-        reason = "an iterator's type is not written by hand"
-    )]
     pub fn map<const WINDOW: usize, I, F, T>(
         self,
         items: I,

@@ -179,10 +179,6 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     ///     executor.scope(|s| s.map(&words, |word| word.len()).map(Result::unwrap).collect());
     /// assert_eq!(lengths, [3, 5]);
     /// ```
-    #[expect(
-        clippy::type_complexity,
-        reason = "an iterator's type is not written by hand"
-    )]
     pub fn map<I, F, T>(
         &'scope self,
         items: I,
