@@ -345,13 +345,16 @@ fn sleep_registered<H: Park, P: Timeout>(
     Ok(())
 }
 
-/// Returns true if only a worker can end the slot's task: it waits to be started, or a future
-/// rests.
-pub(crate) fn needs_worker(slot: SlotRef<'_>) -> bool {
-    matches!(
-        slot.snapshot().phase(),
-        Phase::Pending | Phase::Scheduled | Phase::Suspended
-    )
+/// Returns true if only a worker can end the slot's task (it waits to be started, or a future
+/// rests), and the host has none.
+///
+/// In this order: the last worker may run the task and leave between the two looks.
+pub(crate) fn needs_worker<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> bool {
+    is_unstarted(registry)
+        && matches!(
+            slot.snapshot().phase(),
+            Phase::Pending | Phase::Scheduled | Phase::Suspended
+        )
 }
 
 /// Returns true if the executor has workers in its type but the host has none of them.
@@ -406,7 +409,7 @@ impl<H: Park> WaitFor<H> for TaskDone<'_, H> {
     }
 
     fn needs_start(&self) -> bool {
-        needs_worker(self.slot()) && is_unstarted(self.registry)
+        needs_worker(self.registry, self.slot())
     }
 }
 

@@ -304,7 +304,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
     /// Looks at the handles only if an executor is not started.
     fn needs_start(&self) -> bool {
         self.executors().any(|(registry, _)| is_unstarted(registry))
-            && self.cannot_end(|(registry, slot)| needs_worker(slot) && is_unstarted(registry))
+            && self.cannot_end(|(registry, slot)| needs_worker(registry, slot))
     }
 }
 

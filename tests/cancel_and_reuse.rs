@@ -2,9 +2,10 @@
 #![cfg(feature = "std")]
 
 use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
 use std::sync::Mutex;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use slotted::{Canceller, Executor, StdThreads};
 

@@ -64,6 +64,10 @@ where
     /// assert_eq!(executor.stats().completed, 3);
     /// ```
     #[track_caller]
+    #[expect(
+        clippy::type_complexity,
+        reason = "an iterator's type is not written by hand"
+    )]
     pub fn chunksize<const N: usize>(
         self,
     ) -> Chunked<
