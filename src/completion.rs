@@ -4,23 +4,31 @@
 //! word says that it may be taken; waiters wake; the scope's count falls. No lock is held while
 //! foreign code runs.
 //!
-//! `unsafe` here, for two reasons. A callback is applied to the outcome of the task it was added to
-//! (**Right Callback**: the list in a slot's wait cell only gets callbacks that the slot's own
-//! receiver made, and it is emptied before the slot is retired). And a scope's latch is used while
-//! it counts the task (*Counted First*).
+//! `unsafe` here, for two invariants:
+//!
+//! - **Right Callback.** A callback is applied to the outcome of the task it was added to. The list
+//!   in a slot's wait cell only gets callbacks that the slot's own receiver made, and it is emptied
+//!   before the slot is retired.
+//! - **Right Owner.** The owner of a future's slot is the `FutureHook` of the executor's host. The
+//!   owner of a closure's slot is null or the latch of its scope, which is there while it counts
+//!   the task (*Counted First*). A promise has none.
+
+use core::future::Future;
 
 use crate::count_latch::CountLatch;
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
 use crate::list::{Index, Seat};
-use crate::registry::{ListenerEvent, Polled, Registry, Waits};
+use crate::registry::{ListenerEvent, Registry, Waits};
 use crate::roster::Mode;
 use crate::slot::{
-    Advanced, Cancelled, Ending, ErasedReceiver, Finished, Last, Receiver, Running, SlotRef,
+    Advanced, Cancelled, Claim, Ending, ErasedReceiver, FilledFuture, Finished, Last, Receiver,
+    Running, SlotRef,
 };
 use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
+use crate::waker::waker;
 
 /// Runs a task that was taken out of the queue and started: to its end, or, a future, to its next
 /// rest.
@@ -38,16 +46,60 @@ pub(crate) fn execute<H: Park>(
             complete(registry, ending);
         }
         Advanced::Rests(running) => {
-            // The submitter of a future has left this code.
-            if let Some(after_poll) = registry.after_poll() {
-                after_poll(registry, Polled::Pending(running));
-            }
+            let owner = running.slot().owner();
+            // SAFETY: *Right Owner*: only futures rest.
+            unsafe { FutureHook::call(registry, owner, Polled::Pending(running)) }
         }
     }
 }
 
-/// Does what a poll of a future led to. The first submitter of a future leaves it in the registry.
-pub(crate) fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
+/// What a poll of a future led to.
+enum Polled<'e> {
+    /// It is not ready.
+    Pending(Running<'e>),
+    /// It is done.
+    Done,
+}
+
+/// Does what a poll of a future led to. Each future's slot holds the address of the one hook of its
+/// host, so that a program without futures does not link the code.
+struct FutureHook<H: Park>(for<'e> fn(Registry<'e, H>, Polled<'_>));
+
+impl<H: Park> FutureHook<H> {
+    fn address() -> *mut () {
+        core::ptr::from_ref(const { &Self(after_poll) })
+            .cast_mut()
+            .cast()
+    }
+
+    /// Calls the hook.
+    ///
+    /// # Safety
+    ///
+    /// - `owner` is the owner of a future's slot (*Right Owner*).
+    unsafe fn call(registry: Registry<'_, H>, owner: *mut (), polled: Polled<'_>) {
+        // SAFETY: *Right Owner*: the address of a constant of this type.
+        let hook = unsafe { &*owner.cast_const().cast::<Self>() };
+        hook.0(registry, polled);
+    }
+}
+
+/// Fills a slot with a future whose completer finds its hook.
+pub(crate) fn fill_future<F, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    claim: Claim<'static, SLOT_BYTES>,
+    future: F,
+) -> FilledFuture<F, SLOT_BYTES>
+where
+    F: Future<Output: Send + 'static> + Send + 'static,
+{
+    let waker = waker(registry, claim.slot());
+    // SAFETY: *Right Owner*: the hook is that of the host whose executor holds the slot.
+    unsafe { claim.future(waker, FutureHook::<H>::address(), future) }
+}
+
+/// Does what a poll of a future led to.
+fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
     match polled {
         Polled::Done => registry.future_ended(),
         Polled::Pending(running) => {
@@ -71,8 +123,8 @@ pub(crate) fn complete_cancelled<H: Park>(registry: Registry<'_, H>, cancelled: 
 
 /// Completes a task whose outcome is written.
 pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
-    let scope = ending.slot().scope();
-    completed(registry, scope, ending.finish());
+    let owner = ending.slot().owner();
+    completed(registry, owner, ending.finish());
 }
 
 /// Completes a promise whose outcome is written and whose giving end is gone.
@@ -81,7 +133,7 @@ pub(crate) fn complete_promise<H: Park>(registry: Registry<'_, H>, ending: Endin
 }
 
 #[inline(always)]
-fn completed<H: Park>(registry: Registry<'_, H>, scope: *mut (), finished: Finished<'_>) {
+fn completed<H: Park>(registry: Registry<'_, H>, owner: *mut (), finished: Finished<'_>) {
     let (last, future) = match finished {
         Ok((last, seen)) => (last, seen.is_future()),
         Err(ending) => {
@@ -92,15 +144,16 @@ fn completed<H: Park>(registry: Registry<'_, H>, scope: *mut (), finished: Finis
     if let Some(last) = last {
         retire(registry, last);
     }
-    if future {
-        if let Some(after_poll) = registry.after_poll() {
-            after_poll(registry, Polled::Done);
-        }
+    if owner.is_null() {
+        return;
     }
-    if !scope.is_null() {
-        let latch = scope.cast_const().cast::<ScopeLatch<H>>();
-        // SAFETY: *Counted First*: the latch counts this task, so its owner keeps it until the
-        // count falls in there.
+    if future {
+        // SAFETY: *Right Owner*.
+        unsafe { FutureHook::call(registry, owner, Polled::Done) }
+    } else {
+        let latch = owner.cast_const().cast::<ScopeLatch<H>>();
+        // SAFETY: *Right Owner*, *Counted First*: the latch counts this task, so its owner keeps it
+        // until the count falls in there.
         let on_event = unsafe { CountLatch::on_event(latch) };
         // SAFETY: as above.
         unsafe { on_event.0(latch, ScopeEvent::TaskEnded) }
@@ -268,11 +321,11 @@ fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
 
 #[inline(never)]
 fn drop_outcome<H: Park>(last: &mut Last<'_>) {
-    let scope = last.slot().scope();
-    if last.is_error() && !scope.is_null() {
-        let latch = scope.cast_const().cast::<ScopeLatch<H>>();
-        // SAFETY: the caller is either completing the task, which the latch counts, or dropping a
-        // handle, which cannot outlive the scope (`'scope` in its type).
+    let owner = last.slot().owner();
+    if last.is_error() && !owner.is_null() && !last.slot().snapshot().is_future() {
+        let latch = owner.cast_const().cast::<ScopeLatch<H>>();
+        // SAFETY: *Right Owner*; the caller is either completing the task, which the latch counts,
+        // or dropping a handle, which cannot outlive the scope (`'scope` in its type).
         let on_event = unsafe { CountLatch::on_event(latch) };
         // SAFETY: as above.
         unsafe { on_event.0(latch, ScopeEvent::Failed(last)) }

@@ -93,8 +93,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// let unstarted: Executor<1, 4> = Executor::new();
     /// assert_eq!(unstarted.submit(|| 6 * 7).unwrap().result(), Err(TaskError::NotStarted));
     /// ```
-    pub fn result(mut self) -> Result<T, TaskError> {
-        self.wait_and_take(&Never::<H>::new(), RunUnstarted::Workers)
+    pub fn result(self) -> Result<T, TaskError> {
+        self.wait_and_consume()
     }
 
     /// As [`result`](Self::result), but the caller runs a task that no thread has started, here and
@@ -112,14 +112,14 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// let executor: Executor<1, 4> = Executor::new(); // not started: no worker runs it
     /// assert_eq!(executor.submit(|| 6 * 7).unwrap().result_inline(), Ok(42));
     /// ```
-    pub fn result_inline(mut self) -> Result<T, TaskError> {
+    pub fn result_inline(self) -> Result<T, TaskError> {
         if let Some(receiver) = &self.receiver {
             let seat = self.registry.current_seat();
             if let Some(running) = self.registry.take_queued(receiver.slot().index(), seat) {
                 execute(self.registry, running, seat);
             }
         }
-        self.wait_and_take(&Never::<H>::new(), RunUnstarted::Workers)
+        self.wait_and_consume()
     }
 
     /// As [`result`](Self::result), but waits at most `timeout`; zero polls. The handle stays good
@@ -437,6 +437,45 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         }
         self.wait_until_done(timeout, run_unstarted)?;
         self.take().unwrap_or(Err(TaskError::AlreadyTaken))
+    }
+
+    /// Waits and takes the outcome, for a handle that is gone afterwards.
+    #[inline]
+    fn wait_and_consume(mut self) -> Result<T, TaskError> {
+        let Some(receiver) = self.receiver.take() else {
+            return Err(TaskError::AlreadyTaken);
+        };
+        let receiver = match self.consume(receiver) {
+            Ok(outcome) => return outcome,
+            Err(receiver) => receiver,
+        };
+        let task_done = TaskDone {
+            registry: self.registry,
+            index: receiver.slot().index(),
+        };
+        self.receiver = Some(receiver); // a panic in the host detaches the task
+        let never = Never::<H>::new();
+        let waited = block(self.registry, &task_done, &never, RunUnstarted::Workers);
+        waited?;
+        self.take().unwrap_or(Err(TaskError::AlreadyTaken))
+    }
+
+    /// Takes the outcome, if it is there, and gives up the right to it.
+    #[inline]
+    fn consume(&self, receiver: Receiver<'e, T>) -> Result<Result<T, TaskError>, Receiver<'e, T>> {
+        match receiver.take() {
+            Taken::Outcome(outcome, last) => {
+                if let Some(last) = last {
+                    retire(self.registry, last);
+                }
+                Ok(outcome)
+            }
+            Taken::Cancelled(receiver) => {
+                detach(self.registry, receiver.forget_type());
+                Ok(Err(TaskError::Cancelled))
+            }
+            Taken::NotYet(receiver) => Err(receiver),
+        }
     }
 
     fn wait_until_done(

@@ -188,6 +188,7 @@ impl<const TAG: u16> List<TAG> {
     }
 
     /// Takes a slot out wherever it stands. Returns false if it is not in the list.
+    #[inline]
     pub(crate) fn unlink(&self, links: &(impl Links + ?Sized), index: Index) -> bool {
         let link = links.link(index);
         if link.place.load(Ordering::Relaxed) != TAG {

@@ -5,7 +5,7 @@ use core::fmt;
 use core::iter::FusedIterator;
 use core::time::Duration;
 
-use crate::blocking::{Deadline, Never, RunUnstarted, Timeout, is_unstarted};
+use crate::blocking::{Deadline, Never, RunUnstarted, Timeout};
 use crate::error::{Refusal, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park};
@@ -324,11 +324,6 @@ where
             let item = self.next_item()?;
             let function = self.function.clone();
             return Some(unwind::catch(|| function.apply(item)).map_err(TaskError::Panicked));
-        }
-        if P::NEVER && is_unstarted(registry) {
-            // No worker frees a slot.
-            self.progress = Progress::Over;
-            return Some(Err(TaskError::NotStarted));
         }
         match submitter.reserve_with(&self.timeout) {
             Ok(permit) => self.submit_next(permit),

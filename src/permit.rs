@@ -4,14 +4,13 @@
 use core::fmt;
 use core::future::Future;
 
-use crate::completion::after_poll;
+use crate::completion::fill_future;
 use crate::error::{Refusal, SubmitError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
 use crate::slot::{Claim, Classify, Fallible, Plain, SlotRef};
-use crate::waker::waker;
 
 /// Gives a slot back that a refused task was in. A refusal counts.
 #[cold]
@@ -56,9 +55,8 @@ pub(crate) fn submit_future_into<F, const SLOT_BYTES: usize, H: Park>(
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    let waker = waker(registry, claim.slot());
-    let mut filled = claim.future(waker, future);
-    let refused = registry.enqueue_future(filled.ticket(), after_poll);
+    let mut filled = fill_future(registry, claim, future);
+    let refused = registry.enqueue_future(filled.ticket());
     match filled.settle() {
         Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
         Err((claim, polled)) => {

@@ -22,7 +22,7 @@ mod worker_cell;
 
 pub use memory::Submitter;
 pub(crate) use memory::{Core, Registry, Waits};
-pub(crate) use shared::{ListenerEvent, Polled, ServeLine, Shared};
+pub(crate) use shared::{ListenerEvent, ServeLine, Shared};
 pub(crate) use tasks::Work;
 pub(crate) use wake::serve_line;
 pub(crate) use worker_cell::{Counters, RawWorker, WorkerCell};

@@ -39,7 +39,7 @@ mod job;
 mod claim;
 mod ends;
 
-pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, Unpublished};
+pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, FilledFuture, Unpublished};
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver, Taken};
 pub(crate) use job::{Classify, Fallible, Plain};
 pub(crate) use state::{CancelFrom, Phase, Snapshot, TaskKind, Wake};
@@ -52,9 +52,9 @@ pub(crate) struct Slot {
     state: State,
     link: Link,
     index: AtomicU16,
-    /// The scope the task belongs to, or null; the mark of the task a callback was added to. Set
-    /// with the table.
-    scope: AtomicPtr<()>,
+    /// The latch of the task's scope, the hook of a future, or null; the tag of the task that a
+    /// callback was added to. Set with the table.
+    owner: AtomicPtr<()>,
     /// What tells the executor's layout, if the slot ever held a future. Only ever one value.
     home: AtomicPtr<()>,
     /// How to treat the bytes. R1 to write, R3 to R6 to read.
@@ -99,7 +99,7 @@ impl<const BYTES: usize> SlotStorage<BYTES> {
                 state: State::new(),
                 link: Link::new(),
                 index: AtomicU16::new(0),
-                scope: AtomicPtr::new(core::ptr::null_mut()),
+                owner: AtomicPtr::new(core::ptr::null_mut()),
                 home: AtomicPtr::new(core::ptr::null_mut()),
                 table: UnsafeCell::new(None),
                 access: UnsafeCell::new(()),
@@ -126,10 +126,10 @@ impl Slot {
         self.index.load(Ordering::Relaxed) // only ever one value
     }
 
-    /// The scope the task belongs to, or null.
+    /// The latch of the task's scope, the hook of a future, or null.
     #[inline]
-    pub(crate) fn scope(&self) -> *mut () {
-        self.scope.load(Ordering::Relaxed) // set before the task was published
+    pub(crate) fn owner(&self) -> *mut () {
+        self.owner.load(Ordering::Relaxed) // set before the task was published
     }
 
     /// What [`set_home`](Self::set_home) noted.
@@ -367,7 +367,7 @@ impl<'e> Running<'e> {
     /// - The callback was made by [`Receiver::fill_callback`] for the very task that `ending` ends.
     pub(crate) unsafe fn call(self, ending: &Ending<'_>) -> (SlotRef<'e>, bool) {
         assert!(
-            self.slot.scope() == ending.slot.tag(),
+            self.slot.owner() == ending.slot.tag(),
             "a callback meets its own task"
         );
         // SAFETY: we hold `Running`.

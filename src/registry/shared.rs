@@ -2,11 +2,9 @@
 //!
 //! A program that never waits should not link the code that wakes waiters, but a completer must be
 //! able to wake them. So the first waiter leaves that code as a function pointer, inside the lock
-//! that its callers take; they call what they find. The same holds for idle threads, for futures
-//! and for the line of waiters for a slot.
+//! that its callers take; they call what they find. The same holds for idle threads and for the
+//! line of waiters for a slot. Futures and scopes leave theirs in the slot.
 #![forbid(unsafe_code)]
-
-use core::cell::Cell;
 
 use super::Registry;
 use super::worker_cell::Counters;
@@ -16,7 +14,7 @@ use crate::host::Park;
 use crate::idle::Idle;
 use crate::ready_queue::{Front, ReadyQueue};
 use crate::roster::Roster;
-use crate::slot::{Ending, Last, Running, SlotRef};
+use crate::slot::{Ending, Last, SlotRef};
 use crate::sync::{AtomicUsize, CachePadded, Lock, const_fn};
 
 /// Wakes the idle thread of a bit: a worker, or the driver.
@@ -37,17 +35,6 @@ pub(crate) enum ListenerEvent<'e> {
 pub(crate) type NotifyListeners<H> =
     for<'e> fn(Registry<'e, H>, ListenerEvent<'e>) -> Option<Last<'e>>;
 
-/// What a poll of a future led to.
-pub(crate) enum Polled<'e> {
-    /// It is not ready.
-    Pending(Running<'e>),
-    /// It is done.
-    Done,
-}
-
-/// Does what a poll of a future led to.
-pub(crate) type AfterPoll<H> = for<'e> fn(Registry<'e, H>, Polled<'e>);
-
 /// What a worker runs first, and what breaks the executor if that fails.
 pub(crate) type StartHook<H> = (
     fn(usize) -> Result<(), WorkerStartError>,
@@ -61,22 +48,9 @@ pub(crate) struct Ready<H: Park> {
     pub(super) queue: ReadyQueue,
     pub(super) idle: Idle<H, WakeIdle<H>>,
     pub(super) roster: Roster<H>,
-    /// Does what a poll led to; there if a future was ever submitted.
-    after_poll: Cell<Option<AfterPoll<H>>>,
 }
 
 impl<H: Park> Ready<H> {
-    /// Counts a future that was accepted, and leaves the code that serves its polls.
-    pub(super) fn future_began(&self, after_poll: Option<AfterPoll<H>>) {
-        self.queue.future_began();
-        self.after_poll.set(after_poll);
-    }
-
-    /// Does what a poll led to; there if a future was ever submitted.
-    pub(super) fn after_poll(&self) -> Option<AfterPoll<H>> {
-        self.after_poll.get()
-    }
-
     /// Why a task is refused now that the queue is closed.
     #[cold]
     pub(super) fn reason(&self) -> Refusal {
@@ -107,7 +81,6 @@ impl<H: Park> Shared<H> {
                     queue: ReadyQueue::new(),
                     idle: Idle::new(),
                     roster: Roster::new(),
-                    after_poll: Cell::new(None),
                 })),
                 front: Front::new(),
                 on_worker_start: None,

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use super::shared::{AfterPoll, Ready, ServeLine, WakeIdle};
+use super::shared::{Ready, ServeLine, WakeIdle};
 use crate::error::Refusal;
 use crate::free_slots::FreeSlots;
 use crate::host::Park;
@@ -79,27 +79,18 @@ impl<'e, H: Park> Registry<'e, H> {
         if Inbox::IS_OPEN {
             self.enqueue_in_inbox(task)
         } else {
-            self.enqueue_locked(task, TaskKind::Closure, None)
+            self.enqueue_locked(task, TaskKind::Closure)
         }
     }
 
     /// As [`enqueue`](Self::enqueue), for a future, which is counted inside the lock.
-    pub(crate) fn enqueue_future(
-        self,
-        task: &mut Unpublished<'e>,
-        after_poll: AfterPoll<H>,
-    ) -> Result<(), Refusal> {
-        self.enqueue_locked(task, TaskKind::Future, Some(after_poll))
+    pub(crate) fn enqueue_future(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
+        self.enqueue_locked(task, TaskKind::Future)
     }
 
     /// Inlined into both, so that programs without futures do not ask.
     #[inline(always)]
-    fn enqueue_locked(
-        self,
-        task: &mut Unpublished<'e>,
-        kind: TaskKind,
-        after_poll: Option<AfterPoll<H>>,
-    ) -> Result<(), Refusal> {
+    fn enqueue_locked(self, task: &mut Unpublished<'e>, kind: TaskKind) -> Result<(), Refusal> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());
@@ -107,7 +98,7 @@ impl<'e, H: Park> Registry<'e, H> {
             let slot = task.publish(kind);
             ready.queue.push(&self.shared().front, &self, slot.index());
             if kind == TaskKind::Future {
-                ready.future_began(after_poll);
+                ready.queue.future_began();
             }
             Ok(self.whom_to_wake(ready))
         })?;
@@ -177,7 +168,7 @@ impl<'e, H: Park> Registry<'e, H> {
         runner: Option<Seat>,
     ) -> Option<Running<'e>> {
         let slot = self.slot(index);
-        let is_ours = || slot.scope() == scope && slot.snapshot().is_queued();
+        let is_ours = || slot.owner() == scope && slot.snapshot().is_queued();
         if !is_ours() {
             return None;
         }
@@ -256,23 +247,28 @@ impl<'e, H: Park> Registry<'e, H> {
         let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
         // Bound: a further round means that a waker moved the task between the look and the lock.
         loop {
-            if let Some(cancelled) = slot.cancel(generation, CancelFrom::Rest) {
-                return Some(cancelled);
+            let seen = slot.snapshot();
+            if is_another(seen.generation()) {
+                return None;
             }
-            let cancelled = self.shared().ready.with(|ready| {
-                // What is pushed after this is in no list, so what is unlinked is what the key
-                // names.
-                ready.queue.drain(&self.shared().front, &self);
-                if is_another(slot.snapshot().generation()) {
-                    return None;
-                }
-                self.cancel_linked(ready, slot)
-            });
+            let cancelled = if seen.is_queued() {
+                self.shared().ready.with(|ready| {
+                    // What is pushed after this is in no list, so what is unlinked is what the key
+                    // names.
+                    ready.queue.drain(&self.shared().front, &self);
+                    if is_another(slot.snapshot().generation()) {
+                        return None;
+                    }
+                    self.cancel_linked(ready, slot)
+                })
+            } else {
+                slot.cancel(generation, CancelFrom::Rest)
+            };
             if cancelled.is_some() {
                 return cancelled;
             }
             let seen = slot.snapshot();
-            if seen.phase() != Phase::Suspended || is_another(seen.generation()) {
+            if !seen.is_queued() && seen.phase() != Phase::Suspended {
                 return None;
             }
         }
@@ -380,11 +376,6 @@ impl<'e, H: Park> Registry<'e, H> {
             self.wake_waiters_to_look(index);
         }
         Ok(())
-    }
-
-    /// The code that does what a poll of a future led to.
-    pub(crate) fn after_poll(self) -> Option<AfterPoll<H>> {
-        self.shared().ready.with(|ready| ready.after_poll())
     }
 
     /// A future is done. The last one lets the workers go that stay for it.

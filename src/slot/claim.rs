@@ -98,6 +98,10 @@ impl<'e, J, T, const BYTES: usize> Filled<'e, J, T, BYTES> {
     }
 }
 
+/// A slot that holds a future.
+pub(crate) type FilledFuture<F, const BYTES: usize> =
+    Filled<'static, Polled<F>, <F as Future>::Output, BYTES>;
+
 impl SlotRef<'_> {
     /// Takes a slot that was in the free list. Returns false if it is not free.
     #[inline]
@@ -116,8 +120,8 @@ impl SlotRef<'_> {
     /// - The slot is the caller's by R1, and `J` fits it.
     /// - `table` was made for `J`, and for an outcome that fits the slot.
     #[inline]
-    unsafe fn fill<J>(self, table: &'static Table, scope: *mut (), job: J) {
-        self.scope.store(scope, Ordering::Relaxed); // published with the task
+    unsafe fn fill<J>(self, table: &'static Table, owner: *mut (), job: J) {
+        self.owner.store(owner, Ordering::Relaxed); // published with the task
         // SAFETY: R1.
         self.table.with_mut(|place| unsafe { *place = Some(table) });
         // SAFETY: Bytes by R1; they hold nothing; the first condition.
@@ -282,9 +286,14 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     }
 
     /// Fills the slot with a future.
-    pub(crate) fn future<F>(
+    ///
+    /// # Safety
+    ///
+    /// - `hook` is what the completer of the task may take for the owner of a future.
+    pub(crate) unsafe fn future<F>(
         self,
         waker: Waker,
+        hook: *mut (),
         future: F,
     ) -> Filled<'e, Polled<F>, F::Output, BYTES>
     where
@@ -293,10 +302,7 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         const { check::<Polled<F>, F::Output, BYTES>() };
         let table = const { &Polling::<F>::TABLE };
         // SAFETY: checked above; the table is that of `F`.
-        unsafe {
-            self.slot
-                .fill(table, core::ptr::null_mut(), Polled { waker, future });
-        }
+        unsafe { self.slot.fill(table, hook, Polled { waker, future }) };
         Filled::new(self.slot)
     }
 
@@ -350,7 +356,7 @@ impl<'e> ErasedClaim<'e> {
             return Err((self, callback));
         }
         let table = const { &Callback::<F, T>::TABLE };
-        // A callback has no scope: the field says whose it is, for `Running::call` to check.
+        // A callback has no owner: the field says whose it is, for `Running::call` to check.
         // SAFETY: R1; checked above; the table is that of `F` and has no outcome.
         unsafe { self.slot.fill(table, task, callback) };
         Ok(FilledCallback {

@@ -74,13 +74,19 @@ pub(crate) const ROOMS: &[Room] = &[
             "wait_table", "free_slots", "idle", "roster",
         ],
     ),
+    // A waker is one pointer, made by hand.
+    room_with_unsafe(
+        "waker",
+        &["waker.rs"],
+        &["host", "slot", "registry"],
+    ),
     // A callback meets the outcome of its own task. A scope's latch lives while it counts.
     room_with_unsafe(
         "completion",
         &["completion.rs"],
         &[
             "sync", "unwind", "error", "host", "list", "slot", "count_latch", "waiter", "roster",
-            "registry",
+            "registry", "waker",
         ],
     ),
     room("deadlock", &["host", "list", "slot", "registry"]),
@@ -99,12 +105,6 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "registry", "blocking", "worker"]),
-    // A waker is one pointer, made by hand.
-    room_with_unsafe(
-        "waker",
-        &["waker.rs"],
-        &["host", "slot", "registry"],
-    ),
     room("canceller", &["host", "list", "slot", "registry", "completion"]),
     room(
         "handle",
@@ -116,7 +116,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("promise", &["sync", "error", "host", "slot", "registry", "completion"]),
     room(
         "permit",
-        &["error", "host", "slot", "registry", "completion", "waker", "handle", "promise"],
+        &["error", "host", "slot", "registry", "completion", "handle", "promise"],
     ),
     room(
         "reserve",
