@@ -205,7 +205,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
     /// begins at the first poll. Dropping the future does not take it back.
     ///
-    /// An executor without live workers is drained by the first poll.
+    /// Where no worker lives, each poll runs what is ready. A future that is woken later is run by
+    /// the thread that drives the executor.
     ///
     /// # Errors
     ///
@@ -229,8 +230,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             registered: None,
             displaced: Waiter::None,
         };
-        while wait.life_over.drives(registry) && self.run_one() {}
         poll_fn(move |context| {
+            // Bound: the tasks that were accepted, and each future's polls.
+            while wait.life_over.drives(registry) && self.run_one() {}
             if !wait.life_over.is_over() {
                 wait.register(Waiter::Waker(context.waker().clone()));
                 if !wait.life_over.is_over() {
