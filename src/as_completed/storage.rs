@@ -38,7 +38,7 @@ impl<'e, T, H: Park, S> Storage<'e, T, H> for S where
 {
 }
 
-/// Handles that [`as_completed`](crate::as_completed) takes: an array, a `heapless::Vec`, or
+/// Handles that [`as_completed`](crate::as_completed()) takes: an array, a `heapless::Vec`, or
 /// (with `std`) a `Vec`. Sealed.
 pub trait IntoHandles<'e, T, H: Park>: sealed::Sealed {
     /// What the handles are kept in while they are waited for.
@@ -76,7 +76,7 @@ impl<'e, T, H: Park> IntoHandles<'e, T, H> for std::vec::Vec<JoinHandle<'e, T, H
     }
 }
 
-/// The handles that an [`as_completed`](crate::as_completed) had not yielded, in the order in which
+/// The handles that an [`as_completed`](crate::as_completed()) had not yielded, in the order in which
 /// they came.
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct UnfinishedHandles<'e, T, H: Park, S: Storage<'e, T, H>>(AsCompleted<'e, T, H, S>);
