@@ -76,8 +76,8 @@ impl<'e, T, H: Park> IntoHandles<'e, T, H> for std::vec::Vec<JoinHandle<'e, T, H
     }
 }
 
-/// The handles that an [`as_completed`](crate::as_completed()) had not yielded, in the order in which
-/// they came.
+/// The handles that an [`as_completed`](crate::as_completed()) had not yielded, in the order in
+/// which they came.
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct UnfinishedHandles<'e, T, H: Park, S: Storage<'e, T, H>>(AsCompleted<'e, T, H, S>);
 

@@ -111,8 +111,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         })
     }
 
-    /// As [`run`](Self::run), for a `static` executor and any host: starts, runs `body`, drains the
-    /// executor and waits for the workers to leave, also when `body` panics.
+    /// As `run` on std's threads, for a `static` executor and any host: starts, runs `body`, drains
+    /// the executor and waits for the workers to leave, also when `body` panics.
     ///
     /// # Blocking
     ///
