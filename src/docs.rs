@@ -67,5 +67,13 @@ pub mod porting {}
 #[doc = include_str!("charts/w11.svg")]
 pub mod costs {}
 
-#[doc = include_str!("ARCHITECTURE.md")]
+#[doc = "[fair]: crate::Park::FAIR\n"]
+#[doc = "[rejected]: mod@rejected\n"]
+#[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}
+
+#[doc = "[architecture]: mod@architecture\n"]
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[fair]: crate::Park::FAIR\n"]
+#[doc = include_str!("docs/rejected.md")]
+pub mod rejected {}

@@ -41,7 +41,7 @@
 //! - **One Winner.** Of all that want to start, cancel or complete a task exactly one sees its
 //!   transition succeed, because each takes away, in one step, the bit it needs (`QUEUED`,
 //!   `RESTING`), or sets one that was not there.
-//! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`; only `retire` leads back, and
+//! - **Forward Only.** Phases follow the arrows of `architecture.md`; only `retire` leads back, and
 //!   it raises the generation.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the
 //!   thread of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them but
