@@ -105,7 +105,9 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Err(ready.reason());
             }
             let slot = task.publish(kind);
-            ready.queue.push(&self.shared().front, &self, slot.index());
+            ready
+                .queue
+                .push(&self.shared().front, &self, slot.link(), slot.index());
             if kind == TaskKind::Future {
                 ready.future_began(after_poll);
             }
@@ -348,7 +350,9 @@ impl<'e, H: Park> Registry<'e, H> {
         while slot.wake() == Wake::Rests {
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
-                    ready.queue.push(&self.shared().front, &self, index);
+                    ready
+                        .queue
+                        .push(&self.shared().front, &self, slot.link(), slot.index());
                     self.whom_to_wake(ready)
                 })
             });
@@ -370,7 +374,9 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Err((running, ready.roster.mode()));
             }
             Ok(running.suspend().then(|| {
-                ready.queue.push(&self.shared().front, &self, index);
+                ready
+                    .queue
+                    .push(&self.shared().front, &self, slot.link(), slot.index());
                 self.whom_to_wake(ready)
             }))
         })?;
