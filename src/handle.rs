@@ -13,7 +13,7 @@ use crate::completion::{add_callback, detach, execute, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
-use crate::slot::{Receiver, Taken};
+use crate::slot::Receiver;
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -476,19 +476,17 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Result<T, TaskError>> {
         match self.receiver.take()?.take() {
-            Taken::Outcome(outcome, last) => {
+            Ok((outcome, last)) => {
                 if let Some(last) = last {
                     retire(self.registry, last);
                 }
                 Some(outcome)
             }
-            Taken::Cancelled(receiver) => {
+            Err(receiver) => {
+                // A cancelled task is one also while its callbacks run; then it is not to be taken.
+                let seen = receiver.snapshot();
                 self.receiver = Some(receiver);
-                Some(Err(TaskError::Cancelled))
-            }
-            Taken::NotYet(receiver) => {
-                self.receiver = Some(receiver);
-                None
+                (seen.is_takeable() && seen.is_cancelled()).then_some(Err(TaskError::Cancelled))
             }
         }
     }
