@@ -217,21 +217,22 @@ impl<'e, H: Park> Worker<'e, H> {
                 return None;
             }
         }
-        self.bind();
+        let (cell, thread) = (self.cell(), H::current_id());
+        if !cell.is_run_by(thread) {
+            self.bind(cell, thread);
+        }
         if is_new && !self.run_start_hook() {
             self.leave();
             return None;
         }
-        Some(self.cell().seat(self.number))
+        Some(cell.seat(self.number))
     }
 
     /// Makes the calling thread the one that others wake and that knows itself as the worker.
-    fn bind(&self) {
-        let (cell, thread) = (self.cell(), H::current_id());
-        if !cell.is_run_by(thread) {
-            drop(cell.replace_sleeper(Waiter::current()));
-            self.registry.waits().with(|_| cell.bind(thread));
-        }
+    #[inline(never)]
+    fn bind(&self, cell: &WorkerCell<H>, thread: usize) {
+        drop(cell.replace_sleeper(Waiter::current()));
+        self.registry.waits().with(|_| cell.bind(thread));
     }
 
     /// Returns false if the hook failed and the executor is broken.

@@ -79,7 +79,7 @@ impl<'e, H: Park> Registry<'e, H> {
         if Inbox::IS_OPEN {
             self.enqueue_in_inbox(task)
         } else {
-            self.enqueue_locked(task, TaskKind::Closure, None)
+            self.enqueue_locked::<false>(task, None)
         }
     }
 
@@ -89,26 +89,29 @@ impl<'e, H: Park> Registry<'e, H> {
         task: &mut Unpublished<'e>,
         after_poll: AfterPoll<H>,
     ) -> Result<(), Refusal> {
-        self.enqueue_locked(task, TaskKind::Future, Some(after_poll))
+        self.enqueue_locked::<true>(task, Some(after_poll))
     }
 
-    /// Inlined into both, so that programs without futures do not ask.
+    /// Made once for each kind of task, so that the section of a closure does not ask.
     #[inline(always)]
-    fn enqueue_locked(
+    fn enqueue_locked<const IS_FUTURE: bool>(
         self,
         task: &mut Unpublished<'e>,
-        kind: TaskKind,
         after_poll: Option<AfterPoll<H>>,
     ) -> Result<(), Refusal> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());
             }
-            let slot = task.publish(kind);
+            let slot = task.publish(if IS_FUTURE {
+                TaskKind::Future
+            } else {
+                TaskKind::Closure
+            });
             ready
                 .queue
                 .push(&self.shared().front, &self, slot.link(), slot.index());
-            if kind == TaskKind::Future {
+            if IS_FUTURE {
                 ready.future_began(after_poll);
             }
             Ok(self.whom_to_wake(ready))
