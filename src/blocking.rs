@@ -5,8 +5,8 @@
 //!
 //! - A **worker** that waits without a time limit first runs, in place, what it waits for, if no
 //!   thread has started it.
-//! - A **driver** is a thread that waits on an executor without live workers: it runs ready tasks
-//!   in order, and looks at the time between them.
+//! - A **driver** is a thread that waits on an executor with `WORKERS = 0`, or that shuts one down
+//!   which has no worker left. It runs ready tasks in order, and looks at the time between them.
 //! - Every other thread sleeps.
 //!
 //! A wait ends early with its time limit, or where it can be known that it would never end: see
@@ -163,6 +163,11 @@ pub(crate) trait WaitFor<H: Park> {
         act(home)
     }
 
+    /// Returns true if the waiting thread runs unstarted tasks because no worker will.
+    fn is_abandoned(&self) -> bool {
+        false
+    }
+
     /// Returns true if the waiting thread runs an executor's ready tasks in order.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
         !registry.has_workers()
@@ -192,7 +197,9 @@ pub(crate) fn block<H: Park, P: Timeout>(
         }
         // Asked again in each round: a worker may be handed to another thread meanwhile.
         let seat = registry.current_seat();
-        let helps = run_unstarted == RunUnstarted::Inline || P::NEVER && seat.is_some();
+        let helps = run_unstarted == RunUnstarted::Inline
+            || P::NEVER && seat.is_some()
+            || wait_for.is_abandoned();
         if helps {
             if let Some(running) = wait_for.take_unstarted(seat) {
                 execute(registry, running, seat);
@@ -413,7 +420,7 @@ impl<H: Park> WaitFor<H> for TaskDone<'_, H> {
     }
 }
 
-/// A wait for the workers of a life to leave, and for its tasks to be done.
+/// A wait for the workers of a life to leave, for its queue to be empty and its futures to be done.
 pub(crate) struct LifeOver<'e, H: Park> {
     pub(crate) registry: Registry<'e, H>,
     pub(crate) epoch: Epoch,
@@ -426,7 +433,7 @@ impl<H: Park> WaitFor<H> for LifeOver<'_, H> {
 
     /// The thread that shuts down an executor without live workers runs what was accepted.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
-        registry.roster(|roster| roster.epoch() == self.epoch && !roster.has_workers())
+        registry.roster(|roster| roster.epoch() == self.epoch && roster.is_left(self.epoch))
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {

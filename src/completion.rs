@@ -244,12 +244,22 @@ fn notify_listeners<'e, H: Park>(
             unwind::discard(waiter);
             None
         }
+        ListenerEvent::WorkersLeft => {
+            // Bound: the number of slots.
+            for index in 0..registry.capacity() {
+                let waiters = registry.waits().with(|waits| waits.take_waiters(index));
+                for waiter in waiters {
+                    registry.notify(waiter);
+                }
+            }
+            None
+        }
     }
 }
 
 /// Completes a task that has listeners.
 ///
-/// Bound: one round for each callback, which holds a slot.
+/// Bound: one round for each callback, those that callbacks add to their own task included.
 #[cold]
 fn complete_with_listeners<'e, H: Park>(
     registry: Registry<'e, H>,

@@ -212,8 +212,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Blocking
     ///
     /// Until a slot is free, first come, first served. That can be for ever: if the caller itself
-    /// holds the handles of all slots, or, in a worker, if every slot belongs to a task that waits
-    /// for this one.
+    /// holds the handles of all slots; if no worker was ever started and no other thread frees one;
+    /// or, in a worker, if every slot belongs to a task that waits for this one.
     ///
     /// # Context
     ///

@@ -98,23 +98,6 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
         })
     }
 
-    /// Joins the end of the line, or changes whom to wake. Returns what is to be dropped outside
-    /// the lock. A place that has a slot keeps it.
-    pub(crate) fn wait_in_line(
-        &self,
-        place: Pin<&Place<'_, H, S>>,
-        waiter: Waiter<H>,
-        serve: S,
-    ) -> Waiter<H> {
-        self.free.with(|free| {
-            free.serve.set(Some(serve));
-            let displaced = free.line.join(place.node(), waiter);
-            // Slots that were returned before the flag are found by the look that follows.
-            self.returned.set_wake_flag();
-            displaced
-        })
-    }
-
     /// Gives one free slot to the first waiter in line. `None`: there is no slot, or no waiter.
     pub(crate) fn serve_first(&self, links: &impl Links, capacity: u16) -> Option<Waiter<H>> {
         self.free.with(|free| {
@@ -131,14 +114,29 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
     pub(crate) fn dismiss_first(&self) -> Option<Waiter<H>> {
         self.free.with(|free| free.line.serve(Served::Outside))
     }
+}
 
-    /// What a place has. A slot is handed out once.
-    pub(crate) fn look(&self, place: Pin<&Place<'_, H, S>>) -> Served {
-        self.free.with(|free| free.line.look(place.node()))
+impl<H: Park, S: Copy> Place<'_, H, S> {
+    /// Joins the end of the line, or changes whom to wake. Returns what is to be dropped outside
+    /// the lock. A place that has a slot keeps it.
+    pub(crate) fn wait(self: Pin<&Self>, waiter: Waiter<H>, serve: S) -> Waiter<H> {
+        let slots = self.slots();
+        slots.free.with(|free| {
+            free.serve.set(Some(serve));
+            let displaced = free.line.join(self.node(), waiter);
+            // Slots that were returned before the flag are found by the look that follows.
+            slots.returned.set_wake_flag();
+            displaced
+        })
+    }
+
+    /// What the place has. A slot is handed out once.
+    pub(crate) fn look(self: Pin<&Self>) -> Served {
+        self.slots().free.with(|free| free.line.look(self.node()))
     }
 
     /// Leaves the line. Returns what the place had, and what is to be dropped outside the lock.
-    pub(crate) fn leave_line(&self, place: Pin<&Place<'_, H, S>>) -> (Served, Waiter<H>) {
-        self.free.with(|free| free.line.leave(place.node()))
+    pub(crate) fn leave(self: Pin<&Self>) -> (Served, Waiter<H>) {
+        self.slots().free.with(|free| free.line.leave(self.node()))
     }
 }

@@ -13,7 +13,7 @@ use crate::completion::{add_callback, detach, execute, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, Park};
 use crate::registry::Registry;
-use crate::slot::{Receiver, Taken};
+use crate::slot::Receiver;
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -464,17 +464,17 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     #[inline]
     fn consume(&self, receiver: Receiver<'e, T>) -> Result<Result<T, TaskError>, Receiver<'e, T>> {
         match receiver.take() {
-            Taken::Outcome(outcome, last) => {
+            Ok((outcome, last)) => {
                 if let Some(last) = last {
                     retire(self.registry, last);
                 }
                 Ok(outcome)
             }
-            Taken::Cancelled(receiver) => {
+            Err(receiver) if receiver.is_cancelled() => {
                 detach(self.registry, receiver.forget_type());
                 Ok(Err(TaskError::Cancelled))
             }
-            Taken::NotYet(receiver) => Err(receiver),
+            Err(receiver) => Err(receiver),
         }
     }
 
@@ -515,19 +515,16 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Result<T, TaskError>> {
         match self.receiver.take()?.take() {
-            Taken::Outcome(outcome, last) => {
+            Ok((outcome, last)) => {
                 if let Some(last) = last {
                     retire(self.registry, last);
                 }
                 Some(outcome)
             }
-            Taken::Cancelled(receiver) => {
+            Err(receiver) => {
+                let cancelled = receiver.is_cancelled();
                 self.receiver = Some(receiver);
-                Some(Err(TaskError::Cancelled))
-            }
-            Taken::NotYet(receiver) => {
-                self.receiver = Some(receiver);
-                None
+                cancelled.then_some(Err(TaskError::Cancelled))
             }
         }
     }

@@ -75,7 +75,7 @@ pub trait Park: Sized + 'static {
 
     /// The calling thread.
     ///
-    /// Called by threads that wait, never by an interrupt handler.
+    /// Called by threads that wait or run a worker: an interrupt handler only if it runs one.
     fn current() -> Self::Thread;
 
     /// A number that tells the calling thread from every other that lives: never 0.

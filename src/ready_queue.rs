@@ -11,7 +11,7 @@
 
 use core::cell::Cell;
 
-use crate::list::{Index, Links, List, READY, Seat};
+use crate::list::{Index, Link, Links, List, READY, Seat};
 use crate::sync::{AtomicUsize, CachePadded, Ordering, const_fn};
 
 #[cfg(any(loom, all(feature = "std", not(slotted_critical_section))))]
@@ -95,11 +95,11 @@ impl ReadyQueue {
         self.is_empty(front) && self.futures.get() == 0
     }
 
-    /// Appends a task.
+    /// Appends a task, by its link.
     #[inline]
-    pub(crate) fn push(&self, front: &Front, links: &impl Links, index: Index) {
+    pub(crate) fn push(&self, front: &Front, links: &impl Links, link: &Link, index: Index) {
         self.drain(front, links);
-        if self.list.push(links, links.link(index), index) {
+        if self.list.push(links, link, index) {
             front.note(true);
         }
     }

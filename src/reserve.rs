@@ -84,8 +84,7 @@ impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
     /// Joins the line, or changes whom to wake, and serves the line: a slot that came back before
     /// is given away now.
     fn join(&self, waiter: Waiter<H>) -> Waiter<H> {
-        let free = self.registry.free_slots();
-        let displaced = free.wait_in_line(self.place, waiter, serve_line);
+        let displaced = self.place.wait(waiter, serve_line);
         serve_line(self.registry);
         displaced
     }
@@ -98,7 +97,7 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
             return true;
         }
         let free = self.registry.free_slots();
-        let served = free.look(self.place);
+        let served = self.place.look();
         if let Served::Slot(index) = served {
             self.slot.set(Some(index));
             return true;
@@ -130,14 +129,14 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
 impl<H: Park> Drop for SlotWait<'_, '_, H> {
     /// Leaves the line. A slot that the waiter got and did not use goes to the next.
     fn drop(&mut self) {
-        let (served, waiter) = self.registry.free_slots().leave_line(self.place);
+        let (served, waiter) = self.place.leave();
         unwind::discard(waiter);
         let unused = match served {
             Served::Slot(index) => Some(index),
             Served::Waiting | Served::Outside => self.slot.take(),
         };
         if let Some(index) = unused {
-            self.registry.release(self.registry.slot(index));
+            self.registry.release_unclaimed(index);
         }
     }
 }

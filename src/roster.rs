@@ -76,7 +76,7 @@ impl<H: Park> Roster<H> {
         }
     }
 
-    /// Returns true if the host has a worker of this life.
+    /// Returns true if the host has a worker of this life, which takes tasks or will.
     pub(crate) fn has_workers(&self) -> bool {
         self.issued.get() != 0
     }
@@ -105,22 +105,23 @@ impl<H: Park> Roster<H> {
         Some(epoch)
     }
 
-    /// Takes a life back that the host refused a worker for. Workers that no thread runs yet find
-    /// themselves stale. Returns the epoch to wait in.
-    pub(crate) fn abort(&self) -> Epoch {
+    /// Takes the life of `epoch` back, since the host refused a worker for it. Workers that no
+    /// thread runs yet are stale. Returns false if another life has begun meanwhile.
+    pub(crate) fn abort(&self, epoch: Epoch) -> bool {
+        if self.epoch.get() != epoch {
+            return false;
+        }
         // A shutdown that began meanwhile stays.
         if self.mode.get() == Mode::Open {
             self.mode.set(Mode::Abort);
         }
-        let epoch = next(self.epoch.get());
-        self.epoch.set(epoch);
         self.issued.set(0);
-        epoch
+        true
     }
 
-    /// The workers of a refused life have left.
-    pub(crate) fn end_abort(&self) {
-        if self.mode.get() == Mode::Abort {
+    /// The workers of the refused life have left.
+    pub(crate) fn end_abort(&self, epoch: Epoch) {
+        if self.epoch.get() == epoch && self.mode.get() == Mode::Abort {
             self.mode.set(Mode::Open);
         }
     }
@@ -147,25 +148,28 @@ impl<H: Park> Roster<H> {
         is_ours
     }
 
-    /// A worker leaves. Returns the waiter for that, if it may be the last.
-    pub(crate) fn leave(&self, bit: usize, epoch: Epoch, attached: bool) -> Waiter<H> {
+    /// A worker leaves. Returns the waiter for that, if it may be the last, and true if the host
+    /// has none now.
+    pub(crate) fn leave(&self, bit: usize, epoch: Epoch, attached: bool) -> (Waiter<H>, bool) {
         if attached {
             self.attached.set(self.attached.get() & !bit);
         }
         if self.epoch.get() == epoch && self.attached.get() & bit == 0 {
             self.issued.set(self.issued.get() & !bit);
         }
-        if self.issued.get() == 0 || self.attached.get() == 0 {
+        let is_last = self.issued.get() == 0;
+        let waiter = if is_last || self.attached.get() == 0 {
             self.leave_waiter.take()
         } else {
             Waiter::None
-        }
+        };
+        (waiter, is_last)
     }
 
-    /// Returns true if no worker is left of the life of `epoch`: the host has none, or a later
-    /// life has begun.
+    /// Returns true if no worker is left of the life of `epoch`: the host has none and no thread
+    /// runs one, or a later life has begun.
     pub(crate) fn is_left(&self, epoch: Epoch) -> bool {
-        self.epoch.get() != epoch || self.issued.get() == 0
+        self.epoch.get() != epoch || self.issued.get() == 0 && self.attached.get() == 0
     }
 
     /// Returns true if no thread runs a worker, or a later life has begun.

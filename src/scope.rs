@@ -361,12 +361,19 @@ impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> WaitFor<H>
         (0..registry.capacity()).find_map(|index| registry.take_queued_of(index, key, runner))
     }
 
-    /// The completer of the last task knows the owner without being told.
-    fn register(&self, _waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        Ok(Waiter::None)
+    fn is_abandoned(&self) -> bool {
+        is_unstarted(self.scope.submitter.registry())
     }
 
-    fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        Waiter::None
+    /// The completer of the last task knows the owner without being told. The last worker that
+    /// leaves does not.
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        let registry = self.scope.submitter.registry();
+        Ok(registry.with_leave_waiter(|cell| cell.put(waiter)))
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        let registry = self.scope.submitter.registry();
+        registry.with_leave_waiter(|cell| cell.remove(waiter))
     }
 }

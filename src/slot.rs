@@ -40,7 +40,7 @@ mod claim;
 mod ends;
 
 pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, FilledFuture, Unpublished};
-pub(crate) use ends::{ErasedReceiver, Promised, Receiver, Taken};
+pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
 pub(crate) use job::{Classify, Fallible, Plain};
 pub(crate) use state::{CancelFrom, Phase, Snapshot, TaskKind, Wake};
 

@@ -5,6 +5,7 @@ use crate::blocking::{Never, RunUnstarted, WorkersDetached, block};
 use crate::error::StartError;
 use crate::host::Park;
 use crate::registry::Registry;
+use crate::roster::Epoch;
 use crate::unwind;
 use crate::worker::Worker;
 
@@ -23,7 +24,7 @@ pub(crate) fn start<'e, H: Park, E>(
     let Some(epoch) = registry.begin_life(all) else {
         return Err(StartError::AlreadyStarted);
     };
-    let refused = unwind::Bomb::new(|| abort(registry));
+    let refused = unwind::Bomb::new(|| abort(registry, epoch));
     // Fewer workers than bits in a word.
     for number in 0..count as u16 {
         if let Err(reason) = spawn(Worker::new(registry, number, epoch)) {
@@ -40,9 +41,12 @@ pub(crate) fn start<'e, H: Park, E>(
 }
 
 /// Stops the workers of a life that the host refused a worker for. Tasks go on waiting.
-fn abort<H: Park>(registry: Registry<'_, H>) {
-    let epoch = registry.change_roster(|roster| roster.abort());
+fn abort<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
+    if !registry.change_roster(|roster| roster.abort(epoch)) {
+        return;
+    }
     registry.wake_all();
+    registry.wake_abandoned_waiters();
     // The wait has no limit, and nothing it waits for lies beneath it.
     let _ = block(
         registry,
@@ -50,5 +54,5 @@ fn abort<H: Park>(registry: Registry<'_, H>) {
         &Never::<H>::new(),
         RunUnstarted::Workers,
     );
-    registry.change_roster(|roster| roster.end_abort());
+    registry.change_roster(|roster| roster.end_abort(epoch));
 }

@@ -173,6 +173,11 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         if self.sleeping_workers.get() == 0 {
             return [Waiter::None, Waiter::None];
         }
+        self.take_waiters(index)
+    }
+
+    /// The waiters for a task: for it alone, and as one of several.
+    pub(crate) fn take_waiters(&self, index: Index) -> [Waiter<H>; 2] {
         let cell = self.cell(index);
         let of_group = |group| self.cell(group).head.waiter.take();
         [

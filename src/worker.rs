@@ -217,21 +217,23 @@ impl<'e, H: Park> Worker<'e, H> {
                 return None;
             }
         }
-        self.bind();
+        let (cell, thread) = (self.cell(), H::current_id());
+        if !cell.is_run_by(thread) {
+            self.bind(cell, thread);
+        }
         if is_new && !self.run_start_hook() {
             self.leave();
             return None;
         }
-        Some(self.cell().seat(self.number))
+        Some(cell.seat(self.number))
     }
 
     /// Makes the calling thread the one that others wake and that knows itself as the worker.
-    fn bind(&self) {
-        let (cell, thread) = (self.cell(), H::current_id());
-        if !cell.is_run_by(thread) {
-            drop(cell.replace_sleeper(Waiter::current()));
-            self.registry.waits().with(|_| cell.bind(thread));
-        }
+    #[inline(never)]
+    fn bind(&self, cell: &WorkerCell<H>, thread: usize) {
+        unwind::discard(cell.replace_sleeper(Waiter::current()));
+        self.registry.waits().with(|_| cell.bind(thread));
+        self.registry.end_rest(self.number);
     }
 
     /// Returns false if the hook failed and the executor is broken.
@@ -257,10 +259,16 @@ impl<'e, H: Park> Worker<'e, H> {
             }
             unwind::discard(self.cell().unbind());
         }
-        let waiter = self
+        let (waiter, is_last) = self
             .registry
             .roster(|roster| roster.leave(1 << self.number, self.epoch, attached));
+        if attached {
+            self.registry.lose_worker(self.number, false);
+        }
         self.registry.notify(waiter);
+        if is_last {
+            self.registry.wake_abandoned_waiters();
+        }
     }
 }
 
@@ -350,6 +358,8 @@ impl<H: Park> Future for Ready<'_, '_, H> {
         this.registered = true;
         unwind::discard(this.worker.cell().replace_sleeper(waker));
         if this.worker.registry.rest_worker(this.worker.number) {
+            // Forgotten, it ends its rest when a thread next calls the worker.
+            this.worker.cell().unbind_thread();
             return Poll::Pending;
         }
         this.registered = false;

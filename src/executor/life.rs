@@ -154,7 +154,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Blocking
     ///
-    /// Until every worker has left.
+    /// Until every worker has left, no task is queued and every future is done. A future that shuts
+    /// its own executor down without workers would wait for itself: it calls
+    /// [`begin_shutdown`](Self::begin_shutdown).
     ///
     /// # Errors
     ///

@@ -18,6 +18,7 @@ use core::ptr::NonNull;
 
 use super::{FreeSlots, Served};
 use crate::host::Park;
+use crate::unwind;
 use crate::waiter::Waiter;
 
 type NodePointer<H> = Option<NonNull<Node<H>>>;
@@ -57,6 +58,11 @@ impl<'e, H: Park, S: Copy> Place<'e, H, S> {
         }
     }
 
+    /// The slots that the place is for: their lock guards its node.
+    pub(super) fn slots(&self) -> &'e FreeSlots<H, S> {
+        self.slots
+    }
+
     /// The node, for a function of the line that the place is for.
     pub(super) fn node(self: Pin<&Self>) -> Pin<&Node<H>> {
         // SAFETY: the node is pinned with the place: it is never moved out.
@@ -69,12 +75,12 @@ impl<H: Park, S: Copy> Drop for Place<'_, H, S> {
     fn drop(&mut self) {
         // SAFETY: a value is pinned while its destructor runs.
         let place = unsafe { Pin::new_unchecked(&*self) };
-        let (served, waiter) = self.slots.leave_line(place);
+        let (served, waiter) = place.leave();
         debug_assert!(
             !matches!(served, Served::Slot(_)),
             "the owner takes the slot"
         );
-        drop(waiter);
+        unwind::discard(waiter);
     }
 }
 

@@ -23,12 +23,14 @@ pub(crate) type WakeIdle<H> = for<'e> fn(Registry<'e, H>, u32);
 /// Gives free slots to the waiters in line.
 pub(crate) type ServeLine<H> = for<'e> fn(Registry<'e, H>);
 
-/// Something happened to a slot that has listeners.
+/// Something happened that listeners must hear of.
 pub(crate) enum ListenerEvent<'e> {
     /// Its task completed.
     Completed(Ending<'e>),
     /// Its handle was dropped.
     HandleDropped(SlotRef<'e>),
+    /// Of all slots: the host has no worker any more.
+    WorkersLeft,
 }
 
 /// Serves the listeners of a slot.

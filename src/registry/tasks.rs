@@ -69,6 +69,15 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
+    /// Puts a slot back that was taken out of the free list and never claimed: it need not know its
+    /// index yet.
+    pub(crate) fn release_unclaimed(self, index: Index) {
+        let link = self.slot(index).get().link();
+        if let Some(serve_line) = self.shared().free.release(link, index) {
+            serve_line(self);
+        }
+    }
+
     /// The most slots that were ever in use at once.
     pub(crate) fn high_water(self) -> u16 {
         self.shared().free.high_water()
@@ -79,25 +88,34 @@ impl<'e, H: Park> Registry<'e, H> {
         if Inbox::IS_OPEN {
             self.enqueue_in_inbox(task)
         } else {
-            self.enqueue_locked(task, TaskKind::Closure)
+            self.enqueue_locked::<false>(task)
         }
     }
 
     /// As [`enqueue`](Self::enqueue), for a future, which is counted inside the lock.
     pub(crate) fn enqueue_future(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
-        self.enqueue_locked(task, TaskKind::Future)
+        self.enqueue_locked::<true>(task)
     }
 
-    /// Inlined into both, so that programs without futures do not ask.
+    /// Made once for each kind of task, so that the section of a closure does not ask.
     #[inline(always)]
-    fn enqueue_locked(self, task: &mut Unpublished<'e>, kind: TaskKind) -> Result<(), Refusal> {
+    fn enqueue_locked<const IS_FUTURE: bool>(
+        self,
+        task: &mut Unpublished<'e>,
+    ) -> Result<(), Refusal> {
         let sleeper = self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());
             }
-            let slot = task.publish(kind);
-            ready.queue.push(&self.shared().front, &self, slot.index());
-            if kind == TaskKind::Future {
+            let slot = task.publish(if IS_FUTURE {
+                TaskKind::Future
+            } else {
+                TaskKind::Closure
+            });
+            ready
+                .queue
+                .push(&self.shared().front, &self, slot.link(), slot.index());
+            if IS_FUTURE {
                 ready.queue.future_began();
             }
             Ok(self.whom_to_wake(ready))
@@ -344,7 +362,9 @@ impl<'e, H: Park> Registry<'e, H> {
         while slot.wake() == Wake::Rests {
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
-                    ready.queue.push(&self.shared().front, &self, index);
+                    ready
+                        .queue
+                        .push(&self.shared().front, &self, slot.link(), slot.index());
                     self.whom_to_wake(ready)
                 })
             });
@@ -366,7 +386,9 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Err((running, ready.roster.mode()));
             }
             Ok(running.suspend().then(|| {
-                ready.queue.push(&self.shared().front, &self, index);
+                ready
+                    .queue
+                    .push(&self.shared().front, &self, slot.link(), slot.index());
                 self.whom_to_wake(ready)
             }))
         })?;

@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use super::shared::Ready;
+use super::shared::{ListenerEvent, Ready};
 use super::tasks::Sleeper;
 use crate::host::Park;
 use crate::idle::DRIVER;
@@ -103,12 +103,25 @@ impl<H: Park> Registry<'_, H> {
             ready.idle.wake_up(1 << worker);
             let mode = ready.roster.mode();
             let leaves = mode == Mode::Abort || mode != Mode::Open && ready.queue.is_drained(front);
-            !leaves && ready.queue.is_empty(front) && self.fall_idle(ready, 1 << worker)
+            let rests =
+                !leaves && ready.queue.is_empty(front) && self.fall_idle(ready, 1 << worker);
+            if !rests {
+                ready.idle.update_wake_flag(&front.inbox);
+            }
+            rests
         })
     }
 
-    /// A worker that its host breaks off counts no more, and another one does what it was woken
-    /// for.
+    /// An async task that was a worker at rest is bound to a thread again, which looks for itself.
+    pub(crate) fn end_rest(self, worker: u16) {
+        self.shared().ready.with(|ready| {
+            ready.idle.wake_up(1 << worker);
+            ready.idle.update_wake_flag(&self.shared().front.inbox);
+        });
+    }
+
+    /// A worker that leaves, or that its host breaks off, counts no more, and another one does what
+    /// it was woken for.
     #[cold]
     pub(crate) fn lose_worker(self, worker: u16, searching: bool) {
         let sleeper = self.shared().ready.with(|ready| {
@@ -139,10 +152,11 @@ impl<H: Park> Registry<'_, H> {
             .with(|ready| ready.idle.remove_driver(waiter))
     }
 
-    /// Wakes every idle thread, the waiter for the workers' leaving, and the waiters for a slot.
+    /// Wakes every idle thread, the waiter for the workers' leaving, and, if tasks are refused, the
+    /// waiters for a slot.
     ///
     /// Bound: the number of workers, and one; and the waiters that stand in line now. A waiter that
-    /// joins later looks at the mode first.
+    /// joins later looks at the refusal before it sleeps.
     pub(crate) fn wake_all(self) {
         for _ in 0..=self.workers().len() {
             let sleeper = self.shared().ready.with(|ready| ready.idle.take_any());
@@ -152,10 +166,20 @@ impl<H: Park> Registry<'_, H> {
             self.wake_sleeper(sleeper);
         }
         self.notify(self.with_leave_waiter(WaiterCell::take));
-        if self.shared().free.serve().is_some() {
+        // Waiters in line are dismissed only if the executor refuses them: none joins again.
+        if self.shared().free.serve().is_some() && self.refusal().is_some() {
             while let Some(waiter) = self.shared().free.dismiss_first() {
                 self.notify(waiter);
             }
+        }
+    }
+
+    /// The host has no worker any more: waits for tasks that only a worker could run end.
+    pub(crate) fn wake_abandoned_waiters(self) {
+        let notify_listeners = self.waits().with(|waits| waits.notify_listeners());
+        if let Some(notify_listeners) = notify_listeners {
+            // No task has ended, so there is none to retire.
+            let _ = notify_listeners(self, ListenerEvent::WorkersLeft);
         }
     }
 
@@ -224,7 +248,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn is_over(self, epoch: Epoch) -> bool {
         self.shared().ready.with(|ready| {
             ready.roster.epoch() != epoch
-                || !ready.roster.has_workers() && ready.queue.is_drained(&self.shared().front)
+                || ready.roster.is_left(epoch) && ready.queue.is_drained(&self.shared().front)
         })
     }
 }

@@ -49,6 +49,8 @@ impl Counters {
 pub(crate) struct WorkerCell<H: Park> {
     /// The number of the thread that runs the worker; 0 while none does.
     thread: AtomicUsize,
+    /// The thread that ran the worker last.
+    last_thread: AtomicUsize,
     /// How often the worker was handed to another thread.
     turn: AtomicU16,
     /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is
@@ -80,6 +82,7 @@ impl<H: Park> WorkerCell<H> {
         pub(crate) const fn new() -> Self {
             Self {
                 thread: AtomicUsize::new(0),
+                last_thread: AtomicUsize::new(0),
                 turn: AtomicU16::new(0),
                 waits_for: AtomicU16::new(0),
                 desk: Lock::new(Desk {
@@ -110,19 +113,27 @@ impl<H: Park> WorkerCell<H> {
         self.seat(seat.worker()) == seat
     }
 
-    /// Makes the thread of that number the worker's, and begins a new turn. Inside the lock of the
-    /// wait table, so that no note of the earlier thread stays.
+    /// Makes the thread of that number the worker's. A thread that did not run it last begins a new
+    /// turn. Inside the lock of the wait table, so that no note of the earlier thread stays.
     pub(crate) fn bind(&self, thread: usize) {
-        let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1);
         // Relaxed: threads compare these with what they hold, or read them inside the same lock.
-        self.turn.store(turn, Ordering::Relaxed);
+        if self.last_thread.load(Ordering::Relaxed) != thread {
+            let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1);
+            self.turn.store(turn, Ordering::Relaxed);
+            self.last_thread.store(thread, Ordering::Relaxed);
+        }
         self.thread.store(thread, Ordering::Relaxed);
         self.set_waits_for(None);
     }
 
+    /// Unbinds the thread, and leaves what is woken.
+    pub(crate) fn unbind_thread(&self) {
+        self.thread.store(0, Ordering::Relaxed); // other threads compare it with their own
+    }
+
     /// Unbinds the thread. Returns what is to be dropped outside the lock.
     pub(crate) fn unbind(&self) -> Waiter<H> {
-        self.thread.store(0, Ordering::Relaxed); // other threads compare it with their own
+        self.unbind_thread();
         self.desk.with(|desk| desk.sleeper.take())
     }
 

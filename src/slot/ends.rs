@@ -14,15 +14,10 @@ pub(crate) struct Receiver<'e, T> {
     outcome: PhantomData<T>,
 }
 
-/// What taking an outcome gave.
-pub(crate) enum Taken<'e, T> {
-    /// The outcome, and the right to retire the slot, if the receiver was the last.
-    Outcome(Result<T, TaskError>, Option<Last<'e>>),
-    /// The task was cancelled: there is nothing to take, and it can be asked again.
-    Cancelled(Receiver<'e, T>),
-    /// The task has not ended.
-    NotYet(Receiver<'e, T>),
-}
+/// What taking an outcome gave: the outcome, and the right to retire the slot, if the receiver was
+/// the last. Or the receiver, if there is nothing to take: the task has not ended, or was cancelled
+/// and can be asked again.
+pub(crate) type Taken<'e, T> = Result<(Result<T, TaskError>, Option<Last<'e>>), Receiver<'e, T>>;
 
 impl<'e, T> Receiver<'e, T> {
     /// Only right after the slot was filled and published with a handle for a task that returns `T`
@@ -55,12 +50,19 @@ impl<'e, T> Receiver<'e, T> {
         })
     }
 
+    /// Returns true if the task was cancelled and its callbacks have run: while they do, the outcome
+    /// is not to be taken.
+    pub(crate) fn is_cancelled(&self) -> bool {
+        let seen = self.snapshot();
+        seen.is_takeable() && seen.is_cancelled()
+    }
+
     /// Takes the outcome, if it is there.
     #[inline]
     pub(crate) fn take(self) -> Taken<'e, T> {
         let seen = self.snapshot();
         if !seen.is_takeable() {
-            return Taken::NotYet(self);
+            return Err(self);
         }
         let outcome = if seen.has_value() {
             // SAFETY: R6, *Same Type*: a live `T`, since only the receiver takes it; the state
@@ -72,7 +74,7 @@ impl<'e, T> Receiver<'e, T> {
                 .slot
                 .with(|bytes| unsafe { job::read::<TaskError>(bytes) }))
         } else {
-            return Taken::Cancelled(self);
+            return Err(self);
         };
         // Without a promise the receiver is the last, and no other thread can tell the word from
         // one that says so.
@@ -82,7 +84,7 @@ impl<'e, T> Receiver<'e, T> {
             SlotUse::Last
         };
         let last = Last::of(slot_use, self.slot, OutcomeKind::Empty);
-        Taken::Outcome(outcome, last)
+        Ok((outcome, last))
     }
 
     /// The same right, for who only gives it up: one copy of that for all types.

@@ -14,8 +14,8 @@ mod race;
 use core::fmt::{self, Write};
 
 use slotted::{
-    Clock, Executor, Ran, Shutdown, ShutdownError, Spawn, StartError, SubmitError, TaskError,
-    error::CallbackError,
+    Clock, Executor, Ran, Refusal, Shutdown, ShutdownError, Spawn, StartError, SubmitError,
+    TaskError, error::CallbackError,
 };
 
 use self::interrupts::Armed;
@@ -29,6 +29,8 @@ pub const SLOT_BYTES: usize = 64;
 /// The executor under test, and the work of its board's next interrupt.
 pub struct Suite<const WORKERS: usize, H: Clock> {
     executor: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
+    /// Another one, which has never started before its only scenario.
+    unstarted: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
     armed: Armed<H>,
 }
 
@@ -58,6 +60,12 @@ use check;
 impl<F> From<SubmitError<F>> for Failure {
     fn from(_: SubmitError<F>) -> Self {
         Self("a task was refused")
+    }
+}
+
+impl From<Refusal> for Failure {
+    fn from(_: Refusal) -> Self {
+        Self("no slot was given")
     }
 }
 
@@ -104,6 +112,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     pub const fn new() -> Self {
         Self {
             executor: Executor::new(),
+            unstarted: Executor::new(),
             armed: Armed::new(),
         }
     }
@@ -153,7 +162,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let mut failed = 0;
         for (name, scenario) in scenarios {
             let verdict = scenario(self, &board)
-                .and_then(|()| self.close(&board, Shutdown::Drain))
+                .and_then(|()| close(&self.executor, &board, Shutdown::Drain))
                 .and_then(|()| {
                     check!(self.executor.stats().slots_in_use == 0);
                     Ok(())
@@ -164,7 +173,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                     failed += 1;
                     writeln!(out, "FAILED {name}: {why}")?;
                     // The next scenario must begin with an idle executor.
-                    let _ = self.close(&board, Shutdown::Cancel);
+                    let _ = close(&self.executor, &board, Shutdown::Cancel);
                 }
             }
         }
@@ -178,17 +187,21 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         let _ = (board.turn)();
         Ok(())
     }
+}
 
-    /// Shuts down. The main thread's own worker leaves first; only then the main thread waits for
-    /// the others.
-    fn close<S>(&self, board: &Board<'_, S>, pending: Shutdown) -> Verdict {
-        self.executor.begin_shutdown(pending);
-        while (board.turn)() != Ran::Left {
-            core::hint::spin_loop();
-        }
-        self.executor.shutdown(pending)?;
-        Ok(())
+/// Shuts down. The main thread's own worker leaves first; only then the main thread waits for the
+/// others.
+fn close<const WORKERS: usize, H: Clock, S>(
+    executor: &Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
+    board: &Board<'_, S>,
+    pending: Shutdown,
+) -> Verdict {
+    executor.begin_shutdown(pending);
+    while (board.turn)() != Ran::Left {
+        core::hint::spin_loop();
     }
+    executor.shutdown(pending)?;
+    Ok(())
 }
 
 impl<const WORKERS: usize, H: Clock> Default for Suite<WORKERS, H> {

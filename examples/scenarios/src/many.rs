@@ -3,9 +3,11 @@
 use core::time::Duration;
 
 use portable_atomic::{AtomicUsize, Ordering};
-use slotted::{Clock, ReturnWhen, Spawn, as_completed, as_completed_timeout, wait, wait_timeout};
+use slotted::{
+    Clock, ReturnWhen, Shutdown, Spawn, as_completed, as_completed_timeout, wait, wait_timeout,
+};
 
-use crate::{Board, Failure, SLOTS, Suite, Verdict, check};
+use crate::{Board, Failure, SLOTS, Suite, Verdict, check, close};
 
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     pub(crate) fn map<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
@@ -140,27 +142,38 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
 
     /// Submits tasks until each worker has run some. Each task runs once.
     pub(crate) fn every_worker<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
+        let verdict = self.submit_until_each_ran(board);
+        close(&self.unstarted, board, Shutdown::Drain)?;
+        verdict
+    }
+
+    fn submit_until_each_ran<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         /// More rounds than any schedule needs.
         const ROUNDS: usize = 10_000;
         static RAN: AtomicUsize = AtomicUsize::new(0);
         RAN.store(0, Ordering::Relaxed);
-        self.open(board)?;
+        let executor = &self.unstarted;
         let mut workers = [0; WORKERS];
         let mut rounds = 0;
         while workers.contains(&0) && rounds < ROUNDS {
             rounds += 1;
             let mut handles = [const { None }; SLOTS];
             for place in &mut handles {
-                *place = Some(self.executor.submit(|| {
+                *place = Some(executor.submit(|| {
                     RAN.fetch_add(1, Ordering::Relaxed);
                     H::current_id()
                 })?);
+            }
+            // The first tasks come before the start: later ones may go to an interrupt at once, and
+            // none to the main thread.
+            if rounds == 1 {
+                executor.start(board.spawn)?;
             }
             // The main thread's worker runs one task. The others have the rest while the main
             // thread is busy.
             let _ = (board.turn)();
             let pause = H::now() + 2;
-            while H::now() < pause && self.executor.stats().queued > 0 {
+            while H::now() < pause && executor.stats().queued > 0 {
                 core::hint::spin_loop();
             }
             for handle in handles.into_iter().flatten() {

@@ -6,7 +6,7 @@ use core::time::Duration;
 use portable_atomic::{AtomicUsize, Ordering};
 use slotted::{Clock, Executor, Refusal, Shutdown, Spawn, StartError, TaskError, TaskState};
 
-use crate::{Board, Failure, SLOT_BYTES, SLOTS, Suite, Verdict, check};
+use crate::{Board, Failure, SLOT_BYTES, SLOTS, Suite, Verdict, check, close};
 
 /// Counts its own drop.
 struct Dropped(&'static AtomicUsize);
@@ -167,7 +167,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                 Err(StartError::AlreadyStarted)
             ));
             let handle = self.executor.submit(move || life)?;
-            self.close(board, Shutdown::Drain)?;
+            close(&self.executor, board, Shutdown::Drain)?;
             check!(handle.done() && handle.result()? == life);
             check!(
                 self.executor
@@ -180,7 +180,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                 self.executor.submit(move || life)?,
                 self.executor.submit_future(pending::<()>())?,
             );
-            self.close(board, Shutdown::Cancel)?;
+            close(&self.executor, board, Shutdown::Cancel)?;
             check!(task.done() && rests.cancelled());
         }
         Ok(())

@@ -6,9 +6,9 @@
 //! - Every exception level of every core counts as a thread.
 //! - The clock counts SysTick's interrupts on core 0.
 //! - [`Workers`] keeps the workers. With one core, the super-loop has one and PendSV has one.
-//!   PendSV has the lowest priority of all interrupts. The board may give further workers to spare
-//!   interrupts. A thread that is about to sleep requests PendSV, and so does [`tick`]. The board
-//!   requests the other interrupts.
+//!   PendSV has the lowest priority of all interrupts. [`Park::ready`] requests it, so that a task
+//!   begins as soon as no other interrupt runs. The board may give further workers to spare
+//!   interrupts, and requests those itself.
 //!
 //! The final binary chooses the critical section: `cortex-m` has one for a single core.
 #![no_std]
@@ -31,7 +31,7 @@ static TICKS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
 
 /// What the host must know about the chip.
 pub trait Chip: Copy + Debug + 'static {
-    /// True if PendSV runs a worker. [`tick`] and sleeping threads then request PendSV.
+    /// True if PendSV runs a worker: it is requested when there is work.
     const PENDSV_WORKS: bool;
 
     /// The number of the calling core, from 0.
@@ -88,6 +88,8 @@ impl<C: Chip> Park for CortexM<C> {
         C::core() * LEVELS + exception + 1
     }
 
+    /// What is waited for may be that PendSV's worker leaves, or a task from before the start. Both
+    /// need PendSV, and no call of [`Park::ready`] requested it.
     fn park() {
         Self::request_pendsv();
         wfe();
@@ -95,6 +97,10 @@ impl<C: Chip> Park for CortexM<C> {
 
     fn unpark((): &()) {
         sev();
+    }
+
+    fn ready() {
+        Self::request_pendsv();
     }
 }
 
@@ -121,7 +127,7 @@ pub fn start_clock(timer: &mut SYST, core_hertz: u32) {
     timer.enable_interrupt();
 }
 
-/// Counts a tick and makes PendSV look for tasks. The handler of SysTick calls it.
+/// Counts a tick. The handler of SysTick calls it.
 pub fn tick<C: Chip>() {
     if C::core() == 0 {
         critical_section::with(|section| {
@@ -129,5 +135,4 @@ pub fn tick<C: Chip>() {
             ticks.set(ticks.get() + 1);
         });
     }
-    CortexM::<C>::request_pendsv();
 }

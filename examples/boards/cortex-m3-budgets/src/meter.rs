@@ -78,7 +78,7 @@ impl Meter {
     /// If called twice, or if the clock does not count instructions.
     #[must_use]
     pub fn new() -> Self {
-        let mut timer = Peripherals::take().expect("nobody has taken them").SYST;
+        let mut timer = Peripherals::take().expect("they are taken once").SYST;
         timer.set_clock_source(SystClkSource::Core);
         timer.set_reload(RELOAD);
         timer.clear_current();

@@ -162,7 +162,7 @@ async fn scenarios(spawner: SendSpawner) {
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("nobody has taken them");
+    let mut peripherals = Peripherals::take().expect("they are taken once");
     clock::start(&mut peripherals.SYST);
     let spawner = EMBASSY.start(Line);
     spawner.spawn(heart().expect("it is the first"));

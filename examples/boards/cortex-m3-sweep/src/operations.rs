@@ -106,7 +106,7 @@ fn wait_for_slot(scene: &Scene, handles: Handles) {
     // The first filler to give its slot back.
     task.detach();
     let submit = || EXECUTOR.submit_blocking(closure(Role::Submitted));
-    let submitted = scene.under_fire(aim, Sleep::Until(&due, End::Run), submit);
+    let submitted = scene.under_fire(aim, Sleep::Until(&due, End::FreeSlot), submit);
     scene.keep(Role::Submitted, submitted.expect("a slot becomes free"));
     scene.keep(Role::Promise, promise);
     scene.keep(Role::Future, future);

@@ -59,6 +59,9 @@ pub(crate) enum Sleep<'s> {
 pub(crate) enum End {
     /// Runs the oldest task.
     Run,
+    /// Runs the oldest task, which gives its slot back. The interrupt may submit before the slot is
+    /// given to the thread, and take it. Then the next task gives its own.
+    FreeSlot,
     /// Keeps the promise.
     Complete,
     /// Wakes the future and runs all queued tasks.
@@ -228,6 +231,12 @@ impl Shared {
     fn end(&self, end: End) {
         match end {
             End::Run => drop(WORKERS.run_one(INTERRUPT)),
+            // Bound: the interrupt submits once.
+            End::FreeSlot => {
+                while EXECUTOR.stats().slots_in_use == SLOTS
+                    && WORKERS.run_one(INTERRUPT) == Ran::Task
+                {}
+            }
             End::Complete => self.complete(),
             End::Wake => {
                 self.wake();

@@ -1,10 +1,11 @@
-//! Three workers at three priorities: the order in which their tasks begin and end.
+//! Three workers at three priorities: the order in which their tasks begin and end. Each submit
+//! requests PendSV, by the host's [`Park::ready`].
 
 use core::cell::RefCell;
 use core::fmt::{self, Write};
 
 use cortex_m::asm::{dsb, isb};
-use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m::peripheral::NVIC;
 use cortex_m::register::basepri;
 use cortex_m_host::{CortexM, SUPER_LOOP};
 use critical_section::Mutex;
@@ -46,12 +47,9 @@ fn submit(task: fn()) {
     EXECUTOR.submit(task).expect("there is room").detach();
 }
 
-/// Requests an interrupt, which comes at once if its priority allows it.
-fn request(level: usize) {
-    match level {
-        PENDSV => SCB::set_pendsv(),
-        _ => NVIC::pend(Urgent),
-    }
+/// Requests the urgent interrupt, which comes at once if its priority allows it.
+fn request_urgent() {
+    NVIC::pend(Urgent);
     dsb();
     isb();
 }
@@ -93,8 +91,7 @@ fn play(first: fn(), expected: &[Event]) -> bool {
     let ran = WORKERS.run_one(SUPER_LOOP);
     EXECUTOR.begin_shutdown(Shutdown::Drain);
     let left = WORKERS.run_one(SUPER_LOOP);
-    request(URGENT);
-    request(PENDSV);
+    request_urgent();
     EXECUTOR
         .shutdown(Shutdown::Drain)
         .expect("no worker calls it");
@@ -115,18 +112,16 @@ fn higher_interrupts_lower() -> bool {
             submit(|| {
                 note("the third begins");
                 submit(|| note("the fourth"));
-                request(PENDSV);
                 let later = <CortexM>::now() + 2;
                 while <CortexM>::now() < later {
                     core::hint::spin_loop();
                 }
                 note("the third ends");
             });
-            request(URGENT);
+            request_urgent();
             note("the second ends");
         });
         hold_back(0);
-        request(PENDSV);
         note("the first ends");
     };
     let expected = [
@@ -147,8 +142,7 @@ fn higher_goes_first() -> bool {
         note("the first begins");
         submit(|| note("the second"));
         submit(|| note("the third"));
-        request(PENDSV);
-        request(URGENT);
+        request_urgent();
         note("both are held back");
         hold_back(0);
         note("the first ends");
