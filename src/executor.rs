@@ -27,7 +27,7 @@ pub use life::Shutdown;
 /// `QUEUE` slots of `SLOT_BYTES` bytes. Nothing is ever allocated.
 ///
 /// - `WORKERS`: how many threads the host lends, at most 63 on 64-bit targets and 31 on 32-bit
-///   ones. 0: nothing runs until a thread drives the executor, by [`run_one`](Self::run_one),
+///   ones. With 0 nothing runs until a thread drives the executor: by [`run_one`](Self::run_one),
 ///   [`run_until_idle`](Self::run_until_idle) or a blocking wait.
 /// - `QUEUE`: how many tasks there can be. A task holds its slot from submit until it has ended and
 ///   its handle is gone.
@@ -35,8 +35,8 @@ pub use life::Shutdown;
 ///   ones are refused at compile time, with both sizes.
 /// - `H`: the host, which knows how to sleep and wake, and perhaps the time.
 ///
-/// All of it is inline and starts as zeroes: in a `static` it is `.bss` (unless it has a hook,
-/// whose address is not zero).
+/// All of it is inline and starts as zeroes. So a `static` executor is `.bss`, unless it has a
+/// hook, whose address is not zero.
 ///
 /// # Python
 ///
@@ -81,9 +81,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Has each worker call `hook` with its number before its first task. An error, or a panic,
-    /// makes the executor broken: pending tasks end with
-    /// [`TaskError::Broken`](crate::TaskError::Broken) and later ones are refused, until it is shut
-    /// down and started again.
+    /// makes the executor broken. Pending tasks end with
+    /// [`TaskError::Broken`](crate::TaskError::Broken). The executor refuses later ones until it is
+    /// shut down and started again.
     ///
     /// # Python
     ///
@@ -212,7 +212,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Blocking
     ///
     /// Until a slot is free, first come, first served. That can be for ever: if the caller itself
-    /// holds the handles of all slots, or, in a worker, if every slot belongs to a task that waits
+    /// holds the handles of all slots. Or, in a worker, if every slot belongs to a task that waits
     /// for this one.
     ///
     /// # Context
@@ -264,11 +264,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.submitter().submit_timeout(task, timeout)
     }
 
-    /// Gives a future to the workers, which poll it whenever its waker was called.
+    /// Gives a future to the workers, which poll it after each call of its waker.
     ///
-    /// The waker may be called from any thread or interrupt, at any time, also long after the task
-    /// ended. The future needs two words of its slot for it. Only a `'static` executor takes
-    /// futures: they must never move.
+    /// Any thread or interrupt may call the waker, at any time, also long after the task ended. It
+    /// takes two words of the slot. Only a `'static` executor takes futures: they must never move.
     ///
     /// # Blocking, context
     ///

@@ -1,11 +1,11 @@
 //! Which slots are free, and which waiters stand in line for one.
 //!
 //! A submitter pops a slot inside the lock. The end of a handle returns one without the lock, onto
-//! a transfer stack; the next submitter that finds the free stack empty takes all of them.
+//! a transfer stack. The next submitter that finds the free stack empty takes all of them.
 //!
 //! A waiter joins the line and sets the transfer stack's wake flag in one section, then looks
-//! again, then sleeps. A thread that returns a slot sees the flag in its push, and then serves the
-//! line: it gives the slot to the waiter that came first.
+//! again, then sleeps. A thread that returns a slot sees the flag in its push. It serves the line:
+//! it gives the slot to the waiter that came first.
 
 use core::cell::Cell;
 use core::pin::Pin;
@@ -38,7 +38,7 @@ pub(crate) struct FreeSlots<H: Park, S> {
 /// What a place in line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
-    /// Nothing yet: its waiter will be woken.
+    /// Nothing yet: a thread that serves the line will wake its waiter.
     Waiting,
     /// A slot, which is the caller's now.
     Slot(Index),
@@ -98,7 +98,7 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
         })
     }
 
-    /// Joins the end of the line, or changes whom to wake. Returns what is to be dropped outside
+    /// Joins the end of the line, or replaces the waiter. The caller drops what is returned outside
     /// the lock. A place that has a slot keeps it.
     pub(crate) fn wait_in_line(
         &self,
@@ -137,7 +137,8 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
         self.free.with(|free| free.line.look(place.node()))
     }
 
-    /// Leaves the line. Returns what the place had, and what is to be dropped outside the lock.
+    /// Leaves the line. Returns what the place had, and the waiter, which the caller drops outside
+    /// the lock.
     pub(crate) fn leave_line(&self, place: Pin<&Place<'_, H, S>>) -> (Served, Waiter<H>) {
         self.free.with(|free| free.line.leave(place.node()))
     }

@@ -17,8 +17,8 @@
 //!
 //! - **Typed Ticket.** A ticket exists only because the transition that grants it succeeded (*One
 //!   Winner* in `state`). It is neither `Copy` nor `Clone`, and the transition that ends it
-//!   consumes it. So what the rest of the crate does with indices and lists can lose or delay a
-//!   task, but never gives two threads the same bytes.
+//!   consumes it. So indices and lists, in the rest of the crate, can lose or delay a task, never
+//!   give two threads the same bytes.
 //! - **Same Type.** The submitter sets the table in the slot and the `T` of its `Receiver` and
 //!   `Promised` together. The handle or promise pins the slot until it is gone.
 //! - **Retire Once.** `Last` is unique: `state` gives `SlotUse::Last` to exactly one caller per

@@ -24,15 +24,15 @@ use crate::waiter::Waiter;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shutdown {
-    /// They are run.
+    /// The workers run them.
     Drain,
-    /// They are cancelled, and so are async tasks at their next rest.
+    /// The shutdown cancels them, and async tasks when they are next suspended.
     ///
     /// # Python
     ///
     /// `cancel_futures=True`.
     Cancel,
-    /// As `Cancel`. Later also those that run will be asked to stop; today no task can be asked.
+    /// As `Cancel`. A later version will also ask running tasks to stop.
     Stop,
 }
 
@@ -111,8 +111,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         })
     }
 
-    /// As [`run`](Self::run), for a `static` executor and any host: starts, runs `body`, drains the
-    /// executor and waits for the workers to leave, also when `body` panics.
+    /// As [`run`](Self::run), for a `static` executor and any host. Starts it, runs `body`, drains
+    /// it and waits for the workers to leave, also when `body` panics.
     ///
     /// # Blocking
     ///
@@ -147,10 +147,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers
     /// to leave.
     ///
-    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends, cancels in, and
-    /// waits for the life that it was called in: a `start` meanwhile is not waited for. An executor
-    /// without live workers is drained by the calling thread. Async tasks that no waker wakes are
-    /// waited for; `Cancel` cancels them. Promises are not touched.
+    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends the life in which
+    /// it was called, and waits for no later one. The calling thread drains an executor without
+    /// live workers. `Drain` waits for async tasks that no waker wakes, `Cancel` cancels them. Both
+    /// leave promises alone.
     ///
     /// # Blocking
     ///
@@ -205,7 +205,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
     /// begins at the first poll. Dropping the future does not take it back.
     ///
-    /// An executor without live workers is drained by the first poll.
+    /// The first poll drains an executor without live workers.
     ///
     /// # Errors
     ///
@@ -311,7 +311,7 @@ fn refuse_own_worker<H: Park>(
     Ok(())
 }
 
-/// Cancels what waits in the queue, oldest first, and the futures that rest.
+/// Cancels what waits in the queue, oldest first, and the suspended futures.
 fn cancel_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
     // Bound: what was accepted before; nothing is now.
     while let Some(cancelled) = registry.cancel_next(epoch) {

@@ -1,4 +1,4 @@
-//! From a free slot to one that holds a task.
+//! How a free slot gets its task.
 
 use core::future::Future;
 use core::marker::PhantomData;

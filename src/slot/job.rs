@@ -205,7 +205,8 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits
-///   them. Afterwards they hold the outcome of the kind returned, or still the future if it rests.
+///   them. Afterwards they hold the outcome of the kind returned, or still the future if it is not
+///   ready.
 unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let polled = bytes.cast::<Polled<F>>();
     // Without `std` a panic passes by here. The pinned future must be dropped all the same before

@@ -44,7 +44,7 @@
 //!
 //! - **One Winner.** Of all threads that want to start, cancel or complete a task, exactly one sees
 //!   its transition succeed. Each transition takes away, in one step, the bit it needs (`QUEUED`,
-//!   `RESTING`), or sets one that was not there.
+//!   `RESTING`), or sets one that was still clear.
 //! - **Forward Only.** Phases follow the arrows of `ARCHITECTURE.md`. Only `retire` leads back, and
 //!   it raises the generation; and `withdraw`, for a task that no other thread has met.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the
