@@ -137,8 +137,8 @@ impl Error for TaskError {}
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Every slot holds a task that has not finished, or whose handle is still there. Raise
-    /// `QUEUE`, or take results earlier.
+    /// Every slot is in use: by a task, by a result whose handle is still there, by a callback, a
+    /// permit or a promise. Raise `QUEUE`, or take results earlier.
     Full,
     /// [`shutdown`](crate::Executor::shutdown) or
     /// [`begin_shutdown`](crate::Executor::begin_shutdown) was called.

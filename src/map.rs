@@ -84,9 +84,9 @@ enum Progress {
     Open,
     /// The input has ended.
     Exhausted,
-    /// No task is accepted any more.
+    /// The executor takes no task any more.
     Refused(Refusal),
-    /// Nothing is yielded any more.
+    /// The map yields nothing any more.
     Over,
 }
 

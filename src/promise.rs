@@ -1,4 +1,4 @@
-//! A task that a driver completes by hand.
+//! A task that its holder completes by hand.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -10,7 +10,7 @@ use crate::registry::Registry;
 use crate::slot::{Ending, Phase, Promised};
 use crate::sync::Ordering;
 
-/// Completes a task that no worker runs: for interrupts, drivers and tests.
+/// Completes a task that no worker runs: for interrupts, device drivers and tests.
 ///
 /// A promise that is dropped without an outcome completes its task with [`TaskError::Broken`]. It
 /// holds its slot as the handle does: the slot is free when both are gone.
@@ -106,7 +106,7 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     }
 
     /// Completes the task and gives the promise up in one step. Once the handle has the result, the
-    /// slot is free. For a driver on an executor that may be full. Callbacks run in the calling
+    /// slot is free. For a completer on an executor that may be full. Callbacks run in the calling
     /// thread.
     ///
     /// # Context
@@ -176,7 +176,7 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     }
 
     /// Marks the task as running: from now on no canceller can cancel it. `Ok(false)`: it is
-    /// cancelled, and the driver has nothing to do.
+    /// cancelled, and the completer has nothing to do.
     ///
     /// # Context
     ///

@@ -193,7 +193,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Calls `function` with each chunk of `size` elements, the last one perhaps shorter, in tasks
-    /// of the scope. They have all ended when the scope does.
+    /// of the scope. All of them end before the scope does.
     ///
     /// # Blocking
     ///

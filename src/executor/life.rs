@@ -47,8 +47,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Errors
     ///
     /// If it is running already, or has not finished shutting down; or if the host refuses a
-    /// worker. Then those that had started are stopped, tasks that were submitted still wait,
-    /// and `start` may be tried again.
+    /// worker. Then the workers that had started leave, submitted tasks still wait, and the caller
+    /// may try `start` again.
     ///
     /// ```
     /// # use slotted::{Executor, Shutdown, StdThreads};
@@ -111,8 +111,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         })
     }
 
-    /// As [`run`](Self::run), for a `static` executor and any host. Starts it, runs `body`, drains
-    /// it and waits for the workers to leave, also when `body` panics.
+    /// As `run`, for a `static` executor and any host. Starts it, runs `body`, drains it and waits
+    /// for the workers to leave, also when `body` panics.
     ///
     /// # Blocking
     ///
