@@ -17,7 +17,7 @@ pub(crate) type Epoch = u32;
 /// The epoch of a worker of no life. The first `start` begins 1, and no later one begins this.
 pub(crate) const STALE: Epoch = 0;
 
-/// If tasks come in and workers stay.
+/// What a life accepts, and when its workers leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Tasks are accepted.

@@ -33,8 +33,8 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //!
-//! Only `publish_open` sets no `QUEUED`, and only `publish_callback` sets no `HANDLE`. `withdraw`
-//! clears what `publish_pending` set.
+//! Only `publish_open` sets no `QUEUED`, only `publish_callback` no `HANDLE`, and only
+//! `publish_pending` no *by hand*. `withdraw` clears what `publish_pending` set.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
 //! read-modify-write, thanks to the layout of the bits. `claim` and `start` change nothing where
