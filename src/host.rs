@@ -164,6 +164,35 @@ pub trait Park: Sized + 'static {
 
 /// A monotonic clock. Time limits exist only where the host has one; elsewhere they are a compile
 /// error.
+///
+/// ```
+/// use slotted::{Clock, Park};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// static TICKS: AtomicU64 = AtomicU64::new(0); // the timer's interrupt counts up
+///
+/// struct Board;
+///
+/// # impl Park for Board {
+/// #     type Thread = ();
+/// #     fn current() {}
+/// #     fn current_id() -> usize {
+/// #         1
+/// #     }
+/// #     fn park() {}
+/// #     fn unpark((): &()) {}
+/// # }
+/// impl Clock for Board {
+///     const TICKS_PER_SECOND: u64 = 1000;
+///     fn now() -> u64 {
+///         TICKS.load(Ordering::Relaxed)
+///     }
+///     fn park_until(_deadline: u64) {
+///         Self::park(); // may return early: the timer's interrupt wakes it
+///     }
+/// }
+/// # assert_eq!(Board::now(), 0);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "time limits need a host with a clock, and `{Self}` has none",
     label = "this host does not implement `Clock`",

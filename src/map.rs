@@ -25,7 +25,14 @@ pub trait ItemFunction<A> {
     /// What becomes of the item.
     type Output;
 
-    /// Applies it.
+    /// Applies the function to an item.
+    ///
+    /// ```
+    /// use slotted::map::ItemFunction;
+    ///
+    /// let double = |n: u32| 2 * n;
+    /// assert_eq!(double.apply(3), 6);
+    /// ```
     fn apply(&self, item: A) -> Self::Output;
 }
 
