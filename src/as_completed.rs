@@ -19,29 +19,29 @@ mod storage;
 
 pub use storage::{IntoHandles, Storage, UnfinishedHandles};
 
-/// Yields each handle once: those that are done first, then the others as their tasks complete.
-/// Done means ended or cancelled.
+/// Yields each handle once: the done ones first, then the others as their tasks complete. Done
+/// means ended or cancelled.
 ///
 /// Takes the handles in an array, a `heapless::Vec`, or (with `std`) a `Vec`. They may belong to
-/// executors of different sizes: then the order is that of completion within each executor.
+/// executors of different sizes. Then the order is that of completion within each executor.
 ///
-/// Where it is known that a wait would never end (see [`wait`](crate::wait())) it yields the
-/// handles that are left as they are; their `result` tells why.
+/// Where a wait would never end (see [`wait`](crate::wait())) it yields the remaining handles as
+/// they are. Their `result` tells why.
 ///
 /// # Blocking
 ///
-/// Each `next` as [`JoinHandle::result`]; a worker runs unstarted tasks among them itself.
+/// Each `next` as [`JoinHandle::result`]. A worker runs unstarted tasks among them itself.
 ///
 /// # Cost
 ///
-/// A lock-bounded step for each handle at the start and at each `next`, however many handles there
-/// are. With handles of several executors, a `next` that has to wait looks at all of them first;
-/// and so does the `next` of a worker that has nothing to run.
+/// A lock-bounded step for each handle at the start, and one at each `next`, however many handles
+/// there are. With handles of several executors, a `next` that has to wait looks at all of them
+/// first. So does the `next` of a worker that has nothing to run.
 ///
 /// # Cancellation
 ///
-/// Dropping the iterator detaches the handles that are left; [`AsCompleted::into_handles`] gives
-/// them back.
+/// Dropping the iterator detaches the remaining handles. [`AsCompleted::into_handles`] gives them
+/// back.
 ///
 /// # Python
 ///
@@ -70,7 +70,7 @@ where
 ///
 /// # Errors
 ///
-/// Yields, once and last, an [`AsCompletedTimeout`] that has the handles which are left.
+/// Yields, once and last, an [`AsCompletedTimeout`] with the remaining handles.
 ///
 /// # Python
 ///
@@ -109,10 +109,10 @@ pub struct AsCompleted<'e, T, H: Park, S: Storage<'e, T, H>> {
     storage: S,
     total: usize,
     left: usize,
-    /// No handle is left before this place.
+    /// No handle remains before this position.
     from: usize,
-    /// Handles before this place are watched, or gone: the others were taken from before they came
-    /// to us.
+    /// Handles before this position are in a group, or gone. A later one may have lost its outcome
+    /// before it came here.
     spent: usize,
     mixed: bool,
     handles: core::marker::PhantomData<JoinHandle<'e, T, H>>,
@@ -180,7 +180,15 @@ where
         self.left
     }
 
-    /// The handles that are left, in the order in which they came.
+    /// Takes the remaining handles, in the order in which the caller gave them.
+    ///
+    /// ```
+    /// # use slotted::{Executor, as_completed};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let completed = as_completed([executor.submit(|| 6 * 7).unwrap()]);
+    /// let mut handles = completed.into_handles();
+    /// assert_eq!(handles.next().unwrap().result(), Ok(42));
+    /// ```
     pub fn into_handles(self) -> UnfinishedHandles<'e, T, H, S> {
         UnfinishedHandles::new(self)
     }
@@ -193,14 +201,14 @@ where
         handle
     }
 
-    /// The first handle that is left, watched no more.
+    /// Takes the first remaining handle, and takes it out of its group.
     pub(crate) fn take_first(&mut self) -> Option<JoinHandle<'e, T, H>> {
         self.skip_gaps();
         unwatch(self.storage.as_ref(), self.from);
         self.take(self.from)
     }
 
-    /// Moves `from` to the first handle that is left. Bound: over the whole life as many steps as
+    /// Moves `from` to the first remaining handle. Bound: over the whole life as many steps as
     /// handles.
     fn skip_gaps(&mut self) {
         let members = self.storage.as_ref();
@@ -209,7 +217,7 @@ where
         }
     }
 
-    /// A handle that is done, if there is one.
+    /// Takes a done handle, if there is one.
     pub(crate) fn take_completed(&mut self) -> Option<JoinHandle<'e, T, H>> {
         // Bound: over the whole life as many steps as handles.
         while let Some(member) = self.storage.as_ref().get(self.spent) {
@@ -226,7 +234,7 @@ where
         self.take(place)
     }
 
-    /// The next handle that is done, waiting for it. `Ok(None)`: none is left.
+    /// Waits for the next done handle and takes it. `Ok(None)`: none remains.
     fn next_with(
         &mut self,
         timeout: &impl Timeout,
@@ -260,7 +268,7 @@ where
     fn next(&mut self) -> Option<Self::Item> {
         match self.next_with(&Never::<H>::new(), RunUnstarted::Workers) {
             Ok(handle) => handle,
-            // It cannot time out. Its own `result` tells the user the same.
+            // It cannot time out. The handle's `result` tells the user why.
             Err(_) => self.take_first(),
         }
     }
@@ -425,7 +433,17 @@ where
     }
 }
 
-/// The time of an [`as_completed_timeout`] was up, with the handles that are left.
+/// The time of an [`as_completed_timeout`] was up. Keeps the remaining handles.
+///
+/// ```
+/// use core::time::Duration;
+/// use slotted::{Executor, as_completed_timeout};
+///
+/// let executor: Executor<1, 4> = Executor::new();
+/// let handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// let late = as_completed_timeout(handles, Duration::ZERO).next().unwrap().unwrap_err();
+/// assert_eq!(late.to_string(), "2 (of 2) tasks unfinished");
+/// ```
 #[must_use = "dropping it detaches the tasks that are left"]
 pub struct AsCompletedTimeout<'e, T, H: Park, S: Storage<'e, T, H>> {
     handles: AsCompleted<'e, T, H, S>,
@@ -436,19 +454,47 @@ where
     H: Park,
     S: Storage<'e, T, H>,
 {
-    /// How many handles were not yielded.
+    /// How many handles remain.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, as_completed_timeout};
+    /// # let executor: Executor<1, 4> = Executor::new();
+    /// # let handles = [executor.submit(|| 1).unwrap()];
+    /// let late = as_completed_timeout(handles, Duration::ZERO).next().unwrap().unwrap_err();
+    /// assert_eq!(late.unfinished(), 1);
+    /// ```
     #[must_use]
     pub fn unfinished(&self) -> usize {
         self.handles.left
     }
 
-    /// How many handles there were.
+    /// How many handles there were at the start.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, as_completed_timeout};
+    /// # let executor: Executor<1, 4> = Executor::new();
+    /// # let handles = [executor.submit(|| 1).unwrap()];
+    /// let late = as_completed_timeout(handles, Duration::ZERO).next().unwrap().unwrap_err();
+    /// assert_eq!(late.total(), 1);
+    /// ```
     #[must_use]
     pub fn total(&self) -> usize {
         self.handles.total
     }
 
-    /// The handles that are left, in the order in which they came.
+    /// Takes the remaining handles, in the order in which the caller gave them.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, as_completed_timeout};
+    /// # let executor: Executor<1, 4> = Executor::new();
+    /// # let handles = [executor.submit(|| 6 * 7).unwrap()];
+    /// let late = as_completed_timeout(handles, Duration::ZERO).next().unwrap().unwrap_err();
+    /// executor.run_one();
+    /// assert_eq!(late.into_handles().next().unwrap().result(), Ok(42));
+    /// ```
     pub fn into_handles(self) -> UnfinishedHandles<'e, T, H, S> {
         self.handles.into_handles()
     }

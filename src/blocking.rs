@@ -3,13 +3,13 @@
 //! One loop serves every blocking call of the crate. What differs is what it is to wait for
 //! ([`WaitFor`]) and how long ([`Timeout`]).
 //!
-//! - A **worker** that waits without a time limit first runs, in place, what it waits for, if no
+//! - A **worker** that waits without a time limit first runs, inline, what it waits for, if no
 //!   thread has started it.
 //! - A **driver** is a thread that waits on an executor with `WORKERS = 0`, or that shuts one down
 //!   which has no worker left. It runs ready tasks in order, and looks at the time between them.
 //! - Every other thread sleeps.
 //!
-//! A wait ends early with its time limit, or where it can be known that it would never end: see
+//! A wait ends early with its time limit, or where the crate can tell that it would never end: see
 //! `deadlock`, and [`NotStarted`](crate::TaskError::NotStarted).
 #![forbid(unsafe_code)]
 
@@ -109,7 +109,7 @@ impl<H: Clock> Timeout for Deadline<H> {
     }
 }
 
-/// Who runs tasks that are waited for and that no thread has started.
+/// Which thread runs a task that a thread waits for and no thread has started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum RunUnstarted {
     /// Workers; and the waiting thread, if it is one and has no time limit.
@@ -137,7 +137,7 @@ pub(crate) trait WaitFor<H: Park> {
     /// Takes the waiter out again, if it is still there.
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H>;
 
-    /// The one task that is waited for, if it is one.
+    /// The task that the thread waits for, if it is a single one.
     fn single_task(&self) -> Option<Index> {
         None
     }
@@ -153,8 +153,8 @@ pub(crate) trait WaitFor<H: Park> {
         false
     }
 
-    /// Calls `act` with each executor that is waited for, until one call returns true. Returns
-    /// true if one did.
+    /// Calls `act` with each executor whose tasks the thread waits for, until one call returns
+    /// true. Returns true if one did.
     fn any_executor(
         &self,
         home: Registry<'_, H>,
@@ -185,8 +185,8 @@ pub(crate) fn block<H: Park, P: Timeout>(
         return Ok(());
     }
     let mut round = 0;
-    // Endless for a reason: it ends with what it waits for, with the time limit, or when it is
-    // known that nothing could end it.
+    // Endless for a reason: it ends with what it waits for, with the time limit, or when nothing
+    // could end it.
     loop {
         if wait_for.is_over() {
             return Ok(());

@@ -11,10 +11,11 @@ use crate::slot::Snapshot;
 
 /// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
 ///
-/// After the task's slot was reused it answers [`TaskState::Gone`] and touches nothing. (On 32-bit
-/// targets a slot's tasks are told apart by a number of 19 bits, on 64-bit ones by 51: a token that
-/// is kept while its slot serves an exact multiple of 2^19 tasks would take the newcomer for its
-/// own.)
+/// After another task has reused the slot it answers [`TaskState::Gone`] and touches nothing.
+///
+/// A generation tells the tasks of a slot apart: 19 bits on 32-bit targets, 51 on 64-bit ones.
+/// Generations wrap. A token that is kept while its slot serves an exact multiple of 2^19 (or 2^51)
+/// tasks takes a later task for its own.
 ///
 /// ```
 /// use slotted::{Executor, TaskState};
@@ -40,16 +41,15 @@ pub struct Canceller<'e, H: Park = DefaultHost> {
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TaskState {
-    /// No thread has started it. It can be cancelled.
+    /// No thread has started it, or it is an open promise. A canceller can still cancel it.
     Pending,
-    /// It has started and not ended. Only an async task between two polls, and an open promise, can
-    /// still be cancelled.
+    /// It has started and not ended. A canceller can still cancel an async task between two polls.
     Running,
-    /// It has ended: with a value or an error.
+    /// It has ended, with a value or an error.
     Finished,
     /// It was cancelled.
     Cancelled,
-    /// Its slot has been given to another task, or to none.
+    /// Its slot is free, or has another task.
     Gone,
 }
 
@@ -67,7 +67,7 @@ impl TaskState {
     }
 }
 
-/// Cancels a task if it can be. Returns true if it is cancelled now.
+/// Cancels a task, if it is not running and has not ended. Returns true if it is cancelled now.
 pub(crate) fn cancel<H: Park>(
     registry: Registry<'_, H>,
     index: Index,

@@ -1,8 +1,8 @@
 //! Running a task to its end, and everything that its end sets off.
 //!
-//! The order is always the same. The completer writes the outcome; callbacks look at it; the state
-//! word says that it may be taken; waiters wake; the scope's count falls. No lock is held while
-//! foreign code runs.
+//! The order is always the same. The completer writes the outcome, callbacks look at it, the state
+//! word makes it takeable, waiters wake, the scope's count falls. Foreign code runs outside all
+//! locks.
 //!
 //! `unsafe` here, for two invariants:
 //!
@@ -30,8 +30,8 @@ use crate::unwind;
 use crate::waiter::Waiter;
 use crate::waker::waker;
 
-/// Runs a task that was taken out of the queue and started: to its end, or, a future, to its next
-/// rest.
+/// Runs a task that was taken out of the queue and started: to its end, or a future to the end of
+/// its poll.
 ///
 /// Recursion: a task that waits for a task of its own executor gets here again, once for each level
 /// of waiting that its author wrote.
@@ -127,7 +127,7 @@ pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     completed(registry, owner, ending.finish());
 }
 
-/// Completes a promise whose outcome is written and whose giving end is gone.
+/// Completes a task whose outcome is written and whose promise ends in the same step.
 pub(crate) fn complete_promise<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     completed(registry, core::ptr::null_mut(), ending.finish_promise());
 }
@@ -222,8 +222,9 @@ fn notify<'e, H: Park>(registry: Registry<'e, H>, event: ListenerEvent<'e>) -> O
     notify_listeners(registry, event)
 }
 
-/// Notes in a slot's word that its wait cell has a listener. False: too late, the outcome can be
-/// taken. The caller is inside the lock of the wait table, and puts the listener there.
+/// Notes in a slot's word that its wait cell has a listener. Returns false if it is too late: the
+/// outcome is takeable. The caller is inside the lock of the wait table, and puts the listener
+/// there.
 pub(crate) fn listen<H: Park>(waits: &Waits<H>, slot: SlotRef<'_>) -> bool {
     waits.install(notify_listeners);
     slot.listen()
@@ -237,7 +238,7 @@ fn notify_listeners<'e, H: Park>(
     match event {
         ListenerEvent::Completed(ending) => complete_with_listeners(registry, ending),
         ListenerEvent::HandleDropped(slot) => {
-            // A waker of an earlier poll is not to be woken any more.
+            // A waker of an earlier poll must not wake any more.
             let waiter = registry
                 .waits()
                 .with(|waits| waits.cell(slot.index()).waiter().take());
@@ -323,7 +324,7 @@ pub(crate) fn retire<H: Park>(registry: Registry<'_, H>, mut last: Last<'_>) {
     free(registry, last);
 }
 
-/// One copy of it.
+/// Kept out of line: one copy of the code.
 #[inline(never)]
 fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
     registry.release(last.retire());

@@ -2,9 +2,9 @@
 //!
 //! Invariants:
 //!
-//! - **Counted First.** A task is counted before any thread can run it. The count falls only when
-//!   no thread will touch what the task borrowed any more: its closure is gone, and its outcome is
-//!   dropped or in a handle inside the scope.
+//! - **Counted First.** A submitter counts a task before any thread can run it. The count falls
+//!   only when no thread will touch what the task borrowed any more. By then its closure is gone,
+//!   and its outcome is dropped or in a handle inside the scope.
 //! - **Last Touch.** Lowering the count to zero is the last access to the latch. The completer
 //!   copies the owner's thread before.
 //!
@@ -17,8 +17,8 @@ use crate::host::Park;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::unwind;
 
-/// The count, and the thread that waits for it. `E` is the code that serves the events of a scope:
-/// a program without scopes does not link it.
+/// The count, and the thread that waits for it. `E` is the code that serves the events of a scope,
+/// so that a program without scopes does not link it.
 pub(crate) struct CountLatch<H: Park, E> {
     on_event: E,
     unfinished: AtomicUsize,
@@ -91,7 +91,7 @@ impl<H: Park, E: Copy> CountLatch<H, E> {
                 Ordering::Relaxed,
             ) {
                 Ok(_) if seen == 1 => return owner,
-                // A copy that was not needed is dropped here, with no lock held.
+                // Drops here, with no lock held, a copy that no unpark needs.
                 Ok(_) => return None,
                 Err(now) => seen = now,
             }

@@ -4,23 +4,23 @@
 //!
 //! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before the
 //!   waiter does, so one look is exact;
-//! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on,
-//!   back to a task on the waiter's own stack.
+//! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on.
+//!   The chain leads back to a task on the waiter's own stack.
 //!
-//! For the chain each worker writes, inside the lock of the wait table, which task it is about to
-//! sleep for, and follows the others' notes in the same section. So of the workers in a circle the
+//! For the chain each worker notes, inside the lock of the wait table, which task it is about to
+//! sleep for. It follows the others' notes in the same section. So of the workers in a circle the
 //! last one sees all the others. A note is kept only while its worker sleeps, and its handle pins
-//! the slot, so a note never names another task. A task that ended, rests or is queued is on no
-//! stack: a note that is out of date breaks the chain by itself.
+//! the slot, so a note never names another task. A task that has ended, is suspended or is queued
+//! is on no stack: an outdated note breaks the chain by itself.
 //!
 //! Not looked for: circles through a wait for several tasks (`wait`, `as_completed`, `map`),
 //! through scopes, and through threads that are no workers. A wait with a time limit writes no
 //! note: it has a way out.
 //!
-//! How this meets the other mechanisms: tasks that are run in place are noted with the worker's
-//! seat, as by its loop; a worker that is handed to another thread begins a new turn, and notes of
-//! the earlier turn count for nothing; a reused slot has lost its runner when it was queued; a
-//! promise has no runner; a shutdown changes nothing here.
+//! How this meets the other mechanisms. A worker that runs a task inline is noted as its runner, as
+//! by its loop. A worker that goes to another thread begins a new turn, and seats of the earlier
+//! turn count for nothing. A reused slot has lost its runner when it was queued. A promise has no
+//! runner. A shutdown changes nothing here.
 #![forbid(unsafe_code)]
 
 use crate::host::Park;

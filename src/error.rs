@@ -1,4 +1,4 @@
-//! One error type per operation. What was refused is given back.
+//! One error type per operation. A refused task or value comes back.
 #![forbid(unsafe_code)]
 
 use core::error::Error;
@@ -8,13 +8,13 @@ use crate::unwind::Panic;
 
 /// Why a task has no value, or why a wait for it ended without one.
 ///
-/// Two errors are equal if they say the same. Two panics are equal if both have the same message;
-/// panics with other payloads than strings equal nothing, not even themselves.
+/// Two errors are equal if they say the same. Two panics are equal if both have the same message.
+/// Panics with other payloads than strings equal nothing, not even themselves.
 ///
 /// # Python
 ///
-/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is whatever the
-/// callable raised.
+/// `Cancelled` is `CancelledError`, `TimedOut` is `TimeoutError`, `Panicked` is what the callable
+/// raised.
 ///
 /// ```
 /// use slotted::{Executor, TaskError};
@@ -28,22 +28,22 @@ use crate::unwind::Panic;
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum TaskError {
-    /// The task was cancelled before it ran (or, for an async task, between two polls).
+    /// The task was cancelled before it ran; an async task, also between two polls.
     Cancelled,
-    /// The task panicked. Only with `std`: elsewhere a panic is not caught.
+    /// The task panicked. Only with `std`: elsewhere the crate catches no panic.
     Panicked(Panic),
-    /// The wait took as long as it was allowed to. The task goes on and the handle is still good.
+    /// The wait took as long as its limit. The task goes on and the handle is still good.
     TimedOut,
     /// The task can never end: its worker or its [`Promise`](crate::Promise) died, or a worker
-    /// could not be started.
+    /// could not start.
     Broken,
     /// The wait could never end: the task lies beneath the waiter on its own stack, or waits for it
     /// in a circle of workers. The handle is still good.
     WouldDeadlock,
-    /// Only a worker could run the task, and the host has none: the executor was never started, or
-    /// has been shut down. The handle is still good.
+    /// Only a worker could run the task, and the host has none: the executor is not started, or is
+    /// shut down. The handle is still good.
     NotStarted,
-    /// The value was taken through this handle before.
+    /// An earlier call took the value through this handle.
     AlreadyTaken,
 }
 
@@ -81,8 +81,8 @@ impl TaskError {
         matches!(self, Self::TimedOut)
     }
 
-    /// Returns true if only the wait ended, or the call was refused: the error says nothing of how
-    /// the task ended. No task ends with such an error.
+    /// Returns true if the error is that of a wait or of a refused call. It says nothing of how the
+    /// task ended, and no task ends with it.
     ///
     /// ```
     /// # use slotted::TaskError;
@@ -97,7 +97,7 @@ impl TaskError {
         }
     }
 
-    /// The error of a wait, for ever.
+    /// The error of a wait, as a static.
     pub(crate) fn lend(&self) -> &'static Self {
         match self {
             Self::TimedOut => &Self::TimedOut,
@@ -137,8 +137,8 @@ impl Error for TaskError {}
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {
-    /// Every slot holds a task that has not finished, or whose handle is still there. Raise
-    /// `QUEUE`, or take results earlier.
+    /// Every slot is in use: by a task, by a result whose handle is still there, by a callback, a
+    /// permit or a promise. Raise `QUEUE`, or take results earlier.
     Full,
     /// [`shutdown`](crate::Executor::shutdown) or
     /// [`begin_shutdown`](crate::Executor::begin_shutdown) was called.
@@ -159,8 +159,8 @@ impl fmt::Display for Refusal {
 
 impl Error for Refusal {}
 
-/// The reason alone. So `?` works where the refused closure borrows, which the error of a function
-/// may not.
+/// Keeps the reason alone. So `?` works where the refused closure borrows, which the error of a
+/// function may not.
 impl<F> From<SubmitError<F>> for Refusal {
     fn from(refused: SubmitError<F>) -> Self {
         refused.reason
@@ -171,7 +171,7 @@ impl<F> From<SubmitError<F>> for Refusal {
 ///
 /// # Python
 ///
-/// `submit` after `shutdown` raises `RuntimeError`, on a broken executor `BrokenExecutor`; it is
+/// `submit` after `shutdown` raises `RuntimeError`, on a broken executor `BrokenExecutor`. It is
 /// never full.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct SubmitError<F> {
@@ -226,14 +226,14 @@ impl<F> fmt::Display for SubmitError<F> {
 
 impl<F> Error for SubmitError<F> {}
 
-/// A callback that could not be kept, with the reason.
+/// A callback that was refused, with the reason.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct CallbackError<F> {
     pub(crate) callback: F,
     pub(crate) reason: CallbackRefusal,
 }
 
-/// Why a callback could not be kept.
+/// Why a callback was refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
@@ -242,7 +242,7 @@ pub enum CallbackRefusal {
     Full,
     /// The closure is larger than a slot, or aligned more strictly. Raise `SLOT_BYTES`.
     DoesNotFit,
-    /// The result was already taken through this handle.
+    /// An earlier call took the result through this handle.
     AlreadyTaken,
 }
 
@@ -298,9 +298,8 @@ impl<F> fmt::Display for CallbackError<F> {
 
 impl<F> Error for CallbackError<F> {}
 
-/// A [`Promise`](crate::Promise) did not take what it was given: it was completed or cancelled
-/// before, or the error is one that only a wait has. What was given comes back; the first outcome
-/// stays.
+/// What a [`Promise`](crate::Promise) refused. The task was completed or cancelled before, or the
+/// error is one of a wait. The value or error comes back, and the first outcome stays.
 ///
 /// # Python
 ///
@@ -309,7 +308,7 @@ impl<F> Error for CallbackError<F> {}
 pub struct InvalidState<V>(pub(crate) V);
 
 impl<V> InvalidState<V> {
-    /// The value that was not used.
+    /// The value that came back.
     ///
     /// ```
     /// # use slotted::Executor;
@@ -343,10 +342,10 @@ impl<V> Error for InvalidState<V> {}
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum StartError<E> {
-    /// It is running, or workers of its earlier life have not left yet.
+    /// It is running, or workers of its earlier life are still there.
     AlreadyStarted,
-    /// The host refused a worker. Those that had started were stopped, tasks submitted meanwhile
-    /// still wait, and `start` may be tried again.
+    /// The host refused a worker. The workers that had started have left. Tasks submitted meanwhile
+    /// still wait, and the caller may try `start` again.
     Refused {
         /// How many workers the host had taken.
         started: usize,
@@ -373,14 +372,14 @@ impl<E: fmt::Display> fmt::Display for StartError<E> {
 
 impl<E: fmt::Debug + fmt::Display> Error for StartError<E> {}
 
-/// Why a shutdown did not wait to the end. The shutdown itself has begun all the same.
+/// Why a shutdown returned before its end. The shutdown itself has begun all the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum ShutdownError {
-    /// It was called from a worker of this executor, which would have waited for itself.
+    /// A worker of this executor called it, and would have waited for itself.
     WouldDeadlock,
-    /// The workers had not left in time.
+    /// The workers were still there when the time was up.
     TimedOut,
 }
 
@@ -395,8 +394,8 @@ impl fmt::Display for ShutdownError {
 
 impl Error for ShutdownError {}
 
-/// What a failing [`on_worker_start`](crate::Executor::on_worker_start) hook returns: the executor
-/// becomes broken.
+/// What a failing [`on_worker_start`](crate::Executor::on_worker_start) hook returns. It makes the
+/// executor broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub struct WorkerStartError;

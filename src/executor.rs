@@ -24,19 +24,19 @@ mod life;
 pub use life::Shutdown;
 
 /// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in
-/// `QUEUE` slots of `SLOT_BYTES` bytes. Nothing is ever allocated.
+/// `QUEUE` slots of `SLOT_BYTES` bytes. It never allocates.
 ///
 /// - `WORKERS`: how many threads the host lends, at most 63 on 64-bit targets and 31 on 32-bit
-///   ones. 0: nothing runs until a thread drives the executor, by [`run_one`](Self::run_one),
+///   ones. With 0 nothing runs until a thread drives the executor: by [`run_one`](Self::run_one),
 ///   [`run_until_idle`](Self::run_until_idle) or a blocking wait.
 /// - `QUEUE`: how many tasks there can be. A task holds its slot from submit until it has ended and
 ///   its handle is gone.
-/// - `SLOT_BYTES`: how large a closure, a future (and two words more) or a result may be. Larger
-///   ones are refused at compile time, with both sizes.
+/// - `SLOT_BYTES`: how large a closure, a future (and two words more) or a result may be. The
+///   compiler refuses larger ones, with both sizes.
 /// - `H`: the host, which knows how to sleep and wake, and perhaps the time.
 ///
-/// All of it is inline and starts as zeroes: in a `static` it is `.bss` (unless it has a hook,
-/// whose address is not zero).
+/// All of it is inline and starts as zeroes. So a `static` executor is `.bss`, unless it has a
+/// hook, whose address is not zero.
 ///
 /// # Python
 ///
@@ -65,7 +65,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     Executor<WORKERS, QUEUE, SLOT_BYTES, H>
 {
     const_fn! {
-        /// An executor that holds no task and has no threads. Tasks may be submitted before it is
+        /// An executor that holds no task and has no threads. Callers may submit tasks before it is
         /// started: they wait.
         ///
         /// ```
@@ -81,9 +81,9 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Has each worker call `hook` with its number before its first task. An error, or a panic,
-    /// makes the executor broken: pending tasks end with
-    /// [`TaskError::Broken`](crate::TaskError::Broken) and later ones are refused, until it is shut
-    /// down and started again.
+    /// makes the executor broken. Pending tasks end with
+    /// [`TaskError::Broken`](crate::TaskError::Broken). The executor refuses later ones until it is
+    /// shut down and started again.
     ///
     /// # Python
     ///
@@ -108,7 +108,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self
     }
 
-    /// Has each worker call `hook` with its number after its last task. A panic in it is contained.
+    /// Has each worker call `hook` with its number after its last task. The worker contains a panic
+    /// in it.
     ///
     /// ```
     /// # use slotted::Executor;
@@ -264,11 +265,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.submitter().submit_timeout(task, timeout)
     }
 
-    /// Gives a future to the workers, which poll it whenever its waker was called.
+    /// Gives a future to the workers, which poll it after each call of its waker.
     ///
-    /// The waker may be called from any thread or interrupt, at any time, also long after the task
-    /// ended. The future needs two words of its slot for it. Only a `'static` executor takes
-    /// futures: they must never move.
+    /// Any thread or interrupt may call the waker, at any time, also long after the task ended. It
+    /// takes two words of the slot. Only a `'static` executor takes futures: they must never move.
     ///
     /// # Blocking, context
     ///
@@ -358,8 +358,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.submitter().reserve_timeout(timeout)
     }
 
-    /// Holds a slot, awaiting it under any async runtime. Waiters, tasks and threads alike, are
-    /// served first come, first served. Dropping the future leaves the line.
+    /// Holds a slot, awaiting it under any async runtime. Waiters, tasks and threads alike, get
+    /// slots first come, first served. Dropping the future leaves the line.
     ///
     /// # Errors
     ///

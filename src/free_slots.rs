@@ -1,11 +1,11 @@
 //! Which slots are free, and which waiters stand in line for one.
 //!
 //! A submitter pops a slot inside the lock. The end of a handle returns one without the lock, onto
-//! a transfer stack; the next submitter that finds the free stack empty takes all of them.
+//! a transfer stack. The next submitter that finds the free stack empty takes all of them.
 //!
 //! A waiter joins the line and sets the transfer stack's wake flag in one section, then looks
-//! again, then sleeps. A thread that returns a slot sees the flag in its push, and then serves the
-//! line: it gives the slot to the waiter that came first.
+//! again, then sleeps. A thread that returns a slot sees the flag in its push. It serves the line:
+//! it gives the slot to the waiter that came first.
 
 use core::cell::Cell;
 use core::pin::Pin;
@@ -38,7 +38,7 @@ pub(crate) struct FreeSlots<H: Park, S> {
 /// What a place in line has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Served {
-    /// Nothing yet: its waiter will be woken.
+    /// Nothing yet: a thread that serves the line will wake its waiter.
     Waiting,
     /// A slot, which is the caller's now.
     Slot(Index),

@@ -27,11 +27,11 @@ use crate::unwind;
 use crate::wait_table::{GroupLook, WakeOn};
 use crate::waiter::Waiter;
 
-/// Handles with fixed places.
+/// Handles at fixed positions.
 pub(crate) trait Members<'e, T, H: Park> {
-    /// How many places there are.
+    /// How many positions there are.
     fn places(&self) -> usize;
-    /// The handle at a place, if there is one.
+    /// The handle at a position, if there is one.
     fn member(&self, place: usize) -> Option<&JoinHandle<'e, T, H>>;
 }
 
@@ -110,7 +110,7 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
     unwind::discard(waiter);
 }
 
-/// One place for each run of neighbours of the same executor: with one executor, one place.
+/// One handle for each run of neighbours of the same executor: with one executor, one handle.
 fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &'m M,
     from: usize,
@@ -134,7 +134,7 @@ pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &
     representatives(members, 0, true).nth(1).is_some()
 }
 
-/// Takes the place of a member that is done, in the order of completion within its executor.
+/// Takes the position of a done member, in the order of completion within its executor.
 pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     from: usize,
@@ -217,8 +217,8 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
             .filter(|(_, slot)| !slot.snapshot().is_takeable())
     }
 
-    /// Returns true if the wait cannot end because handles that are not done are hopeless: one of
-    /// them if the wait is for all, otherwise every one.
+    /// Returns true if the wait cannot end because pending handles are hopeless. A wait for all
+    /// needs one hopeless handle for that, any other wait needs every one.
     fn cannot_end(&self, hopeless: impl Fn(Key<'e, H>) -> bool) -> bool {
         let mut found = false;
         for member in self.pending() {
@@ -232,7 +232,8 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
         found
     }
 
-    /// Replaces the waiter of each group. The group is ours: what stood there was our own.
+    /// Replaces the waiter of each group. The group is the watcher's own, and so was the earlier
+    /// waiter.
     fn put_waiters(&self, mut waiter: impl FnMut() -> Waiter<H>) {
         for (registry, slot) in self.executors() {
             let waiter = waiter();
@@ -272,7 +273,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
             };
             Some((place, running?))
         });
-        // Nothing found: a future that rests may be queued by the next look.
+        // Nothing found: a waker may queue a suspended future before the next look.
         let next = found.as_ref().map_or(self.from, |&(place, _)| place + 1);
         self.next.set(next);
         found.map(|(_, running)| running)

@@ -23,22 +23,22 @@ pub use cancel_on_drop::CancelOnDrop;
 
 /// The caller's end of one task: takes its result, cancels it, asks about it, or awaits it.
 ///
-/// Everything that the task wrote before it ended is visible once a call here has returned its
-/// result, or has said that it is done.
+/// What the task wrote before it ended is visible once a call here has returned its result, or that
+/// it is done.
 ///
 /// Dropping the handle detaches the task: it still runs. Forgetting it ([`core::mem::forget`])
 /// costs its slot, nothing else.
 ///
 /// # Python
 ///
-/// `Future`, except that the result is moved out once, and that the callbacks run before the value
-/// can be taken. Where the type says `H`, it is because time limits exist only for hosts with a
+/// `Future`, except that a call moves the result out once, and that callbacks run before the value
+/// is takeable. Where the type says `H`, it is because time limits exist only for hosts with a
 /// clock.
 #[doc(alias = "Future")]
 #[must_use = "a handle that is dropped detaches its task; `detach` says so in words"]
 pub struct JoinHandle<'e, T, H: Park = DefaultHost> {
     registry: Registry<'e, H>,
-    /// `None` once the outcome was taken through a borrow.
+    /// `None` once a call has taken the outcome through a borrow.
     receiver: Option<Receiver<'e, T>>,
 }
 
@@ -60,7 +60,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
 
     /// Waits for the value.
     ///
-    /// A worker of the same executor runs a task that no thread has started here and now instead.
+    /// If no thread has started the task, a worker of the same executor runs it here and now
+    /// instead.
     ///
     /// # Blocking
     ///
@@ -77,8 +78,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// [`TaskError::Cancelled`], [`TaskError::Panicked`] or [`TaskError::Broken`] if the task has
     /// no value. [`TaskError::NotStarted`] at once if only a worker could run the task and the host
     /// has none. [`TaskError::WouldDeadlock`] in a worker if the task lies beneath the waiter on
-    /// its own stack, or in a circle of workers that wait for one task each. After the last two the
-    /// task goes on detached.
+    /// its own stack. The same in a circle of workers that wait for one task each. After the last
+    /// two the task goes on detached.
     ///
     /// # Python
     ///
@@ -97,11 +98,11 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_consume()
     }
 
-    /// As [`result`](Self::result), but the caller runs a task that no thread has started, here and
-    /// now, instead of waking a worker: with the caller's stack, at its priority, outside the
+    /// As [`result`](Self::result), but if no thread has started the task, the caller runs it here
+    /// and now and wakes no worker. The task then has the caller's stack and priority, and no
     /// worker hooks.
     ///
-    /// It looks once. A future that comes back to the queue later is the workers'.
+    /// The caller looks once. A future that comes back to the queue later is the workers'.
     ///
     /// # Blocking, errors
     ///
@@ -259,10 +260,10 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     /// Cancels the task if no thread has started it, or if it is an async task between two polls.
-    /// Returns true if it is cancelled now, by this call or an earlier one; false if it runs or has
-    /// ended.
+    /// Returns true if it is cancelled now, by this call or an earlier one. Returns false if it
+    /// runs or has ended.
     ///
-    /// In this call the closure or future is dropped, callbacks run and waiters wake.
+    /// The calling thread drops the closure or future, calls the callbacks and wakes the waiters.
     ///
     /// # Context
     ///
@@ -270,8 +271,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Python
     ///
-    /// `Future.cancel`, except that the task is done for everybody at once, not when a worker comes
-    /// upon it.
+    /// `Future.cancel`, except that the task is done for all threads at once, not when a worker
+    /// comes upon it.
     ///
     /// ```
     /// # use slotted::Executor;
@@ -320,7 +321,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     }
 
     /// Returns true if the task has ended or was cancelled. While its callbacks run it is done, but
-    /// the value cannot be taken yet, and a callback that is added then runs after them.
+    /// its value is not takeable yet. A callback that the caller adds meanwhile runs after them.
     ///
     /// ```
     /// # use slotted::Executor;
@@ -336,12 +337,12 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
             .is_none_or(|receiver| receiver.snapshot().is_ended())
     }
 
-    /// Calls `callback` with the outcome, once, in the thread that completes or cancels the task;
-    /// here and now if the task is done and its callbacks have run.
+    /// Calls `callback` with the outcome, once, in the thread that completes or cancels the task.
+    /// If the task is done and its callbacks have run, the caller calls it here and now.
     ///
-    /// Several are called in the order in which they were added. A panic in one is contained and
-    /// counted ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A callback
-    /// holds a slot until it has run.
+    /// Several run in the order in which callers added them. The completer contains and counts a
+    /// panic in one ([`Stats::callbacks_panicked`](crate::Stats)), and the others still run. A
+    /// callback holds a slot until it has run.
     ///
     /// # Context
     ///
@@ -349,9 +350,9 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The callback comes back if no slot is free for it, or if it does not fit one. The latter is
-    /// known at run time only: a handle does not know its executor's `SLOT_BYTES`, so that handles
-    /// of several executors can be waited for together.
+    /// The callback comes back if no slot is free for it, if it does not fit one, or if an earlier
+    /// call took the value. The call checks at run time if it fits: a handle's type has no
+    /// `SLOT_BYTES`, so that one wait can span several executors.
     ///
     /// # Python
     ///
@@ -405,7 +406,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         }
     }
 
-    /// Lets the task run on by itself. What dropping the handle does, in words.
+    /// Lets the task run on by itself: what dropping the handle does, in words.
     ///
     /// ```
     /// # use slotted::Executor;
@@ -510,8 +511,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
             .unwrap_or(Err(&TaskError::AlreadyTaken))
     }
 
-    /// Takes the outcome, if it is there. `None` also if it was taken before. That a task was
-    /// cancelled can be read again: there is nothing to move.
+    /// Takes the outcome, if it is takeable. `None` also if an earlier call took it. A cancelled
+    /// task's error can be read again: there is nothing to move.
     #[inline]
     pub(crate) fn take(&mut self) -> Option<Result<T, TaskError>> {
         match self.receiver.take()?.take() {
@@ -536,7 +537,8 @@ impl<T, H: Park> Unpin for JoinHandle<'_, T, H> {}
 impl<T, H: Park> Future for JoinHandle<'_, T, H> {
     type Output = Result<T, TaskError>;
 
-    /// Under any executor. Polled again after it was ready, it is [`TaskError::AlreadyTaken`].
+    /// Works under any async runtime. A poll after it was ready returns
+    /// [`TaskError::AlreadyTaken`].
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         if let Some(outcome) = this.try_result() {
@@ -546,7 +548,8 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
             return Poll::Ready(Err(TaskError::AlreadyTaken));
         };
         let slot = receiver.slot();
-        // Foreign code outside the lock: the clone before it, the drop of what was there after it.
+        // Foreign code outside the lock: the clone before it, the drop of the displaced waker after
+        // it.
         let waker = Waiter::Waker(context.waker().clone());
         let displaced = this.registry.waits().with(|waits| {
             if listen(waits, slot) {
@@ -556,7 +559,7 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
             }
         });
         match displaced {
-            // Our own, of an earlier poll.
+            // This handle's own, of an earlier poll.
             Ok(Waiter::Waker(earlier)) => unwind::discard(earlier),
             Ok(other) => this.registry.notify(other),
             Err(waker) => {

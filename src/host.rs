@@ -2,8 +2,8 @@
 //!
 //! Invariants:
 //!
-//! - **Token.** A thread keeps at most one wake-up permit; [`Park::unpark`] stores it,
-//!   [`Park::park`] consumes it or waits for it.
+//! - **Token.** A thread keeps at most one wake permit; [`Park::unpark`] stores it, [`Park::park`]
+//!   consumes it or waits for it.
 //! - **Harmless Host.** A wrong host may hang or be slow; it cannot corrupt. Every wait looks again
 //!   after it wakes, and no memory safety rests on these traits, which is why they are safe.
 #![forbid(unsafe_code)]
@@ -16,17 +16,17 @@ pub use self::spin::SpinHost;
 #[cfg(feature = "std")]
 pub use self::std::StdHost;
 
-/// The host an executor uses when none is named: `StdHost` with `std`, [`SpinHost`] without.
+/// The host of an executor whose type names none: `StdHost` with `std`, [`SpinHost`] without.
 #[cfg(feature = "std")]
 pub type DefaultHost = StdHost;
 
-/// The host an executor uses when none is named: `StdHost` with `std`, [`SpinHost`] without.
+/// The host of an executor whose type names none: `StdHost` with `std`, [`SpinHost`] without.
 #[cfg(not(feature = "std"))]
 pub type DefaultHost = SpinHost;
 
 /// Lets a thread of the host sleep until another one wakes it.
 ///
-/// A *thread* is whatever can wait: an OS thread, an RTOS task, a core, a super-loop.
+/// A *thread* is anything that can wait: an OS thread, an RTOS task, a core, a super-loop.
 ///
 /// A right implementation:
 ///
@@ -52,25 +52,25 @@ pub type DefaultHost = SpinHost;
 /// }
 /// ```
 ///
-/// A wrong one would forget a permit. If `unpark` is called while the thread is between its last
-/// look for work and `park`, the `park` that follows must return at once. Without that, wake-ups
-/// are lost and the executor hangs.
+/// A wrong one forgets a permit. Suppose that `unpark` is called while the thread is between its
+/// last look for work and `park`. Then the `park` that follows must return at once. Without that,
+/// the executor loses wakes and hangs.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a host: it does not say how threads sleep and wake",
     note = "with std, `StdHost` is a host; without, `SpinHost`; a board implements `Park`"
 )]
 pub trait Park: Sized + 'static {
     /// Names a thread so that others can wake it. The crate clones and moves it inside critical
-    /// sections: both must be bounded, and neither may block. It is dropped outside of them.
+    /// sections: both must be bounded and must not block. The crate drops it outside of them.
     type Thread: Clone + Send + Sync + 'static;
 
     /// True if an unparked thread is sure to run soon, as on a desktop OS. Leave it false on
     /// priority-scheduled RTOSes and bare metal, where a more urgent thread can delay it without
     /// bound.
     ///
-    /// With the feature `std`, a worker that was unparked then keeps the others asleep until it has
-    /// looked for work. If there is more than one task, it wakes the next worker. Otherwise each
-    /// task wakes a worker as long as one sleeps and none is searching.
+    /// With the feature `std`, an unparked worker then keeps the others asleep until it has looked
+    /// for work. If there is more than one task, it wakes the next worker. Otherwise each task
+    /// wakes a worker as long as one sleeps and none is searching.
     const FAIR: bool = false;
 
     /// The calling thread.
@@ -80,9 +80,9 @@ pub trait Park: Sized + 'static {
 
     /// A number that tells the calling thread from every other that lives: never 0.
     ///
-    /// This is how an executor knows its own workers, so that a worker that waits for an unstarted
-    /// task runs it instead. A host with one thread of execution may return a constant. Called from
-    /// any context, interrupts included; one interrupt level should count as one thread.
+    /// This is how an executor knows its own workers. So a worker that waits for an unstarted task
+    /// runs it instead. A host with one thread of execution may return a constant. Called from any
+    /// context, interrupts included; one interrupt level should count as one thread.
     fn current_id() -> usize;
 
     /// Sleeps until a permit is there, consumes it and returns. May return early.
@@ -93,15 +93,14 @@ pub trait Park: Sized + 'static {
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 
-    /// Told when there is work, and no parked worker was woken for it: pend the interrupt that
-    /// calls [`Worker::run_one`](crate::Worker::run_one) or
-    /// [`Executor::run_one`](crate::Executor::run_one), wake the event loop that does, call
-    /// embassy's pender.
+    /// Tells the host that there is work for which the crate woke no parked worker. The host pends
+    /// the interrupt that calls [`Worker::run_one`](crate::Worker::run_one) or
+    /// [`Executor::run_one`](crate::Executor::run_one). Or it wakes the event loop that does, or
+    /// calls embassy's pender.
     ///
-    /// The call that submits a task, or wakes an async one, calls this, from any context,
-    /// interrupts included, with no lock held. It may come where there is nothing to do. It
-    /// must not block. A host that serves several executors looks at all of them. The default
-    /// does nothing and costs nothing.
+    /// Submitters call this, and wakers of async tasks, from any context, interrupts included, with
+    /// no lock held. It may come where there is nothing to do. It must not block. A host that
+    /// serves several executors looks at all of them. The default does nothing and costs nothing.
     ///
     /// ```
     /// use slotted::{Executor, Park};
@@ -133,12 +132,12 @@ pub trait Park: Sized + 'static {
     #[inline(always)]
     fn ready() {}
 
-    /// Called between two unsuccessful looks, before the thread announces that it sleeps. It may
-    /// spin a little and return true to look again, or return false to go on. `round` counts from
-    /// 0.
+    /// Called between two unsuccessful looks, before the thread becomes idle or registers as a
+    /// waiter. It may spin a little and return true to look again, or return false to go on.
+    /// `round` counts from 0.
     ///
-    /// No thread wakes this one meanwhile, nor, if it is a worker, another one in its place. So it
-    /// must not give the processor away here. That is for [`yield_now`](Self::yield_now).
+    /// No thread wakes this one meanwhile, nor, if it is a worker, another one instead. So it must
+    /// not give the processor away here. That is for [`yield_now`](Self::yield_now).
     ///
     /// This bounds the spinning: an implementation must return false from some round on. The
     /// default never spins.
@@ -148,14 +147,14 @@ pub trait Park: Sized + 'static {
         false
     }
 
-    /// Called after the thread has announced that it sleeps, before it parks. It may give the
-    /// processor away for a moment and return true to look again, or return false to park. `round`
-    /// counts from 0.
+    /// Called after the thread has become idle or has registered as a waiter, before it parks. It
+    /// may give the processor away for a moment and return true to look again, or return false to
+    /// park. `round` counts from 0.
     ///
     /// A thread that has something for this one unparks it as if it were parked. So this must not
-    /// consume the permit: it yields, and does not call what [`park`](Self::park) sleeps by, not
-    /// even for a moment. `park` would then miss what the permit was for. An implementation must
-    /// return false from some round on. The default parks at once.
+    /// consume the permit, or `park` would miss what the permit was for. It yields, and never calls
+    /// what [`park`](Self::park) sleeps by. An implementation must return false from some round on.
+    /// The default parks at once.
     #[inline(always)]
     fn yield_now(round: u32) -> bool {
         let _ = round;
@@ -165,6 +164,35 @@ pub trait Park: Sized + 'static {
 
 /// A monotonic clock. Time limits exist only where the host has one; elsewhere they are a compile
 /// error.
+///
+/// ```
+/// use slotted::{Clock, Park};
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// static TICKS: AtomicU64 = AtomicU64::new(0); // the timer's interrupt counts up
+///
+/// struct Board;
+///
+/// # impl Park for Board {
+/// #     type Thread = ();
+/// #     fn current() {}
+/// #     fn current_id() -> usize {
+/// #         1
+/// #     }
+/// #     fn park() {}
+/// #     fn unpark((): &()) {}
+/// # }
+/// impl Clock for Board {
+///     const TICKS_PER_SECOND: u64 = 1000;
+///     fn now() -> u64 {
+///         TICKS.load(Ordering::Relaxed)
+///     }
+///     fn park_until(_deadline: u64) {
+///         Self::park(); // may return early: the timer's interrupt wakes it
+///     }
+/// }
+/// # assert_eq!(Board::now(), 0);
+/// ```
 #[diagnostic::on_unimplemented(
     message = "time limits need a host with a clock, and `{Self}` has none",
     label = "this host does not implement `Clock`",
@@ -172,7 +200,7 @@ pub trait Park: Sized + 'static {
             without a time limit"
 )]
 pub trait Clock: Park {
-    /// Ticks per second. Fractions of a tick are rounded up, so that nothing times out early.
+    /// Ticks per second. The crate rounds fractions of a tick up, so that nothing times out early.
     const TICKS_PER_SECOND: u64;
 
     /// Ticks since an arbitrary moment. Never goes back. Called from any context, interrupts

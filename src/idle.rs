@@ -87,7 +87,7 @@ impl<H: Park, W: Copy> Idle<H, W> {
         self.watch.update(inbox, wake)
     }
 
-    /// Takes the lowest bit out, for its thread to be woken because there is work.
+    /// Takes the lowest bit out. The caller wakes its thread because there is work.
     pub(crate) fn take(&self) -> Option<(W, u32)> {
         let (wake, bit) = self.take_any()?;
         if H::FAIR && bit != DRIVER {
@@ -96,7 +96,7 @@ impl<H: Park, W: Copy> Idle<H, W> {
         Some((wake, bit))
     }
 
-    /// Takes the lowest bit out, for its thread to be woken whatever there is.
+    /// Takes the lowest bit out. The caller wakes its thread, with or without work.
     pub(crate) fn take_any(&self) -> Option<(W, u32)> {
         let asleep = self.asleep.get();
         let wake_idle = self.wake_idle.get()?;
@@ -112,7 +112,7 @@ impl<H: Park, W: Copy> Idle<H, W> {
         self.driver.put(waiter)
     }
 
-    /// The driver, to be woken.
+    /// Takes the driver out. The caller wakes it.
     pub(crate) fn take_driver(&self) -> Waiter<H> {
         self.driver.take()
     }

@@ -2,7 +2,7 @@
 //!
 //! An [`Executor`] keeps tasks (closures and futures) and their results in preallocated slots. The
 //! host lends it threads: std threads on a desktop, RTOS tasks, second cores or a super-loop on a
-//! board. Nothing is allocated after it was made, every capacity is in its type, and running out of
+//! board. It allocates nothing after it was made. Every capacity is in its type, and running out of
 //! one is an error at the call that asked.
 //!
 //! ```
@@ -19,9 +19,9 @@
 //!
 //! # Principles, in order
 //!
-//! 1. **Sound.** `unsafe` is in few files, each obligation is answered by a named invariant
+//! 1. **Sound.** `unsafe` is in few files, and a named invariant answers each obligation
 //!    ([`architecture`]).
-//! 2. **Bounded.** No heap, no unbounded loop, no unbounded wait that was not asked for.
+//! 2. **Bounded.** No heap, no unbounded loop, no unbounded wait unless the caller asks for it.
 //! 3. **Clear.** Errors say what to change; a refused task comes back.
 //! 4. **Small.** One copy of the code for all capacities.
 //! 5. **Fast.**
@@ -42,13 +42,13 @@
 //!
 //! # Panics in tasks
 //!
-//! With `std` a panic in a task, a callback or a destructor is contained, and the worker lives on.
-//! The taker of a task's result gets the task's panic. On targets where panics abort or never
-//! return, the first panic of a task ends the program, as anywhere else there.
+//! With `std` the crate contains a panic in a task, a callback or a destructor, and the worker
+//! lives on. The taker of a task's result gets the task's panic. On targets where panics abort or
+//! never return, the first panic of a task ends the program, as anywhere else there.
 //!
-//! Where the crate is built without `std` and panics unwind all the same, the panic of a task goes
-//! through the worker to its host, and the task ends as [`TaskError::Broken`]. A callback or a
-//! destructor must not panic there: its task would never be done.
+//! Without `std` panics may unwind all the same. Then the panic of a task goes through the worker
+//! to its host, and the task ends as [`TaskError::Broken`]. A callback or a destructor must not
+//! panic there: its task would never be done.
 //!
 //! # Features
 //!
@@ -57,7 +57,7 @@
 //! | `std` (default) | [`StdHost`](host) and `StdThreads`; panics are contained; std's locks |
 //! | `defmt` | `defmt::Format` on errors, states and figures |
 //!
-//! How the crate differs from `concurrent.futures` is said in [`from_python`].
+//! [`from_python`] says how the crate differs from `concurrent.futures`.
 
 #![no_std]
 #![warn(missing_docs, missing_debug_implementations)]

@@ -37,8 +37,8 @@ const ON_STACK: u16 = 4;
 
 /// A worker and the thread that runs it, as one number.
 ///
-/// A worker can be handed from thread to thread. Each hand-over begins a new *turn*, so that what
-/// an earlier thread noted in a slot is not taken for the later thread's. Turns wrap at 2^9.
+/// A worker can be handed from thread to thread. Each hand-over begins a new *turn*, so that no
+/// seat of an earlier thread in a slot counts for the later one. Turns wrap at 2^9.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Seat(u16);
 
@@ -104,8 +104,8 @@ pub(crate) trait Links {
     fn link(&self, index: Index) -> &Link;
 }
 
-/// A doubly linked list of slots. `TAG` tells apart the lists that a slot may be in, so that
-/// `unlink` takes no slot out of a list that does not hold it.
+/// A doubly linked list of slots. `TAG` tells apart the lists that a slot may be in. So `unlink`
+/// takes no slot out of a list that does not hold it.
 pub(crate) struct List<const TAG: u16> {
     first: Cell<u16>,
     last: Cell<u16>,
@@ -215,7 +215,7 @@ impl<const TAG: u16> List<TAG> {
 
 /// Free slots, last in, first out: the slot used last, whose lines are in the cache, is used next.
 ///
-/// Slots from `fresh` on were never used and are not linked: an executor starts as all zeroes. The
+/// Slots from `fresh` on were never used and have no links: an executor starts as all zeroes. The
 /// stack gives a fresh slot only if it has no other. So `fresh` is also the most slots that were
 /// ever in use at once.
 pub(crate) struct Stack {

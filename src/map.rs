@@ -25,7 +25,14 @@ pub trait ItemFunction<A> {
     /// What becomes of the item.
     type Output;
 
-    /// Applies it.
+    /// Applies the function to an item.
+    ///
+    /// ```
+    /// use slotted::map::ItemFunction;
+    ///
+    /// let double = |n: u32| 2 * n;
+    /// assert_eq!(double.apply(3), 6);
+    /// ```
     fn apply(&self, item: A) -> Self::Output;
 }
 
@@ -38,8 +45,8 @@ impl<A, T, F: Fn(A) -> T> ItemFunction<A> for F {
     }
 }
 
-/// Turns an item into a task: of an executor, or of a scope. It cannot be named outside the crate,
-/// and so can neither be called nor implemented there.
+/// Turns an item into a task: of an executor, or of a scope. Code outside the crate cannot name it,
+/// and so can neither call nor implement it.
 pub trait SubmitItem<'e, const SLOT_BYTES: usize, F, A, T, H: Park> {
     #[doc(hidden)]
     fn submitter(&self) -> Submitter<'e, SLOT_BYTES, H>;
@@ -77,16 +84,16 @@ where
     }
 }
 
-/// Whether there is more to come.
+/// How far the map has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Progress {
     /// There may be more items.
     Open,
     /// The input has ended.
     Exhausted,
-    /// No task is accepted any more.
+    /// The executor takes no task any more.
     Refused(Refusal),
-    /// Nothing is yielded any more.
+    /// The map yields nothing any more.
     Over,
 }
 
@@ -100,8 +107,8 @@ enum Progress {
 ///
 /// # Cost
 ///
-/// It holds a handle for each of its `WINDOW` places, wherever it lies: 12 bytes each on 32-bit
-/// targets, 24 on 64-bit ones. [`buffersize`](Self::buffersize) does not make it smaller.
+/// It holds up to `WINDOW` handles inline: 12 bytes each on 32-bit targets, 24 on 64-bit ones.
+/// [`buffersize`](Self::buffersize) does not make it smaller.
 ///
 /// ```
 /// use slotted::Executor;
@@ -347,7 +354,7 @@ where
             return None;
         };
         self.progress = Progress::Over;
-        // An empty input is refused nothing; one that may have items keeps them.
+        // An empty input has nothing to refuse. Any other input keeps its items.
         if self.items.size_hint().1 == Some(0) {
             return None;
         }

@@ -1,12 +1,12 @@
-//! Loom models of the whole: every interleaving (with at most two preemptions) of a few threads on
-//! a small executor.
+//! Loom models of the whole executor: every interleaving, with at most two preemptions, of a few
+//! threads on a small one.
 //!
 //! `RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test --release --lib`
 //!
-//! Loom checks each access to a slot's bytes against the happens-before relation, finds lost
-//! wake-ups as deadlocks, and the models count what is dropped. The lists are single-threaded code
-//! behind one lock and take part in every model here; the stack of returned slots, the arrivals and
-//! the state word have models of their own at the foot of their files.
+//! Loom checks each access to a slot's bytes against the happens-before relation, and finds lost
+//! wakes as deadlocks. The models count drops. The lists are single-threaded code behind one lock
+//! and take part in every model here. The transfer stack, the inbox and the state word have models
+//! of their own, at the foot of their files.
 #![forbid(unsafe_code)]
 
 use core::future::Future;
@@ -24,33 +24,32 @@ use crate::{Executor, Park, ReturnWhen, Shutdown, Spawn, TaskError, Worker, as_c
 
 /// Threads of the model.
 ///
-/// Not loom's own `park`: there a permit is lost when its thread has to wait for a lock before it
-/// parks.
+/// Not loom's own `park`: it loses a permit when its thread has to wait for a lock before it parks.
 pub(crate) struct Modelled;
 
 /// A thread's number and its permit.
-pub(crate) struct Seat {
+pub(crate) struct ThreadToken {
     id: usize,
     permit: Mutex<bool>,
     given: Condvar,
 }
 
 impl Park for Modelled {
-    type Thread = Arc<Seat>;
-    // The harder way: fewer wake-ups to rely on.
+    type Thread = Arc<ThreadToken>;
+    // The harder way: fewer wakes to rely on.
     const FAIR: bool = true;
 
-    fn current() -> Arc<Seat> {
+    fn current() -> Arc<ThreadToken> {
         // Not loom's: a name, not a signal.
         static NEXT: AtomicUsize = AtomicUsize::new(1);
         loom::thread_local! {
-            static SEAT: Arc<Seat> = Arc::new(Seat {
+            static TOKEN: Arc<ThreadToken> = Arc::new(ThreadToken {
                 id: NEXT.fetch_add(1, Ordering::Relaxed),
                 permit: Mutex::new(false),
                 given: Condvar::new(),
             });
         }
-        SEAT.with(Arc::clone)
+        TOKEN.with(Arc::clone)
     }
 
     fn current_id() -> usize {
@@ -58,17 +57,17 @@ impl Park for Modelled {
     }
 
     fn park() {
-        let seat = Self::current();
-        let mut permit = seat.permit.lock().unwrap();
+        let token = Self::current();
+        let mut permit = token.permit.lock().unwrap();
         while !*permit {
-            permit = seat.given.wait(permit).unwrap();
+            permit = token.given.wait(permit).unwrap();
         }
         *permit = false;
     }
 
-    fn unpark(seat: &Arc<Seat>) {
-        *seat.permit.lock().unwrap() = true;
-        seat.given.notify_one();
+    fn unpark(token: &Arc<ThreadToken>) {
+        *token.permit.lock().unwrap() = true;
+        token.given.notify_one();
     }
 }
 
@@ -81,7 +80,7 @@ impl Spawn<Self> for Modelled {
     }
 }
 
-/// Counts how often it is dropped.
+/// Counts its drops.
 #[derive(Clone)]
 struct Counted(Arc<AtomicUsize>);
 
@@ -105,7 +104,7 @@ fn model<const WORKERS: usize, const QUEUE: usize>(body: fn(&Pool<WORKERS, QUEUE
     model_within(2, body);
 }
 
-/// As `model`, with at most so many preemptions.
+/// As `model`, with at most `preemptions` preemptions.
 fn model_within<const WORKERS: usize, const QUEUE: usize>(
     preemptions: usize,
     body: fn(&Pool<WORKERS, QUEUE>),
@@ -124,12 +123,12 @@ fn model_within<const WORKERS: usize, const QUEUE: usize>(
     });
 }
 
-/// For what lives on a leaked executor, without threads of its own.
+/// Runs `body` with a leaked executor without workers, in every interleaving.
 fn model_static<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>)) {
     model_leaked(body);
 }
 
-/// For what lives on a leaked executor, whose workers the model runs.
+/// Runs `body` with a leaked executor whose workers the model runs.
 fn model_leaked<const WORKERS: usize, const QUEUE: usize>(body: fn(&'static Pool<WORKERS, QUEUE>)) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
@@ -138,7 +137,7 @@ fn model_leaked<const WORKERS: usize, const QUEUE: usize>(body: fn(&'static Pool
 }
 
 #[test]
-fn a_result_is_seen_by_whoever_waits_for_it() {
+fn a_waiter_sees_the_result() {
     model::<1, 1>(|pool| {
         let handle = pool.submit(|| 42).unwrap();
         assert_eq!(handle.result().unwrap(), 42);
@@ -146,7 +145,7 @@ fn a_result_is_seen_by_whoever_waits_for_it() {
 }
 
 #[test]
-fn a_worker_that_goes_to_sleep_does_not_miss_a_task() {
+fn a_worker_that_becomes_idle_does_not_miss_a_task() {
     model::<1, 2>(|pool| {
         let first = pool.submit(|| 1).unwrap();
         let second = pool.submit(|| 2).unwrap();
@@ -180,7 +179,7 @@ fn a_handle_dropped_while_its_task_ends_frees_the_slot_once() {
 }
 
 #[test]
-fn a_slot_freed_while_somebody_waits_for_one_is_found() {
+fn a_waiter_for_a_slot_finds_one_that_is_freed_meanwhile() {
     model::<1, 1>(|pool| {
         drop(pool.submit(|| ()).unwrap());
         assert_eq!(pool.submit_blocking(|| 2).unwrap().result().unwrap(), 2);
@@ -237,7 +236,7 @@ fn a_callback_added_while_the_task_ends_is_called_once() {
 }
 
 #[test]
-fn as_completed_hears_of_tasks_that_end_while_it_registers() {
+fn as_completed_yields_tasks_that_end_while_it_registers() {
     model::<1, 2>(|pool| {
         let handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
         let mut results: Vec<i32> = as_completed(handles)
@@ -249,7 +248,7 @@ fn as_completed_hears_of_tasks_that_end_while_it_registers() {
 }
 
 #[test]
-fn a_failure_wakes_who_waits_for_the_first_one() {
+fn a_failure_wakes_the_waiter_for_the_first_error() {
     model::<1, 2>(|pool| {
         let (promise, open) = pool.promise::<Result<(), ()>>().unwrap();
         let mut handles = [open, pool.submit_fallible(|| Err::<(), ()>(())).unwrap()];
@@ -260,7 +259,7 @@ fn a_failure_wakes_who_waits_for_the_first_one() {
 }
 
 #[test]
-fn the_last_of_several_wakes_who_waits_for_all() {
+fn the_last_of_several_wakes_the_waiter_for_all() {
     model::<1, 2>(|pool| {
         let mut handles = [pool.submit(|| 1).unwrap(), pool.submit(|| 2).unwrap()];
         assert!(
@@ -281,7 +280,7 @@ fn a_scope_ends_after_its_task_and_sees_what_it_wrote() {
 }
 
 #[test]
-fn a_promise_kept_by_one_thread_is_seen_by_two_that_wait() {
+fn two_waiters_see_the_outcome_of_a_promise() {
     model_static::<1>(|pool| {
         let (promise, handle) = pool.promise::<u32>().unwrap();
         let handle: &'static _ = Box::leak(Box::new(handle));
@@ -294,7 +293,7 @@ fn a_promise_kept_by_one_thread_is_seen_by_two_that_wait() {
 }
 
 #[test]
-fn of_two_that_keep_a_promise_one_gets_its_value_back() {
+fn of_two_completers_of_a_promise_one_gets_its_value_back() {
     model_static::<1>(|pool| {
         let (promise, handle) = pool.promise::<u32>().unwrap();
         let promise: &'static _ = Box::leak(Box::new(promise));
@@ -306,7 +305,7 @@ fn of_two_that_keep_a_promise_one_gets_its_value_back() {
 }
 
 #[test]
-fn a_canceller_and_a_giver_have_one_winner() {
+fn a_canceller_and_a_completer_have_one_winner() {
     model_static::<1>(|pool| {
         let (promise, handle) = pool.promise::<u32>().unwrap();
         let canceller = handle.canceller();
@@ -317,7 +316,7 @@ fn a_canceller_and_a_giver_have_one_winner() {
     });
 }
 
-/// Ready when it was woken: gives its waker away at the first poll.
+/// Gives its waker away at the first poll, and is ready at the second.
 struct Handover(Arc<Mutex<Option<Waker>>>, bool);
 
 impl Future for Handover {
@@ -335,13 +334,15 @@ impl Future for Handover {
 #[test]
 fn a_wake_during_the_poll_or_after_it_is_not_lost() {
     model_static::<1>(|pool| {
-        let place = Arc::new(Mutex::new(None));
-        let handle = pool.submit_future(Handover(place.clone(), false)).unwrap();
+        let kept_waker = Arc::new(Mutex::new(None));
+        let handle = pool
+            .submit_future(Handover(kept_waker.clone(), false))
+            .unwrap();
         let driver = thread::spawn(move || handle.result().unwrap());
         let waker = thread::spawn(move || {
             // Bound: loom runs the driver meanwhile.
             loop {
-                let waker = place.lock().unwrap().take();
+                let waker = kept_waker.lock().unwrap().take();
                 if let Some(waker) = waker {
                     waker.wake();
                     break;
@@ -376,15 +377,15 @@ impl Future for UntilTwo {
 #[test]
 fn the_poll_after_a_wake_sees_what_came_before_it_even_if_the_future_was_queued_already() {
     model_static::<1>(|pool| {
-        let (number, place) = (
+        let (number, kept_waker) = (
             Arc::new(loom::sync::atomic::AtomicUsize::new(0)),
             Arc::new(Mutex::new(None)),
         );
         let handle = pool
-            .submit_future(UntilTwo(number.clone(), place.clone()))
+            .submit_future(UntilTwo(number.clone(), kept_waker.clone()))
             .unwrap();
         assert!(pool.run_one());
-        let waker: Waker = place.lock().unwrap().take().unwrap();
+        let waker: Waker = kept_waker.lock().unwrap().take().unwrap();
         let driver = thread::spawn(move || handle.result().unwrap());
         // Relaxed: the wakes alone must carry them over.
         number.store(1, Ordering::Relaxed);
@@ -399,8 +400,8 @@ fn the_poll_after_a_wake_sees_what_came_before_it_even_if_the_future_was_queued_
 fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
     model_static::<1>(|pool| {
         let (counted, drops) = Counted::new();
-        let place = Arc::new(Mutex::new(None));
-        let handover = Handover(place.clone(), false);
+        let kept_waker = Arc::new(Mutex::new(None));
+        let handover = Handover(kept_waker.clone(), false);
         let handle = pool
             .submit_future(async move {
                 handover.await;
@@ -408,7 +409,7 @@ fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
             })
             .unwrap();
         assert!(pool.run_one());
-        let waker: Waker = place.lock().unwrap().take().unwrap();
+        let waker: Waker = kept_waker.lock().unwrap().take().unwrap();
         let woken = thread::spawn(move || waker.wake());
         let cancelled = handle.cancel();
         woken.join().unwrap();
@@ -422,10 +423,10 @@ fn a_waker_and_a_canceller_leave_a_future_dropped_once() {
     });
 }
 
-/// A canceller of a task that is done drains the inbox while a submitter pushes a task and runs it
-/// itself. Workers do not go on looking for that task.
+/// A canceller of a done task drains the inbox while a submitter pushes a task and runs it inline.
+/// Then workers find nothing to look for.
 #[test]
-fn a_task_that_its_submitter_runs_leaves_nothing_to_look_for() {
+fn a_task_that_its_submitter_runs_inline_leaves_the_queue_empty() {
     model_static::<2>(|pool| {
         let done = pool.submit(|| 1).unwrap();
         assert!(pool.run_one());
@@ -437,9 +438,9 @@ fn a_task_that_its_submitter_runs_leaves_nothing_to_look_for() {
     });
 }
 
-/// Only the waiter runs tasks, and it is about to sleep when a task comes.
+/// Only the waiter runs tasks, and it is about to sleep when a submitter pushes one.
 #[test]
-fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
+fn a_driver_that_is_about_to_sleep_does_not_miss_a_task() {
     model_static::<2>(|pool| {
         let (promise, handle) = pool.promise::<u32>().unwrap();
         let other =
@@ -450,7 +451,7 @@ fn a_driver_that_goes_to_sleep_does_not_miss_a_task() {
 }
 
 #[test]
-fn shutdown_cancels_whatever_was_accepted_before() {
+fn shutdown_cancels_what_was_accepted_before() {
     model_static::<1>(|pool| {
         let other = thread::spawn(move || pool.submit(|| 2).ok());
         pool.begin_shutdown(Shutdown::Cancel);
@@ -460,7 +461,7 @@ fn shutdown_cancels_whatever_was_accepted_before() {
     });
 }
 
-/// Keeps the workers, for the model to run.
+/// Keeps the workers for the model, which runs them.
 #[derive(Default)]
 struct Keep(std::sync::Mutex<Vec<Worker<'static, Modelled>>>);
 
@@ -473,10 +474,10 @@ impl Spawn<Modelled> for Keep {
     }
 }
 
-/// One task waits for a second, and a third for the second too, which one of the two runs in place;
-/// and the second waits for the first. The worker that closes the circle gets an error.
+/// The first task and a third wait for a second task, which one of them runs inline. The second
+/// waits for the first. The worker that closes the circle gets an error.
 #[test]
-fn circle_through_a_task_that_is_run_in_place_is_found() {
+fn a_circle_through_a_task_that_is_run_inline_is_found() {
     /// What the tasks need of each other. Not loom's: set before it is read.
     #[derive(Default)]
     struct Table {

@@ -153,7 +153,7 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
         submit_into::<F, Result<T, E>, Fallible, SLOT_BYTES, H>(registry, claim, task)
     }
 
-    /// Makes the held slot a promise's. See [`Executor::promise`](crate::Executor::promise).
+    /// Makes the held slot a promise. See [`Executor::promise`](crate::Executor::promise).
     ///
     /// ```
     /// # use slotted::Executor;

@@ -1,4 +1,4 @@
-//! A task that is completed by hand.
+//! A task that its holder completes by hand.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -10,9 +10,9 @@ use crate::registry::Registry;
 use crate::slot::{Ending, Phase, Promised};
 use crate::sync::Ordering;
 
-/// Completes a task that no worker runs: for interrupts, drivers and tests.
+/// Completes a task that no worker runs: for interrupts, device drivers and tests.
 ///
-/// A promise that is dropped without a value completes its handle with [`TaskError::Broken`]. It
+/// A promise that is dropped without an outcome completes its task with [`TaskError::Broken`]. It
 /// holds its slot as the handle does: the slot is free when both are gone.
 ///
 /// ```
@@ -81,9 +81,9 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// The error comes back if the task was completed or cancelled before, or if it is one that
-    /// only a wait has: [`TaskError::is_of_the_wait`]. So a wait that timed out can always be told
-    /// from how a task ended.
+    /// The error comes back if the task was completed or cancelled before, or if only a wait has
+    /// such an error: [`TaskError::is_of_the_wait`]. So a caller can always tell a wait that timed
+    /// out from how a task ended.
     ///
     /// # Python
     ///
@@ -105,8 +105,8 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
         })
     }
 
-    /// Completes the task and gives the promise up in one step: once the handle has the result, the
-    /// slot is free. For a driver on an executor that may be full. Callbacks run in the calling
+    /// Completes the task and gives the promise up in one step. Once the handle has the result, the
+    /// slot is free. For a completer on an executor that may be full. Callbacks run in the calling
     /// thread.
     ///
     /// # Context
@@ -116,8 +116,8 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     /// # Errors
     ///
     /// The outcome comes back as from [`set_result`](Self::set_result) and
-    /// [`set_error`](Self::set_error). In the second case of the latter the task ends as broken, as
-    /// if the promise was dropped.
+    /// [`set_error`](Self::set_error). If it is an error of a wait, the task ends as broken, as if
+    /// the promise was dropped.
     ///
     /// ```
     /// use slotted::Executor;
@@ -175,8 +175,8 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
         }
     }
 
-    /// Marks the task as running, so that it can no longer be cancelled. `Ok(false)`: it is
-    /// cancelled, there is nothing to do.
+    /// Marks the task as running: from now on no canceller can cancel it. `Ok(false)`: it is
+    /// cancelled, and the completer has nothing to do.
     ///
     /// # Context
     ///
@@ -184,7 +184,7 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
     ///
     /// # Errors
     ///
-    /// If it is running or completed already.
+    /// If the task is running or completed already.
     ///
     /// # Python
     ///
@@ -215,7 +215,7 @@ impl<T: Send, H: Park> Drop for Promise<'_, T, H> {
             Phase::Open | Phase::Running => {
                 match promised.complete_last(Err(TaskError::Broken)) {
                     Ok(ending) => return complete_promise(self.registry, ending),
-                    // It was cancelled in this very moment.
+                    // A canceller was faster in this very moment.
                     Err((promised, _broken)) => promised,
                 }
             }

@@ -1,8 +1,8 @@
 //! An executor with its capacities erased: what is composed of the rooms above, and how tasks move
 //! between them.
 //!
-//! All capacities are erased behind [`Registry`], so the code behind handles and workers exists
-//! once per host, and one `wait` can span executors of different sizes.
+//! [`Registry`] erases all capacities. So the code behind handles and workers exists once per host,
+//! and one `wait` can span executors of different sizes.
 //!
 //! Invariants:
 //!

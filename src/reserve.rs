@@ -15,7 +15,7 @@ use crate::registry::{Registry, ServeLine, serve_line};
 use crate::unwind;
 use crate::waiter::Waiter;
 
-/// A waiter for a slot: its place in line, and what came of it.
+/// A waiter for a slot: its place in line, and the slot or the refusal it got.
 struct SlotWait<'p, 'e, H: Park> {
     registry: Registry<'e, H>,
     place: Pin<&'p Place<'e, H, ServeLine<H>>>,
@@ -81,8 +81,8 @@ impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
         self.outcome().map_or(Poll::Pending, Poll::Ready)
     }
 
-    /// Joins the line, or changes whom to wake, and serves the line: a slot that came back before
-    /// is given away now.
+    /// Joins the line, or replaces the waiter, and serves the line. So a slot that came back before
+    /// goes to a waiter now.
     fn join(&self, waiter: Waiter<H>) -> Waiter<H> {
         let displaced = self.place.wait(waiter, serve_line);
         serve_line(self.registry);
@@ -91,7 +91,7 @@ impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
 }
 
 impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
-    /// Takes a slot; or there will be none, because the executor takes no task.
+    /// Returns true if the waiter has a slot, or will get none because the executor takes no task.
     fn is_over(&self) -> bool {
         if self.slot.get().is_some() || self.refusal.get().is_some() {
             return true;

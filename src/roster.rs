@@ -17,7 +17,7 @@ pub(crate) type Epoch = u32;
 /// The epoch of a worker of no life. The first `start` begins 1, and no later one begins this.
 pub(crate) const STALE: Epoch = 0;
 
-/// Whether tasks come in and workers stay.
+/// What a life accepts, and when its workers leave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
     /// Tasks are accepted.
@@ -26,7 +26,8 @@ pub(crate) enum Mode {
     Abort,
     /// No task is accepted. The workers leave when the accepted tasks are done.
     Drain,
-    /// As `Drain`, and what has not started is cancelled, futures at their next rest.
+    /// As `Drain`, and the shutdown cancels what has not started, and futures when they are next
+    /// suspended.
     Cancel,
 }
 
@@ -81,15 +82,15 @@ impl<H: Park> Roster<H> {
         self.issued.get() != 0
     }
 
-    /// Returns true if a future that comes to rest must end instead: the mode is `Cancel`, or the
-    /// executor is broken.
+    /// Returns true if a future that is about to be suspended must end instead: the mode is
+    /// `Cancel`, or the executor is broken.
     #[inline]
     pub(crate) fn ends_futures(&self) -> bool {
         self.mode.get() == Mode::Cancel || self.broken.get()
     }
 
-    /// Begins a life with the workers of `all`. `None` if one goes on, or has not ended.
-    /// `drained` tells whether no accepted task is left.
+    /// Begins a life with the workers of `all`. `None` if one goes on, or has not ended. `drained`
+    /// is true if no accepted task is left.
     pub(crate) fn begin(&self, all: usize, drained: bool) -> Option<Epoch> {
         let is_left = self.issued.get() == 0 && self.attached.get() == 0;
         let is_over = self.mode.get() == Mode::Open || drained;
@@ -137,7 +138,7 @@ impl<H: Park> Roster<H> {
         self.broken.set(true);
     }
 
-    /// Attaches a worker to a thread. False: it is stale, or another thread has it.
+    /// Attaches a worker to a thread. Returns false if it is stale, or another thread has it.
     pub(crate) fn attach(&self, bit: usize, epoch: Epoch) -> bool {
         let is_ours = self.epoch.get() == epoch
             && self.issued.get() & bit != 0
@@ -177,7 +178,7 @@ impl<H: Park> Roster<H> {
         self.epoch.get() != epoch || self.attached.get() == 0
     }
 
-    /// Room for the waiter that waits for the workers to leave.
+    /// The cell of the waiter for the workers' leaving.
     pub(crate) fn leave_waiter(&self) -> &WaiterCell<H> {
         &self.leave_waiter
     }

@@ -109,8 +109,8 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     /// Submits a closure that may borrow whatever outlives the scope. See
     /// [`Executor::submit`](crate::Executor::submit).
     ///
-    /// If the task panics, the handle that takes its result is told. If none does, the scope panics
-    /// when it ends.
+    /// If the task panics, the handle that takes its result gets the panic. If none takes it, the
+    /// scope panics when it ends.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         let registry: Registry<'scope, H> = self.submitter.registry();
         self.latch.add();
         // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does
-        // not end before the latch is zero; the latch counts this task from above until nothing of
+        // not end before the latch is zero. The latch counts this task from above until nothing of
         // it is left but a result in a handle, which `'scope` bounds.
         let mut filled = unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task) };
         let refused = registry.enqueue(filled.ticket());
@@ -193,7 +193,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Calls `function` with each chunk of `size` elements, the last one perhaps shorter, in tasks
-    /// of the scope. They have all ended when the scope does.
+    /// of the scope. All of them end before the scope does.
     ///
     /// # Blocking
     ///
@@ -268,8 +268,8 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         self
     }
 
-    /// A task was submitted. If another thread than the owner's did it, the owner may be asleep,
-    /// and the only one that could run the task.
+    /// Wakes the owner after another thread has submitted a task. The owner may be asleep, and no
+    /// other thread may be there to run the task.
     fn wake_owner(&self) {
         if self.owner_runs.load(Ordering::Relaxed) == 0 {
             return;

@@ -1,28 +1,30 @@
 //! A slot: the state word, the bytes it guards, and the tickets that give access to them.
 //!
-//! Who may touch `table` and `bytes`, and when:
+//! Which thread may touch `table` and `bytes`, and when:
 //!
-//! - **R1** `Reserved`: the holder of the [`Claim`], or of the `Filled` made from it.
-//! - **R2** `Open`, `Pending`, `Scheduled`, `Suspended`: nobody.
-//! - **R3** `Running`: the holder of the [`Running`] ticket. A promise that runs has none: nobody.
+//! - **R1** `Reserved`: the holder of the [`Claim`] or [`ErasedClaim`], or of the `Filled` or
+//!   [`FilledCallback`] made from it.
+//! - **R2** `Open`, `Pending`, `Scheduled`, `Suspended`: no thread.
+//! - **R3** `Running`: the holder of the [`Running`] ticket. A promise that runs has none: no
+//!   thread.
 //! - **R4** `Completing`: the promise, inside [`Promised::complete`].
-//! - **R5** `Settling`: the holder of the [`Cancelled`] or [`Ending`] ticket, which lends the
-//!   outcome for reading to the callbacks it calls.
+//! - **R5** `Settling`: the holder of the [`Cancelled`] or [`Ending`] ticket. It lends the outcome
+//!   for reading to the callbacks it calls.
 //! - **R6** `Done`: the holder of the [`Receiver`]; once handle and promise are gone, the holder of
 //!   [`Last`].
 //!
 //! Invariants:
 //!
 //! - **Typed Ticket.** A ticket exists only because the transition that grants it succeeded (*One
-//!   Winner* in `state`), is neither `Copy` nor `Clone`, and is consumed by the transition that
-//!   ends it. What the rest of the crate does with indices and lists can therefore lose or delay a
-//!   task, never give two threads the same bytes.
-//! - **Same Type.** The table in the slot and the `T` of its `Receiver` and `Promised` are set
-//!   together, and the handle or promise pins the slot until it is gone.
+//!   Winner* in `state`). It is neither `Copy` nor `Clone`, and the transition that ends it
+//!   consumes it. So indices and lists, in the rest of the crate, can lose or delay a task, never
+//!   give two threads the same bytes.
+//! - **Same Type.** The submitter sets the table in the slot and the `T` of its `Receiver` and
+//!   `Promised` together. The handle or promise pins the slot until it is gone.
 //! - **Retire Once.** `Last` is unique: `state` gives `SlotUse::Last` to exactly one caller per
 //!   life.
-//! - **Hands Off.** After the transition that lets somebody else free the slot, the ticket is gone,
-//!   and with it the access.
+//! - **Hands Off.** After the transition that lets another thread free the slot, the ticket is
+//!   gone, and with it the access.
 
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
@@ -47,7 +49,7 @@ pub(crate) use state::{CancelFrom, Phase, Snapshot, TaskKind, Wake};
 use job::{Aligned, Ended, Entry, Table};
 use state::{OutcomeKind, SlotUse, Start, State};
 
-/// What is known of a slot whatever its size.
+/// The part of a slot that is the same for every size.
 pub(crate) struct Slot {
     state: State,
     link: Link,
@@ -59,28 +61,27 @@ pub(crate) struct Slot {
     home: AtomicPtr<()>,
     /// How to treat the bytes. R1 to write, R3 to R6 to read.
     table: UnsafeCell<Option<&'static Table>>,
-    /// Stands for the bytes behind: a model checker sees who touches them. R1 to R6.
+    /// Stands for the bytes: here loom checks each access to them. R1 to R6.
     access: UnsafeCell<()>,
 }
 
 /// A slot and its bytes: the job, then the outcome.
 #[repr(C)]
 pub(crate) struct SlotStorage<const BYTES: usize> {
-    /// What is touched together lies together: on a desktop, the slot and the first half of a line
-    /// of bytes.
+    /// On a desktop begins a cache line: the slot and its first bytes share it.
     start: [CacheAligned; 0],
     slot: Slot,
     bytes: core::cell::UnsafeCell<Aligned<[MaybeUninit<u8>; BYTES]>>,
 }
 
-/// Where the bytes lie, seen from the slot: the same for every size.
+/// The distance of the bytes from the start of the slot: the same for every size.
 const BYTES_AT: usize = offset_of!(SlotStorage<0>, bytes);
 
-// SAFETY: `bytes` and `table` are touched under R1 to R6 only, which name one thread at a time, or
-// several that only read (R5, R6) and then only where the `T` they read is `Sync` (`Receiver`'s
-// auto traits) or they are the same thread; the transitions of `state` order one holder before the
-// next (*Publish*). What is put into `bytes` is `Send`: every constructor of `Filled` and
-// `Promised` asks for it.
+// SAFETY: threads touch `bytes` and `table` under R1 to R6 only. These name one thread at a time,
+// or several that only read (R5, R6). Several threads read only a `T` that is `Sync` (`Receiver`'s
+// auto traits); of any other `T` all readers are the same thread. The transitions of `state` order
+// one holder before the next (*Publish*). What goes into `bytes` is `Send`: every constructor of
+// `Filled`, `FilledCallback` and `Promised` asks for it.
 unsafe impl Sync for Slot {}
 // SAFETY: as above: the bytes belong to the slot.
 unsafe impl<const BYTES: usize> Sync for SlotStorage<BYTES> {}
@@ -120,10 +121,10 @@ impl Slot {
         &self.link
     }
 
-    /// The slot's place in its executor. Right as soon as it was claimed once.
+    /// The slot's index in its executor. Valid once a submitter has claimed the slot.
     #[inline]
     pub(crate) fn index(&self) -> Index {
-        self.index.load(Ordering::Relaxed) // only ever one value
+        self.index.load(Ordering::Relaxed) // every store writes the same value
     }
 
     /// The latch of the task's scope, the hook of a future, or null.
@@ -132,43 +133,44 @@ impl Slot {
         self.owner.load(Ordering::Relaxed) // set before the task was published
     }
 
-    /// What [`set_home`](Self::set_home) noted.
+    /// The executor's layout, which [`set_home`](Self::set_home) stored.
     pub(crate) fn home(&self) -> *mut () {
         self.home.load(Ordering::Relaxed) // written before the first waker was made
     }
 
-    /// Notes what tells the executor's layout, before the first waker of the slot is made.
+    /// Stores the executor's layout. The submitter calls it before it makes the slot's first waker.
     pub(crate) fn set_home(&self, home: *mut ()) {
         self.home.store(home, Ordering::Relaxed); // published with the task
     }
 
-    /// Notes that the slot's wait cell has a listener. False: the outcome can be taken, do not
-    /// wait.
+    /// Notes in the word that the slot's wait cell has a listener. Returns false if the outcome is
+    /// takeable: the caller must not wait.
     pub(crate) fn listen(&self) -> bool {
         self.state.listen()
     }
 
-    /// Wakes the future; says what is left to do.
+    /// Wakes the future. Returns what the caller must do next.
     pub(crate) fn wake(&self) -> Wake {
         self.state.wake()
     }
 
-    /// Suspended → Scheduled, for whoever is about to queue it.
+    /// Suspended → Scheduled. The caller queues or starts the future in the same section. Returns
+    /// false if it is not suspended any more.
     pub(crate) fn schedule(&self) -> bool {
         self.state.schedule()
     }
 
-    /// What tells the slot from others of its executor, wherever that is moved to: not an address.
+    /// Tells the slot from the others of its executor. Not an address: the executor may move.
     fn tag(&self) -> *mut () {
         core::ptr::without_provenance_mut(usize::from(self.index()) + 1)
     }
 
-    /// The worker on whose stack the task is, if it is on one.
+    /// The seat of the worker whose stack holds the task, if one does.
     pub(crate) fn runner(&self) -> Option<Seat> {
         if !self.snapshot().is_where_it_started() {
             return None;
         }
-        // Written before the start that the snapshot saw.
+        // The worker wrote it before the start that the snapshot saw.
         self.link.runner()
     }
 
@@ -180,7 +182,7 @@ impl Slot {
     ///   claimed.
     #[inline]
     unsafe fn table(&self) -> &'static Table {
-        // SAFETY: R3 to R6: nobody writes it now.
+        // SAFETY: R3 to R6: no thread writes it now.
         let table = self.table.with(|table| unsafe { *table });
         match table {
             Some(table) => table,
@@ -190,10 +192,10 @@ impl Slot {
     }
 }
 
-/// A slot of whatever size, found by its first half.
+/// A slot of any size, by a pointer to its start.
 ///
-/// Invariant **Whole**: the pointer is that of a [`SlotStorage`] which is there, shared, for `'e`,
-/// and may be used for the bytes too, and for whatever else is in the memory it was found in.
+/// Invariant **Whole**: the pointer is that of a [`SlotStorage`] which is there, shared, for `'e`.
+/// It may be used for the bytes too, and for all of the executor that holds the slot.
 #[derive(Clone, Copy)]
 pub(crate) struct SlotRef<'e> {
     slot: NonNull<Slot>,
@@ -227,7 +229,7 @@ impl<'e> SlotRef<'e> {
         }
     }
 
-    /// What is known of the slot whatever its size, for as long as it is there.
+    /// The part that is the same for every size, for as long as the slot is there.
     #[inline(always)]
     pub(crate) fn get(self) -> &'e Slot {
         // SAFETY: *Whole*.
@@ -253,7 +255,7 @@ impl<'e> SlotRef<'e> {
             .with_mut(|_| write(self.slot.as_ptr().cast::<u8>().wrapping_add(BYTES_AT)))
     }
 
-    /// Takes a task that left the queue to run it, on the stack that its link says.
+    /// Starts a task that has left its list. The link names the seat that runs it.
     #[inline]
     pub(crate) fn start(self) -> Option<Running<'e>> {
         match self.state.start() {
@@ -262,7 +264,7 @@ impl<'e> SlotRef<'e> {
         }
     }
 
-    /// Cancels the task if that is where it is and its generation, if given, the one meant.
+    /// Cancels the task if it is where `from` says. A given generation must also be the task's.
     pub(crate) fn cancel(
         self,
         generation: Option<usize>,
@@ -274,20 +276,20 @@ impl<'e> SlotRef<'e> {
     }
 }
 
-/// A task whose bytes belong to whoever runs it (R3).
+/// A started task: the holder owns the bytes (R3).
 #[must_use]
 pub(crate) struct Running<'e> {
     slot: SlotRef<'e>,
 }
 
-/// What one go at a task led to.
+/// What one run or poll of a task led to.
 pub(crate) enum Advanced<'e> {
-    /// It ended; in a panic or not.
+    /// The task ended, with or without a panic.
     Ended {
         ending: Ending<'e>,
         panicked: Option<Caught>,
     },
-    /// A future that is not ready.
+    /// The future is not ready.
     Rests(Running<'e>),
 }
 
@@ -303,13 +305,13 @@ impl<'e> Running<'e> {
         let slot = self.slot;
         // SAFETY: we hold `Running`.
         let table = unsafe { slot.table() };
-        // Callbacks are started by `call` alone, and promises are never queued.
+        // Callbacks go through `call`, and no promise is ever queued.
         let Entry::Run(run) = table.entry else {
             unreachable!("only closures and futures are queued")
         };
         let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
-        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job; its types were
-        // checked to fit; a future never moves, since only a `'static` executor takes one.
+        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job. The submitter checked
+        // that its types fit. A future never moves, since only a `'static` executor takes one.
         let ended = slot.with_mut(|bytes| unsafe { run(bytes) });
         bomb.defuse();
         match ended {
@@ -338,19 +340,19 @@ impl<'e> Running<'e> {
         }
     }
 
-    /// Running → Suspended; or → Scheduled and `true`, if it was woken meanwhile and must be
-    /// queued.
+    /// Running → Suspended. If a waker woke the future meanwhile: → Scheduled, and returns true;
+    /// the caller must queue it.
     pub(crate) fn suspend(self) -> bool {
         self.slot.state.suspend()
     }
 
-    /// Drops the task without running it: it ends as broken.
+    /// Drops the job without a further run. The task ends as broken.
     pub(crate) fn abandon(self) -> Ending<'e> {
         self.slot.discard_job();
         Ending::broken(self.slot)
     }
 
-    /// Drops the future between two polls: it ends as cancelled.
+    /// Drops the future between two polls. The task ends as cancelled.
     pub(crate) fn cancel(self) -> Ending<'e> {
         self.slot.discard_job();
         Ending {
@@ -359,8 +361,8 @@ impl<'e> Running<'e> {
         }
     }
 
-    /// Calls the callback that lies in this slot with an outcome, and frees the slot. Says whether
-    /// it returned.
+    /// Calls the callback in this slot with an outcome, and retires the slot. Returns true if the
+    /// callback returned.
     ///
     /// # Safety
     ///
@@ -377,9 +379,9 @@ impl<'e> Running<'e> {
         };
         let returned = ending.slot.with(|outcome| {
             self.slot.with_mut(|bytes| {
-                // SAFETY: Bytes by R3; *Typed Bytes* for the callback; by this function's contract
-                // the outcome is of the callback's `T`, and by R5 it stays as it is
-                // while we hold `ending`.
+                // SAFETY: Bytes by R3; *Typed Bytes* for the callback. By this function's contract
+                // the outcome is of the callback's `T`. By R5 it stays as it is while we hold
+                // `ending`.
                 unsafe { call(bytes, outcome, ending.kind) }
             })
         });
@@ -389,8 +391,8 @@ impl<'e> Running<'e> {
 }
 
 impl SlotRef<'_> {
-    /// Drops the job. For the holders of `Running` and `Cancelled`, who say so by calling it at
-    /// all: private to this file.
+    /// Drops the job. Private to this file: only `Running` and `Cancelled` call it, for their
+    /// holders.
     fn discard_job(self) {
         // SAFETY: our callers hold a ticket of R3 or R5.
         let table = unsafe { self.table() };
@@ -402,7 +404,7 @@ impl SlotRef<'_> {
     }
 }
 
-/// A task that was cancelled, whose closure or future is still there (R5).
+/// A cancelled task whose closure or future is still there (R5).
 #[must_use]
 pub(crate) struct Cancelled<'e> {
     slot: SlotRef<'e>,
@@ -419,11 +421,11 @@ impl<'e> Cancelled<'e> {
     }
 }
 
-/// What finishing a task led to: the right to retire it, if the caller is the last, and what the
-/// word said; or, since the task has listeners, the ticket that lends them the outcome.
+/// What finishing a task returns. `Ok`: the right to retire it, if the caller is the last holder,
+/// and the word as it was. `Err`: the task has listeners, and the ticket lends them the outcome.
 pub(crate) type Finished<'e> = Result<(Option<Last<'e>>, Snapshot), Ending<'e>>;
 
-/// A task whose outcome is written and not yet to be taken (R3, R4, R5).
+/// A task whose outcome is written and not yet takeable (R3, R4, R5).
 #[must_use]
 pub(crate) struct Ending<'e> {
     slot: SlotRef<'e>,
@@ -431,7 +433,7 @@ pub(crate) struct Ending<'e> {
 }
 
 impl<'e> Ending<'e> {
-    /// Ends a task whose bytes hold nothing as broken. Only for owners of the bytes.
+    /// Ends a task as broken. The caller owns the bytes, and they hold nothing.
     fn broken(slot: SlotRef<'e>) -> Self {
         slot.with_mut(|bytes| {
             // SAFETY: Bytes: our callers own them and have moved out or dropped what was there;
@@ -452,14 +454,14 @@ impl<'e> Ending<'e> {
         matches!(self.kind, OutcomeKind::Failed | OutcomeKind::Error)
     }
 
-    /// Whether the task was a future.
+    /// Returns true if the task is a future.
     #[inline]
     pub(crate) fn is_future(&self) -> bool {
         self.slot.snapshot().is_future()
     }
 
-    /// → Done, unless somebody listens: then → Settling, done as the user sees it while callbacks
-    /// look at the outcome. What the word said is told as well.
+    /// → Done. With a listener: → Settling, ended for the user, while callbacks look at the
+    /// outcome. Also returns the word as it was.
     #[inline]
     pub(crate) fn finish(self) -> Finished<'e> {
         let seen = self.slot.state.finish(self.kind);
@@ -470,7 +472,7 @@ impl<'e> Ending<'e> {
         }
     }
 
-    /// As [`finish`](Self::finish), and gives up the promise that completed the task.
+    /// As [`finish`](Self::finish), and gives up the promise in the same step.
     pub(crate) fn finish_promise(self) -> Finished<'e> {
         let seen = self.slot.state.finish_promise(self.kind);
         if seen.has_listener() {
@@ -480,15 +482,14 @@ impl<'e> Ending<'e> {
         }
     }
 
-    /// Settling → Done, after [`finish`](Self::finish) found a listener. For callers inside the
-    /// lock of the wait cells.
+    /// Settling → Done, after [`finish`](Self::finish) found a listener. The caller is inside the
+    /// lock of the wait table.
     pub(crate) fn finish_heard(self) -> Option<Last<'e>> {
         Last::of(self.slot.state.finish_heard(), self.slot, self.kind)
     }
 }
 
-/// A done task that neither handle nor promise refers to any more (R6): only its outcome is left to
-/// drop.
+/// A done task without handle and promise (R6). Only its outcome is left to drop.
 #[must_use]
 pub(crate) struct Last<'e> {
     slot: SlotRef<'e>,
@@ -507,13 +508,13 @@ impl<'e> Last<'e> {
         self.slot
     }
 
-    /// Whether the task ended in an error that nobody has taken.
+    /// Returns true if the task ended in an error that is still there.
     #[inline]
     pub(crate) fn is_error(&self) -> bool {
         self.kind == OutcomeKind::Error
     }
 
-    /// Takes the error out, if the task ended in one, so that it can be told to somebody else.
+    /// Takes the error out, if the task ended in one. The caller hands it to the scope.
     pub(crate) fn take_error(&mut self) -> Option<TaskError> {
         self.is_error().then(|| {
             self.kind = OutcomeKind::Empty;
@@ -523,13 +524,13 @@ impl<'e> Last<'e> {
         })
     }
 
-    /// Whether nothing is left to drop.
+    /// Returns true if nothing is left to drop.
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         matches!(self.kind, OutcomeKind::Cancelled | OutcomeKind::Empty)
     }
 
-    /// Drops the outcome, if there is one left.
+    /// Drops the outcome, if one is left.
     pub(crate) fn drop_outcome(&mut self) {
         let kind = core::mem::replace(&mut self.kind, OutcomeKind::Empty);
         // SAFETY: we hold `Last`.
@@ -541,8 +542,7 @@ impl<'e> Last<'e> {
         });
     }
 
-    /// Makes the slot free for the next claim: it goes to the free list. An outcome that was not
-    /// dropped is leaked.
+    /// Frees the slot. The caller puts it into the free list. An outcome that is still there leaks.
     #[inline]
     pub(crate) fn retire(self) -> SlotRef<'e> {
         debug_assert!(

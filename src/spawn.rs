@@ -32,23 +32,23 @@ use crate::worker::Worker;
 /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
 /// ```
 ///
-/// A wrong one calls `worker.run()` itself: `start` then never returns. One that drops the worker
-/// has an executor with a worker less. One that forgets it has an executor that never finishes
-/// shutting down. None of them corrupts anything.
+/// Wrong ones corrupt nothing. One calls `worker.run()` itself: `start` then never returns. Another
+/// drops the worker: the executor has a worker less. A third forgets it: the executor never
+/// finishes shutting down.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` lends no threads to executors of the host `{H}`",
     label = "this does not start workers of that host",
     note = "std threads are `StdThreads`; a board implements `Spawn` for its own host"
 )]
 pub trait Spawn<H: Park> {
-    /// Why a worker could not be started.
+    /// Why the host could not start a worker.
     type Error;
 
     /// Starts one worker. Its number is [`Worker::index`].
     ///
     /// # Errors
     ///
-    /// If the host has no thread for it. `start` then stops the workers that have started and gives
-    /// the error to its caller.
+    /// If the host has no thread for it. `start` then stops the workers that have started and
+    /// returns the error to its caller.
     fn spawn(&self, worker: Worker<'static, H>) -> Result<(), Self::Error>;
 }

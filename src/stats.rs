@@ -8,30 +8,40 @@ use crate::registry::{Counters, Registry};
 use crate::slot::Phase;
 use crate::sync::Ordering;
 
-/// What an executor has done and is doing. Counts since it was made, across restarts; they wrap at
-/// the width of a word.
+/// What an executor has done and is doing. The counts go on across restarts, and wrap at the width
+/// of a word.
 ///
-/// Each figure is right for its own moment; together they are exact only while nothing runs.
+/// Each figure is right for its own moment. Together they are exact only while nothing runs.
+///
+/// ```
+/// # use slotted::Executor;
+/// let executor: Executor<0, 4> = Executor::new();
+/// executor.submit(|| 6 * 7).unwrap().detach();
+/// assert_eq!(executor.run_until_idle(), 1);
+/// let stats = executor.stats();
+/// assert_eq!((stats.completed, stats.slots_in_use, stats.slots_high_water), (1, 0, 1));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub struct Stats {
-    /// Slots that hold a task, a result, a callback, a permit or a promise. (One that was given up
-    /// counts as free a moment before it can be taken again.)
+    /// Slots that hold a task, a result, a callback, a permit or a promise. A slot counts as free a
+    /// moment before a submitter can take it again.
     pub slots_in_use: usize,
-    /// The most there ever were. (A submit that a shutdown refuses holds one for a moment.)
+    /// The most slots that were ever in use at once. A submitter that a shutdown refuses uses one
+    /// for a moment.
     pub slots_high_water: usize,
     /// Tasks in the ready queue.
     pub queued: usize,
     /// Tasks on a thread's stack now.
     pub running: usize,
-    /// Tasks that ran to their end, panicked ones included, and promises that were kept.
+    /// Tasks that ran to their end, panicked ones included, and promises that were completed.
     pub completed: usize,
     /// Tasks that were cancelled.
     pub cancelled: usize,
     /// Tasks that panicked.
     pub panicked: usize,
-    /// Tasks that were refused.
+    /// Tasks and permits that were refused.
     pub refused: usize,
     /// Callbacks that panicked.
     pub callbacks_panicked: usize,

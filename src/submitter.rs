@@ -19,7 +19,7 @@ use crate::reserve::{slot, wait_for_slot};
 use crate::slot::{Claim, Fallible, Plain};
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
-    /// Takes a slot, or says why there is none. A refusal counts.
+    /// Takes a slot, or returns why there is none. A refusal counts.
     #[inline]
     pub(crate) fn claim(self) -> Result<Claim<'e, SLOT_BYTES>, Refusal> {
         let registry = self.registry();

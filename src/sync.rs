@@ -13,12 +13,12 @@
 //!
 //! - **Sole Namer.** No other file names `portable_atomic`, `critical_section`,
 //!   `core::sync::atomic`, `std::sync` or `loom` (`tests/tidy.rs` checks it).
-//! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps, takes no other
-//!   lock, and calls nothing a user or a host wrote, with one exception: the clone and the move of
-//!   a host's thread token ([`Park::Thread`](crate::Park::Thread)), which its documentation asks to
-//!   be bounded.
-//! - **Shared Inside.** `Lock::with` lends a shared reference; what is locked is made of `Cell`s. A
-//!   lock entered twice by one thread can therefore never alias.
+//! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps. It takes no
+//!   other lock, and calls nothing that a user or a host wrote. There is one exception: the clone
+//!   and the move of a host's thread token ([`Park::Thread`](crate::Park::Thread)). Its
+//!   documentation asks that both are bounded.
+//! - **Shared Inside.** `Lock::with` lends a shared reference, and what it guards is made of
+//!   `Cell`s. So a thread that enters a lock twice never aliases.
 
 #[cfg(loom)]
 #[path = "sync/loom.rs"]

@@ -1,8 +1,8 @@
 //! The panic boundary: what a task, a callback or a destructor does when it panics.
 //!
-//! Invariant **Contained**: nothing unwinds across an erased call. With `std` a panic is caught and
-//! becomes a value. Without `std` a panic normally never returns (boards abort, reset or loop);
-//! where it does unwind, a [`Bomb`] ends the task as broken on the way out.
+//! Invariant **Contained**: nothing unwinds across an erased call. With `std` the crate catches a
+//! panic and makes it a value. Without `std` a panic normally never returns (boards abort, reset or
+//! loop). Where it does unwind, a [`Bomb`] ends the task as broken on the way out.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "std")]
@@ -16,15 +16,15 @@ mod imp {
 
     /// What a panicking task threw.
     ///
-    /// Exists without `std` too, where nothing is ever caught.
+    /// The type exists without `std` too, where the crate never catches a panic.
     pub struct Panic(Payload);
 
-    /// The payload. What `panic!` throws is kept by type, so that any thread may read it without a
+    /// The payload. It keeps what `panic!` throws by type, so that any thread may read it without a
     /// lock.
     enum Payload {
         Static(&'static str),
         Text(String),
-        /// Only `Send`, so no thread reads it: a mutex that is never locked makes its owner `Sync`.
+        /// Only `Send`, so no thread reads it. A mutex that no thread locks makes its owner `Sync`.
         Other(Mutex<Box<dyn Any + Send>>),
     }
 
@@ -105,8 +105,7 @@ mod imp {
 
     /// Calls `work`; a panic in it becomes an error.
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
-        // Asserted: whatever `work` borrowed is dropped or overwritten by the caller, never looked
-        // at.
+        // Asserted: the caller drops or overwrites what `work` borrowed, and never looks at it.
         catch_unwind(AssertUnwindSafe(work)).map_err(Panic::new)
     }
 
@@ -122,8 +121,7 @@ mod imp {
         }
     }
 
-    /// Drops a payload whose destructor may panic in turn; a second payload is leaked rather than
-    /// chased.
+    /// Drops a payload whose destructor may panic in turn. It leaks a second payload.
     fn discard_payload(payload: Box<dyn Any + Send>) {
         if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
             core::mem::forget(second);
@@ -133,8 +131,7 @@ mod imp {
 
 #[cfg(not(feature = "std"))]
 mod imp {
-    /// What a panicking task threw: nothing that can be had without `std`, where a panic is never
-    /// caught.
+    /// What a panicking task threw. Without `std` the crate never catches a panic.
     ///
     /// No value of this type exists on such targets.
     pub struct Panic(core::convert::Infallible);
@@ -152,7 +149,7 @@ mod imp {
         }
     }
 
-    /// That a task panicked: never, so that no code need be there for it.
+    /// That a task panicked: never, so that the program needs no code for it.
     #[derive(Clone, Copy, Debug, PartialEq, Eq)]
     pub(crate) struct Caught(core::convert::Infallible);
 
@@ -163,13 +160,13 @@ mod imp {
         }
     }
 
-    /// Calls `work`. A panic in it is not caught.
+    /// Calls `work`. A panic in it passes through.
     #[inline(always)]
     pub(crate) fn catch<R>(work: impl FnOnce() -> R) -> Result<R, Panic> {
         Ok(work())
     }
 
-    /// Calls `work`. A panic in it is not caught.
+    /// Calls `work`. A panic in it passes through.
     #[inline(always)]
     pub(crate) fn contain(work: impl FnOnce()) -> bool {
         work();
@@ -202,12 +199,13 @@ impl defmt::Format for Panic {
     }
 }
 
-/// Drops a value whose destructor may be foreign; a panic in it is swallowed.
+/// Drops a value whose destructor may be foreign, and swallows a panic in it.
 pub(crate) fn discard<T>(value: T) {
     contain(|| drop(value));
 }
 
-/// Calls a function unless it is defused first: what must still happen when a panic passes by.
+/// Calls a function when it is dropped, unless the caller defuses it first. So the call happens
+/// when a panic passes by.
 pub(crate) struct Bomb<F: FnOnce()>(Option<F>);
 
 impl<F: FnOnce()> Bomb<F> {

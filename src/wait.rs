@@ -19,9 +19,9 @@ use crate::wait_table::WakeOn;
 pub enum ReturnWhen {
     /// When a task has ended or was cancelled.
     FirstCompleted,
-    /// When a task has panicked, was abandoned, or, submitted by
-    /// [`submit_fallible`](crate::Executor::submit_fallible), has returned `Err`; or
-    /// all are done. A cancelled task is done, not failed.
+    /// When a task has panicked, was abandoned, or has returned `Err` after
+    /// [`submit_fallible`](crate::Executor::submit_fallible); or when all are done. A cancelled
+    /// task is done, not failed.
     #[doc(alias = "FIRST_EXCEPTION")]
     FirstError,
     /// When all are done.
@@ -31,9 +31,9 @@ pub enum ReturnWhen {
 /// Which handles are done and which are not.
 #[must_use]
 pub struct Waited<'h, 'e, T, H: Park = DefaultHost> {
-    /// Those that are done: their results can be taken without waiting.
+    /// Handles whose outcome is takeable: their result needs no wait.
     pub done: &'h mut [JoinHandle<'e, T, H>],
-    /// Those that are not.
+    /// The other handles.
     pub not_done: &'h mut [JoinHandle<'e, T, H>],
 }
 
@@ -46,17 +46,18 @@ impl<T, H: Park> fmt::Debug for Waited<'_, '_, T, H> {
     }
 }
 
-/// Waits until `return_when`, and reorders the handles: those that are done come first. The order
-/// within each part is not kept.
+/// Waits until `return_when`, and reorders the handles: the done ones come first. It does not keep
+/// the order within each part.
 ///
 /// Cancelled counts as done. The handles may belong to executors of different sizes.
 ///
 /// # Blocking
 ///
-/// As [`JoinHandle::result`]; a worker runs unstarted tasks among them itself. Where it is known
-/// that the wait would never end (a task lies beneath the waiter on its own stack, or needs a
-/// worker and the host has none) it returns what is done by then. Circles of workers that wait for
-/// several tasks are not looked for.
+/// As [`JoinHandle::result`]. A worker runs unstarted tasks among them itself.
+///
+/// It returns early where the wait would never end. There a task lies beneath the waiter on its own
+/// stack, or needs a worker and the host has none. It looks for no circles of workers that wait for
+/// several tasks.
 ///
 /// # Cost
 ///
@@ -82,8 +83,8 @@ pub fn wait<'h, 'e, T, H: Park>(
     wait_with(handles, &Never::<H>::new(), return_when)
 }
 
-/// As [`wait`], but at most `timeout`; zero polls. Never an error: what is not done by then is in
-/// `not_done`.
+/// As [`wait`], but at most `timeout`; zero polls. Never an error: the handles that are not done by
+/// then are in `not_done`.
 ///
 /// # Python
 ///
@@ -107,7 +108,7 @@ pub fn wait_timeout<'h, 'e, T, H: Clock>(
     wait_with(handles, &Deadline::<H>::after(timeout), return_when)
 }
 
-/// Takes the handles out of their groups again, whatever happens in between.
+/// Takes the handles out of their groups again when it is dropped.
 struct Watch<'m, 'e, T, H: Park>(&'m [JoinHandle<'e, T, H>]);
 
 impl<T, H: Park> Drop for Watch<'_, '_, T, H> {
@@ -128,7 +129,7 @@ fn wait_with<'h, 'e, T, H: Park>(
         ReturnWhen::FirstError => WakeOn::Failure,
         ReturnWhen::AllCompleted => WakeOn::All,
     };
-    // A handle whose outcome was taken is done, and no group would say so.
+    // A handle whose outcome was taken is done, and no group announces it.
     let taken = handles.iter().any(|handle| handle.receiver().is_none());
     if !(taken && return_when == ReturnWhen::FirstCompleted) {
         let members: &[JoinHandle<'e, T, H>] = handles;
@@ -149,7 +150,7 @@ fn wait_with<'h, 'e, T, H: Park>(
     }
     let mut done = 0;
     for place in 0..handles.len() {
-        // Not `done`, which is true while callbacks still look at the value.
+        // Not `is_ended`, which is true while callbacks still look at the value.
         if handles[place]
             .receiver()
             .is_none_or(|receiver| receiver.snapshot().is_takeable())

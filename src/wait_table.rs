@@ -1,13 +1,13 @@
 //! Which waiters listen to which task: one wait cell per slot, all behind one lock.
 //!
 //! A cell has three kinds of listeners: at most one waiter (a thread or a `Waker`), a list of
-//! callbacks, and the group of handles that `wait` or `as_completed` watches. A completer looks at
+//! callbacks, and a group of handles. `wait` and `as_completed` watch groups. A completer looks at
 //! the cell only if the state word says that it has a listener.
 //!
 //! Invariants:
 //!
-//! - **Register, Then Recheck.** A waiter stands in the cell, and the state word says so, before
-//!   its thread looks at the task a last time and sleeps.
+//! - **Register, Then Recheck.** A waiter stands in the cell, and the state word says so. Then its
+//!   thread looks at the task a last time, and then sleeps.
 //! - **Notify Outside.** A waiter that must be woken leaves the lock by value and is woken after.
 #![forbid(unsafe_code)]
 
@@ -168,7 +168,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         self.sleeping_workers.set(self.sleeping_workers.get() - 1);
     }
 
-    /// The waiters for a task, if workers may be among them.
+    /// Takes out the waiters for a task, if workers may be among them.
     pub(crate) fn take_waiters_if_workers_sleep(&self, index: Index) -> [Waiter<H>; 2] {
         if self.sleeping_workers.get() == 0 {
             return [Waiter::None, Waiter::None];
@@ -269,8 +269,8 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         self.free_if_empty(group)
     }
 
-    /// Takes the oldest member that is done out of the group of a task: where the watcher keeps
-    /// it, and the waiter that leaves with the group.
+    /// Takes the oldest done member out of the group of a task. Returns where the watcher keeps it,
+    /// and the waiter that leaves with the group.
     pub(crate) fn pop_completed(
         &self,
         links: &impl Links,
@@ -302,8 +302,8 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         })
     }
 
-    /// Puts a waiter into the group of a task and returns the one that was there; or gives it back
-    /// if there is no group.
+    /// Puts a waiter into the group of a task and returns the displaced one. Without a group, gives
+    /// the waiter back.
     pub(crate) fn put_group_waiter(&self, member: Index, waiter: Waiter<H>) -> Waiter<H> {
         match self.cell(member).group() {
             Some(group) => self.cell(group).head.waiter.put(waiter),

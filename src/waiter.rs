@@ -2,7 +2,7 @@
 //!
 //! Invariant **Baton**: a waiter that finds its cell taken puts itself in, keeps the displaced
 //! waiter, and wakes it when it leaves. So every sleeping waiter is either in a cell or kept by a
-//! waiter that will wake it, and any number of threads may wait for one thing.
+//! waiter that will wake it. Any number of threads may wait for one thing.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -11,7 +11,7 @@ use core::task::Waker;
 
 use crate::host::Park;
 
-/// Whom to wake.
+/// A thread or an async task to wake, or none.
 ///
 /// `None` is a variant with tag 0, rather than `Option`, so that an empty cell is all zeroes.
 #[repr(u8)]
@@ -22,7 +22,7 @@ pub(crate) enum Waiter<H: Park> {
         thread: H::Thread,
         id: usize,
     },
-    /// An async task, of whatever executor.
+    /// An async task of any executor.
     Waker(Waker),
 }
 
@@ -39,7 +39,7 @@ impl<H: Park> Waiter<H> {
         matches!(self, Self::None)
     }
 
-    /// Returns true if both wake the same.
+    /// Returns true if both wake the same thread or task.
     fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Thread { id: left, .. }, Self::Thread { id: right, .. }) => left == right,

@@ -2,10 +2,10 @@
 //!
 //! Invariants:
 //!
-//! - **Static Home.** A waker is only made for a slot of a `'static` executor, so the slot and the
-//!   executor never move and never go away, however long the waker is kept.
+//! - **Static Home.** The crate makes a waker only for a slot of a `'static` executor. So the slot
+//!   and the executor never move and never go away, however long the waker lives.
 //! - **One Pointer.** A waker points to its slot, with the provenance of the whole executor. The
-//!   executor is found from there by what the slot says of its home, which never changes.
+//!   slot's home, which never changes, leads from there to the executor.
 //!
 //! A waker that outlives its task may cause one spurious poll of a later task in the same slot,
 //! never more.
@@ -21,7 +21,7 @@ use crate::slot::{Slot, SlotRef};
 pub(crate) fn waker<H: Park>(registry: Registry<'static, H>, slot: SlotRef<'static>) -> Waker {
     registry.note_home(slot);
     // SAFETY: any thread may call the functions of the table on a pointer made here (*One
-    // Pointer*): an executor is `Sync` and, by *Static Home*, always there. Cloning copies the
+    // Pointer*). An executor is `Sync` and, by *Static Home*, always there. Cloning copies the
     // pointer and dropping does nothing.
     unsafe { Waker::from_raw(RawWaker::new(slot.as_ptr(), &Table::<H>::WAKER)) }
 }

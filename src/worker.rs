@@ -22,9 +22,9 @@ use crate::waiter::Waiter;
 /// One thread's worth of an executor: what a host runs.
 ///
 /// [`start`](crate::Executor::start) gives one to the host for each worker. The host calls
-/// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own,
-/// or awaits [`ready`](Self::ready) before each `run_one` in an async task. A worker that is
-/// dropped leaves the executor.
+/// [`run`](Self::run) on a thread of its own, or [`run_one`](Self::run_one) from a loop of its own.
+/// Or an async task awaits [`ready`](Self::ready) before each `run_one`. A worker that is dropped
+/// leaves the executor.
 #[must_use = "a worker that is dropped leaves its executor at once"]
 pub struct Worker<'e, H: Park = DefaultHost> {
     registry: Registry<'e, H>,
@@ -121,8 +121,8 @@ impl<'e, H: Park> Worker<'e, H> {
     /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in
     /// an interrupt handler.
     ///
-    /// The host is told by [`Park::ready`] when there is work. A loop that has no other reason to
-    /// come round may sleep until then.
+    /// [`Park::ready`] tells the host when there is work. A loop that has no other reason to come
+    /// round may sleep until then.
     ///
     /// # Blocking
     ///
@@ -177,7 +177,7 @@ impl<'e, H: Park> Worker<'e, H> {
     ///
     /// # Cancellation
     ///
-    /// Dropping the future loses nothing: another worker is woken instead, if there is work.
+    /// Dropping the future loses nothing: it wakes another worker instead, if there is work.
     ///
     /// ```no_run
     /// use slotted::{Ran, Worker};
@@ -198,7 +198,29 @@ impl<'e, H: Park> Worker<'e, H> {
         }
     }
 
-    /// The worker's number: from 0 to `WORKERS`, which is the first that none has.
+    /// The worker's number, below `WORKERS`.
+    ///
+    /// ```
+    /// use slotted::{Executor, Spawn, StdHost, Worker};
+    /// use std::sync::Mutex;
+    ///
+    /// /// Notes the numbers and drops the workers, which leave.
+    /// #[derive(Default)]
+    /// struct Numbers(Mutex<Vec<usize>>);
+    ///
+    /// impl Spawn<StdHost> for Numbers {
+    ///     type Error = ();
+    ///     fn spawn(&self, worker: Worker<'static>) -> Result<(), ()> {
+    ///         self.0.lock().unwrap().push(worker.index());
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<2, 8> = Executor::new();
+    /// let numbers = Numbers::default();
+    /// EXECUTOR.start(&numbers).unwrap();
+    /// assert_eq!(numbers.0.into_inner().unwrap(), [0, 1]);
+    /// ```
     #[must_use]
     pub fn index(&self) -> usize {
         usize::from(self.number)
@@ -274,8 +296,27 @@ impl<'e, H: Park> Worker<'e, H> {
 
 impl<H: Park> Worker<'static, H> {
     /// Makes the worker one pointer, for a C entry point: the argument of an RTOS task, say.
-    /// [`from_raw`](Self::from_raw) makes it a worker again. Forgotten in between, the worker never
-    /// leaves.
+    /// [`from_raw`](Self::from_raw) makes it a worker again. A worker that is forgotten in between
+    /// never leaves.
+    ///
+    /// ```
+    /// use slotted::{Executor, Spawn, StdHost, Worker};
+    ///
+    /// struct Rtos;
+    ///
+    /// impl Spawn<StdHost> for Rtos {
+    ///     type Error = ();
+    ///     fn spawn(&self, worker: Worker<'static>) -> Result<(), ()> {
+    ///         let argument = worker.into_raw(); // the argument of a task, say
+    ///         // SAFETY: `into_raw` made the pointer of a worker with the same host.
+    ///         drop(unsafe { Worker::<StdHost>::from_raw(argument) });
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// EXECUTOR.start(&Rtos).unwrap();
+    /// ```
     #[must_use = "a worker that is not made whole again never leaves"]
     pub fn into_raw(self) -> *mut () {
         let cell = self.cell();
@@ -291,11 +332,37 @@ impl<H: Park> Worker<'static, H> {
 
     /// The worker that [`into_raw`](Self::into_raw) made a pointer of.
     ///
-    /// A pointer that is used a second time gives a worker that is stale: it leaves at once.
+    /// Used a second time, a pointer gives a stale worker, which leaves at once.
     ///
     /// # Safety
     ///
     /// - `raw` comes from [`into_raw`](Self::into_raw) of a worker with the same host `H`.
+    ///
+    /// ```
+    /// use slotted::{Executor, Ran, Spawn, StdHost, Worker};
+    /// use std::sync::Mutex;
+    ///
+    /// /// Keeps the argument that an RTOS would pass to the task's entry point.
+    /// #[derive(Default)]
+    /// struct Rtos(Mutex<usize>);
+    ///
+    /// impl Spawn<StdHost> for Rtos {
+    ///     type Error = ();
+    ///     fn spawn(&self, worker: Worker<'static>) -> Result<(), ()> {
+    ///         *self.0.lock().unwrap() = worker.into_raw().expose_provenance();
+    ///         Ok(())
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// let host = Rtos::default();
+    /// EXECUTOR.start(&host).unwrap();
+    /// EXECUTOR.submit(|| ()).unwrap().detach();
+    /// let argument = std::ptr::with_exposed_provenance_mut(host.0.into_inner().unwrap());
+    /// // SAFETY: `into_raw` made the pointer of a worker with the same host.
+    /// let mut worker: Worker<'static> = unsafe { Worker::from_raw(argument) };
+    /// assert_eq!(worker.run_one(), Ran::Task);
+    /// ```
     pub unsafe fn from_raw(raw: *mut ()) -> Self {
         // SAFETY: the caller's promise: a cell of a `'static` executor, shared.
         let cell = unsafe { &*raw.cast_const().cast::<WorkerCell<H>>() };
@@ -395,8 +462,8 @@ pub enum Ran {
     Left,
 }
 
-/// Ends every accepted task as broken and refuses all others. Its worker has not left, so no other
-/// life begins meanwhile.
+/// Ends every accepted task as broken and refuses all others. The failed worker has not left, so no
+/// other life begins meanwhile.
 pub(crate) fn break_down<H: Park>(registry: Registry<'_, H>) {
     registry.change_roster(|roster| roster.break_down());
     let abandon_queued = || {

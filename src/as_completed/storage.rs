@@ -1,4 +1,4 @@
-//! What handles may be given in, and what they are kept in.
+//! The containers in which callers give handles, and in which iterators keep them.
 
 use core::fmt;
 
@@ -6,8 +6,7 @@ use super::AsCompleted;
 use crate::handle::JoinHandle;
 use crate::host::Park;
 
-/// Only the containers below: the lists of a group rest on a storage that always shows the same
-/// handles.
+/// Only the containers below: a group's lists need a storage that always shows the same handles.
 mod sealed {
     use crate::handle::JoinHandle;
     use crate::host::Park;
@@ -24,8 +23,8 @@ mod sealed {
     impl<V: Held> Sealed for std::vec::Vec<V> {}
 }
 
-/// Handles with fixed places, which are emptied one by one: an array, a `heapless::Vec`, or (with
-/// `std`) a `Vec` of options. Sealed.
+/// Handles at fixed positions, taken out one by one: an array, a `heapless::Vec`, or (with `std`) a
+/// `Vec` of options. Sealed.
 pub trait Storage<'e, T, H: Park>:
     sealed::Sealed + AsRef<[Option<JoinHandle<'e, T, H>>]> + AsMut<[Option<JoinHandle<'e, T, H>>]>
 {
@@ -41,10 +40,17 @@ impl<'e, T, H: Park, S> Storage<'e, T, H> for S where
 /// Handles that [`as_completed`](crate::as_completed()) takes: an array, a `heapless::Vec`, or
 /// (with `std`) a `Vec`. Sealed.
 pub trait IntoHandles<'e, T, H: Park>: sealed::Sealed {
-    /// What the handles are kept in while they are waited for.
+    /// Keeps the handles during the wait.
     type Storage: Storage<'e, T, H>;
 
-    /// Gives each handle its place.
+    /// Gives each handle its position.
+    ///
+    /// ```
+    /// # use slotted::{Executor, as_completed::IntoHandles};
+    /// let executor: Executor<0, 4> = Executor::new();
+    /// let storage = [executor.submit(|| 1).unwrap()].into_storage();
+    /// assert!(storage[0].is_some());
+    /// ```
     fn into_storage(self) -> Self::Storage;
 }
 
@@ -70,14 +76,25 @@ impl<'e, T, H: Park, const N: usize> IntoHandles<'e, T, H>
 impl<'e, T, H: Park> IntoHandles<'e, T, H> for std::vec::Vec<JoinHandle<'e, T, H>> {
     type Storage = std::vec::Vec<Option<JoinHandle<'e, T, H>>>;
 
-    /// A handle and its place are of one size: std reuses the allocation.
+    /// A handle and an optional handle are of one size: std reuses the allocation.
     fn into_storage(self) -> Self::Storage {
         self.into_iter().map(Some).collect()
     }
 }
 
-/// The handles that an [`as_completed`](crate::as_completed()) had not yielded, in the order in
-/// which they came.
+/// The handles that an [`as_completed`](crate::as_completed()) has not yielded, in the order in
+/// which the caller gave them.
+///
+/// ```
+/// # use slotted::{Executor, as_completed};
+/// let executor: Executor<0, 4> = Executor::new();
+/// let handles = [executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap()];
+/// assert!(handles[1].cancel());
+/// let mut completed = as_completed(handles);
+/// assert!(completed.next().unwrap().cancelled());
+/// let unfinished = completed.into_handles();
+/// assert_eq!(unfinished.map(|handle| handle.result().unwrap()).sum::<i32>(), 1);
+/// ```
 #[must_use = "iterators are lazy; dropping it detaches the tasks"]
 pub struct UnfinishedHandles<'e, T, H: Park, S: Storage<'e, T, H>>(AsCompleted<'e, T, H, S>);
 

@@ -24,15 +24,15 @@ use crate::waiter::Waiter;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shutdown {
-    /// They are run.
+    /// The workers run them.
     Drain,
-    /// They are cancelled, and so are async tasks at their next rest.
+    /// The shutdown cancels them, and async tasks when they are next suspended.
     ///
     /// # Python
     ///
     /// `cancel_futures=True`.
     Cancel,
-    /// As `Cancel`. Later also those that run will be asked to stop; today no task can be asked.
+    /// As `Cancel`. A later version will also ask running tasks to stop.
     Stop,
 }
 
@@ -47,8 +47,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Errors
     ///
     /// If it is running already, or has not finished shutting down; or if the host refuses a
-    /// worker. Then those that had started are stopped, tasks that were submitted still wait,
-    /// and `start` may be tried again.
+    /// worker. Then the workers that had started leave, submitted tasks still wait, and the caller
+    /// may try `start` again.
     ///
     /// ```
     /// # use slotted::{Executor, Shutdown, StdThreads};
@@ -147,10 +147,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers
     /// to leave.
     ///
-    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends, cancels in, and
-    /// waits for the life that it was called in: a `start` meanwhile is not waited for. An executor
-    /// without live workers is drained by the calling thread. Async tasks that no waker wakes are
-    /// waited for; `Cancel` cancels them. Promises are not touched.
+    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends the life in which
+    /// it was called, and waits for no later one. The calling thread drains an executor without
+    /// live workers. `Drain` waits for async tasks that no waker wakes, `Cancel` cancels them. Both
+    /// leave promises alone.
     ///
     /// # Blocking
     ///
@@ -315,7 +315,7 @@ fn refuse_own_worker<H: Park>(
     Ok(())
 }
 
-/// Cancels what waits in the queue, oldest first, and the futures that rest.
+/// Cancels what waits in the queue, oldest first, and the suspended futures.
 fn cancel_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
     // Bound: what was accepted before; nothing is now.
     while let Some(cancelled) = registry.cancel_next(epoch) {

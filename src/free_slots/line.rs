@@ -1,7 +1,7 @@
 //! Waiters in line for a slot, first come, first served: a list whose nodes lie with the waiters.
 //!
-//! A waiter brings its own node, on its stack or in its future, so the line needs no memory of the
-//! executor's however long it is.
+//! A waiter brings its own node, on its stack or in its future. So the line needs no memory of the
+//! executor's, however long it is.
 //!
 //! Invariants:
 //!
@@ -38,8 +38,8 @@ pub(crate) struct Place<'e, H: Park, S: Copy> {
     _pinned: PhantomPinned,
 }
 
-// SAFETY: *Node Inside*: whoever has a `&Place` reaches its cells only through `slots`, inside the
-// lock; what the cells hold is `Send`.
+// SAFETY: *Node Inside*: a thread with a `&Place` reaches its cells only through `slots`, inside
+// the lock; what the cells hold is `Send`.
 unsafe impl<H: Park, S: Copy + Send> Send for Place<'_, H, S> {}
 // SAFETY: as above.
 unsafe impl<H: Park, S: Copy + Send> Sync for Place<'_, H, S> {}
@@ -113,8 +113,8 @@ impl<H: Park> Line<H> {
         unsafe { node.as_ref() }
     }
 
-    /// Appends a node that is in no line; or changes the waiter of one that is. A node that has a
-    /// slot keeps it and its waiter. Returns what is to be dropped.
+    /// Appends a node that is in no line; otherwise replaces its waiter. A node that has a slot
+    /// keeps it and its waiter. The caller drops what is returned.
     pub(super) fn join(&self, node: Pin<&Node<H>>, waiter: Waiter<H>) -> Waiter<H> {
         match node.served.get() {
             Served::Slot(_) => return waiter,

@@ -24,8 +24,8 @@ use crate::host::{DefaultHost, Park};
 /// assert_eq!(executor.stats().cancelled, 1);
 /// ```
 ///
-/// It is a future: under a time limit of any async runtime, a task that takes too long is cancelled
-/// when the runtime drops it.
+/// It is a future: a time limit of any async runtime drops it, and so cancels a task that takes too
+/// long.
 #[must_use = "dropping it cancels the task"]
 pub struct CancelOnDrop<'e, T, H: Park = DefaultHost> {
     /// `None` only while it is consumed.
@@ -39,7 +39,7 @@ impl<'e, T, H: Park> CancelOnDrop<'e, T, H> {
         }
     }
 
-    /// The plain handle, which does not cancel.
+    /// The plain handle, which does not cancel when it is dropped.
     ///
     /// ```
     /// # use slotted::Executor;

@@ -2,11 +2,17 @@
 
 use super::Park;
 
-/// Never sleeps: waiting is looking again. For a super-loop, and for executors that are driven by
-/// [`run_one`](crate::Executor::run_one).
+/// Never sleeps: a thread that waits looks again. For a super-loop, and for executors that a thread
+/// drives by [`run_one`](crate::Executor::run_one).
 ///
 /// It knows one thread of execution: every caller counts as the same one. With several cores or
 /// RTOS tasks, write a host that tells them apart.
+///
+/// ```
+/// # use slotted::{Executor, SpinHost};
+/// let executor: Executor<0, 4, 64, SpinHost> = Executor::new();
+/// assert_eq!(executor.submit(|| 6 * 7).unwrap().result(), Ok(42));
+/// ```
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SpinHost;
 

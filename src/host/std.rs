@@ -8,21 +8,21 @@ use std::time::Instant;
 
 use super::{Clock, Park};
 
-/// Std threads: parks with [`std::thread::park`], after spinning for a microsecond or two and
-/// yielding for some sixty; where a yield turns out to take long, because others want the
-/// processor, it parks at once for a while.
+/// Std threads. A thread spins for a microsecond or two, yields for some sixty, then parks with
+/// [`std::thread::park`]. If a yield takes long, because other threads want the processor, it parks
+/// at once for a while.
 ///
 /// Its clock ticks in nanoseconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct StdHost;
 
-/// Rounds of pure spinning, then rounds of giving the processor away, before a thread parks:
-/// together about as long as it takes to park and be woken, so that waiting costs at most twice
-/// what the better of the two would have.
+/// Rounds of pure spinning, then rounds of yielding, before a thread parks. Together they take
+/// about as long as a park and an unpark. So a wait costs at most twice what the better of the two
+/// would.
 const SPIN_ROUNDS: u32 = 64;
 const YIELD_ROUNDS: u32 = 128;
-/// A yield that takes longer gave the processor to somebody who wants all of it. A thread that
-/// yields is woken by nobody, one that parks is: so it parks at once for so many times.
+/// A yield that takes longer gave the processor to a thread that wants all of it. No unpark ends a
+/// yield, but it ends a park. So the thread then parks at once for so many times.
 const LONG_YIELD: Duration = Duration::from_millis(1);
 const PARKS_AFTER_A_LONG_YIELD: u32 = 256;
 
@@ -36,7 +36,7 @@ impl Park for StdHost {
 
     #[inline]
     fn current_id() -> usize {
-        // A count, not an address: an address would come back for another thread.
+        // A count, not an address: a later thread could have the same address.
         static LAST: Mutex<usize> = Mutex::new(0);
         std::thread_local! {
             static ID: Cell<usize> = const { Cell::new(0) };

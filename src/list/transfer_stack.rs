@@ -94,7 +94,7 @@ impl TransferStack {
         self.0.fetch_and(FLAGS, Ordering::Acquire) as u16 // the lower half: the top
     }
 
-    /// Sets the wake flag: from now on a push says that a thread must be woken. Returns true if
+    /// Sets the wake flag: from now on a push tells the submitter to wake a thread. Returns true if
     /// the stack was empty at that moment.
     pub(crate) fn set_wake_flag(&self) -> bool {
         // Relaxed: one word orders flag and push; the lock and the look that follow do the rest.
@@ -127,8 +127,8 @@ mod models {
     use crate::list::{Links, Stack};
     use crate::sync::Lock;
 
-    /// Two threads return slots while a third takes them. Each slot is taken once, and each return
-    /// that the taker could miss says that it must be woken.
+    /// Two threads return slots while a third takes them. The taker takes each slot once, and each
+    /// return that it could miss sees the wake flag.
     #[test]
     fn a_returned_slot_is_taken_once_and_no_waiter_misses_it() {
         loom::model(|| {

@@ -17,12 +17,12 @@ pub(super) enum Order {
 
 /// Handles of the tasks in flight.
 pub(super) struct Window<'e, T, H: Park, const SIZE: usize> {
-    /// In input order the places in use are `first` and those that follow, round and round; in
-    /// completion order, any.
+    /// In input order the positions in use are `first` and those that follow, round and round. In
+    /// completion order they are any.
     places: heapless::Vec<Option<JoinHandle<'e, T, H>>, SIZE>,
     first: usize,
     count: usize,
-    /// No place before this one is in use.
+    /// No position before this one is in use.
     lowest: usize,
     order: Order,
     detached: bool,
@@ -71,12 +71,12 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
         }
     }
 
-    /// Adds a task. There is a place for it: places are at least as many as `size`, the window.
+    /// Adds a task. It fits: there are at least as many positions as `size`, the window.
     pub(super) fn add(&mut self, handle: JoinHandle<'e, T, H>, size: usize) {
         let place = match self.order {
             Order::Input => (self.first + self.count) % size,
             Order::Completion if self.count == self.places.len() => self.count,
-            // The place that was emptied last, mostly. Bound: the window.
+            // The position that was emptied last, mostly. Bound: the window.
             Order::Completion => {
                 let places = self.places.len();
                 let mut from_first = (self.first..places).chain(0..self.first);
@@ -126,13 +126,13 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
         Some(outcome)
     }
 
-    /// The place of a task that is done; of any, where waiting would never end.
+    /// The position of a done task; of any task, where the wait would never end.
     fn next_completed(
         &mut self,
         timeout: &impl Timeout,
         run_unstarted: RunUnstarted,
     ) -> Option<usize> {
-        // Bound: the window; while places are filled again as they become empty, one step.
+        // Bound: the window; one step while the map refills positions as they become empty.
         while self.places.get(self.lowest).is_some_and(Option::is_none) {
             self.lowest += 1;
         }

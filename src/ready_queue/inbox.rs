@@ -13,7 +13,7 @@ use crate::sync::const_fn;
 pub(crate) struct Inbox(TransferStack);
 
 impl Inbox {
-    /// Returns true if submitters push closures without the lock.
+    /// True if submitters push closures without the lock.
     pub(crate) const IS_OPEN: bool = true;
 
     const_fn! {

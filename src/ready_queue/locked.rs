@@ -8,7 +8,7 @@ use crate::list::{Index, Link, Links, List, Pushed, READY};
 pub(crate) struct Inbox;
 
 impl Inbox {
-    /// Returns true if submitters push closures without the lock.
+    /// True if submitters push closures without the lock.
     pub(crate) const IS_OPEN: bool = false;
 
     pub(crate) const fn new() -> Self {

@@ -83,7 +83,8 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().free.high_water()
     }
 
-    /// Publishes a closure and puts it into the ready queue, or says why none is accepted.
+    /// Publishes a closure and puts it into the ready queue, or returns why the executor takes
+    /// none.
     pub(crate) fn enqueue(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
         if Inbox::IS_OPEN {
             self.enqueue_in_inbox(task)
@@ -201,8 +202,8 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// A task for a worker and the idle worker to wake because there are more; or that the worker
-    /// is to leave; or nothing.
+    /// Finds a task for a worker, and the idle worker to wake if there are more tasks. Or tells the
+    /// worker to leave, or finds nothing.
     #[inline]
     fn task_or_leave(self, ready: &Ready<H>, seat: Seat) -> (Work<'e>, Sleeper<H>) {
         let mode = ready.roster.mode();
@@ -217,7 +218,7 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 
     /// One look at the ready queue, for `Worker::run_one`. Kept apart so that programs without
-    /// parked workers do not link the wake-up code.
+    /// parked workers do not link the code that wakes.
     pub(crate) fn find_work_once(self, seat: Seat) -> Work<'e> {
         let (work, sleeper) = self
             .shared()
@@ -258,8 +259,8 @@ impl<'e, H: Park> Registry<'e, H> {
         work
     }
 
-    /// Cancels a task that is queued, or rests between two polls, or is an open promise. `None` if
-    /// it runs, is done or gone.
+    /// Cancels a queued task, a suspended future or an open promise. `None` if it runs, has ended
+    /// or is gone.
     pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
         let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
@@ -318,7 +319,7 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// Cancels a future that rests, for a shutdown that cancels the life of `epoch`.
+    /// Cancels a suspended future, for a shutdown that cancels the life of `epoch`.
     pub(crate) fn cancel_resting(self, index: Index, epoch: Epoch) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
         if slot.snapshot().phase() != Phase::Suspended {
@@ -328,7 +329,7 @@ impl<'e, H: Park> Registry<'e, H> {
             if ready.roster.epoch() != epoch || ready.roster.mode() != Mode::Cancel {
                 return None;
             }
-            // In this section a future that rests is of this life: no other has begun, and none is
+            // In this section a suspended future is of this life: no other has begun, and none is
             // accepted. A waker moves it only inside this lock.
             let seen = slot.snapshot();
             if seen.phase() != Phase::Suspended {
@@ -338,7 +339,7 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// Starts a future that rests, for an executor that breaks.
+    /// Starts a suspended future, for an executor that breaks.
     pub(crate) fn start_resting(self, index: Index) -> Option<Running<'e>> {
         let slot = self.slot(index);
         if slot.snapshot().phase() != Phase::Suspended {
@@ -376,8 +377,8 @@ impl<'e, H: Park> Registry<'e, H> {
         }
     }
 
-    /// A future was polled and is not ready: it rests, or is queued again. Given back if it must
-    /// end instead, which is decided in the lock that a shutdown takes first.
+    /// Suspends a future that was polled and is not ready, or queues it again. It comes back if it
+    /// must end instead. The lock that a shutdown takes first decides that.
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();

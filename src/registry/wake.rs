@@ -1,5 +1,5 @@
-//! Who sleeps and how it is woken: idle workers, drivers, waiters in line for a slot, waiters for
-//! tasks; and the lives of an executor, whose changes wake all of them.
+//! How sleepers wake: idle workers, drivers, waiters in line for a slot, waiters for tasks. Also
+//! the lives of an executor, whose changes wake all of them.
 #![forbid(unsafe_code)]
 
 use super::Registry;
@@ -195,8 +195,9 @@ impl<H: Park> Registry<'_, H> {
         }
     }
 
-    /// Wakes the waiters for a future that is queued again, if workers may be among them: one of
-    /// them may be the only one that can poll it. A displaced waiter is woken in turn (*Baton*).
+    /// Wakes the waiters for a future that is queued again, if workers may be among them. Such a
+    /// worker may be the only one that can poll it. A waiter wakes the one it displaced in turn
+    /// (*Baton*).
     pub(super) fn wake_waiters_to_look(self, index: Index) {
         if !self.slot(index).snapshot().has_listener() {
             return;
@@ -219,7 +220,7 @@ impl<H: Park> Registry<'_, H> {
         self.roster(|roster| act(roster.leave_waiter()))
     }
 
-    /// Changes the mode, or whether the executor is broken, and closes or opens the way in.
+    /// Changes the mode, or breaks the executor, and closes or opens the way in.
     pub(crate) fn change_roster<R>(self, change: impl FnOnce(&Roster<H>) -> R) -> R {
         self.shared().ready.with(|ready| {
             let answer = change(&ready.roster);

@@ -62,7 +62,7 @@ pub(crate) struct WorkerCell<H: Park> {
 
 /// What a worker's thread and its `Worker` value leave for others.
 struct Desk<H: Park> {
-    /// Whom to wake when there is work: the thread, or an async task that is the worker.
+    /// Wakes the worker when there is work: its thread, or the async task that is the worker.
     sleeper: WaiterCell<H>,
     /// What `Worker::into_raw` made a pointer of. In parts, so that "none" is all zeroes.
     raw_registry: Cell<Option<Registry<'static, H>>>,
@@ -142,7 +142,7 @@ impl<H: Park> WorkerCell<H> {
         self.desk.with(|desk| desk.sleeper.put(sleeper))
     }
 
-    /// Whom to wake: the thread, which stays, or the async task, which is woken once.
+    /// The waiter to wake: a copy of the thread, or the async task, which leaves the cell.
     pub(crate) fn sleeper(&self) -> Waiter<H> {
         self.desk.with(|desk| desk.sleeper.copy_thread_or_take())
     }

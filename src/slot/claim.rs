@@ -1,4 +1,4 @@
-//! From a free slot to one that holds a task.
+//! How a free slot gets its task.
 
 use core::future::Future;
 use core::marker::PhantomData;
@@ -18,7 +18,7 @@ pub(crate) struct Claim<'e, const BYTES: usize> {
     slot: SlotRef<'e>,
 }
 
-/// A slot of a size that only the running program knows, which only the holder may touch (R1).
+/// A slot of a size known only at run time, which only the holder may touch (R1).
 #[must_use]
 pub(crate) struct ErasedClaim<'e> {
     slot: SlotRef<'e>,
@@ -28,7 +28,7 @@ pub(crate) struct ErasedClaim<'e> {
 /// A slot that holds a task, until it is published (R1).
 ///
 /// The ready queue publishes it through `&mut`, and so cannot give it to two tasks. What the
-/// submitter may do next depends on `published`, not on what the queue says.
+/// submitter may do next depends on `published`, not on the answer of the queue.
 #[must_use]
 pub(crate) struct Unpublished<'e> {
     slot: SlotRef<'e>,
@@ -187,7 +187,7 @@ impl Text {
     }
 }
 
-/// Refuses what does not fit when the program is compiled. Names the sizes and the knob.
+/// Refuses at compile time what does not fit. The message names the sizes and the knob.
 const fn check<F, T, const BYTES: usize>() {
     if size_of::<F>() > BYTES {
         Text::new()
@@ -306,20 +306,20 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         Filled::new(self.slot)
     }
 
-    /// Makes the slot a promise's, which is completed by hand.
+    /// Makes the slot a promise, whose holder completes it by hand.
     pub(crate) fn promise<T: Send + 'static>(self) -> (Promised<'e, T>, Receiver<'e, T>) {
         const { check::<(), T, BYTES>() };
         let table = const { &ByHand::<T>::TABLE };
         // SAFETY: checked above; a promise's job is `()`.
         unsafe { self.slot.fill(table, core::ptr::null_mut(), ()) };
-        // No worker starts it: what an earlier task noted there is not the runner of this one.
+        // No worker starts a promise: the link forgets the runner of an earlier task.
         self.slot.link.set_runner(None);
         self.slot.state.publish_open();
         (Promised::new(self.slot), Receiver::new(self.slot))
     }
 }
 
-/// A slot that keeps a callback which no list holds yet (R1).
+/// A slot with a callback that is in no list yet (R1).
 #[must_use]
 pub(crate) struct FilledCallback<'e, F> {
     claim: ErasedClaim<'e>,
@@ -342,7 +342,7 @@ impl<'e> ErasedClaim<'e> {
         self.slot
     }
 
-    /// Makes the slot keep a callback for a task that returns `T`. A callback that does not fit
+    /// Fills the slot with a callback for a task that returns `T`. A callback that does not fit
     /// comes back with the slot.
     pub(super) fn callback<F, T>(
         self,
@@ -356,7 +356,7 @@ impl<'e> ErasedClaim<'e> {
             return Err((self, callback));
         }
         let table = const { &Callback::<F, T>::TABLE };
-        // A callback has no owner: the field says whose it is, for `Running::call` to check.
+        // A callback has no owner: the field holds its task's tag, which `Running::call` checks.
         // SAFETY: R1; checked above; the table is that of `F` and has no outcome.
         unsafe { self.slot.fill(table, task, callback) };
         Ok(FilledCallback {

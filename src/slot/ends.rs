@@ -1,4 +1,4 @@
-//! The two ends of a task: the one that takes the outcome, and the one that gives it by hand.
+//! The two ends of a task: the receiver takes the outcome, a promise gives it by hand.
 
 use core::marker::PhantomData;
 
@@ -20,8 +20,8 @@ pub(crate) struct Receiver<'e, T> {
 pub(crate) type Taken<'e, T> = Result<(Result<T, TaskError>, Option<Last<'e>>), Receiver<'e, T>>;
 
 impl<'e, T> Receiver<'e, T> {
-    /// Only right after the slot was filled and published with a handle for a task that returns `T`
-    /// (*Same Type*).
+    /// The caller has just filled and published the slot, with a handle, for a task that returns
+    /// `T` (*Same Type*).
     pub(super) fn new(slot: SlotRef<'e>) -> Self {
         Self {
             slot,
@@ -39,7 +39,7 @@ impl<'e, T> Receiver<'e, T> {
         self.slot.snapshot()
     }
 
-    /// The outcome, if it is there.
+    /// The outcome by reference, if it is takeable.
     pub(crate) fn look(&self) -> Option<Result<&T, &TaskError>> {
         let seen = self.snapshot();
         seen.is_takeable().then(|| {
@@ -76,8 +76,8 @@ impl<'e, T> Receiver<'e, T> {
         } else {
             return Err(self);
         };
-        // Without a promise the receiver is the last, and no other thread can tell the word from
-        // one that says so.
+        // Without a promise the receiver is the last holder. It leaves the word as it is: no other
+        // thread could tell the difference.
         let slot_use = if seen.has_promise() {
             self.slot.state.take()
         } else {
@@ -87,13 +87,13 @@ impl<'e, T> Receiver<'e, T> {
         Ok((outcome, last))
     }
 
-    /// The same right, for who only gives it up: one copy of that for all types.
+    /// The same right without the type: one copy of the code gives it up for all types.
     #[inline]
     pub(crate) fn forget_type(self) -> ErasedReceiver<'e> {
         ErasedReceiver { slot: self.slot }
     }
 
-    /// Makes a claimed slot keep a callback for this task.
+    /// Fills a claimed slot with a callback for this task.
     pub(crate) fn fill_callback<'c, F>(
         &self,
         claim: ErasedClaim<'c>,
@@ -106,7 +106,7 @@ impl<'e, T> Receiver<'e, T> {
     }
 }
 
-/// The right of a [`Receiver`] whose type is forgotten: it can only be given up.
+/// The right of a [`Receiver`] without its type. The holder can only give it up.
 #[must_use]
 pub(crate) struct ErasedReceiver<'e> {
     slot: SlotRef<'e>,
@@ -117,15 +117,16 @@ impl<'e> ErasedReceiver<'e> {
         self.slot
     }
 
-    /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
+    /// Gives up the right. Returns the last ticket if the outcome is takeable and no promise is
+    /// left.
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_handle() {
-            // Ours alone now: the kind is final.
+            // No other holder is left: the kind is final.
             SlotUse::Last => Some(Last {
                 slot: self.slot,
                 kind: self.slot.snapshot().kind(),
             }),
-            // Somebody else's: not to be looked at any more (*Hands Off*).
+            // Another thread may free the slot: no further look at it (*Hands Off*).
             SlotUse::Shared => None,
         }
     }
@@ -135,13 +136,13 @@ impl<'e> ErasedReceiver<'e> {
 #[must_use]
 pub(crate) struct Promised<'e, T> {
     slot: SlotRef<'e>,
-    /// Invariant: what goes in here is what comes out of the handle. Never borrowed: `T: Send`,
-    /// which every constructor asks for, is enough to share it.
+    /// Invariant in `T`: what goes in here comes out of the handle. No thread borrows a `T` here.
+    /// So `T: Send`, which every constructor asks for, is enough to share it.
     outcome: PhantomData<fn(T) -> T>,
 }
 
 impl<'e, T: Send> Promised<'e, T> {
-    /// Only right after the slot was published with a promise of a `T` (*Same Type*).
+    /// The caller has just published the slot with a promise of a `T` (*Same Type*).
     pub(super) fn new(slot: SlotRef<'e>) -> Self {
         Self {
             slot,
@@ -153,13 +154,13 @@ impl<'e, T: Send> Promised<'e, T> {
         self.slot.snapshot()
     }
 
-    /// Open → Running. What was there, if it is not open.
+    /// Open → Running. The error is the word as it was, if the promise is not open.
     pub(crate) fn set_running(&self) -> Result<(), Snapshot> {
         self.slot.state.open_to_running()
     }
 
-    /// As [`complete`](Self::complete), and gives up the right in the step that finishes the task:
-    /// the caller finishes by [`Ending::finish_promise`].
+    /// As [`complete`](Self::complete), and consumes the right. The caller finishes the task by
+    /// [`Ending::finish_promise`], which gives up the promise in the same step.
     pub(crate) fn complete_last(
         self,
         outcome: Result<T, TaskError>,
@@ -170,7 +171,7 @@ impl<'e, T: Send> Promised<'e, T> {
         }
     }
 
-    /// Writes the outcome, unless there is one already.
+    /// Writes the outcome. It comes back if the task was completed or cancelled before.
     pub(crate) fn complete(
         &self,
         outcome: Result<T, TaskError>,
@@ -198,15 +199,16 @@ impl<'e, T: Send> Promised<'e, T> {
         })
     }
 
-    /// Gives up the right. `Some` if the task had ended and nobody else needs the slot.
+    /// Gives up the right. Returns the last ticket if the outcome is takeable and no handle is
+    /// left.
     pub(crate) fn release(self) -> Option<Last<'e>> {
         match self.slot.state.drop_promise() {
-            // Ours alone now: the kind is final.
+            // No other holder is left: the kind is final.
             SlotUse::Last => Some(Last {
                 slot: self.slot,
                 kind: self.slot.snapshot().kind(),
             }),
-            // Somebody else's: not to be looked at any more (*Hands Off*).
+            // Another thread may free the slot: no further look at it (*Hands Off*).
             SlotUse::Shared => None,
         }
     }

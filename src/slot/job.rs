@@ -1,18 +1,18 @@
 //! What lies in a slot's bytes, erased: a closure, a future or a callback, and later its outcome.
 //!
-//! One static [`Table`] per type tells the rest of the crate how to treat the bytes without
-//! naming the type. This file knows types and bytes; who may touch the bytes when is `slot`'s
-//! business.
+//! One static [`Table`] per type tells the rest of the crate how to treat the bytes without naming
+//! the type. This file knows types and bytes. `slot` decides which thread may touch the bytes, and
+//! when.
 //!
 //! Invariants:
 //!
-//! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made for:
-//!   `run`, `poll`, `call` and `discard` to the job itself, `drop_outcome` to the outcome named by
-//!   the kind.
-//! - **Fits.** Size and alignment are checked by `const { assert! }` where the types are known.
+//! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made for.
+//!   `run`, `poll`, `call` and `discard` are applied to the job itself, `drop_outcome` to the
+//!   outcome that the kind names.
+//! - **Fits.** `const { assert! }` checks size and alignment where the types are known.
 //!
 //! Every function here takes a `bytes` pointer under the same condition, named **Bytes** in the
-//! safety comments: it points to [`Aligned`] storage of a slot that the caller owns for the length
+//! safety comments. It points to [`Aligned`] storage of a slot that the caller owns for the length
 //! of the call.
 
 use core::future::Future;
@@ -25,7 +25,7 @@ use super::state::OutcomeKind;
 use crate::error::TaskError;
 use crate::unwind;
 
-/// Storage for whatever a slot holds: 8-byte aligned on 32-bit targets, 16 on 64-bit ones.
+/// Storage for what a slot holds: 8-byte aligned on 32-bit targets, 16 on 64-bit ones.
 #[cfg_attr(target_pointer_width = "64", repr(C, align(16)))]
 #[cfg_attr(not(target_pointer_width = "64"), repr(C, align(8)))]
 pub(crate) struct Aligned<B>(B);
@@ -52,14 +52,14 @@ pub(crate) enum Ended {
     Rests,
 }
 
-/// The ways a slot's content can be set going.
+/// How the crate sets a slot's job going.
 #[derive(Clone, Copy)]
 pub(crate) enum Entry {
-    /// A closure, run once; or a future, polled until it does not rest any more.
+    /// A closure, run once; or a future, polled until it is ready.
     Run(unsafe fn(*mut u8) -> Ended),
-    /// A callback: called with another slot's outcome. Says whether it returned.
+    /// A callback, called with another slot's outcome. Returns true if the callback returned.
     Call(unsafe fn(*mut u8, *const u8, OutcomeKind) -> bool),
-    /// Nothing: a promise is completed by hand.
+    /// Nothing: the holder of the promise completes it by hand.
     Hand,
 }
 
@@ -72,13 +72,13 @@ pub(crate) struct Table {
     pub(crate) drop_outcome: unsafe fn(*mut u8, OutcomeKind),
 }
 
-/// A future and the waker that reschedules it: made once, when it is submitted.
+/// A future and the waker that reschedules it. The submitter makes the waker, once.
 pub(crate) struct Polled<F> {
     pub(crate) waker: Waker,
     pub(crate) future: F,
 }
 
-/// Tells how a value counts for `FirstError`.
+/// Tells if a value counts as a failure for `FirstError`.
 pub(crate) trait Classify<T> {
     fn of(value: &T) -> Ended;
 }
@@ -150,7 +150,7 @@ impl<F: FnOnce(Result<&T, &TaskError>), T> Callback<F, T> {
     };
 }
 
-/// Whether a `V` fits storage of `len` bytes.
+/// Returns true if a `V` fits storage of `len` bytes.
 pub(crate) const fn fits<V>(len: usize) -> bool {
     size_of::<V>() <= len && align_of::<V>() <= ALIGN
 }
@@ -199,17 +199,18 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
     }
 }
 
-/// Polls the future once; when it is ready, or panics, drops it where it lies and leaves the bytes
-/// to its outcome.
+/// Polls the future once. If it is ready, or panics, drops it where it lies and leaves the bytes to
+/// its outcome.
 ///
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits
-///   them. Afterwards they hold the outcome of the kind returned, or still the future if it rests.
+///   them. Afterwards they hold the outcome of the kind returned, or still the future if it is not
+///   ready.
 unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let polled = bytes.cast::<Polled<F>>();
-    // Without `std` a panic passes by here: a pinned future is dropped all the same before its
-    // bytes are reused.
+    // Without `std` a panic passes by here. The pinned future must be dropped all the same before
+    // its bytes are reused.
     let bomb = unwind::Bomb::new(|| {
         // SAFETY: a live `Polled<F>`, dropped once: nothing below runs after an unwind.
         unsafe { discard::<Polled<F>>(bytes) };
@@ -246,13 +247,13 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     }
 }
 
-/// Calls the callback with an outcome. Says whether it returned.
+/// Calls the callback with an outcome. Returns true if the callback returned.
 ///
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `F` (*Typed Bytes*), which they no longer do afterwards.
 /// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which
-///   nobody changes or moves during the call.
+///   no thread changes or moves during the call.
 unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(
     bytes: *mut u8,
     outcome: *const u8,
@@ -272,7 +273,7 @@ unsafe fn call<F: FnOnce(Result<&T, &TaskError>), T>(
 /// # Safety
 ///
 /// - `outcome` points to bytes that hold the outcome of `kind` of a task that returns `T`, which
-///   nobody changes or moves during `'o`.
+///   no thread changes or moves during `'o`.
 pub(crate) unsafe fn look<'o, T>(
     outcome: *const u8,
     kind: OutcomeKind,

@@ -4,53 +4,58 @@
 //!  bit  0      BUSY       the slot is not free
 //!       1      TASK       it holds a task, or a callback; not just reserved
 //!       2      QUEUED     in the ready queue; a callback: in the list of its task
-//!       3      RESTING    a future between two polls; a promise that nobody has marked as running
+//!       3      RESTING    a suspended future; an open promise
 //!              TAKEN      with ENDED: the outcome was moved out
-//!       4..=5  sort       closure, by hand, future, future that was polled
+//!       4..=5  task kind   closure, by hand, future, future that was polled
 //!       6      ENDED      the outcome is known
-//!       7..=8  kind       of the outcome
-//!       9      OVER       the outcome can be taken, unless somebody listens
-//!      10      HANDLE     somebody holds the JoinHandle
+//!       7..=8  outcome kind
+//!       9      OVER       the outcome is takeable, unless there is a listener
+//!      10      HANDLE     the JoinHandle exists
 //!      11      LISTENER   the slot's wait cell is not empty
-//!      12      NOTIFIED   a future that runs: it was woken while it was polled
-//!              COMPLETING a promise: its value is being written, or has been
-//!      13..    generation: how many tasks the slot has had
+//!      12      NOTIFIED   a running future: a waker woke it during its poll
+//!              COMPLETING a promise: its holder writes the outcome, or has written it
+//!      13..    generation how many tasks the slot has had
 //! ```
 //!
 //! | bit | set by | cleared by (and all by `retire`) | never with |
 //! | --- | --- | --- | --- |
 //! | `BUSY` | `claim` | | |
-//! | `TASK` | `publish` | | |
-//! | `QUEUED` | `publish`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
-//! | `RESTING` | `publish`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
+//! | `TASK` | `publish_*` | | |
+//! | `QUEUED` | `publish_*`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
+//! | `RESTING` | `publish_open`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
 //! | `TAKEN` | `take` | | |
-//! | by hand | `publish` | `drop_promise` | |
+//! | by hand | `publish_*` | `drop_promise`, `finish_promise` | |
 //! | polled | `suspend` | | |
-//! | `ENDED` | `cancel`, `finish` | | `QUEUED` |
-//! | `OVER` | `finish` | | |
-//! | `HANDLE` | `publish` | `take`, `drop_handle` | |
+//! | `ENDED` | `cancel`, `finish`, `finish_promise` | | `QUEUED` |
+//! | `OVER` | `finish`, `finish_promise` | | |
+//! | `HANDLE` | `publish_*` | `take`, `drop_handle` | |
 //! | `LISTENER` | `listen` | `finish_heard` | what is `Done` |
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
+//! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //!
-//! The bits are laid out so that what every task goes through, `claim`, `start` and `finish`, is
-//! one unconditional read-modify-write, which does nothing where it is not due. [`Phase`] is what
-//! the bits mean together.
+//! Only `publish_open` sets no `QUEUED`, only `publish_callback` no `HANDLE`, and only
+//! `publish_pending` no *by hand*. `withdraw` clears what `publish_pending` set.
+//!
+//! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
+//! read-modify-write, thanks to the layout of the bits. `claim` and `start` change nothing where
+//! they are not due. [`Phase`] is what the bits mean together.
 //!
 //! Invariants:
 //!
-//! - **One Winner.** Of all that want to start, cancel or complete a task exactly one sees its
-//!   transition succeed, because each takes away, in one step, the bit it needs (`QUEUED`,
-//!   `RESTING`), or sets one that was not there.
-//! - **Forward Only.** Phases follow the arrows of `architecture.md`; only `retire` leads back, and
-//!   it raises the generation.
+//! - **One Winner.** Of all threads that want to start, cancel or complete a task, exactly one sees
+//!   its transition succeed. Each transition takes away, in one step, the bit it needs (`QUEUED`,
+//!   `RESTING`), or sets one that was still clear.
+//! - **Forward Only.** Phases follow the arrows of `architecture.md`. Only `retire` leads back, and
+//!   it raises the generation; and `withdraw`, for a task that no other thread has met.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the
-//!   thread of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them but
-//!   `claim`, which has nothing to release. One that is declined orders nothing.
+//!   thread of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them, with
+//!   two exceptions. `claim` has nothing to release, and the stores of a slot's owner have nothing
+//!   to acquire. A declined transition orders nothing.
 //!
 //! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory
 //! safety does not rest on them: handles, promises and permits pin their slot, and only
-//! `Canceller`s look at the generation. One that is kept while its slot serves exactly a multiple
-//! of that many tasks would mistake the newcomer for its own.
+//! `Canceller`s keep a generation. A canceller that is kept while its slot serves an exact multiple
+//! of that many tasks takes the later task for its own.
 #![forbid(unsafe_code)]
 
 use crate::sync::{AtomicUsize, Ordering, const_fn};
@@ -61,7 +66,7 @@ pub(crate) use snapshot::{OutcomeKind, Phase, Snapshot};
 
 /// Releases what the caller wrote into the slot, acquires what the previous owner wrote.
 const BOTH: Ordering = Ordering::AcqRel;
-/// Sees what the previous owner released.
+/// Acquires what the previous owner released.
 const SEE: Ordering = Ordering::Acquire;
 
 const BUSY: usize = 1 << 0;
@@ -73,7 +78,7 @@ const TAKEN: usize = RESTING;
 const TASK_KIND: usize = 3 << 4;
 const BY_HAND: usize = 1 << 4;
 const FUTURE: usize = 2 << 4;
-/// With `FUTURE`: it was polled.
+/// With `FUTURE`: a worker has polled it.
 const POLLED: usize = 1 << 4;
 const ENDED: usize = 1 << 6;
 const KIND_SHIFT: u32 = 7;
@@ -95,12 +100,12 @@ pub(crate) enum TaskKind {
     Future = FUTURE as isize,
 }
 
-/// From where a task is cancelled.
+/// Where a task is when it is cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CancelFrom {
-    /// A future between two polls, or a promise that is open.
+    /// A suspended future, or an open promise.
     Rest = RESTING as isize,
-    /// A task in the queue, for whoever has just taken it out.
+    /// A task that the canceller has just taken out of the ready queue.
     Queue = QUEUED as isize,
 }
 
@@ -110,7 +115,7 @@ pub(crate) enum CancelFrom {
 pub(crate) enum Start {
     /// The caller owns the bytes and runs the task.
     Yours,
-    /// Somebody else was faster.
+    /// Another thread was faster.
     Lost,
 }
 
@@ -118,21 +123,21 @@ pub(crate) enum Start {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Wake {
-    /// The future rests: it must be put into the queue.
+    /// The future is suspended: the caller must queue it.
     Rests,
-    /// It will be polled, or polled again, and sees what came before the wake.
+    /// The next poll sees what came before the wake.
     Noted,
     /// There is nothing to wake.
     Ignored,
 }
 
-/// What `finish` or a drop of one end found.
+/// Which holders a slot has left.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum SlotUse {
     /// Another holder still needs the slot.
     Shared,
-    /// The caller is the last: it drops the outcome and retires the slot.
+    /// The caller is the last holder: it drops the outcome and retires the slot.
     Last,
 }
 
@@ -150,13 +155,13 @@ impl State {
         Snapshot(self.0.load(SEE))
     }
 
-    /// The one loop. `step` says where to go from what is there, or declines; the result is what
-    /// was there.
+    /// The one loop. `step` makes the next word from the present one, or declines. Returns the word
+    /// as it was.
     ///
-    /// Declined, it orders nothing.
+    /// A declined transition orders nothing.
     ///
-    /// Bound: each further round means that another thread's transition succeeded, and a task has a
-    /// dozen of them.
+    /// Bound: each further round means that another thread's transition succeeded. A task has a
+    /// dozen of them, beside its wakes.
     #[inline]
     fn transition(
         &self,
@@ -177,14 +182,14 @@ impl State {
         }
     }
 
-    /// Free → Reserved. Fails only if the slot was not free.
+    /// Free → Reserved. Returns false if the slot is not free.
     #[inline]
     pub(crate) fn claim(&self) -> bool {
         self.0.fetch_or(BUSY, SEE) & BUSY == 0
     }
 
-    /// Reserved → Pending with a handle. The caller owns the slot, so nobody else writes the word:
-    /// stale cancellers and wakers leave a reserved slot alone.
+    /// Reserved → Pending with a handle. The caller owns the slot, so no other thread writes the
+    /// word: stale cancellers and wakers leave a reserved slot alone.
     #[inline]
     pub(crate) fn publish_pending(&self, kind: TaskKind) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
@@ -194,8 +199,8 @@ impl State {
         ); // publishes the task
     }
 
-    /// Pending → Reserved: takes back what [`publish_pending`](Self::publish_pending) did, for who
-    /// knows that nobody got to know of the task. `false` if somebody did.
+    /// Pending → Reserved: takes back what [`publish_pending`](Self::publish_pending) did. The
+    /// submitter knows that no other thread has met the task. Returns false if one has.
     pub(crate) fn withdraw(&self) -> bool {
         self.transition(|seen| {
             (seen.phase() == Phase::Pending)
@@ -212,7 +217,7 @@ impl State {
     }
 
     /// Reserved → Pending without a handle: a callback, which only the completer of its task
-    /// starts. As above.
+    /// starts. As [`publish_pending`](Self::publish_pending).
     pub(crate) fn publish_callback(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
         self.0
@@ -229,13 +234,14 @@ impl State {
         }
     }
 
-    /// Open → Running: a promise that can no longer be cancelled. What was there, if it could not.
+    /// Open → Running: from now on no thread can cancel the promise. The error is the word as it
+    /// was, if the promise is not open.
     pub(crate) fn open_to_running(&self) -> Result<(), Snapshot> {
         self.transition(|seen| (seen.phase() == Phase::Open).then(|| seen.without(RESTING)))
             .map(drop)
     }
 
-    /// Open or Running → Completing, by the promise. Fails if it is completed or cancelled.
+    /// Open or Running → Completing, by the promise. Returns false if it is completed or cancelled.
     pub(crate) fn complete_promise(&self) -> bool {
         self.transition(|seen| {
             matches!(seen.phase(), Phase::Open | Phase::Running)
@@ -244,8 +250,8 @@ impl State {
         .is_ok()
     }
 
-    /// Running → Suspended, or → Scheduled if it was woken meanwhile (`true`: it must be queued).
-    /// The caller owns the slot.
+    /// Running → Suspended. If a waker woke the future meanwhile: → Scheduled, and returns true;
+    /// the caller must queue it. The caller owns the slot.
     pub(crate) fn suspend(&self) -> bool {
         let was = self.transition(|seen| {
             let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
@@ -254,7 +260,7 @@ impl State {
         matches!(was, Ok(was) if was.has(NOTIFIED))
     }
 
-    /// Suspended → Scheduled. `false` if it does not rest any more.
+    /// Suspended → Scheduled. Returns false if the future is not suspended any more.
     pub(crate) fn schedule(&self) -> bool {
         self.transition(|seen| {
             (seen.phase() == Phase::Suspended).then(|| seen.without(RESTING).with(QUEUED))
@@ -262,10 +268,10 @@ impl State {
         .is_ok()
     }
 
-    /// Notes a wake-up of a future that is being polled; says what else must be done.
+    /// Notes a wake of a future that is being polled. Returns what else the caller must do.
     ///
-    /// A future that is queued already is written to as well, with what was there: a plain load
-    /// could be old, and the poll to come must see what happened before this wake.
+    /// It writes the word of a queued future too, with the same value. A plain load could be old,
+    /// and the next poll must see what happened before this wake.
     pub(crate) fn wake(&self) -> Wake {
         let noted = self.transition(|seen| match seen.phase() {
             // A waker that is older than the task may meet anything.
@@ -281,8 +287,8 @@ impl State {
         }
     }
 
-    /// Pending, Scheduled, Suspended or Open → Settling as cancelled, if the generation is still
-    /// the one meant and that is where the task is.
+    /// Pending, Scheduled, Suspended or Open → Settling as cancelled. Returns false if the task is
+    /// not where `from` says, or has another generation than a given one.
     pub(crate) fn cancel(&self, generation: Option<usize>, from: CancelFrom) -> bool {
         let place = from as usize;
         self.transition(|seen| {
@@ -295,10 +301,10 @@ impl State {
         .is_ok()
     }
 
-    /// → Done; or, if somebody listens, → Settling, and the outcome may be looked at but not taken.
-    /// What was there.
+    /// → Done. With a listener: → Settling, and callbacks may look at the outcome, but no thread
+    /// takes it. Returns the word as it was.
     ///
-    /// The caller owns the slot, and still does if there was a listener.
+    /// The caller owns the slot, and still owns it if there was a listener.
     #[inline]
     pub(crate) fn finish(&self, kind: OutcomeKind) -> Snapshot {
         Snapshot(
@@ -307,29 +313,27 @@ impl State {
         )
     }
 
-    /// Settling → Done: nobody listens any more. For callers inside the lock that guards the slot's
-    /// wait cell.
+    /// Settling → Done: no listener is left. The caller is inside the lock of the wait table.
     pub(crate) fn finish_heard(&self) -> SlotUse {
         Snapshot(self.0.fetch_and(!LISTENER, BOTH)).slot_use()
     }
 
-    /// Notes that the wait cell is in use, for whoever completes the task. `false`: too late, the
-    /// outcome can be taken.
+    /// Notes for the completer that the wait cell is in use. Returns false if it is too late: the
+    /// outcome is takeable.
     pub(crate) fn listen(&self) -> bool {
         self.transition(|seen| (!seen.is_takeable()).then(|| seen.with(LISTENER)))
             .is_ok()
     }
 
-    /// Completing → Done, or → Settling if the task has a listener, and gives up the promise in the
-    /// same step. Returns what was there.
+    /// Completing → Done, or → Settling if the task has a listener. Gives up the promise in the
+    /// same step. Returns the word as it was, without the promise.
     pub(crate) fn finish_promise(&self, kind: OutcomeKind) -> Snapshot {
         // All of these bits are 0 but `BY_HAND`, which is 1 until here: the promise owns the slot.
         let change = ENDED | OVER | (kind as usize) << KIND_SHIFT | BY_HAND;
         Snapshot(self.0.fetch_xor(change, BOTH)).without(BY_HAND)
     }
 
-    /// Gives up the handle of a done task whose outcome was moved out. That it was cancelled stays
-    /// to be seen.
+    /// Gives up the handle of a done task whose outcome the receiver has moved out.
     pub(crate) fn take(&self) -> SlotUse {
         match self.transition(|seen| Some(seen.with(TAKEN).without(HANDLE))) {
             Ok(seen) | Err(seen) => Self::use_after(seen, HANDLE),
@@ -354,8 +358,8 @@ impl State {
         }
     }
 
-    /// Done or Reserved → Free, one generation on. The caller owns the slot and nobody pins it, so
-    /// nobody else writes the word.
+    /// Done or Reserved → Free, one generation on; also the end of a callback that was called. The
+    /// caller owns the slot and no other holder pins it, so no other thread writes the word.
     #[inline]
     pub(crate) fn retire(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own transition wrote it

@@ -28,6 +28,14 @@ pub struct StdThreads {
 
 impl StdThreads {
     /// Threads named `slotted-0`, `slotted-1`, …, with std's default stack.
+    ///
+    /// ```
+    /// # use slotted::{Executor, StdThreads};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let name = || std::thread::current().name().map(str::len);
+    /// let length = executor.run(&StdThreads::new(), |pool| pool.submit(name).unwrap().result());
+    /// assert_eq!(length.unwrap(), Ok(Some("slotted-0".len())));
+    /// ```
     #[must_use]
     pub fn new() -> Self {
         Self {
@@ -41,6 +49,15 @@ impl StdThreads {
     /// # Python
     ///
     /// `thread_name_prefix`.
+    ///
+    /// ```
+    /// # use slotted::{Executor, StdThreads};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let name = || std::thread::current().name().map(str::len);
+    /// let threads = StdThreads::new().prefix("mill");
+    /// let length = executor.run(&threads, |pool| pool.submit(name).unwrap().result());
+    /// assert_eq!(length.unwrap(), Ok(Some("mill-0".len())));
+    /// ```
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = prefix.into();
@@ -48,6 +65,14 @@ impl StdThreads {
     }
 
     /// Gives each thread a stack of `bytes`.
+    ///
+    /// ```
+    /// # use slotted::{Executor, StdThreads};
+    /// let executor: Executor<1, 4> = Executor::new();
+    /// let threads = StdThreads::new().stack_size(64 * 1024);
+    /// let answer = executor.run(&threads, |pool| pool.submit(|| 6 * 7).unwrap().result());
+    /// assert_eq!(answer.unwrap(), Ok(42));
+    /// ```
     #[must_use]
     pub fn stack_size(mut self, bytes: usize) -> Self {
         self.stack_size = Some(bytes);
@@ -62,7 +87,7 @@ impl Default for StdThreads {
 }
 
 impl StdThreads {
-    /// A thread for the worker of a number, not started yet.
+    /// Builds the thread of a worker. The caller starts it.
     pub(crate) fn builder(&self, number: usize) -> thread::Builder {
         let mut builder = thread::Builder::new().name(std::format!("{}-{number}", self.prefix));
         if let Some(bytes) = self.stack_size {

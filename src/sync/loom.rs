@@ -1,5 +1,5 @@
-//! The model checker's world: every atomic, lock and cell is loom's, so that every
-//! interleaving of a model is tried.
+//! The model checker's world. Every atomic, lock and cell is loom's, so that loom tries every
+//! interleaving of a model.
 #![forbid(unsafe_code)]
 
 pub(crate) use loom::cell::UnsafeCell as LoomCell;
@@ -7,10 +7,10 @@ pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering}
 
 use loom::sync::Mutex;
 
-/// A value on cache lines of its own, where processors compete for them: not here.
+/// A value on cache lines of its own, where processors compete for them. Models pad nothing.
 pub(crate) struct CachePadded<T>(pub(super) T);
 
-/// A field that begins a cache line, where that matters: not here.
+/// A field that begins a cache line, where that matters. Models align nothing.
 pub(crate) struct CacheAligned;
 
 /// Mutual exclusion for a bounded number of steps. See *Short Lock* and *Shared Inside*.
@@ -29,7 +29,7 @@ impl<T: ?Sized> Lock<T> {
     }
 }
 
-/// Interior mutability, checked.
+/// Interior mutability: loom checks each access.
 pub(crate) struct UnsafeCell<T: ?Sized>(LoomCell<T>);
 
 impl<T> UnsafeCell<T> {

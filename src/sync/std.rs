@@ -1,14 +1,13 @@
-//! The desktop: the machine's atomics and a lock of std's. No critical-section implementation is
-//! needed.
+//! The desktop: the machine's atomics and a lock of std's. It needs no critical-section
+//! implementation.
 #![forbid(unsafe_code)]
 
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
 use std::sync::{Mutex, PoisonError, TryLockError};
 
-/// A thread tries this often before it asks the operating system to wait. Sections take a few
-/// nanoseconds, a futex wake takes thousands. The page on rejected variants has what else was
-/// measured.
+/// A thread tries this often before it asks the operating system to wait. A section takes a few
+/// nanoseconds, a futex wake takes thousands. The architecture page has the other measurements.
 const SPINS: u32 = 100;
 
 /// A value on cache lines of its own: two lines, because processors fetch them in pairs.

@@ -24,33 +24,35 @@ fn start_and_cancel_have_one_winner() {
 }
 
 #[test]
-fn the_last_to_leave_retires_and_nobody_else() {
+fn of_handle_and_promise_exactly_one_is_the_last_holder() {
     loom::model(|| {
         let state = State::new();
         assert!(state.claim());
         state.publish_open();
         let state = Arc::new(state);
-        let (giver, taker) = (state.clone(), state.clone());
-        let giver = loom::thread::spawn(move || {
-            assert!(giver.complete_promise());
+        let (promise, handle) = (state.clone(), state.clone());
+        let promise = loom::thread::spawn(move || {
+            assert!(promise.complete_promise());
             [
-                giver.finish(OutcomeKind::Value).slot_use(),
-                giver.drop_promise(),
+                promise.finish(OutcomeKind::Value).slot_use(),
+                promise.drop_promise(),
             ]
         });
-        let taker = loom::thread::spawn(move || taker.drop_handle());
-        let mut rests = giver.join().unwrap().to_vec();
-        rests.push(taker.join().unwrap());
+        let handle = loom::thread::spawn(move || handle.drop_handle());
+        let mut uses = promise.join().unwrap().to_vec();
+        uses.push(handle.join().unwrap());
         assert_eq!(
-            rests.iter().filter(|&&rest| rest == SlotUse::Last).count(),
+            uses.iter()
+                .filter(|&&slot_use| slot_use == SlotUse::Last)
+                .count(),
             1,
-            "{rests:?}"
+            "{uses:?}"
         );
     });
 }
 
 #[test]
-fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
+fn a_wake_is_noted_or_finds_the_future_suspended() {
     loom::model(|| {
         let state = pending(TaskKind::Future);
         assert_eq!(state.start(), Start::Yours);
@@ -58,7 +60,7 @@ fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
         let waker = loom::thread::spawn(move || match other.wake() {
             Wake::Noted => false,
             Wake::Rests => other.schedule(),
-            Wake::Ignored => unreachable!("it is polled, or rests, or is queued by us"),
+            Wake::Ignored => unreachable!("it is polled, suspended, or queued by us"),
         });
         let again = state.suspend();
         let scheduled = waker.join().unwrap();
@@ -68,7 +70,7 @@ fn a_wake_is_a_notice_or_finds_the_future_at_rest() {
 }
 
 #[test]
-fn a_listener_is_seen_by_the_one_that_finishes_or_comes_too_late() {
+fn the_completer_sees_a_listener_or_the_listener_is_too_late() {
     loom::model(|| {
         let state = pending(TaskKind::Closure);
         assert_eq!(state.start(), Start::Yours);
@@ -85,7 +87,7 @@ fn a_listener_is_seen_by_the_one_that_finishes_or_comes_too_late() {
 }
 
 #[test]
-fn an_old_key_never_cancels_a_new_task() {
+fn a_canceller_of_an_earlier_task_never_cancels_a_later_one() {
     loom::model(|| {
         let state = pending(TaskKind::Closure);
         let other = state.clone();

@@ -1,4 +1,4 @@
-//! The word at one moment, decoded. Shifts and masks of a read word stand here only.
+//! The word at one moment, decoded: what its bits mean to the rest of the crate.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -15,7 +15,7 @@ pub(crate) enum Phase {
     Free,
     /// Claimed: being filled, or held by a permit.
     Reserved,
-    /// A promise that nobody has marked as running.
+    /// A promise that its holder has not marked as running.
     Open,
     /// In the ready queue, never started; a callback that has not been called.
     Pending,
@@ -23,14 +23,13 @@ pub(crate) enum Phase {
     Suspended,
     /// A future in the ready queue again.
     Scheduled,
-    /// Running: on a thread's stack, or (a promise) in somebody's hands.
+    /// On a thread's stack; or a promise that its holder has marked as running.
     Running,
     /// A promise whose value is being written.
     Completing,
-    /// The outcome is known; closures are being dropped or callbacks run, and nobody may take it
-    /// yet.
+    /// The outcome is known, but not takeable yet: its thread drops the job or calls callbacks.
     Settling,
-    /// The outcome can be taken.
+    /// The outcome is takeable.
     Done,
 }
 
@@ -45,7 +44,8 @@ pub(crate) enum OutcomeKind {
     Error = 2,
     /// Cancelled; the bytes hold nothing.
     Cancelled = 3,
-    /// The outcome was taken; the bytes hold nothing. Not kept as a number: it is the bit `TAKEN`.
+    /// The outcome was taken; the bytes hold nothing. Not a number in the word, but the bit
+    /// `TAKEN`.
     Empty,
 }
 
@@ -101,7 +101,7 @@ impl Snapshot {
         }
     }
 
-    /// Whether the outcome, which is there and was not taken, is a value.
+    /// Returns true if the outcome is a value. It must be there, and not taken.
     #[inline]
     pub(crate) fn has_value(self) -> bool {
         // `Value` and `Failed`.
@@ -117,7 +117,7 @@ impl Snapshot {
         self.has(LISTENER)
     }
 
-    /// Whether somebody holds the promise; or the slot keeps a callback.
+    /// Returns true if the promise exists; or if the slot keeps a callback.
     pub(crate) fn has_promise(self) -> bool {
         self.0 & TASK_KIND == BY_HAND
     }
@@ -126,14 +126,14 @@ impl Snapshot {
         self.has(FUTURE)
     }
 
-    /// Whether the outcome can be taken.
+    /// Returns true if the outcome can be taken.
     #[inline]
     pub(crate) fn is_takeable(self) -> bool {
         self.0 & (OVER | LISTENER) == OVER
     }
 
-    /// Whether the outcome is known, as the user sees it: a cancelled task is done for everybody at
-    /// once.
+    /// Returns true if the task has ended, as the user sees it. A cancelled task has ended for all
+    /// threads at once.
     pub(crate) fn is_ended(self) -> bool {
         self.has(ENDED)
     }
@@ -142,7 +142,7 @@ impl Snapshot {
         self.has(ENDED) && self.kind() == OutcomeKind::Cancelled
     }
 
-    /// Whether the task has started and not ended, as the user sees it.
+    /// Returns true if the task has started and not ended, as the user sees it.
     pub(crate) fn is_running(self) -> bool {
         matches!(
             self.phase(),
@@ -150,32 +150,33 @@ impl Snapshot {
         )
     }
 
-    /// Whether the task is on some thread's stack now.
+    /// Returns true if the task runs on a thread's stack now.
     pub(crate) fn is_on_a_stack(self) -> bool {
         self.phase() == Phase::Running && !self.has_promise()
     }
 
-    /// Whether the task waits in the ready queue.
+    /// Returns true if the task waits in the ready queue; a callback, in the list of its task.
     pub(crate) fn is_queued(self) -> bool {
         self.has(QUEUED)
     }
 
-    /// Whether it is a task, not a callback, and waits in the ready queue.
+    /// Returns true if it is a task, not a callback, and waits in the ready queue.
     pub(crate) fn is_a_queued_task(self) -> bool {
         self.is_queued() && !self.has_promise()
     }
 
-    /// Whether the task is on the stack of whoever started it: it runs there, or its callbacks do.
+    /// Returns true if the task is on the stack that started it: it runs there, or its completer
+    /// calls callbacks there.
     pub(crate) fn is_where_it_started(self) -> bool {
         match self.phase() {
             Phase::Running => true,
-            // Cancelled by whomever.
+            // Any thread may have cancelled it.
             Phase::Settling => self.kind() != OutcomeKind::Cancelled,
             _ => false,
         }
     }
 
-    /// Whether the task ended in a panic, an abandonment, or a failure by its submitter's word.
+    /// Returns true if the task panicked, was abandoned, or failed by its submitter's word.
     pub(crate) fn is_failure(self) -> bool {
         matches!(self.kind(), OutcomeKind::Failed | OutcomeKind::Error)
     }
@@ -188,12 +189,12 @@ impl Snapshot {
         Self(self.0 & !bits)
     }
 
-    /// Whether neither a handle nor a promise pins the slot.
+    /// Returns true if neither a handle nor a promise pins the slot.
     fn is_abandoned(self) -> bool {
         self.has_none(HANDLE) && !self.has_promise()
     }
 
-    /// Who is left to free a slot whose task has ended.
+    /// Which holders a slot has left whose outcome is takeable.
     #[inline]
     pub(crate) fn slot_use(self) -> SlotUse {
         if self.is_abandoned() {
