@@ -50,8 +50,8 @@ impl<'e, T> Receiver<'e, T> {
         })
     }
 
-    /// Returns true if the task was cancelled and its callbacks have run: while they do, the outcome
-    /// is not to be taken.
+    /// Returns true if the task was cancelled and its callbacks have run. While they run, the
+    /// outcome is not takeable.
     pub(crate) fn is_cancelled(&self) -> bool {
         let seen = self.snapshot();
         seen.is_takeable() && seen.is_cancelled()

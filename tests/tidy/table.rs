@@ -61,7 +61,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room_with_unsafe(
         "free_slots",
         &["free_slots/line.rs"],
-        &["sync", "host", "list", "waiter"],
+        &["sync", "unwind", "host", "list", "waiter"],
     ),
     room("idle", &["host", "ready_queue", "waiter"]),
     room("roster", &["error", "host", "waiter"]),
@@ -104,7 +104,7 @@ pub(crate) const ROOMS: &[Room] = &[
         &["unwind", "host", "list", "waiter", "roster", "registry", "completion"],
     ),
     room("spawn", &["host", "worker"]),
-    room("start", &["unwind", "error", "host", "registry", "blocking", "worker"]),
+    room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
     room("canceller", &["host", "list", "slot", "registry", "completion"]),
     room(
         "handle",
