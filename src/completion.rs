@@ -270,7 +270,8 @@ fn complete_with_listeners<'e, H: Park>(
         Call(Index, Ending<'e>),
         Wake(Option<Last<'e>>, Waiter<H>, Waiter<H>),
     }
-    let index = ending.slot().index();
+    let slot = ending.slot();
+    let index = slot.index();
     loop {
         let next = registry.waits().with(|waits| {
             let cell = waits.cell(index);
@@ -279,7 +280,7 @@ fn complete_with_listeners<'e, H: Park>(
             }
             let failure = ending.is_failure();
             let last = ending.finish_heard();
-            let watcher = waits.complete_member(&registry, index, failure);
+            let watcher = waits.complete_member(&registry, slot.link(), index, failure);
             Next::Wake(last, cell.waiter().take(), watcher)
         });
         match next {
@@ -397,7 +398,7 @@ where
             let callback = filled.publish();
             waits
                 .cell(slot.index())
-                .push_callback(&registry, callback.index());
+                .push_callback(&registry, callback.link(), callback.index());
             None
         } else {
             Some(filled)

@@ -93,10 +93,15 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
             .waits()
             .with(|waits| waits.new_group(index, wake_on))
     });
-    registry.waits().with(|waits| {
-        let done = (!listen(waits, slot)).then(|| slot.snapshot().is_failure());
-        waits.join_group(&registry, index, group, place, done);
+    let done = registry.waits().with(|waits| {
+        let done = !listen(waits, slot);
+        waits.join_group(&registry, (slot.link(), index), group, place, done);
+        done
     });
+    // A section of its own keeps the other one short.
+    if done && slot.snapshot().is_failure() {
+        registry.waits().with(|waits| waits.note_failure(group));
+    }
 }
 
 /// Takes the handle at `place` out of its group. Does nothing if it is in none.
@@ -106,7 +111,7 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
     };
     let waiter = registry
         .waits()
-        .with(|waits| waits.leave_group(&registry, slot.index()));
+        .with(|waits| waits.leave_group(&registry, slot.link(), slot.index()));
     unwind::discard(waiter);
 }
 

@@ -189,24 +189,27 @@ impl<const TAG: u16> List<TAG> {
 
     /// Takes a slot out wherever it stands. Returns false if it is not in the list.
     #[inline]
-    pub(crate) fn unlink(&self, links: &(impl Links + ?Sized), index: Index) -> bool {
-        let link = links.link(index);
+    pub(crate) fn unlink(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) -> bool {
         if link.place.load(Ordering::Relaxed) != TAG {
             return false;
         }
-        if self.first.get() == index + 1 {
-            return self.pop(links, None).is_some();
-        }
         let next = link.next.load(Ordering::Relaxed);
-        let previous = link.previous.load(Ordering::Relaxed);
-        links.link(previous - 1).next.store(next, Ordering::Relaxed);
-        if next == NONE {
-            self.last.set(previous);
+        if self.first.get() == index + 1 {
+            self.first.set(next);
+            if next == NONE {
+                self.last.set(NONE);
+            }
         } else {
-            links
-                .link(next - 1)
-                .previous
-                .store(previous, Ordering::Relaxed);
+            let previous = link.previous.load(Ordering::Relaxed);
+            links.link(previous - 1).next.store(next, Ordering::Relaxed);
+            if next == NONE {
+                self.last.set(previous);
+            } else {
+                links
+                    .link(next - 1)
+                    .previous
+                    .store(previous, Ordering::Relaxed);
+            }
         }
         link.place.store(0, Ordering::Relaxed);
         true
@@ -305,8 +308,8 @@ mod tests {
             for index in 0..4 {
                 list.push(&slots, slots.link(index), index);
             }
-            assert!(list.unlink(&slots, gone));
-            assert!(!list.unlink(&slots, gone));
+            assert!(list.unlink(&slots, slots.link(gone), gone));
+            assert!(!list.unlink(&slots, slots.link(gone), gone));
             list.push(&slots, slots.link(gone), gone);
             let mut expected: std::vec::Vec<Index> =
                 (0..4).filter(|&index| index != gone).collect();
@@ -322,7 +325,10 @@ mod tests {
             list.push(&slots, slots.link(index), index);
         }
         assert_eq!(list.pop(&slots, None), Some(0));
-        assert!(list.unlink(&slots, 1), "its `previous` still names slot 0");
+        assert!(
+            list.unlink(&slots, slots.link(1), 1),
+            "its `previous` still names slot 0"
+        );
         assert_eq!(drain(&list, &slots), [2]);
     }
 
@@ -368,7 +374,9 @@ mod models {
             let shared = Arc::new((Lock::new(list), slots));
             let other = shared.clone();
             let popper = loom::thread::spawn(move || other.0.with(|list| list.pop(&other.1, None)));
-            let unlinked = shared.0.with(|list| list.unlink(&shared.1, 0));
+            let unlinked = shared
+                .0
+                .with(|list| list.unlink(&shared.1, shared.1.link(0), 0));
             let popped = popper.join().unwrap();
             assert_eq!(popped, Some(if unlinked { 1 } else { 0 }));
             let left = shared.0.with(|list| list.pop(&shared.1, None));

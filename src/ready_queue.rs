@@ -130,8 +130,14 @@ impl ReadyQueue {
     /// Takes a task out of the list wherever it stands. Returns false if it is not there. The
     /// caller has drained the inbox in this section, before it decided which task it means.
     #[inline]
-    pub(crate) fn unlink(&self, front: &Front, links: &impl Links, index: Index) -> bool {
-        let found = self.list.unlink(links, index);
+    pub(crate) fn unlink(
+        &self,
+        front: &Front,
+        links: &impl Links,
+        link: &Link,
+        index: Index,
+    ) -> bool {
+        let found = self.list.unlink(links, link, index);
         if found && self.list.is_empty() {
             front.note(false);
         }

@@ -14,7 +14,7 @@
 use core::cell::Cell;
 
 use crate::host::Park;
-use crate::list::{CALLBACKS, COMPLETED, Index, Links, List};
+use crate::list::{CALLBACKS, COMPLETED, Index, Link, Links, List};
 use crate::waiter::{Waiter, WaiterCell};
 
 /// When the completer of a member wakes a group's waiter.
@@ -106,8 +106,8 @@ impl<H: Park> WaitCell<H> {
     }
 
     /// Appends the slot of a callback.
-    pub(crate) fn push_callback(&self, links: &impl Links, callback: Index) {
-        self.callbacks.push(links, links.link(callback), callback);
+    pub(crate) fn push_callback(&self, links: &impl Links, link: &Link, callback: Index) {
+        self.callbacks.push(links, link, callback);
     }
 
     /// Takes the slot of the callback that was added first.
@@ -191,6 +191,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
     pub(crate) fn complete_member(
         &self,
         links: &impl Links,
+        link: &Link,
         index: Index,
         failure: bool,
     ) -> Waiter<H> {
@@ -198,7 +199,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
             return Waiter::None;
         };
         let head = &self.cell(group).head;
-        head.completed.push(links, links.link(index), index);
+        head.completed.push(links, link, index);
         head.pending.set(head.pending.get() - 1);
         if failure {
             head.failed.set(true);
@@ -230,40 +231,43 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         unreachable!("more groups than slots")
     }
 
-    /// Adds a task to a group. `position` is where the watcher keeps its handle. `done` is its
-    /// failure flag if the task is done already.
+    /// Adds a task to a group. `position` is where the watcher keeps its handle. `done`: the task is
+    /// done already.
     pub(crate) fn join_group(
         &self,
         links: &impl Links,
-        index: Index,
+        (link, index): (&Link, Index),
         group: Index,
         position: usize,
-        done: Option<bool>,
+        done: bool,
     ) {
         let cell = self.cell(index);
         cell.group.set(group + 1);
         // Fits: handles pin slots, of which an executor has fewer than 2^16.
         cell.position.set(position as u32);
         let head = &self.cell(group).head;
-        match done {
-            None => head.pending.set(head.pending.get() + 1),
-            Some(failure) => {
-                head.completed.push(links, links.link(index), index);
-                head.failed.set(head.failed.get() | failure);
-            }
+        if done {
+            head.completed.push(links, link, index);
+        } else {
+            head.pending.set(head.pending.get() + 1);
         }
+    }
+
+    /// A member of the group had failed before it joined.
+    pub(crate) fn note_failure(&self, group: Index) {
+        self.cell(group).head.failed.set(true);
     }
 
     /// Takes a task out of its group, if it is in one. A waiter that leaves with the group is
     /// returned, so that it is dropped outside the lock.
-    pub(crate) fn leave_group(&self, links: &impl Links, index: Index) -> Waiter<H> {
+    pub(crate) fn leave_group(&self, links: &impl Links, link: &Link, index: Index) -> Waiter<H> {
         let cell = self.cell(index);
         let Some(group) = cell.group() else {
             return Waiter::None;
         };
         cell.group.set(0);
         let head = &self.cell(group).head;
-        if !head.completed.unlink(links, index) {
+        if !head.completed.unlink(links, link, index) {
             head.pending.set(head.pending.get() - 1);
         }
         self.free_if_empty(group)

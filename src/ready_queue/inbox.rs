@@ -117,10 +117,13 @@ mod tests {
         let (list, slots, inbox) = (List::new(), Slots::new(), Inbox::new());
         list.push(&slots, slots.link(2), 2);
         assert_eq!(push(&inbox, &slots, &[3, 0, 1]), [Pushed::Quietly; 3]);
-        assert!(!list.unlink(&slots, 0), "it is not in the list yet");
+        assert!(
+            !list.unlink(&slots, slots.link(0), 0),
+            "it is not in the list yet"
+        );
         assert!(inbox.drain_into(&list, &slots));
         assert!(inbox.is_empty());
-        assert!(list.unlink(&slots, 0));
+        assert!(list.unlink(&slots, slots.link(0), 0));
         assert_eq!(drain(&list, &slots), [2, 3, 1]);
         assert_eq!(push(&inbox, &slots, &[1]), [Pushed::Quietly]);
         assert!(inbox.drain_into(&list, &slots));

@@ -36,6 +36,7 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 
     /// Takes a certain task out and starts it. The caller has drained the inbox in this section.
+    #[inline(always)]
     fn pick(
         self,
         ready: &Ready<H>,
@@ -43,7 +44,7 @@ impl<'e, H: Park> Registry<'e, H> {
         runner: Option<Seat>,
     ) -> Option<Running<'e>> {
         let front = &self.shared().front;
-        if !ready.queue.unlink(front, &self, slot.index()) {
+        if !ready.queue.unlink(front, &self, slot.link(), slot.index()) {
             return None;
         }
         slot.link().set_runner(runner);
@@ -296,7 +297,7 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Cancels a task that is in the list. The caller has drained the inbox in this section.
     fn cancel_linked(self, ready: &Ready<H>, slot: SlotRef<'e>) -> Option<Cancelled<'e>> {
         let front = &self.shared().front;
-        if !ready.queue.unlink(front, &self, slot.index()) {
+        if !ready.queue.unlink(front, &self, slot.link(), slot.index()) {
             return None;
         }
         // While a task is linked nothing happens to it outside this lock (*Queued Means Linked*).
