@@ -327,7 +327,7 @@ pub(crate) fn retire<H: Park>(registry: Registry<'_, H>, mut last: Last<'_>) {
 
 /// Kept out of line: one copy of the code.
 #[inline(never)]
-fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
+pub(crate) fn free<H: Park>(registry: Registry<'_, H>, last: Last<'_>) {
     registry.release(last.retire());
 }
 
@@ -388,7 +388,7 @@ where
     let filled = match receiver.fill_callback(claim, callback) {
         Ok(filled) => filled,
         Err((claim, callback)) => {
-            registry.release(claim.retire());
+            free(registry, claim.give_up());
             return refused(callback, CallbackRefusal::DoesNotFit);
         }
     };
@@ -406,7 +406,7 @@ where
     });
     if let Some(filled) = late {
         let (claim, callback) = filled.take_back();
-        registry.release(claim.retire());
+        free(registry, claim.give_up());
         call_now(callback);
     }
     Ok(())

@@ -4,22 +4,22 @@
 use core::fmt;
 use core::future::Future;
 
-use crate::completion::fill_future;
+use crate::completion::{fill_future, free};
 use crate::error::{Refusal, SubmitError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, Plain, SlotRef};
+use crate::slot::{Claim, Classify, Fallible, Last, Plain};
 
 /// Gives a slot back that a refused task was in. A refusal counts.
 #[cold]
 pub(crate) fn refuse<H: Park>(
     registry: Registry<'_, H>,
-    slot: SlotRef<'_>,
+    last: Last<'_>,
     refused: Result<(), Refusal>,
 ) -> Refusal {
-    registry.release(slot);
+    free(registry, last);
     registry.count_refusal(refused.err().unwrap_or(Refusal::ShutDown))
 }
 
@@ -40,7 +40,7 @@ where
     match filled.settle() {
         Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
         Err((claim, task)) => {
-            let reason = refuse(registry, claim.retire(), refused);
+            let reason = refuse(registry, claim.give_up(), refused);
             Err(SubmitError { task, reason })
         }
     }
@@ -60,7 +60,7 @@ where
     match filled.settle() {
         Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
         Err((claim, polled)) => {
-            let reason = refuse(registry, claim.retire(), refused);
+            let reason = refuse(registry, claim.give_up(), refused);
             let task = polled.future;
             Err(SubmitError { task, reason })
         }
@@ -204,7 +204,7 @@ impl<const SLOT_BYTES: usize, H: Park> Permit<'static, SLOT_BYTES, H> {
 impl<const SLOT_BYTES: usize, H: Park> Drop for Permit<'_, SLOT_BYTES, H> {
     fn drop(&mut self) {
         if let Some(claim) = self.claim.take() {
-            self.submitter.registry().release(claim.retire());
+            free(self.submitter.registry(), claim.give_up());
         }
     }
 }

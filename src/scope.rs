@@ -162,7 +162,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
                 if let Some(owner) = self.latch.take_back() {
                     H::unpark(owner);
                 }
-                let reason = refuse(registry, claim.retire(), refused);
+                let reason = refuse(registry, claim.give_up(), refused);
                 Err(SubmitError { task, reason })
             }
         }

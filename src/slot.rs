@@ -489,7 +489,8 @@ impl<'e> Ending<'e> {
     }
 }
 
-/// A done task without handle and promise (R6). Only its outcome is left to drop.
+/// A done task without handle and promise (R6): only its outcome is left to drop. Or a claimed slot
+/// without a task (R1): nothing is left to drop.
 #[must_use]
 pub(crate) struct Last<'e> {
     slot: SlotRef<'e>,
@@ -497,6 +498,14 @@ pub(crate) struct Last<'e> {
 }
 
 impl<'e> Last<'e> {
+    /// A slot whose bytes hold nothing and that is the caller's alone, by R1.
+    fn empty(slot: SlotRef<'e>) -> Self {
+        Self {
+            slot,
+            kind: OutcomeKind::Empty,
+        }
+    }
+
     fn of(slot_use: SlotUse, slot: SlotRef<'e>, kind: OutcomeKind) -> Option<Self> {
         match slot_use {
             SlotUse::Last => Some(Self { slot, kind }),

@@ -231,8 +231,8 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         unreachable!("more groups than slots")
     }
 
-    /// Adds a task to a group. `position` is where the watcher keeps its handle. `done`: the task is
-    /// done already.
+    /// Adds a task to a group. `position` is where the watcher keeps its handle. `done`: the task
+    /// is done already.
     pub(crate) fn join_group(
         &self,
         links: &impl Links,

@@ -6,7 +6,7 @@ use core::mem::{align_of, size_of};
 use core::task::Waker;
 
 use super::job::{self, ByHand, Callback, Classify, Closure, Polled, Polling, Table};
-use super::{Promised, Receiver, SlotRef};
+use super::{Last, Promised, Receiver, SlotRef};
 use crate::error::TaskError;
 use crate::list::Index;
 use crate::slot::state::TaskKind;
@@ -238,10 +238,9 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         slot.claim(index).then_some(Self { slot })
     }
 
-    /// Gives the slot back empty: it goes to the free list.
-    pub(crate) fn retire(self) -> SlotRef<'e> {
-        self.slot.state.retire();
-        self.slot
+    /// Gives the slot up empty: it is retired as after the end of a task.
+    pub(crate) fn give_up(self) -> Last<'e> {
+        Last::empty(self.slot)
     }
 
     /// The slot, for a waker.
@@ -336,10 +335,9 @@ impl<'e> ErasedClaim<'e> {
         slot.claim(index).then_some(Self { slot, capacity })
     }
 
-    /// Gives the slot back empty: it goes to the free list.
-    pub(crate) fn retire(self) -> SlotRef<'e> {
-        self.slot.state.retire();
-        self.slot
+    /// As [`Claim::give_up`].
+    pub(crate) fn give_up(self) -> Last<'e> {
+        Last::empty(self.slot)
     }
 
     /// Fills the slot with a callback for a task that returns `T`. A callback that does not fit
