@@ -248,10 +248,7 @@ fn notify_listeners<'e, H: Park>(
         ListenerEvent::WorkersLeft => {
             // Bound: the number of slots.
             for index in 0..registry.capacity() {
-                let waiters = registry.waits().with(|waits| waits.take_waiters(index));
-                for waiter in waiters {
-                    registry.notify(waiter);
-                }
+                registry.wake_waiters(index);
             }
             None
         }

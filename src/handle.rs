@@ -443,39 +443,25 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// Waits and takes the outcome, for a handle that is gone afterwards.
     #[inline]
     fn wait_and_consume(mut self) -> Result<T, TaskError> {
-        let Some(receiver) = self.receiver.take() else {
-            return Err(TaskError::AlreadyTaken);
-        };
-        let receiver = match self.consume(receiver) {
-            Ok(outcome) => return outcome,
-            Err(receiver) => receiver,
-        };
-        let task_done = TaskDone {
-            registry: self.registry,
-            index: receiver.slot().index(),
-        };
-        self.receiver = Some(receiver); // a panic in the host detaches the task
-        let never = Never::<H>::new();
-        let waited = block(self.registry, &task_done, &never, RunUnstarted::Workers);
-        waited?;
-        self.take().unwrap_or(Err(TaskError::AlreadyTaken))
-    }
-
-    /// Takes the outcome, if it is there, and gives up the right to it.
-    #[inline]
-    fn consume(&self, receiver: Receiver<'e, T>) -> Result<Result<T, TaskError>, Receiver<'e, T>> {
-        match receiver.take() {
-            Ok((outcome, last)) => {
-                if let Some(last) = last {
-                    retire(self.registry, last);
+        // Bound: two rounds. After the wait the outcome is takeable.
+        loop {
+            let Some(receiver) = self.receiver.take() else {
+                return Err(TaskError::AlreadyTaken);
+            };
+            match receiver.take() {
+                Ok((outcome, last)) => {
+                    if let Some(last) = last {
+                        retire(self.registry, last);
+                    }
+                    return outcome;
                 }
-                Ok(outcome)
+                // Dropped, the handle detaches the task.
+                Err(receiver) => self.receiver = Some(receiver),
             }
-            Err(receiver) if receiver.is_cancelled() => {
-                detach(self.registry, receiver.forget_type());
-                Ok(Err(TaskError::Cancelled))
+            if self.receiver.as_ref().is_some_and(Receiver::is_cancelled) {
+                return Err(TaskError::Cancelled);
             }
-            Err(receiver) => Err(receiver),
+            self.wait_until_done(&Never::<H>::new(), RunUnstarted::Workers)?;
         }
     }
 

@@ -264,6 +264,13 @@ impl<'e> SlotRef<'e> {
         }
     }
 
+    /// Cancels a future between two polls.
+    pub(crate) fn cancel_resting(self) -> Option<Cancelled<'e>> {
+        self.state
+            .cancel_resting()
+            .then_some(Cancelled { slot: self })
+    }
+
     /// Cancels the task if it is where `from` says. A given generation must also be the task's.
     pub(crate) fn cancel(
         self,

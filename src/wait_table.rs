@@ -61,6 +61,13 @@ impl<H: Park> Group<H> {
     }
 }
 
+/// Which of the two waiters for a task is meant.
+#[derive(Clone, Copy)]
+pub(crate) enum WaiterOf {
+    Task,
+    Group,
+}
+
 /// What one look at a group says.
 #[derive(Clone, Copy)]
 pub(crate) struct GroupLook {
@@ -168,22 +175,19 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         self.sleeping_workers.set(self.sleeping_workers.get() - 1);
     }
 
-    /// Takes out the waiters for a task, if workers may be among them.
-    pub(crate) fn take_waiters_if_workers_sleep(&self, index: Index) -> [Waiter<H>; 2] {
-        if self.sleeping_workers.get() == 0 {
-            return [Waiter::None, Waiter::None];
-        }
-        self.take_waiters(index)
+    /// Returns true if workers sleep because they wait for tasks.
+    pub(crate) fn has_sleeping_workers(&self) -> bool {
+        self.sleeping_workers.get() != 0
     }
 
-    /// The waiters for a task: for it alone, and as one of several.
-    pub(crate) fn take_waiters(&self, index: Index) -> [Waiter<H>; 2] {
+    /// Takes the waiter for a task out: the one for it alone, or the one for its group.
+    pub(crate) fn take_waiter(&self, index: Index, of: WaiterOf) -> Waiter<H> {
         let cell = self.cell(index);
-        let of_group = |group| self.cell(group).head.waiter.take();
-        [
-            cell.waiter.take(),
-            cell.group().map_or(Waiter::None, of_group),
-        ]
+        match (of, cell.group()) {
+            (WaiterOf::Task, _) => cell.waiter.take(),
+            (WaiterOf::Group, Some(group)) => self.cell(group).head.waiter.take(),
+            (WaiterOf::Group, None) => Waiter::None,
+        }
     }
 
     /// A task has ended: moves it in its group to the members that are done. Returns the group's

@@ -331,12 +331,8 @@ impl<'e, H: Park> Registry<'e, H> {
                 return None;
             }
             // In this section a suspended future is of this life: no other has begun, and none is
-            // accepted. A waker moves it only inside this lock.
-            let seen = slot.snapshot();
-            if seen.phase() != Phase::Suspended {
-                return None;
-            }
-            slot.cancel(Some(seen.generation()), CancelFrom::Rest)
+            // accepted.
+            slot.cancel_resting()
         })
     }
 

@@ -10,6 +10,7 @@ use crate::idle::DRIVER;
 use crate::list::Index;
 use crate::roster::{Epoch, Mode, Roster};
 use crate::unwind;
+use crate::wait_table::WaiterOf;
 use crate::waiter::{Waiter, WaiterCell};
 
 /// Wakes a worker, or the driver. Left by the threads that fall idle.
@@ -202,11 +203,15 @@ impl<H: Park> Registry<'_, H> {
         if !self.slot(index).snapshot().has_listener() {
             return;
         }
-        let waiters = self
-            .waits()
-            .with(|waits| waits.take_waiters_if_workers_sleep(index));
-        for waiter in waiters {
-            self.notify(waiter);
+        if self.waits().with(|waits| waits.has_sleeping_workers()) {
+            self.wake_waiters(index);
+        }
+    }
+
+    /// Wakes the waiters for a task: they look again. A displaced waiter is woken in turn (*Baton*).
+    pub(crate) fn wake_waiters(self, index: Index) {
+        for of in [WaiterOf::Task, WaiterOf::Group] {
+            self.notify(self.waits().with(|waits| waits.take_waiter(index, of)));
         }
     }
 

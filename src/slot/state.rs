@@ -301,6 +301,17 @@ impl State {
         .is_ok()
     }
 
+    /// Suspended → Settling as cancelled: a future between two polls, whatever its generation.
+    pub(crate) fn cancel_resting(&self) -> bool {
+        self.transition(|seen| {
+            (seen.has(RESTING | FUTURE) && seen.has_none(ENDED)).then(|| {
+                seen.without(RESTING)
+                    .with(ENDED | (OutcomeKind::Cancelled as usize) << KIND_SHIFT)
+            })
+        })
+        .is_ok()
+    }
+
     /// → Done. With a listener: → Settling, and callbacks may look at the outcome, but no thread
     /// takes it. Returns the word as it was.
     ///
