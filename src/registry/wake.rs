@@ -208,7 +208,7 @@ impl<H: Park> Registry<'_, H> {
         }
     }
 
-    /// Wakes the waiters for a task: they look again. A displaced waiter is woken in turn (*Baton*).
+    /// Wakes the waiters for a task, which look again. They wake displaced ones in turn (*Baton*).
     pub(crate) fn wake_waiters(self, index: Index) {
         for of in [WaiterOf::Task, WaiterOf::Group] {
             self.notify(self.waits().with(|waits| waits.take_waiter(index, of)));
