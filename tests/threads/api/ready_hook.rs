@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::time::Duration;
 use std::thread;
 
-use slotted::{Clock, Executor, JoinHandle, Park, Ran, Shutdown, StdHost};
+use slotted::{Clock, Executor, JoinHandle, Park, Ran, Shutdown, StdHost, Submitter};
 
 use super::{Task, block_on, ready};
 use crate::stage::{Actor, Crew, Stage, forever, keep, suspended_once, with_crew, within_limit};
@@ -71,8 +71,11 @@ fn rings<R>(work: impl FnOnce() -> R) -> (usize, R) {
     (RUNG.get(), result)
 }
 
+/// Submits a task.
+type Submit = fn(Submitter<'static, 256, Bell>) -> Handle<()>;
+
 /// Every way to submit a task.
-const SUBMITS: [(&str, fn(Submit) -> Handle<()>); 9] = [
+const SUBMITS: [(&str, Submit); 9] = [
     ("submit", |pool| pool.submit(|| ()).unwrap()),
     ("submit_blocking", |pool| {
         pool.submit_blocking(|| ()).unwrap()
@@ -105,8 +108,6 @@ const SUBMITS: [(&str, fn(Submit) -> Handle<()>); 9] = [
         pool.reserve().unwrap().submit_future(async {}).unwrap()
     }),
 ];
-
-type Submit = slotted::Submitter<'static, 256, Bell>;
 
 #[test]
 fn each_submit_rings_if_no_worker_is_parked() {

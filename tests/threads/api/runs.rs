@@ -1,7 +1,8 @@
 //! `run` and `run_on`: Python's `with` block.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::thread;
 
 use slotted::{Executor, Refusal, Shutdown, Spawn, StartError, StdThreads, TaskError, Worker};
