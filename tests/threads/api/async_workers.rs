@@ -406,3 +406,32 @@ fn woken_async_worker_that_is_dropped_whole_passes_the_wake_on() {
         thread.join().unwrap();
     });
 }
+
+/// Its wait was over, but the worker is dropped before its `run_one`, as by a `select` whose other
+/// branch wins: the task must not wait for the next submit.
+#[test]
+fn worker_that_is_dropped_after_its_wait_was_over_passes_the_wake_on() {
+    within_limit(|| {
+        let pool: &'static Executor<2, 4, 128, Stage> = forever(Executor::new());
+        let [mut dropped, other] = start(pool);
+        let (thread, actor) = run_in_thread(other);
+        actor.until_asleep();
+        let task = Task::new();
+        {
+            let mut waits = pin!(dropped.ready());
+            assert!(task.poll(waits.as_mut()).is_pending());
+            pool.submit(|| ()).unwrap().detach();
+            assert_eq!(task.wakes(), 1);
+            ready(task.poll(waits.as_mut()));
+        }
+        drop(dropped);
+        // The worker is awake, or the task is done. A shutdown would wake it in any case.
+        while pool.stats().completed == 0 && !(actor.is_asleep() && pool.stats().queued == 1) {
+            thread::yield_now();
+        }
+        let completed = pool.stats().completed;
+        pool.shutdown(Shutdown::Drain).unwrap();
+        thread.join().unwrap();
+        assert_eq!(completed, 1, "the other worker slept beside a queued task");
+    });
+}
