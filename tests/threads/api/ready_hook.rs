@@ -358,6 +358,31 @@ fn submit_that_wakes_an_async_worker_does_not_ring() {
     });
 }
 
+/// A worker that is an async task was woken for a task and gives up; the other worker is run by
+/// hand, and must be told.
+#[test]
+fn async_worker_that_gives_up_its_wake_rings_for_a_worker_that_is_run_by_hand() {
+    within_limit(|| {
+        let pool: &Pool<2> = forever(Executor::new());
+        let (host, kept) = keep();
+        pool.start(&host).unwrap();
+        let [mut gives_up, mut by_hand] = [kept.recv().unwrap(), kept.recv().unwrap()];
+        assert_eq!(by_hand.run_one(), Ran::Nothing);
+        let task = Task::new();
+        let mut waits = Box::pin(gives_up.ready());
+        assert!(task.poll(waits.as_mut()).is_pending());
+        let (rung, handle) = rings(|| pool.submit(|| 7).unwrap());
+        assert_eq!(task.wakes(), 1);
+        let (rung_by_drop, ()) = rings(|| drop(waits));
+        assert!(
+            rung + rung_by_drop > 0,
+            "the task is queued, and nobody was told"
+        );
+        assert_eq!(by_hand.run_one(), Ran::Task);
+        assert_eq!(handle.result(), Ok(7));
+    });
+}
+
 /// Several workers that start and are busy: no task waits untold while a worker by hand is free.
 #[test]
 fn crews_of_a_bell_shut_down_as_others_do() {
