@@ -358,6 +358,35 @@ fn submit_that_wakes_an_async_worker_does_not_ring() {
     });
 }
 
+/// An event loop runs the executor; a thread waits for a promise, and would drive it as well. It is
+/// woken by both at once, a kept promise and a task, and leaves with the first.
+#[test]
+fn task_whose_only_sleeper_leaves_rings_for_the_event_loop() {
+    within_limit(|| {
+        let pool: &Pool<0> = forever(Executor::new());
+        let (promise, kept) = pool.promise::<u8>().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let waiter = thread::spawn(move || {
+            tell.send(Stage::current()).unwrap();
+            let outcome = kept.result();
+            (outcome, RUNG.get())
+        });
+        let actor: Actor = told.recv().unwrap();
+        actor.until_asleep();
+        actor.hold();
+        promise.complete(Ok(7)).unwrap();
+        let (rung, handle) = rings(|| pool.submit(|| ()).unwrap());
+        actor.release();
+        let (outcome, rung_by_waiter) = waiter.join().unwrap();
+        assert_eq!((outcome, pool.stats().queued), (Ok(7), 1));
+        assert!(
+            rung + rung_by_waiter > 0,
+            "the task is queued, and nobody was told"
+        );
+        handle.detach();
+    });
+}
+
 /// A worker that is an async task was woken for a task and gives up; the other worker is run by
 /// hand, and must be told.
 #[test]
