@@ -259,6 +259,25 @@ fn shutdown_of_an_executor_without_workers_runs_its_tasks_or_cancels_them() {
     });
 }
 
+/// A future that rests is woken later: the task that awaits the shutdown is the only one that can
+/// poll it, as the thread is that waits in `shutdown`.
+#[test]
+fn shutdown_of_an_executor_without_workers_polls_a_future_that_is_woken_later() {
+    within_limit(|| {
+        let pool: &'static Executor<0, 4, 128, Stage> = forever(Executor::new());
+        let (future, told) = suspended_once(7);
+        let handle = pool.submit_future(future).unwrap();
+        let task = Task::new();
+        let mut closing = pin!(pool.shutdown_async(Shutdown::Drain));
+        assert!(task.poll(closing.as_mut()).is_pending());
+        task.wakes();
+        told.recv().unwrap().wake();
+        let woken = task.wakes();
+        let polled = task.poll(closing.as_mut());
+        assert_eq!((woken, polled.is_ready(), handle.done()), (1, true, true));
+    });
+}
+
 /// The task is run by somebody else, who drives the executor: the shutdown is over then.
 #[test]
 fn shutdown_of_an_executor_without_workers_is_woken_when_a_driver_ends_the_last_future() {
