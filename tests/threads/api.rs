@@ -9,6 +9,7 @@ mod cancelled_handles;
 mod errors;
 mod lent_outcomes;
 mod not_started;
+mod one_thread;
 mod promises;
 mod ready_hook;
 mod refusals;
