@@ -277,6 +277,23 @@ fn wait_for_the_first_error_waits_for_the_handle_that_can_still_fail() {
     });
 }
 
+/// The one handle that could still fail does not: then no other can end.
+#[test]
+fn wait_for_the_first_error_ends_when_only_hopeless_handles_are_left() {
+    within_limit(|| {
+        let pool: &Pool = forever(Executor::new());
+        let hopeless = pool.submit(|| 1).unwrap();
+        let (promise, handle) = pool.promise().unwrap();
+        let (waiter, _) = asleep(|| {
+            let mut handles = [hopeless, handle];
+            let waited = wait(&mut handles, ReturnWhen::FirstError);
+            (waited.done.len(), waited.not_done.len())
+        });
+        promise.complete(Ok(2)).unwrap();
+        assert_eq!(waiter.join().unwrap(), (1, 1));
+    });
+}
+
 /// Handles of a started and of an unstarted executor: the first task of either ends the wait.
 #[test]
 fn wait_for_the_first_task_of_two_executors_waits_for_the_started_one() {
