@@ -294,6 +294,36 @@ fn wait_for_the_first_error_ends_when_only_hopeless_handles_are_left() {
     });
 }
 
+/// A wait that began while the host was asked for workers, which it then refused.
+#[test]
+fn wait_that_began_during_a_refused_start_is_not_started() {
+    use slotted::{Spawn, Worker};
+
+    /// Refuses each worker, after it has done something.
+    struct Refuses<F>(F);
+
+    impl<F: Fn()> Spawn<Stage> for Refuses<F> {
+        type Error = ();
+
+        fn spawn(&self, _worker: Worker<'static, Stage>) -> Result<(), ()> {
+            (self.0)();
+            Err(())
+        }
+    }
+
+    within_limit(|| {
+        let pool: &Pool = forever(Executor::new());
+        let waiter = std::sync::Mutex::new(None);
+        let refuses = Refuses(|| {
+            let handle = pool.submit(|| 1).unwrap();
+            *waiter.lock().unwrap() = Some(asleep(|| handle.result()).0);
+        });
+        assert!(pool.start(&refuses).is_err());
+        let waiter = waiter.into_inner().unwrap().unwrap();
+        assert_eq!(waiter.join().unwrap(), Err(TaskError::NotStarted));
+    });
+}
+
 /// Handles of a started and of an unstarted executor: the first task of either ends the wait.
 #[test]
 fn wait_for_the_first_task_of_two_executors_waits_for_the_started_one() {
