@@ -367,6 +367,17 @@ fn scope_runs_its_tasks_in_the_caller() {
     });
 }
 
+/// The body waits for a task of its scope, which nobody but the caller can run.
+#[test]
+fn body_of_a_scope_that_waits_for_a_task_runs_it_in_the_caller() {
+    within_limit(|| {
+        let pool: &Pool = forever(Executor::new());
+        let text = String::from("four");
+        let length = pool.scope(|s| s.submit(|| text.len()).unwrap().result());
+        assert_eq!(length, Ok(4));
+    });
+}
+
 /// More chunks than slots.
 #[test]
 fn for_each_chunk_runs_in_the_caller() {
