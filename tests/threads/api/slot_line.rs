@@ -256,6 +256,28 @@ fn waiter_that_was_served_before_the_shutdown_gets_a_permit_that_is_refused() {
     assert_eq!((stats.refused, stats.slots_in_use), (1, 0));
 }
 
+/// The shutdown ends the wait, also if the next life has begun before the waiter looks.
+#[test]
+fn waiter_that_a_shutdown_dismissed_is_refused_though_the_next_life_has_begun() {
+    within_limit(|| {
+        let pool: &Pool = forever(Executor::new());
+        let taken = pool.reserve().unwrap();
+        let task = Task::new();
+        let mut wait = pin!(pool.reserve_async());
+        assert!(task.poll(wait.as_mut()).is_pending());
+        pool.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(task.wakes(), 1);
+        with_crew(pool, |_| {
+            let polled = task.poll(wait.as_mut());
+            assert_eq!(
+                polled.map(|reserved| reserved.map(drop)),
+                Poll::Ready(Err(Refusal::ShutDown))
+            );
+        });
+        drop(taken);
+    });
+}
+
 /// Counts the polls of a future.
 struct Counting<'c, F>(Pin<Box<F>>, &'c AtomicUsize);
 
