@@ -345,9 +345,10 @@ fn task_is_not_lost_if_the_only_worker_drops_its_wait_after_the_wake() {
         }
         ready(task.poll(pin!(worker.ready())));
         assert_eq!(worker.run_one(), Ran::Task);
-        let handle = pool.submit(|| 7).unwrap();
-        let (thread, _) = run_in_thread(worker);
-        assert_eq!(handle.result(), Ok(7));
+        // Until the worker is run elsewhere this thread is the worker's.
+        let (thread, actor) = run_in_thread(worker);
+        actor.until_asleep();
+        assert_eq!(pool.submit(|| 7).unwrap().result(), Ok(7));
         pool.shutdown(Shutdown::Drain).unwrap();
         thread.join().unwrap();
     });
