@@ -93,6 +93,30 @@ fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
+/// Does something when it is woken, cloned or dropped.
+struct Acts(Box<dyn Fn() + Send + Sync>);
+
+impl Wake for Acts {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        (self.0)();
+    }
+}
+
+impl Drop for Acts {
+    fn drop(&mut self) {
+        (self.0)();
+    }
+}
+
+/// A waker that acts when it is woken, and when the last of its clones is dropped.
+fn waker_that_acts(act: impl Fn() + Send + Sync + 'static) -> Waker {
+    Waker::from(Arc::new(Acts(Box::new(act))))
+}
+
 /// Makes values that count their drops.
 #[derive(Debug, Default)]
 struct Drops(Arc<AtomicUsize>);

@@ -1,13 +1,15 @@
 //! `shutdown_async`: the end of an executor, awaited.
 
+use core::future::Future;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::Context;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
 use slotted::{Executor, Park, Refusal, Shutdown, ShutdownError};
 
-use super::{Task, block_on, ready};
+use super::{Task, block_on, ready, waker_that_acts};
 use crate::stage::{Actor, Crew, Stage, forever, suspended_once, with_crew, within_limit};
 
 type Pool = Executor<1, 4, 128, Stage>;
@@ -293,5 +295,26 @@ fn shutdown_of_an_executor_without_workers_is_woken_when_a_driver_ends_the_last_
         assert!(task.wakes() >= 1);
         assert_eq!(ready(task.poll(closing.as_mut())), Ok(()));
         assert_eq!(handle.result(), Ok(7));
+    });
+}
+
+/// The waker is foreign code: it may use the executor.
+#[test]
+fn waker_that_awaits_the_shutdown_may_use_the_executor() {
+    within_limit(|| {
+        let (pool, crew, go_on) = busy();
+        let acts = waker_that_acts(|| {
+            drop(pool.submit(|| ()));
+            pool.begin_shutdown(Shutdown::Cancel);
+            assert_eq!(pool.stats().queued, 0);
+        });
+        let mut context = Context::from_waker(&acts);
+        let mut closing = pin!(pool.shutdown_async(Shutdown::Drain));
+        for _ in 0..3 {
+            assert!(closing.as_mut().poll(&mut context).is_pending());
+        }
+        go_on.send(()).unwrap();
+        crew.join();
+        assert_eq!(ready(closing.as_mut().poll(&mut context)), Ok(()));
     });
 }

@@ -1,14 +1,16 @@
 //! `Worker::ready`: a worker that is a task of an async runtime.
 
+use core::future::Future;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::Context;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use slotted::error::WorkerStartError;
 use slotted::{Executor, Park, Ran, Shutdown, Worker};
 
-use super::{Task, block_on, ready};
+use super::{Task, block_on, ready, waker_that_acts};
 use crate::stage::{Actor, Habits, Stage, StageWith, forever, keep, suspended_once, within_limit};
 
 /// The stage of a desktop: a woken worker keeps the others asleep until it has looked.
@@ -434,5 +436,36 @@ fn worker_that_is_dropped_after_its_wait_was_over_passes_the_wake_on() {
         pool.shutdown(Shutdown::Drain).unwrap();
         thread.join().unwrap();
         assert_eq!(completed, 1, "the other worker slept beside a queued task");
+    });
+}
+
+/// The waker is foreign code: it may use the executor, and run it.
+#[test]
+fn waker_of_an_async_worker_may_use_the_executor() {
+    within_limit(|| {
+        let pool: &'static Executor<1, 4, 128, Stage> = forever(Executor::new());
+        let [mut worker] = start(pool);
+        let acts = waker_that_acts(|| {
+            drop(pool.submit(|| ()));
+            drop(pool.reserve());
+            assert!(pool.stats().queued <= 4);
+        });
+        let mut context = Context::from_waker(&acts);
+        {
+            let mut waits = pin!(worker.ready());
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            pool.submit(|| ()).unwrap().detach();
+            ready(waits.as_mut().poll(&mut context));
+        }
+        while worker.run_one() == Ran::Task {}
+        {
+            let mut waits = pin!(worker.ready());
+            assert!(waits.as_mut().poll(&mut context).is_pending());
+            pool.begin_shutdown(Shutdown::Drain);
+            ready(waits.as_mut().poll(&mut context));
+        }
+        while worker.run_one() == Ran::Task {}
+        pool.shutdown(Shutdown::Drain).unwrap();
     });
 }

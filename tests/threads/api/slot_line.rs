@@ -10,8 +10,8 @@ use std::thread;
 use slotted::error::WorkerStartError;
 use slotted::{Executor, Park, Permit, Refusal, Shutdown};
 
-use super::{Task, ready};
-use crate::stage::{Actor, Crew, Stage, forever, with_crew, within_limit};
+use super::{Task, ready, waker_that_acts};
+use crate::stage::{Actor, Crew, Stage, forever, raise, with_crew, within_limit};
 
 type Pool = Executor<1, 1, 64, Stage>;
 type Reserved = Result<Permit<'static, 64, Stage>, Refusal>;
@@ -361,4 +361,77 @@ fn slots_are_neither_lost_nor_shared_while_waiters_come_and_go() {
         let both = [POOL.reserve().unwrap(), POOL.reserve().unwrap()];
         drop(both);
     });
+}
+
+/// The waker is foreign code: it may use the executor, which a lock would not let it.
+#[test]
+fn waker_of_a_waiter_in_line_may_use_the_executor() {
+    within_limit(|| {
+        let pool: &Pool = forever(Executor::new());
+        for ends in [
+            (|_, taken| drop(taken)) as fn(&'static Pool, Permit<'static, 64, Stage>),
+            |pool, taken| {
+                pool.begin_shutdown(Shutdown::Drain);
+                drop(taken);
+            },
+        ] {
+            let taken = pool.reserve().unwrap();
+            let acts = waker_that_acts(|| {
+                assert!(pool.stats().slots_in_use <= 1);
+                drop(pool.submit(|| ()));
+                drop(pool.reserve());
+                let _ = Task::new().poll(pin!(pool.reserve_async()));
+            });
+            let task = Task::new();
+            let mut first = Box::pin(pool.reserve_async());
+            let mut second = pin!(pool.reserve_async());
+            assert!(
+                first
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&acts))
+                    .is_pending()
+            );
+            assert!(
+                first
+                    .as_mut()
+                    .poll(&mut Context::from_waker(&acts))
+                    .is_pending()
+            );
+            assert!(task.poll(second.as_mut()).is_pending());
+            drop(acts);
+            ends(pool, taken);
+            drop(first);
+            assert_eq!(task.wakes(), 1);
+            drop(ready(task.poll(second.as_mut())));
+            assert_eq!(pool.stats().slots_in_use, 0);
+        }
+    });
+}
+
+/// It takes no one's slot with it.
+#[test]
+fn waker_that_panics_holds_up_nobody_behind_it_in_line() {
+    let pool: &Pool = forever(Executor::new());
+    let taken = pool.reserve().unwrap();
+    let panics = waker_that_acts(|| {
+        if !thread::panicking() {
+            raise("a waker panics");
+        }
+    });
+    let task = Task::new();
+    let mut first = Box::pin(pool.reserve_async());
+    let mut second = pin!(pool.reserve_async());
+    assert!(
+        first
+            .as_mut()
+            .poll(&mut Context::from_waker(&panics))
+            .is_pending()
+    );
+    assert!(task.poll(second.as_mut()).is_pending());
+    drop(taken);
+    drop(first);
+    assert_eq!(task.wakes(), 1);
+    drop(ready(task.poll(second.as_mut())).unwrap());
+    assert_eq!(pool.stats().slots_in_use, 0);
+    core::mem::forget(panics);
 }
