@@ -4,6 +4,7 @@
 //! to synchronize.
 #![cfg(feature = "std")]
 
+mod api;
 mod deadlocks;
 mod driver_timeouts;
 mod hosts;

@@ -1,0 +1,11 @@
+//! The error for a promised value that is too large tells both sizes.
+//~ error-contains: error[E0080]
+//~ error-contains: the task's result takes 72 bytes, a slot has 64: raise SLOT_BYTES
+use slotted::Executor;
+
+const BYTES: usize = if cfg!(control) { 64 } else { 72 };
+
+fn main() {
+    let executor: Executor<0, 1, 64> = Executor::new();
+    let _ = executor.reserve().unwrap().promise::<[u8; BYTES]>();
+}
