@@ -126,7 +126,7 @@ where
     pub(crate) fn new(storage: S) -> Self {
         let members = storage.as_ref();
         for place in 0..members.len() {
-            watch(members, place, 0..place, WakeOn::Any);
+            watch(members, place, 0..place);
         }
         let total = members.iter().flatten().count();
         let mixed = is_mixed(members);

@@ -13,6 +13,8 @@
 //! `deadlock`, and [`NotStarted`](crate::TaskError::NotStarted).
 #![forbid(unsafe_code)]
 
+use core::cell::Cell;
+
 use crate::completion::{execute, listen};
 use crate::deadlock::{begin_wait, end_wait, lies_beneath};
 use crate::error::TaskError;
@@ -130,6 +132,15 @@ pub(crate) trait WaitFor<H: Park> {
         None
     }
 
+    /// As [`take_unstarted`](Self::take_unstarted), where no worker will start it and the waiting
+    /// thread does so unasked: a task of a scope.
+    fn take_abandoned(&self) -> Option<Running<'_>> {
+        None
+    }
+
+    /// The thread is about to run a task on top of this wait.
+    fn before_running(&self) {}
+
     /// Puts the waiter where the completer finds it, and returns the waiter that it displaced,
     /// which must be woken on leaving. `Err`: the wait is over.
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>>;
@@ -184,6 +195,27 @@ pub(crate) fn block<H: Park, P: Timeout>(
     if wait_for.is_over() {
         return Ok(());
     }
+    let slept = Cell::new(false);
+    let result = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
+    if slept.get() {
+        // A submitter may have woken the thread, as a driver, for a task that it does not run.
+        wait_for.any_executor(registry, &mut |registry| {
+            if wait_for.drives(registry) {
+                registry.pass_work_on();
+            }
+            false
+        });
+    }
+    result
+}
+
+fn block_until_over<H: Park, P: Timeout>(
+    registry: Registry<'_, H>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    run_unstarted: RunUnstarted,
+    slept: &Cell<bool>,
+) -> Result<(), Interrupted> {
     let mut round = 0;
     // Endless for a reason: it ends with what it waits for, with the time limit, or when nothing
     // could end it.
@@ -202,6 +234,7 @@ pub(crate) fn block<H: Park, P: Timeout>(
             || wait_for.is_abandoned();
         if helps {
             if let Some(running) = wait_for.take_unstarted(seat) {
+                wait_for.before_running();
                 execute(registry, running, seat);
                 round = 0;
                 continue;
@@ -211,21 +244,22 @@ pub(crate) fn block<H: Park, P: Timeout>(
             if !wait_for.drives(registry) {
                 return false;
             }
-            let task = registry.take_next(None);
-            task.map(|running| execute(registry, running, None))
-                .is_some()
+            let Some(running) = registry.take_next(None) else {
+                return false;
+            };
+            wait_for.before_running();
+            execute(registry, running, None);
+            true
         });
         if drove {
             round = 0;
             continue;
         }
-        if P::NEVER && round == 0 && wait_for.needs_start() {
-            return Err(Interrupted::NotStarted);
-        }
         if H::spin(round) {
             round = round.saturating_add(1);
             continue;
         }
+        slept.set(true);
         sleep(registry, wait_for, timeout, seat, helps)?;
         round = 0;
     }
@@ -266,8 +300,18 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     };
     let result = if let Some(running) = unstarted {
         // It came into the queue before the waiter was there to be woken.
+        wait_for.before_running();
         execute(registry, running, seat);
         Ok(())
+    } else if P::NEVER && wait_for.needs_start() {
+        // Only now: from here on the last worker that leaves wakes the waiter.
+        match wait_for.take_abandoned() {
+            Some(running) => {
+                execute(registry, running, seat);
+                Ok(())
+            }
+            None => Err(Interrupted::NotStarted),
+        }
     } else {
         drive_asleep(registry, wait_for, || {
             sleep_registered(registry, wait_for, timeout, seat)
@@ -364,6 +408,17 @@ pub(crate) fn needs_worker<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>
         )
 }
 
+/// Takes an unstarted task of a scope out of the queue and starts it.
+pub(crate) fn take_of_scope<'e, H: Park>(
+    registry: Registry<'e, H>,
+    slot: SlotRef<'e>,
+) -> Option<Running<'e>> {
+    let is_scoped = !slot.owner().is_null() && !slot.snapshot().is_future();
+    is_scoped
+        .then(|| registry.take_queued(slot.index(), None))
+        .flatten()
+}
+
 /// Returns true if the executor has workers in its type but the host has none of them.
 pub(crate) fn is_unstarted<H: Park>(registry: Registry<'_, H>) -> bool {
     registry.has_workers() && !registry.roster(|roster| roster.has_workers())
@@ -417,6 +472,10 @@ impl<H: Park> WaitFor<H> for TaskDone<'_, H> {
 
     fn needs_start(&self) -> bool {
         needs_worker(self.registry, self.slot())
+    }
+
+    fn take_abandoned(&self) -> Option<Running<'_>> {
+        take_of_scope(self.registry, self.slot())
     }
 }
 

@@ -31,9 +31,9 @@ use crate::slot::SlotRef;
 /// The seat that runs a slot's task, if it is on the stack of the thread that has the seat now.
 fn runner<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> Option<Seat> {
     let seat = slot.runner()?;
-    registry.workers()[usize::from(seat.worker())]
-        .is_current(seat)
-        .then_some(seat)
+    let cell = &registry.workers()[usize::from(seat.worker())];
+    // A worker that no thread runs has no stack.
+    (cell.is_current(seat) && !cell.is_run_by(0)).then_some(seat)
 }
 
 /// Returns true if a slot's task lies on the stack of the thread of that number, a worker.

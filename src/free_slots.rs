@@ -10,6 +10,7 @@
 use core::cell::Cell;
 use core::pin::Pin;
 
+use crate::error::Refusal;
 use crate::host::Park;
 use crate::list::{Index, Link, Links, Stack, TransferStack};
 use crate::sync::{CachePadded, Lock, const_fn};
@@ -42,6 +43,8 @@ pub(crate) enum Served {
     Waiting,
     /// A slot, which is the caller's now.
     Slot(Index),
+    /// It will get none: the executor takes no task.
+    Refused(Refusal),
     /// It is in no line.
     Outside,
 }
@@ -110,15 +113,16 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
         })
     }
 
-    /// Sends the first waiter in line away without a slot: the executor may refuse it.
-    pub(crate) fn dismiss_first(&self) -> Option<Waiter<H>> {
-        self.free.with(|free| free.line.serve(Served::Outside))
+    /// Refuses the first waiter in line.
+    pub(crate) fn dismiss_first(&self, reason: Refusal) -> Option<Waiter<H>> {
+        self.free
+            .with(|free| free.line.serve(Served::Refused(reason)))
     }
 }
 
 impl<H: Park, S: Copy> Place<'_, H, S> {
     /// Joins the end of the line, or changes whom to wake. Returns what is to be dropped outside
-    /// the lock. A place that has a slot keeps it.
+    /// the lock. A place that was served keeps what it has.
     pub(crate) fn wait(self: Pin<&Self>, waiter: Waiter<H>, serve: S) -> Waiter<H> {
         let slots = self.slots();
         slots.free.with(|free| {
@@ -130,7 +134,7 @@ impl<H: Park, S: Copy> Place<'_, H, S> {
         })
     }
 
-    /// What the place has. A slot is handed out once.
+    /// What the place has. A slot or a refusal is handed out once.
     pub(crate) fn look(self: Pin<&Self>) -> Served {
         self.slots().free.with(|free| free.line.look(self.node()))
     }

@@ -14,7 +14,7 @@ use core::ops::Range;
 use core::task::Waker;
 
 use crate::blocking::{
-    Interrupted, RunUnstarted, Timeout, WaitFor, block, is_unstarted, needs_worker,
+    Interrupted, RunUnstarted, Timeout, WaitFor, block, is_unstarted, needs_worker, take_of_scope,
 };
 use crate::completion::listen;
 use crate::deadlock::lies_beneath;
@@ -73,7 +73,6 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     place: usize,
     watched: Range<usize>,
-    wake_on: WakeOn,
 ) {
     let Some((registry, slot)) = key(members, place) else {
         return;
@@ -88,11 +87,7 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         .filter(|(theirs, _)| theirs.is(registry))
         .find_map(|(_, other)| registry.waits().with(|waits| waits.group_of(other.index())));
     // It stays ours between the sections: we hold its members, or it is new and has none.
-    let group = group.unwrap_or_else(|| {
-        registry
-            .waits()
-            .with(|waits| waits.new_group(index, wake_on))
-    });
+    let group = group.unwrap_or_else(|| registry.waits().with(|waits| waits.new_group(index)));
     let done = registry.waits().with(|waits| {
         let done = !listen(waits, slot);
         waits.join_group(&registry, (slot.link(), index), group, place, done);
@@ -215,6 +210,10 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
         representatives(self.members, self.from, self.mixed)
     }
 
+    fn any_unstarted(&self) -> bool {
+        self.executors().any(|(registry, _)| is_unstarted(registry))
+    }
+
     /// The handles that are not done. Bound: the number of handles.
     fn pending(&self) -> impl Iterator<Item = Key<'e, H>> + '_ {
         (self.from..self.members.places())
@@ -239,12 +238,12 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
 
     /// Replaces the waiter of each group. The group is the watcher's own, and so was the earlier
     /// waiter.
-    fn put_waiters(&self, mut waiter: impl FnMut() -> Waiter<H>) {
+    fn put_waiters(&self, wake_on: WakeOn, mut waiter: impl FnMut() -> Waiter<H>) {
         for (registry, slot) in self.executors() {
             let waiter = waiter();
             let displaced = registry
                 .waits()
-                .with(|waits| waits.put_group_waiter(slot.index(), waiter));
+                .with(|waits| waits.put_group_waiter(slot.index(), wake_on, waiter));
             unwind::discard(displaced);
         }
     }
@@ -286,12 +285,18 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         drop(waiter);
-        self.put_waiters(Waiter::current);
+        // Where no worker is, what is left after any task may be hopeless.
+        let wake_on = if self.any_unstarted() {
+            WakeOn::Any
+        } else {
+            self.wake_on
+        };
+        self.put_waiters(wake_on, Waiter::current);
         Ok(Waiter::None)
     }
 
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        self.put_waiters(|| Waiter::None);
+        self.put_waiters(self.wake_on, || Waiter::None);
         Waiter::None
     }
 
@@ -309,8 +314,15 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
 
     /// Looks at the handles only if an executor is not started.
     fn needs_start(&self) -> bool {
-        self.executors().any(|(registry, _)| is_unstarted(registry))
-            && self.cannot_end(|(registry, slot)| needs_worker(registry, slot))
+        self.any_unstarted() && self.cannot_end(|(registry, slot)| needs_worker(registry, slot))
+    }
+
+    fn take_abandoned(&self) -> Option<Running<'_>> {
+        self.pending().find_map(|(registry, slot)| {
+            (registry.is(self.home) && needs_worker(registry, slot))
+                .then(|| take_of_scope(self.home, slot))
+                .flatten()
+        })
     }
 }
 
@@ -326,7 +338,7 @@ pub(crate) fn wake_by<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         let waiter = Waiter::Waker(waker.clone());
         let displaced = registry
             .waits()
-            .with(|waits| waits.put_group_waiter(slot.index(), waiter));
+            .with(|waits| waits.put_group_waiter(slot.index(), WakeOn::Any, waiter));
         unwind::discard(displaced);
     }
 }

@@ -334,7 +334,7 @@ where
         }
         match submitter.reserve_with(&self.timeout) {
             Ok(permit) => self.submit_next(permit),
-            Err(Refusal::Full) => return self.give_up(),
+            Err(Refusal::Full) => return self.give_up(TaskError::TimedOut),
             Err(reason) => self.progress = Progress::Refused(reason),
         }
         self.next_in_flight()
@@ -346,8 +346,8 @@ where
                 .window
                 .next(self.size, &self.timeout, self.run_unstarted)
             {
-                Some(outcome) => Some(outcome),
-                None => self.give_up(),
+                Ok(outcome) => Some(outcome),
+                Err(error) => self.give_up(error),
             };
         }
         let Progress::Refused(reason) = self.progress else {
@@ -365,11 +365,11 @@ where
         }))
     }
 
-    /// The time is up.
-    fn give_up(&mut self) -> Option<Result<T, TaskError>> {
+    /// The time is up, or no worker will run what is in flight.
+    fn give_up(&mut self, error: TaskError) -> Option<Result<T, TaskError>> {
         self.progress = Progress::Over;
         self.window.cancel();
-        Some(Err(TaskError::TimedOut))
+        Some(Err(error))
     }
 }
 
@@ -383,7 +383,8 @@ where
     P: Timeout,
 {
     /// An error is one item's, and the iteration goes on. If the executor is shut down or broken it
-    /// ends with [`TaskError::Cancelled`] or [`TaskError::Broken`].
+    /// ends with [`TaskError::Cancelled`] or [`TaskError::Broken`]; with [`TaskError::NotStarted`]
+    /// if no worker will run its tasks, which it cancels.
     type Item = Result<T, TaskError>;
 
     fn next(&mut self) -> Option<Self::Item> {

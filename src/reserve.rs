@@ -81,6 +81,19 @@ impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
         self.outcome().map_or(Poll::Pending, Poll::Ready)
     }
 
+    /// Leaves the line. A slot that the waiter got and did not use goes to the next.
+    fn leave(&self) {
+        let (served, waiter) = self.place.leave();
+        unwind::discard(waiter);
+        let unused = match served {
+            Served::Slot(index) => Some(index),
+            Served::Waiting | Served::Refused(_) | Served::Outside => self.slot.take(),
+        };
+        if let Some(index) = unused {
+            self.registry.release_unclaimed(index);
+        }
+    }
+
     /// Joins the line, or replaces the waiter, and serves the line. So a slot that came back before
     /// goes to a waiter now.
     fn join(&self, waiter: Waiter<H>) -> Waiter<H> {
@@ -98,20 +111,23 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
         }
         let free = self.registry.free_slots();
         let served = self.place.look();
-        if let Served::Slot(index) = served {
-            self.slot.set(Some(index));
-            return true;
+        match served {
+            Served::Slot(index) => self.slot.set(Some(index)),
+            Served::Refused(reason) => self.refusal.set(Some(reason)),
+            Served::Waiting | Served::Outside => self.refusal.set(self.registry.refusal()),
         }
-        self.refusal.set(self.registry.refusal());
-        if self.refusal.get().is_some() {
-            return true;
-        }
-        if served == Served::Outside {
+        if served == Served::Outside && self.refusal.get().is_none() {
             let capacity = self.registry.capacity();
             self.slot
                 .set(free.claim_before_line(&self.registry, capacity));
         }
-        self.slot.get().is_some()
+        self.slot.get().is_some() || self.refusal.get().is_some()
+    }
+
+    /// Leaves the line: a task on top of this one may wait for a slot too, and would wait for the
+    /// slot that this one gets first.
+    fn before_running(&self) {
+        self.leave();
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
@@ -127,16 +143,7 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
 }
 
 impl<H: Park> Drop for SlotWait<'_, '_, H> {
-    /// Leaves the line. A slot that the waiter got and did not use goes to the next.
     fn drop(&mut self) {
-        let (served, waiter) = self.place.leave();
-        unwind::discard(waiter);
-        let unused = match served {
-            Served::Slot(index) => Some(index),
-            Served::Waiting | Served::Outside => self.slot.take(),
-        };
-        if let Some(index) = unused {
-            self.registry.release_unclaimed(index);
-        }
+        self.leave();
     }
 }

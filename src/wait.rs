@@ -135,7 +135,7 @@ fn wait_with<'h, 'e, T, H: Park>(
         let members: &[JoinHandle<'e, T, H>] = handles;
         let watching = Watch(members);
         for place in 0..members.places() {
-            watch(members, place, 0..place, wake_on);
+            watch(members, place, 0..place);
         }
         // Interrupted or not: the state of each handle tells.
         let _ = block_on_group(

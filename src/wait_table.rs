@@ -219,13 +219,12 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
     /// Finds room for a group, preferably in the cell of its first member.
     ///
     /// Bound: the number of slots; one step unless a watched slot was reused under another group.
-    pub(crate) fn new_group(&self, first: Index, wake_on: WakeOn) -> Index {
+    pub(crate) fn new_group(&self, first: Index) -> Index {
         let (before, after) = self.cells.split_at(usize::from(first));
         let places = (usize::from(first)..).zip(after).chain((0..).zip(before));
         for (place, cell) in places {
             let group = &cell.head;
             if !group.used.replace(true) {
-                group.wake_on.set(wake_on);
                 group.failed.set(false);
                 // Fits: there are fewer than 2^16 slots.
                 return place as Index;
@@ -310,11 +309,20 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         })
     }
 
-    /// Puts a waiter into the group of a task and returns the displaced one. Without a group, gives
-    /// the waiter back.
-    pub(crate) fn put_group_waiter(&self, member: Index, waiter: Waiter<H>) -> Waiter<H> {
+    /// Puts a waiter into the group of a task, to be woken when `wake_on` says, and returns the
+    /// displaced one. Without a group, gives the waiter back.
+    pub(crate) fn put_group_waiter(
+        &self,
+        member: Index,
+        wake_on: WakeOn,
+        waiter: Waiter<H>,
+    ) -> Waiter<H> {
         match self.cell(member).group() {
-            Some(group) => self.cell(group).head.waiter.put(waiter),
+            Some(group) => {
+                let head = &self.cell(group).head;
+                head.wake_on.set(wake_on);
+                head.waiter.put(waiter)
+            }
             None => waiter,
         }
     }

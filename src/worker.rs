@@ -280,6 +280,8 @@ impl<'e, H: Park> Worker<'e, H> {
                 unwind::contain(|| hook(usize::from(self.number)));
             }
             unwind::discard(self.cell().unbind());
+            let waits = self.registry.waits();
+            waits.with(|_| self.cell().set_waits_for(None));
         }
         let (waiter, is_last) = self
             .registry

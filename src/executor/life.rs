@@ -1,7 +1,7 @@
 //! Starting and stopping.
 
 use core::future::poll_fn;
-use core::task::Poll;
+use core::task::{Poll, Waker};
 use core::time::Duration;
 
 use super::Executor;
@@ -207,8 +207,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
     /// begins at the first poll. Dropping the future does not take it back.
     ///
-    /// Where no worker lives, each poll runs what is ready. A future that is woken later is run by
-    /// the thread that drives the executor.
+    /// Where no worker lives, each poll runs what is ready, and a future that is woken later wakes
+    /// the awaiting task.
     ///
     /// # Errors
     ///
@@ -231,17 +231,23 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
             life_over: LifeOver { registry, epoch },
             registered: None,
             displaced: Waiter::None,
+            displaced_driver: Waiter::None,
         };
         poll_fn(move |context| {
+            let there = wait.take_waiters();
             // Bound: the tasks that were accepted, and each future's polls.
-            while wait.life_over.drives(registry) && self.run_one() {}
-            if !wait.life_over.is_over() {
-                wait.register(Waiter::Waker(context.waker().clone()));
-                if !wait.life_over.is_over() {
+            loop {
+                while wait.life_over.drives(registry) && self.run_one() {}
+                if wait.life_over.is_over() {
+                    there.into_iter().for_each(|waiter| registry.notify(waiter));
+                    return Poll::Ready(Ok(()));
+                }
+                if wait.register(context.waker()) {
+                    // Another wait of the same task is woken by the same waker.
+                    there.into_iter().for_each(unwind::discard);
                     return Poll::Pending;
                 }
             }
-            Poll::Ready(Ok(()))
         })
         .await
     }
@@ -336,35 +342,71 @@ fn cancel_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
 /// An async task that waits for a life to be over. It keeps a waiter that it displaced (*Baton*).
 struct AsyncLifeOver<'e, H: Park> {
     life_over: LifeOver<'e, H>,
-    registered: Option<core::task::Waker>,
+    registered: Option<Waker>,
     displaced: Waiter<H>,
+    /// A waiter that it displaced as the driver.
+    displaced_driver: Waiter<H>,
 }
 
 impl<H: Park> AsyncLifeOver<'_, H> {
-    fn register(&mut self, waiter: Waiter<H>) {
-        self.deregister();
-        if let Waiter::Waker(waker) = &waiter {
-            self.registered = Some(waker.clone());
+    /// Has the end of the life wake `waker`, and each task that comes, where the life has no
+    /// worker. Returns false if the caller is to look again.
+    fn register(&mut self, waker: &Waker) -> bool {
+        let LifeOver { registry, .. } = self.life_over;
+        self.registered = Some(waker.clone());
+        if let Ok(displaced) = self.life_over.register(Waiter::Waker(waker.clone())) {
+            keep(registry, &mut self.displaced, displaced);
         }
-        if let Ok(displaced) = self.life_over.register(waiter) {
-            // Another waiter that was displaced before is woken, and registers again.
-            let earlier = core::mem::replace(&mut self.displaced, displaced);
-            self.life_over.registry.notify(earlier);
+        if self.life_over.drives(registry) {
+            match registry.become_driver(Waiter::Waker(waker.clone())) {
+                Ok(displaced) => keep(registry, &mut self.displaced_driver, displaced),
+                Err(waiter) => {
+                    unwind::discard(waiter);
+                    return false;
+                }
+            }
         }
+        !self.life_over.is_over()
     }
 
-    fn deregister(&mut self) {
-        if let Some(waker) = self.registered.take() {
-            unwind::discard(self.life_over.deregister(&Waiter::Waker(waker)));
-        }
+    /// Takes the waker away. Returns what was there, which may be that of another wait of the same
+    /// task.
+    fn take_waiters(&mut self) -> [Waiter<H>; 2] {
+        let Some(waker) = self.registered.take() else {
+            return [Waiter::None, Waiter::None];
+        };
+        let waiter = Waiter::Waker(waker);
+        let there = [
+            self.life_over.deregister(&waiter),
+            self.life_over.registry.stop_driving(&waiter),
+        ];
+        unwind::discard(waiter);
+        there
+    }
+}
+
+/// Keeps a displaced waiter until the end. Another one that was kept before is woken, and registers
+/// again.
+fn keep<H: Park>(registry: Registry<'_, H>, kept: &mut Waiter<H>, displaced: Waiter<H>) {
+    if !displaced.is_none() {
+        registry.notify(core::mem::replace(kept, displaced));
     }
 }
 
 impl<H: Park> Drop for AsyncLifeOver<'_, H> {
+    /// Wakes what it displaced, what may be another wait of the same task, and whoever runs the
+    /// tasks that this one was woken for.
     fn drop(&mut self) {
-        self.deregister();
+        let registry = self.life_over.registry;
+        let [waiter, driver] = self.take_waiters();
         let displaced = core::mem::replace(&mut self.displaced, Waiter::None);
-        self.life_over.registry.notify(displaced);
+        let displaced_driver = core::mem::replace(&mut self.displaced_driver, Waiter::None);
+        for waiter in [waiter, driver, displaced, displaced_driver] {
+            registry.notify(waiter);
+        }
+        if self.life_over.drives(registry) {
+            registry.pass_work_on();
+        }
     }
 }
 

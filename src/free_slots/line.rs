@@ -113,11 +113,11 @@ impl<H: Park> Line<H> {
         unsafe { node.as_ref() }
     }
 
-    /// Appends a node that is in no line; otherwise replaces its waiter. A node that has a slot
-    /// keeps it and its waiter. The caller drops what is returned.
+    /// Appends a node that is in no line; otherwise replaces its waiter. A node that was served
+    /// keeps what it has. The caller drops what is returned.
     pub(super) fn join(&self, node: Pin<&Node<H>>, waiter: Waiter<H>) -> Waiter<H> {
         match node.served.get() {
-            Served::Slot(_) => return waiter,
+            Served::Slot(_) | Served::Refused(_) => return waiter,
             Served::Waiting => return node.waiter.replace(waiter),
             Served::Outside => {}
         }
@@ -153,10 +153,10 @@ impl<H: Park> Line<H> {
         Some(first.waiter.replace(Waiter::None))
     }
 
-    /// What a node has. A slot is handed out once.
+    /// What a node has. A slot or a refusal is handed out once.
     pub(super) fn look(&self, node: Pin<&Node<H>>) -> Served {
         let served = node.served.get();
-        if let Served::Slot(_) = served {
+        if served != Served::Waiting {
             node.served.set(Served::Outside);
         }
         served

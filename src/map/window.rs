@@ -95,26 +95,31 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
         self.lowest = self.lowest.min(place);
         if self.order == Order::Completion {
             let places = self.places.as_slice();
-            watch(places, place, 0..places.len(), WakeOn::Any);
+            watch(places, place, 0..places.len());
         }
     }
 
-    /// Waits for the next task in order, and takes its result. `None`: the time is up.
+    /// Waits for the next task in order, and takes its result.
+    ///
+    /// # Errors
+    ///
+    /// [`TaskError::TimedOut`] and [`TaskError::NotStarted`]: the task stays.
     pub(super) fn next(
         &mut self,
         size: usize,
         timeout: &impl Timeout,
         run_unstarted: RunUnstarted,
-    ) -> Option<Result<T, TaskError>> {
+    ) -> Result<Result<T, TaskError>, TaskError> {
         let place = match self.order {
-            Order::Input => self.first,
-            Order::Completion => self.next_completed(timeout, run_unstarted)?,
+            Order::Input => Some(self.first),
+            Order::Completion => self.next_completed(timeout, run_unstarted),
         };
-        let handle = self.places[place].as_mut()?;
+        let handle = place.and_then(|place| Some((place, self.places[place].as_mut()?)));
+        let (place, handle) = handle.ok_or(TaskError::TimedOut)?;
         let outcome = handle.wait_and_take(timeout, run_unstarted);
-        // No task ends with this error.
-        if matches!(outcome, Err(TaskError::TimedOut)) {
-            return None;
+        // No task ends with one of these.
+        if let Err(error @ (TaskError::TimedOut | TaskError::NotStarted)) = outcome {
+            return Err(error);
         }
         self.places[place] = None;
         self.count -= 1;
@@ -123,7 +128,7 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
         } else {
             place
         };
-        Some(outcome)
+        Ok(outcome)
     }
 
     /// The position of a done task; of any task, where the wait would never end.

@@ -125,14 +125,26 @@ impl<H: Park> Registry<'_, H> {
     /// it was woken for.
     #[cold]
     pub(crate) fn lose_worker(self, worker: u16, searching: bool) {
-        let sleeper = self.shared().ready.with(|ready| {
+        self.shared().ready.with(|ready| {
             ready.idle.wake_up(1 << worker);
             if searching {
                 ready.idle.end_search();
             }
-            self.whom_to_wake(ready)
         });
-        self.wake_sleeper(sleeper);
+        self.pass_work_on();
+    }
+
+    /// The calling thread runs no further task: what it was woken for, another sleeper does, or the
+    /// host is told.
+    #[cold]
+    pub(crate) fn pass_work_on(self) {
+        let (sleeper, is_empty) = self.shared().ready.with(|ready| {
+            let is_empty = ready.queue.is_empty(&self.shared().front);
+            (self.whom_to_wake(ready), is_empty)
+        });
+        if !is_empty {
+            self.work_is_there(sleeper);
+        }
     }
 
     /// A thread that runs tasks while it waits goes to sleep. Refused if there is work.
@@ -153,8 +165,8 @@ impl<H: Park> Registry<'_, H> {
             .with(|ready| ready.idle.remove_driver(waiter))
     }
 
-    /// Wakes every idle thread, the waiter for the workers' leaving, and, if tasks are refused, the
-    /// waiters for a slot.
+    /// Wakes every idle thread and the waiter for the workers' leaving, and tells the host. If tasks
+    /// are refused, it refuses the waiters for a slot.
     ///
     /// Bound: the number of workers, and one; and the waiters that stand in line now. A waiter that
     /// joins later looks at the refusal before it sleeps.
@@ -167,11 +179,16 @@ impl<H: Park> Registry<'_, H> {
             self.wake_sleeper(sleeper);
         }
         self.notify(self.with_leave_waiter(WaiterCell::take));
-        // Waiters in line are dismissed only if the executor refuses them: none joins again.
-        if self.shared().free.serve().is_some() && self.refusal().is_some() {
-            while let Some(waiter) = self.shared().free.dismiss_first() {
-                self.notify(waiter);
-            }
+        // A worker that is run by hand may have to leave.
+        H::ready();
+        if self.shared().free.serve().is_none() {
+            return;
+        }
+        while let Some(reason) = self.refusal() {
+            let Some(waiter) = self.shared().free.dismiss_first(reason) else {
+                break;
+            };
+            self.notify(waiter);
         }
     }
 
