@@ -165,8 +165,8 @@ impl<H: Park> Registry<'_, H> {
             .with(|ready| ready.idle.remove_driver(waiter))
     }
 
-    /// Wakes every idle thread and the waiter for the workers' leaving, and tells the host. If tasks
-    /// are refused, it refuses the waiters for a slot.
+    /// Wakes every idle thread and the waiter for the workers' leaving, and tells the host. Refuses
+    /// the waiters for a slot, if tasks are refused.
     ///
     /// Bound: the number of workers, and one; and the waiters that stand in line now. A waiter that
     /// joins later looks at the refusal before it sleeps.

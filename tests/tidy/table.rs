@@ -61,7 +61,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room_with_unsafe(
         "free_slots",
         &["free_slots/line.rs"],
-        &["sync", "unwind", "host", "list", "waiter"],
+        &["sync", "unwind", "error", "host", "list", "waiter"],
     ),
     room("idle", &["host", "ready_queue", "waiter"]),
     room("roster", &["error", "host", "waiter"]),
