@@ -44,14 +44,11 @@ pub(crate) fn room_of(file: &str) -> &str {
         .map_or(file.trim_end_matches(".rs"), |(room, _)| room)
 }
 
-/// A module of its own that is only compiled for tests.
+/// A module of its own that is only compiled for tests, or a file of one.
 pub(crate) fn is_test(file: &str) -> bool {
-    let name = file
-        .trim_end_matches(".rs")
-        .rsplit('/')
-        .next()
-        .unwrap_or_default();
-    name == "tests" || name == "models"
+    let is_test_module = |name| name == "tests" || name == "models";
+    let mut names = file.trim_end_matches(".rs").rsplit('/');
+    names.any(is_test_module)
 }
 
 pub(crate) fn is_word(character: char) -> bool {
