@@ -365,6 +365,17 @@ impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> WaitFor<H>
         is_unstarted(self.scope.submitter.registry())
     }
 
+    /// Bound: the number of slots.
+    fn needs_start(&self) -> bool {
+        let (registry, key) = (self.scope.submitter.registry(), self.scope.key());
+        is_unstarted(registry)
+            && (0..registry.capacity()).any(|index| registry.is_queued_of(index, key))
+    }
+
+    fn take_abandoned(&self) -> Option<Running<'_>> {
+        self.take_unstarted(None)
+    }
+
     /// The completer of the last task knows the owner without being told. The last worker that
     /// leaves does not.
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {

@@ -282,12 +282,14 @@ impl<'e, H: Park> Worker<'e, H> {
             unwind::discard(self.cell().unbind());
             let waits = self.registry.waits();
             waits.with(|_| self.cell().set_waits_for(None));
+            // Before the roster: after it, the number may be a worker's of the next life.
+            self.registry.end_rest(self.number);
         }
         let (waiter, is_last) = self
             .registry
             .roster(|roster| roster.leave(1 << self.number, self.epoch, attached));
         if attached {
-            self.registry.lose_worker(self.number, false);
+            self.registry.pass_work_on();
         }
         self.registry.notify(waiter);
         if is_last {

@@ -180,6 +180,12 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
+    /// Returns true if a slot's task is in the queue and belongs to a certain scope.
+    pub(crate) fn is_queued_of(self, index: Index, scope: *mut ()) -> bool {
+        let slot = self.slot(index);
+        slot.owner() == scope && slot.snapshot().is_queued()
+    }
+
     /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
     pub(crate) fn take_queued_of(
         self,
@@ -187,15 +193,14 @@ impl<'e, H: Park> Registry<'e, H> {
         scope: *mut (),
         runner: Option<Seat>,
     ) -> Option<Running<'e>> {
-        let slot = self.slot(index);
-        let is_ours = || slot.owner() == scope && slot.snapshot().is_queued();
-        if !is_ours() {
+        if !self.is_queued_of(index, scope) {
             return None;
         }
+        let slot = self.slot(index);
         self.shared().ready.with(|ready| {
             // What is pushed after this is in no list, so what is unlinked is what was looked at.
             ready.queue.drain(&self.shared().front, &self);
-            if is_ours() {
+            if self.is_queued_of(index, scope) {
                 self.pick(ready, slot, runner)
             } else {
                 None

@@ -113,7 +113,7 @@ impl<H: Park> Registry<'_, H> {
         })
     }
 
-    /// An async task that was a worker at rest is bound to a thread again, which looks for itself.
+    /// A worker rests no more: it is bound to a thread again, which looks for itself, or leaves.
     pub(crate) fn end_rest(self, worker: u16) {
         self.shared().ready.with(|ready| {
             ready.idle.wake_up(1 << worker);
@@ -121,8 +121,8 @@ impl<H: Park> Registry<'_, H> {
         });
     }
 
-    /// A worker that leaves, or that its host breaks off, counts no more, and another one does what
-    /// it was woken for.
+    /// A worker that its host breaks off, or that rests no more, counts as awake. Another one does
+    /// what it was woken for.
     #[cold]
     pub(crate) fn lose_worker(self, worker: u16, searching: bool) {
         self.shared().ready.with(|ready| {
@@ -142,7 +142,8 @@ impl<H: Park> Registry<'_, H> {
             let is_empty = ready.queue.is_empty(&self.shared().front);
             (self.whom_to_wake(ready), is_empty)
         });
-        if !is_empty {
+        // A task may have come into the inbox between the two looks.
+        if sleeper.is_some() || !is_empty {
             self.work_is_there(sleeper);
         }
     }

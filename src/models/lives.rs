@@ -1,0 +1,96 @@
+//! Lives that end, and begin, while threads wait or leave.
+#![forbid(unsafe_code)]
+
+use super::*;
+
+/// Starts a leaked executor of one worker, which the model runs.
+fn start_and_keep<const QUEUE: usize>(pool: &'static Pool<1, QUEUE>) -> Worker<'static, Modelled> {
+    let keep = Keep::default();
+    pool.start(&keep).unwrap();
+    keep.0.into_inner().unwrap().pop().unwrap()
+}
+
+/// A life ends, and the next one begins while the thread of the first life's worker still leaves.
+#[test]
+fn a_worker_that_leaves_takes_nothing_from_the_worker_of_the_next_life() {
+    model_leaked_within::<1, 1>(3, |pool| {
+        let mut worker = start_and_keep(pool);
+        assert_eq!(worker.run_one(), Ran::Nothing);
+        let host = thread::spawn(move || drop(worker));
+        if pool.start(&Modelled).is_ok() {
+            for _ in 0..2 {
+                assert_eq!(pool.submit(|| 1).unwrap().result().unwrap(), 1);
+            }
+            pool.shutdown(Shutdown::Drain).unwrap();
+        }
+        host.join().unwrap();
+    });
+}
+
+/// The host drops the last worker while a thread is about to wait for a task.
+#[test]
+fn a_waiter_hears_that_the_last_worker_leaves() {
+    model_leaked::<1, 1>(|pool| {
+        let worker = start_and_keep(pool);
+        let handle = pool.submit(|| 1).unwrap();
+        let host = thread::spawn(move || drop(worker));
+        assert_eq!(handle.result(), Err(TaskError::NotStarted));
+        host.join().unwrap();
+    });
+}
+
+/// As above, for the owner of a scope.
+#[test]
+fn the_owner_of_a_scope_hears_that_the_last_worker_leaves() {
+    model_leaked::<1, 1>(|pool| {
+        let worker = start_and_keep(pool);
+        let host = thread::spawn(move || drop(worker));
+        let mut number = 1;
+        pool.scope(|s| s.submit(|| number = 2).unwrap().detach());
+        assert_eq!(number, 2);
+        host.join().unwrap();
+    });
+}
+
+/// As above, for a waiter for several tasks.
+#[test]
+fn a_waiter_for_several_tasks_hears_that_the_last_worker_leaves() {
+    model_leaked::<1, 1>(|pool| {
+        let worker = start_and_keep(pool);
+        let mut handles = [pool.submit(|| 1).unwrap()];
+        let host = thread::spawn(move || drop(worker));
+        let waited = wait(&mut handles, ReturnWhen::AllCompleted);
+        assert_eq!(waited.done.len(), 0);
+        host.join().unwrap();
+    });
+}
+
+/// Wakes a thread of the model.
+struct Unparks(Arc<ThreadToken>);
+
+impl std::task::Wake for Unparks {
+    fn wake(self: Arc<Self>) {
+        Modelled::unpark(&self.0);
+    }
+}
+
+/// As above, for an async shutdown: with the worker gone, its polls run the task.
+#[test]
+fn an_async_shutdown_hears_that_the_last_worker_leaves() {
+    model_leaked::<1, 1>(|pool| {
+        let worker = start_and_keep(pool);
+        let handle = pool.submit(|| 1).unwrap();
+        let host = thread::spawn(move || drop(worker));
+        let waker = Waker::from(Arc::new(Unparks(Modelled::current())));
+        let mut shutdown = core::pin::pin!(pool.shutdown_async(Shutdown::Drain));
+        while shutdown
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            Modelled::park();
+        }
+        assert_eq!(handle.result(), Ok(1));
+        host.join().unwrap();
+    });
+}
