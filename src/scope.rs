@@ -235,6 +235,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
             let permit = match self.submitter.try_reserve() {
                 Err(Refusal::Full)
                     if self.run_unstarted() == RunUnstarted::Inline
+                        || is_unstarted(registry)
                         || registry.current_seat().is_some() =>
                 {
                     if let Err(panic) = unwind::catch(|| function(chunk)) {
@@ -271,10 +272,11 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     /// Wakes the owner after another thread has submitted a task. The owner may be asleep, and no
     /// other thread may be there to run the task.
     fn wake_owner(&self) {
-        if self.owner_runs.load(Ordering::Relaxed) == 0 {
+        let Some(owner) = self.latch.owner_elsewhere() else {
             return;
-        }
-        if let Some(owner) = self.latch.owner_elsewhere() {
+        };
+        // Asked after the push: a last worker that leaves later wakes the owner itself.
+        if self.owner_runs.load(Ordering::Relaxed) != 0 || is_unstarted(self.submitter.registry()) {
             H::unpark(owner);
         }
     }

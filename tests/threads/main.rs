@@ -8,6 +8,7 @@ mod api;
 mod deadlocks;
 mod driver_timeouts;
 mod hosts;
+mod lives;
 mod panics;
 mod schedules;
 mod wakeups;
