@@ -213,7 +213,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// # Errors
     ///
     /// [`ShutdownError::WouldDeadlock`] if a worker of this executor polls it: an async task cannot
-    /// await the end of its own executor.
+    /// await the end of its own executor. Without workers that is not seen, and such a task waits
+    /// for itself.
     ///
     /// ```
     /// # use slotted::{Executor, Shutdown, StdThreads};
@@ -394,8 +395,8 @@ fn keep<H: Park>(registry: Registry<'_, H>, kept: &mut Waiter<H>, displaced: Wai
 }
 
 impl<H: Park> Drop for AsyncLifeOver<'_, H> {
-    /// Wakes what it displaced, what may be another wait of the same task, and whoever runs the
-    /// tasks that this one was woken for.
+    /// Wakes what it displaced, and what may be another wait of the same task. Another thread runs
+    /// the tasks that this one was woken for.
     fn drop(&mut self) {
         let registry = self.life_over.registry;
         let [waiter, driver] = self.take_waiters();

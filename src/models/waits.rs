@@ -51,7 +51,7 @@ fn waiter_that_a_shutdown_sends_away_loses_no_slot() {
     });
 }
 
-/// A shutdown sends away whoever stands in line, and whoever is about to.
+/// A shutdown refuses the waiters in line, and those that are about to join it.
 #[test]
 fn shutdown_refuses_every_waiter_in_line() {
     model_leaked::<1, 1>(|pool| {
