@@ -507,13 +507,15 @@ impl<H: Park> WaitFor<H> for LifeOver<'_, H> {
 /// A wait for the threads that run workers to let them go.
 pub(crate) struct WorkersDetached<'e, H: Park> {
     pub(crate) registry: Registry<'e, H>,
+    /// The workers that the waiting thread runs itself, one bit each.
+    pub(crate) own: usize,
     pub(crate) epoch: Epoch,
 }
 
 impl<H: Park> WaitFor<H> for WorkersDetached<'_, H> {
     fn is_over(&self) -> bool {
         self.registry
-            .roster(|roster| roster.is_detached(self.epoch))
+            .roster(|roster| roster.is_detached(self.own, self.epoch))
     }
 
     fn drives(&self, _registry: Registry<'_, H>) -> bool {

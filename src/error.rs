@@ -41,7 +41,8 @@ pub enum TaskError {
     /// in a circle of workers. The handle is still good.
     WouldDeadlock,
     /// Only a worker could run the task, and the host has none: the executor is not started, or is
-    /// shut down. The handle is still good.
+    /// shut down. The handle is still good: a later start may run the task, and so may a shutdown
+    /// or a `run_one` in another thread.
     NotStarted,
     /// An earlier call took the value through this handle.
     AlreadyTaken,

@@ -63,6 +63,14 @@ impl<H: Park, W: Copy> Idle<H, W> {
         self.watch.clear_unparked(bit);
     }
 
+    /// Notes whether a worker rests as an async task. Its executor may poll it late, so a worker
+    /// that is woken there keeps no other asleep.
+    pub(crate) fn set_resting(&self, bit: usize, rests: bool) {
+        if H::FAIR {
+            self.watch.set_resting(bit, rests);
+        }
+    }
+
     #[inline]
     pub(crate) fn begin_search(&self) {
         self.searching.set(self.searching.get() + 1);

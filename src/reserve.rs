@@ -6,7 +6,7 @@ use core::future::poll_fn;
 use core::pin::{Pin, pin};
 use core::task::{Context, Poll};
 
-use crate::blocking::{RunUnstarted, Timeout, WaitFor, block};
+use crate::blocking::{Never, RunUnstarted, Timeout, WaitFor, block, is_unstarted};
 use crate::error::Refusal;
 use crate::free_slots::{Place, Served};
 use crate::host::Park;
@@ -38,6 +38,22 @@ pub(crate) fn wait_for_slot<H: Park>(
     // Interrupted or not: what the waiter has tells.
     let _ = block(registry, &wait, timeout, RunUnstarted::Workers);
     wait.outcome().unwrap_or(Err(Refusal::Full))
+}
+
+/// Waits for a slot in the calling thread while the host has workers. `None`: it has none, and no
+/// slot was free.
+///
+/// # Errors
+///
+/// The executor's reason.
+pub(crate) fn wait_for_slot_of_workers<H: Park>(
+    registry: Registry<'_, H>,
+) -> Result<Option<Index>, Refusal> {
+    let place = pin!(Place::new(registry.free_slots()));
+    let wait = WorkersSlotWait(SlotWait::new(registry, place.as_ref()));
+    // The wait has no limit.
+    let _ = block(registry, &wait, &Never::<H>::new(), RunUnstarted::Workers);
+    wait.0.outcome().transpose()
 }
 
 /// Waits for a slot in an async task.
@@ -139,6 +155,31 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
     /// The waiter keeps its place until the wait is over.
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
         Waiter::None
+    }
+}
+
+/// A wait for a slot that ends also if the host has no worker any more, which would free one.
+struct WorkersSlotWait<'p, 'e, H: Park>(SlotWait<'p, 'e, H>);
+
+impl<H: Park> WaitFor<H> for WorkersSlotWait<'_, '_, H> {
+    fn is_over(&self) -> bool {
+        self.0.is_over() || is_unstarted(self.0.registry)
+    }
+
+    fn before_running(&self) {
+        self.0.before_running();
+    }
+
+    /// In line, and where the last worker that leaves looks.
+    fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
+        drop(self.0.register(Waiter::current()));
+        Ok(self.0.registry.with_leave_waiter(|cell| cell.put(waiter)))
+    }
+
+    fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
+        self.0
+            .registry
+            .with_leave_waiter(|cell| cell.remove(waiter))
     }
 }
 

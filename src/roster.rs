@@ -22,7 +22,8 @@ pub(crate) const STALE: Epoch = 0;
 pub(crate) enum Mode {
     /// Tasks are accepted.
     Open,
-    /// Tasks are accepted, but the workers leave at once: the host refused one of them.
+    /// Tasks are accepted, but the workers leave at once: the host refused one of them. Ends when
+    /// no thread runs a worker.
     Abort,
     /// No task is accepted. The workers leave when the accepted tasks are done.
     Drain,
@@ -113,18 +114,11 @@ impl<H: Park> Roster<H> {
             return false;
         }
         // A shutdown that began meanwhile stays.
-        if self.mode.get() == Mode::Open {
+        if self.mode.get() == Mode::Open && self.attached.get() != 0 {
             self.mode.set(Mode::Abort);
         }
         self.issued.set(0);
         true
-    }
-
-    /// The workers of the refused life have left.
-    pub(crate) fn end_abort(&self, epoch: Epoch) {
-        if self.epoch.get() == epoch && self.mode.get() == Mode::Abort {
-            self.mode.set(Mode::Open);
-        }
     }
 
     /// Begins a shutdown. A later `Cancel` goes further than an earlier `Drain`.
@@ -158,6 +152,9 @@ impl<H: Park> Roster<H> {
         if self.epoch.get() == epoch && self.attached.get() & bit == 0 {
             self.issued.set(self.issued.get() & !bit);
         }
+        if self.attached.get() == 0 && self.mode.get() == Mode::Abort {
+            self.mode.set(Mode::Open);
+        }
         let is_last = self.issued.get() == 0;
         let waiter = if is_last || self.attached.get() == 0 {
             self.leave_waiter.take()
@@ -173,9 +170,9 @@ impl<H: Park> Roster<H> {
         self.epoch.get() != epoch || self.issued.get() == 0 && self.attached.get() == 0
     }
 
-    /// Returns true if no thread runs a worker, or a later life has begun.
-    pub(crate) fn is_detached(&self, epoch: Epoch) -> bool {
-        self.epoch.get() != epoch || self.attached.get() == 0
+    /// Returns true if no thread runs a worker but those of `own`, or a later life has begun.
+    pub(crate) fn is_detached(&self, own: usize, epoch: Epoch) -> bool {
+        self.epoch.get() != epoch || self.attached.get() & !own == 0
     }
 
     /// The cell of the waiter for the workers' leaving.

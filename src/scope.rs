@@ -18,6 +18,7 @@ use crate::list::Seat;
 use crate::map::{ItemFunction, Map, SubmitItem};
 use crate::permit::{Permit, refuse};
 use crate::registry::{Registry, Submitter};
+use crate::reserve::wait_for_slot_of_workers;
 use crate::slot::{Claim, Plain, Running};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::unwind;
@@ -232,26 +233,32 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         assert!(size > 0, "a chunk needs at least one element");
         let registry = self.submitter.registry();
         for chunk in slice.chunks_mut(size) {
-            let permit = match self.submitter.try_reserve() {
-                Err(Refusal::Full)
-                    if self.run_unstarted() == RunUnstarted::Inline
-                        || is_unstarted(registry)
-                        || registry.current_seat().is_some() =>
-                {
-                    if let Err(panic) = unwind::catch(|| function(chunk)) {
-                        self.latch.keep_panic(TaskError::Panicked(panic));
-                    }
-                    continue;
-                }
-                Err(Refusal::Full) => self.submitter.reserve_with(&Never::<H>::new())?,
-                Err(reason) => return Err(registry.count_refusal(reason)),
-                Ok(permit) => permit,
-            };
-            let function = function.clone();
-            self.submit_into(permit.into_parts().1, move || function(chunk))?
-                .detach();
+            let permit = self
+                .permit_for_chunk()
+                .map_err(|reason| registry.count_refusal(reason))?;
+            if let Some(permit) = permit {
+                let function = function.clone();
+                self.submit_into(permit.into_parts().1, move || function(chunk))?
+                    .detach();
+            } else if let Err(panic) = unwind::catch(|| function(chunk)) {
+                self.latch.keep_panic(TaskError::Panicked(panic));
+            }
         }
         Ok(())
+    }
+
+    /// A slot for a chunk, waiting for it. `None`: the calling thread works on the chunk itself.
+    fn permit_for_chunk(&self) -> Result<Option<Permit<'scope, SLOT_BYTES, H>>, Refusal> {
+        match self.submitter.try_reserve() {
+            Err(Refusal::Full) => {}
+            permit => return permit.map(Some),
+        }
+        let registry = self.submitter.registry();
+        if self.run_unstarted() == RunUnstarted::Inline || registry.current_seat().is_some() {
+            return Ok(None);
+        }
+        let slot = wait_for_slot_of_workers(registry)?;
+        Ok(slot.map(|index| Permit::new(self.submitter, self.submitter.adopt(index))))
     }
 
     /// From now on the thread that waits for the scope's tasks runs those that no thread has

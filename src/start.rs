@@ -47,12 +47,17 @@ fn abort<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
     }
     registry.wake_all();
     registry.wake_abandoned_waiters();
+    // Not for workers that the calling thread runs itself, by hand.
+    let own = registry.workers_of_current_thread();
     // The wait has no limit, and nothing it waits for lies beneath it.
     let _ = block(
         registry,
-        &WorkersDetached { registry, epoch },
+        &WorkersDetached {
+            registry,
+            own,
+            epoch,
+        },
         &Never::<H>::new(),
         RunUnstarted::Workers,
     );
-    registry.change_roster(|roster| roster.end_abort(epoch));
 }

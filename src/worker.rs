@@ -175,6 +175,10 @@ impl<'e, H: Park> Worker<'e, H> {
     /// Waits until [`run_one`](Self::run_one) has something to do: a task, or to leave. So a worker
     /// can be a task of another async executor: embassy's, RTIC's, tokio's.
     ///
+    /// That executor's thread must come round for the worker to run. A task there that blocks in
+    /// [`result`](crate::JoinHandle::result) keeps it away: if no other worker is left, the wait
+    /// never ends. Await the handle instead.
+    ///
     /// # Cancellation
     ///
     /// Dropping the future loses nothing: it wakes another worker instead, if there is work.

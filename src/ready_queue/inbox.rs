@@ -57,6 +57,9 @@ pub(crate) struct InboxWatch {
     /// Workers that were unparked and have not looked since, one bit each. While a bit is set, a
     /// push wakes no other worker. Only on hosts with `FAIR = true`.
     unparked: Cell<usize>,
+    /// Workers that rest as async tasks, one bit each: it is not known when their executor polls
+    /// them. Only on hosts with `FAIR = true`.
+    resting: Cell<usize>,
 }
 
 impl InboxWatch {
@@ -64,6 +67,7 @@ impl InboxWatch {
         Self {
             wake_flag: Cell::new(false),
             unparked: Cell::new(0),
+            resting: Cell::new(0),
         }
     }
 
@@ -82,7 +86,13 @@ impl InboxWatch {
     }
 
     pub(crate) fn set_unparked(&self, bit: usize) {
-        self.unparked.set(self.unparked.get() | bit);
+        self.unparked
+            .set(self.unparked.get() | bit & !self.resting.get());
+    }
+
+    pub(crate) fn set_resting(&self, bit: usize, rests: bool) {
+        let others = self.resting.get() & !bit;
+        self.resting.set(if rests { others | bit } else { others });
     }
 
     #[inline]

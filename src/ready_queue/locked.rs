@@ -48,6 +48,9 @@ impl InboxWatch {
     }
 
     #[inline(always)]
+    pub(crate) fn set_resting(&self, _bit: usize, _rests: bool) {}
+
+    #[inline(always)]
     pub(crate) fn set_unparked(&self, _bit: usize) {}
 
     #[inline(always)]

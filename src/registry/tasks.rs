@@ -434,6 +434,16 @@ impl<'e, H: Park> Registry<'e, H> {
         Some(workers[number].seat(number as u16))
     }
 
+    /// The workers that the calling thread runs, one bit each.
+    ///
+    /// Bound: the number of workers.
+    pub(crate) fn workers_of_current_thread(self) -> usize {
+        let thread = H::current_id();
+        let bits = self.workers().iter().enumerate();
+        bits.filter(|(_, cell)| cell.is_run_by(thread))
+            .fold(0, |own, (number, _)| own | 1 << number)
+    }
+
     /// Counts a task that ran to its end, where the calling thread counts.
     #[inline]
     pub(crate) fn count_completed(self, runner: Option<Seat>, panicked: bool) {

@@ -109,6 +109,7 @@ impl<H: Park> Registry<'_, H> {
             if !rests {
                 ready.idle.update_wake_flag(&front.inbox);
             }
+            ready.idle.set_resting(1 << worker, rests);
             rests
         })
     }
@@ -117,6 +118,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn end_rest(self, worker: u16) {
         self.shared().ready.with(|ready| {
             ready.idle.wake_up(1 << worker);
+            ready.idle.set_resting(1 << worker, false);
             ready.idle.update_wake_flag(&self.shared().front.inbox);
         });
     }
@@ -127,6 +129,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn lose_worker(self, worker: u16, searching: bool) {
         self.shared().ready.with(|ready| {
             ready.idle.wake_up(1 << worker);
+            ready.idle.set_resting(1 << worker, false);
             if searching {
                 ready.idle.end_search();
             }

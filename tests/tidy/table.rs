@@ -151,7 +151,7 @@ pub(crate) const ROOMS: &[Room] = &[
         &["scope.rs"],
         &[
             "sync", "unwind", "error", "host", "list", "slot", "waiter", "registry",
-            "completion", "blocking", "handle", "permit", "map",
+            "completion", "blocking", "handle", "permit", "reserve", "map",
         ],
     ),
     room("stats", &["sync", "host", "slot", "registry"]),

@@ -155,3 +155,21 @@ fn for_each_chunk_after_the_last_worker_left_works_on_the_chunks_itself() {
         assert_eq!(numbers, [2; 8]);
     });
 }
+
+/// The worker has taken no chunk. Both slots hold one, and the caller stands in line for a slot.
+#[test]
+fn the_last_worker_that_leaves_lets_for_each_chunk_work_on_the_chunks_itself() {
+    static POOL: Executor<1, 2, 64, Stage> = Executor::new();
+    within_limit(|| {
+        let worker = start(&POOL);
+        let (_, done) = asleep(|| {
+            let mut numbers = [1; 8];
+            POOL.scope(|s| s.for_each_chunk(&mut numbers, 1, |chunk| chunk.fill(2)))
+                .unwrap();
+            numbers
+        });
+        drop(worker);
+        assert_eq!(done.recv().unwrap(), [2; 8]);
+        assert_eq!(POOL.stats().slots_in_use, 0);
+    });
+}

@@ -123,3 +123,21 @@ fn a_forgotten_ready_that_was_woken_ends_when_the_worker_is_called() {
         end(&POOL, worker, crew);
     });
 }
+
+/// The first task wakes the async worker, whose executor has other things to do before it polls.
+/// The worker in a thread sleeps, and the second task wakes it.
+#[test]
+fn a_ready_that_was_woken_and_not_polled_does_not_quieten_later_submits() {
+    static POOL: Pool<FairStage> = Executor::new();
+    within_limit(|| {
+        let (mut worker, crew) = start_half(&POOL);
+        crew.actor(0).until_asleep();
+        let mut ready = Box::pin(worker.ready());
+        assert!(poll(ready.as_mut()).is_pending());
+        let first = POOL.submit(|| 1).unwrap();
+        submit_and_wait(&POOL);
+        assert_eq!(first.result().unwrap(), 1);
+        drop(ready);
+        end(&POOL, worker, crew);
+    });
+}

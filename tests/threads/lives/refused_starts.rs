@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
-use slotted::{Executor, Shutdown, Spawn, StartError, TaskError, Worker};
+use slotted::{Executor, Ran, Shutdown, Spawn, StartError, TaskError, Worker};
 
 use super::{By, NoThread, Pool, asleep, refuse};
 use crate::stage::{Crew, Stage, within_limit};
@@ -185,5 +185,37 @@ fn a_shutdown_during_a_refused_start_waits_for_the_worker_that_runs() {
         closed.recv().unwrap().unwrap();
         assert!(task.done(), "the shutdown returns after the task");
         assert!(refused.recv().unwrap());
+    });
+}
+
+/// A super-loop keeps worker 0, which has run once, and the host refuses worker 1. The thread that
+/// called `start` runs the worker itself, so it does not wait for that worker to leave.
+#[test]
+fn a_refused_start_does_not_wait_for_a_worker_of_its_own_thread() {
+    static POOL: Pool<2> = Executor::new();
+    within_limit(|| {
+        let kept = Mutex::new(None);
+        let half = By(|mut worker: Worker<'static, Stage>| {
+            if worker.index() == 1 {
+                return refuse(worker);
+            }
+            assert_eq!(worker.run_one(), Ran::Nothing);
+            *kept.lock().unwrap() = Some(worker);
+            Ok(())
+        });
+        let refused = POOL.start(&half);
+        assert!(matches!(
+            refused,
+            Err(StartError::Refused { started: 1, .. })
+        ));
+        let handle = POOL.submit(|| 1).unwrap();
+        let crew = Crew::default();
+        assert!(matches!(POOL.start(&crew), Err(StartError::AlreadyStarted)));
+        let mut worker = kept.lock().unwrap().take().unwrap();
+        assert_eq!(worker.run_one(), Ran::Left, "it belongs to no life");
+        POOL.start(&crew).unwrap();
+        assert_eq!(handle.result().unwrap(), 1);
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        crew.join();
     });
 }
