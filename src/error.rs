@@ -6,6 +6,10 @@ use core::fmt;
 
 use crate::unwind::Panic;
 
+mod remote;
+
+pub use remote::RemoteError;
+
 /// Why a task has no value, or why a wait for it ended without one.
 ///
 /// Two errors are equal if they say the same. Two panics are equal if both have the same message.
@@ -46,7 +50,13 @@ pub enum TaskError {
     NotStarted,
     /// An earlier call took the value through this handle.
     AlreadyTaken,
+    /// The task was to run in another process, chip or machine, and has no value for this reason.
+    Remote(RemoteError),
 }
+
+// As small as a word and a tag: `SLOT_BYTES` and moves of outcomes are counted on boards.
+#[cfg(not(feature = "std"))]
+const _: () = assert!(size_of::<Result<u32, TaskError>>() == 8);
 
 impl TaskError {
     /// Returns true if the task was cancelled.
@@ -60,7 +70,7 @@ impl TaskError {
         matches!(self, Self::Cancelled)
     }
 
-    /// Returns true if the task panicked.
+    /// Returns true if the task panicked, here or at the other end.
     ///
     /// ```
     /// # use slotted::TaskError;
@@ -68,7 +78,25 @@ impl TaskError {
     /// ```
     #[must_use]
     pub fn is_panicked(&self) -> bool {
-        matches!(self, Self::Panicked(_))
+        matches!(
+            self,
+            Self::Panicked(_) | Self::Remote(RemoteError::Panicked)
+        )
+    }
+
+    /// Why the task has no value, if it was to run in another process, chip or machine.
+    ///
+    /// ```
+    /// # use slotted::{TaskError, error::RemoteError};
+    /// assert_eq!(TaskError::Remote(RemoteError::Lost).remote(), Some(RemoteError::Lost));
+    /// assert_eq!(TaskError::Cancelled.remote(), None);
+    /// ```
+    #[must_use]
+    pub fn remote(&self) -> Option<RemoteError> {
+        match self {
+            Self::Remote(error) => Some(*error),
+            _ => None,
+        }
     }
 
     /// Returns true if the wait ended because its time was up.
@@ -94,7 +122,7 @@ impl TaskError {
     pub fn is_of_the_wait(&self) -> bool {
         match self {
             Self::TimedOut | Self::WouldDeadlock | Self::NotStarted | Self::AlreadyTaken => true,
-            Self::Cancelled | Self::Panicked(_) | Self::Broken => false,
+            Self::Cancelled | Self::Panicked(_) | Self::Broken | Self::Remote(_) => false,
         }
     }
 
@@ -127,6 +155,7 @@ impl fmt::Display for TaskError {
                 "only a worker could run the task, and the executor has none: start it first"
             }
             Self::AlreadyTaken => "the result was already taken through this handle",
+            Self::Remote(error) => return error.fmt(f),
         })
     }
 }

@@ -243,6 +243,7 @@ impl Count {
             Err(error) if error.is_cancelled() => Self::Cancelled,
             Err(error) if error.is_panicked() => Self::Panicked,
             Err(TaskError::Broken) => Self::Broken,
+            // The other end is done with the task.
             Err(_) => Self::Completed,
         }
     }

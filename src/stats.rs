@@ -35,11 +35,12 @@ pub struct Stats {
     pub queued: usize,
     /// Tasks on a thread's stack now.
     pub running: usize,
-    /// Tasks that ran to their end, panicked ones included, and promises that were completed.
+    /// Tasks that ran to their end, panicked ones included, and promises that were completed with
+    /// a value, a panic or a [`RemoteError`](crate::error::RemoteError).
     pub completed: usize,
     /// Tasks that were cancelled.
     pub cancelled: usize,
-    /// Tasks that panicked.
+    /// Tasks that panicked, here or at the other end.
     pub panicked: usize,
     /// Tasks and permits that were refused.
     pub refused: usize,

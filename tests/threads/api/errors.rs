@@ -5,7 +5,8 @@ use std::panic::resume_unwind;
 use std::sync::Barrier;
 use std::thread;
 
-use slotted::{Executor, TaskError};
+use slotted::error::RemoteError;
+use slotted::{Executor, ReturnWhen, TaskError, wait};
 
 use crate::stage::{Stage, forever, raise, with_crew, within_limit};
 
@@ -21,7 +22,7 @@ fn panicked(payload: impl Send + 'static) -> TaskError {
 }
 
 /// One error of each kind that says the same each time.
-fn plain_errors() -> [TaskError; 6] {
+fn plain_errors() -> [TaskError; 8] {
     [
         TaskError::Cancelled,
         TaskError::TimedOut,
@@ -29,8 +30,25 @@ fn plain_errors() -> [TaskError; 6] {
         TaskError::WouldDeadlock,
         TaskError::NotStarted,
         TaskError::AlreadyTaken,
+        TaskError::Remote(RemoteError::Lost),
+        TaskError::Remote(RemoteError::Exited { code: 2 }),
     ]
 }
+
+/// Each reason why a task has no value that was to run elsewhere.
+const REMOTE_ERRORS: [RemoteError; 11] = [
+    RemoteError::Crashed { signal: 11 },
+    RemoteError::Exited { code: 2 },
+    RemoteError::MemoryLimit,
+    RemoteError::TimeLimit,
+    RemoteError::Lost,
+    RemoteError::Restarted,
+    RemoteError::Unknown,
+    RemoteError::Version { theirs: 3 },
+    RemoteError::TooLarge,
+    RemoteError::BadBytes,
+    RemoteError::Panicked,
+];
 
 #[test]
 fn errors_of_one_kind_are_equal_and_others_are_not() {
@@ -98,6 +116,54 @@ fn errors_are_of_the_wait_or_of_the_task() {
     assert!(!TaskError::Cancelled.is_of_the_wait());
     assert!(!TaskError::Broken.is_of_the_wait());
     assert!(!panicked("so it goes").is_of_the_wait());
+    for error in REMOTE_ERRORS {
+        assert!(!TaskError::Remote(error).is_of_the_wait(), "{error}");
+    }
+}
+
+/// The error of a task elsewhere says what its reason says, and no two reasons say the same.
+#[test]
+fn remote_errors_say_their_reason() {
+    for (left, reason) in REMOTE_ERRORS.into_iter().enumerate() {
+        let error = TaskError::Remote(reason);
+        assert_eq!(error.to_string(), reason.to_string());
+        assert_eq!(error.remote(), Some(reason));
+        assert_eq!(error.is_panicked(), reason == RemoteError::Panicked);
+        assert!(!error.is_cancelled() && !error.is_timed_out());
+        for (right, other) in REMOTE_ERRORS.into_iter().enumerate() {
+            let same = left == right;
+            assert_eq!(error == TaskError::Remote(other), same);
+            assert_eq!(reason.to_string() == other.to_string(), same);
+        }
+    }
+    let number = |reason: RemoteError| reason.to_string();
+    assert!(number(RemoteError::Crashed { signal: 11 }).ends_with("signal 11"));
+    assert!(number(RemoteError::Exited { code: 2 }).ends_with("code 2"));
+    assert!(number(RemoteError::Version { theirs: 3 }).ends_with("version 3"));
+    assert_eq!(panicked("so it goes").remote(), None);
+}
+
+/// The other end is done with the task, so it counts as completed, and as panicked if it panicked.
+#[test]
+fn promises_complete_with_remote_errors_and_count_them() {
+    let executor: Executor<0, 1> = Executor::new();
+    for (count, reason) in REMOTE_ERRORS.into_iter().enumerate() {
+        let (promise, handle) = executor.promise::<u8>().unwrap();
+        if count % 2 == 0 {
+            promise.complete(Err(TaskError::Remote(reason))).unwrap();
+        } else {
+            promise.set_error(TaskError::Remote(reason)).unwrap();
+            drop(promise);
+        }
+        let mut handles = [handle];
+        assert_eq!(wait(&mut handles, ReturnWhen::FirstError).done.len(), 1);
+        let [handle] = handles;
+        assert!(!handle.cancelled());
+        assert_eq!(handle.result(), Err(TaskError::Remote(reason)));
+    }
+    let stats = executor.stats();
+    let counts = (stats.completed, stats.panicked, stats.cancelled);
+    assert_eq!(counts, (REMOTE_ERRORS.len(), 1, 0));
 }
 
 /// The error comes back, and the promise can still be kept.
