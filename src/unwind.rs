@@ -40,6 +40,23 @@ mod imp {
             }
         }
 
+        /// The panic of another process or machine, of which only the text is known. No panic hook
+        /// runs.
+        ///
+        /// ```
+        /// use slotted::{Executor, Panic, TaskError};
+        ///
+        /// let executor: Executor<0, 1> = Executor::new();
+        /// let (promise, handle) = executor.promise::<u32>().unwrap();
+        /// promise.complete(Err(TaskError::Panicked(Panic::with_message("no")))).unwrap();
+        /// let error = handle.result().unwrap_err();
+        /// assert_eq!(error.to_string(), "the task panicked: no");
+        /// ```
+        #[must_use]
+        pub fn with_message(text: &str) -> Self {
+            Self(Payload::Text(String::from(text)))
+        }
+
         /// Takes the payload, as [`std::panic::catch_unwind`] would have given it.
         ///
         /// ```

@@ -1,12 +1,12 @@
 //! Errors: what equals what, what a promise takes, and formatting from anywhere.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::panic::resume_unwind;
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Barrier;
 use std::thread;
 
 use slotted::error::RemoteError;
-use slotted::{Executor, ReturnWhen, TaskError, wait};
+use slotted::{Executor, Panic, ReturnWhen, TaskError, wait};
 
 use crate::stage::{Stage, forever, raise, with_crew, within_limit};
 
@@ -76,6 +76,22 @@ fn panics_with_different_messages_are_not_equal() {
     assert_ne!(panicked("so it goes"), panicked("so it went"));
     assert_ne!(panicked(String::from("so it goes")), panicked("so it went"));
     assert_ne!(panicked(""), panicked("so it goes"));
+}
+
+/// The text is all that came from elsewhere, and a panic of this process with it says the same.
+#[test]
+fn panics_made_of_a_message_are_as_those_of_a_task() {
+    let made = || TaskError::Panicked(Panic::with_message("so it goes"));
+    assert_eq!(made(), panicked("so it goes"));
+    assert_eq!(made(), panicked(String::from("so it goes")));
+    assert_ne!(made(), panicked("so it went"));
+    assert_eq!(made().to_string(), panicked("so it goes").to_string());
+    assert!(made().is_panicked() && !made().is_of_the_wait());
+    let payload = Panic::with_message("so it goes").into_payload();
+    assert_eq!(payload.downcast_ref(), Some(&String::from("so it goes")));
+    let raised = catch_unwind(|| Panic::with_message("so it goes").resume()).unwrap_err();
+    assert_eq!(raised.downcast_ref(), Some(&String::from("so it goes")));
+    assert_eq!(Panic::with_message("").message(), Some(""));
 }
 
 /// Nothing is known of such a payload, so it equals nothing, not even itself.
