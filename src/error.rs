@@ -210,6 +210,25 @@ pub struct SubmitError<F> {
 }
 
 impl<F> SubmitError<F> {
+    /// A refused task: for a crate that takes tasks of its own and refuses them as an executor
+    /// does.
+    ///
+    /// ```
+    /// use slotted::{Refusal, SubmitError};
+    ///
+    /// /// A pool without a slot.
+    /// fn submit<F: FnOnce() -> u32>(task: F) -> Result<u32, SubmitError<F>> {
+    ///     Err(SubmitError::new(task, Refusal::Full))
+    /// }
+    /// let refused = submit(|| 6 * 7).unwrap_err();
+    /// assert_eq!(refused.reason(), Refusal::Full);
+    /// assert_eq!(refused.into_inner()(), 42);
+    /// ```
+    #[must_use]
+    pub fn new(task: F, reason: Refusal) -> Self {
+        Self { task, reason }
+    }
+
     /// The task, unrun.
     ///
     /// ```

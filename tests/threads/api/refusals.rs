@@ -49,6 +49,23 @@ fn refusal_is_made_from_the_error_of_every_submit() {
     assert_eq!(Refusal::from(refused), Refusal::ShutDown);
 }
 
+/// A foreign pool refuses as an executor does, and callers cannot tell the two apart.
+#[test]
+fn refusal_of_a_foreign_pool_is_as_that_of_an_executor() {
+    let task = || 1;
+    for reason in [Refusal::Full, Refusal::ShutDown, Refusal::Broken] {
+        let refused = SubmitError::new(task, reason);
+        assert_eq!(refused.reason(), reason);
+        assert_eq!(refused.to_string(), reason.to_string());
+        assert_eq!(Refusal::from(refused), reason);
+        assert_eq!(refused.into_inner()(), 1);
+    }
+    let executor = full();
+    let own = executor.submit(task).unwrap_err();
+    let foreign = SubmitError::new(task, Refusal::Full);
+    assert_eq!(format!("{own:?}"), format!("{foreign:?}"));
+}
+
 /// The question mark makes the error of a submit a `Refusal`, which borrows nothing.
 #[test]
 fn question_mark_on_a_submit_that_borrows_gives_a_refusal() {
