@@ -9,8 +9,9 @@
 //! - **Right Callback.** A callback is applied to the outcome of the task it was added to. The list
 //!   in a slot's wait cell only gets callbacks that the slot's own receiver made, and it is emptied
 //!   before the slot is retired.
-//! - **Right Owner.** The owner of a future's slot is the `FutureHook` of the executor's host. The
-//!   owner of a closure's slot is null or the latch of its scope, which is there while it counts
+//! - **Right Owner.** The owner of a future's slot is a `FutureHook` of the executor's host. That
+//!   of a future whose output is the task's outcome polls just this type of future. The owner of a
+//!   closure's slot is null or the latch of its scope, which is there while it counts
 //!   the task (*Counted First*). A promise has none.
 
 use core::future::Future;
@@ -55,21 +56,34 @@ pub(crate) fn execute<H: Park>(
 
 /// What a poll of a future led to.
 enum Polled<'e> {
-    /// It is not ready.
+    /// It is not ready; if only the hook polls it, not polled yet.
     Pending(Running<'e>),
     /// It is done.
     Done,
 }
 
-/// Does what a poll of a future led to. Each future's slot holds the address of the one hook of its
-/// host, so that a program without futures does not link the code.
+/// Does what a poll of a future led to. Each future's slot holds the address of a hook of its host,
+/// so that a program without futures does not link the code.
 struct FutureHook<H: Park>(for<'e> fn(Registry<'e, H>, Polled<'_>));
 
 impl<H: Park> FutureHook<H> {
-    fn address() -> *mut () {
-        core::ptr::from_ref(const { &Self(after_poll) })
-            .cast_mut()
-            .cast()
+    /// The hook of futures that return a value.
+    fn of_values() -> *mut () {
+        Self::address(const { &Self(after_poll) })
+    }
+
+    /// The hook of an `F` whose output is the outcome of a task that returns `T`. It polls the
+    /// future too, so that other futures need no code for it.
+    fn of_outcomes<F, T>() -> *mut ()
+    where
+        F: Future<Output = Result<T, TaskError>>,
+    {
+        Self::address(const { &Self(poll_outcome::<F, T, H>) })
+    }
+
+    #[inline(always)]
+    fn address(hook: &'static Self) -> *mut () {
+        core::ptr::from_ref(hook).cast_mut().cast()
     }
 
     /// Calls the hook.
@@ -89,13 +103,29 @@ pub(crate) fn fill_future<F, const SLOT_BYTES: usize, H: Park>(
     registry: Registry<'static, H>,
     claim: Claim<'static, SLOT_BYTES>,
     future: F,
-) -> FilledFuture<F, SLOT_BYTES>
+) -> FilledFuture<F, F::Output, SLOT_BYTES>
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
     let waker = waker(registry, claim.slot());
     // SAFETY: *Right Owner*: the hook is that of the host whose executor holds the slot.
-    unsafe { claim.future(waker, FutureHook::<H>::address(), future) }
+    unsafe { claim.future(waker, FutureHook::<H>::of_values(), future) }
+}
+
+/// As [`fill_future`], for a future whose output is the task's outcome.
+pub(crate) fn fill_future_outcome<F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    claim: Claim<'static, SLOT_BYTES>,
+    future: F,
+) -> FilledFuture<F, T, SLOT_BYTES>
+where
+    F: Future<Output = Result<T, TaskError>> + Send + 'static,
+    T: Send + 'static,
+{
+    let waker = waker(registry, claim.slot());
+    let hook = FutureHook::<H>::of_outcomes::<F, T>();
+    // SAFETY: *Right Owner*: the hook of the host whose executor holds the slot, for `F` and `T`.
+    unsafe { claim.future_outcome(waker, hook, future) }
 }
 
 /// Does what a poll of a future led to.
@@ -111,6 +141,67 @@ fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
                     complete(registry, running.abandon());
                 }
             }
+        }
+    }
+}
+
+/// The hook of an `F`: polls it after each start, and does what the poll led to.
+fn poll_outcome<F, T, H: Park>(registry: Registry<'_, H>, polled: Polled<'_>)
+where
+    F: Future<Output = Result<T, TaskError>>,
+{
+    let Polled::Pending(running) = polled else {
+        return after_poll(registry, polled);
+    };
+    // SAFETY: *Right Owner*: the slot holds an `F`, of a task that returns `T`.
+    let ended = unsafe { running.poll_outcome::<F, T>(|ending| complete(registry, ending)) };
+    after_poll_of_outcome(registry, ended);
+}
+
+/// Does what a poll led to of a future whose output is the task's outcome.
+fn after_poll_of_outcome<'e, H: Park>(
+    registry: Registry<'_, H>,
+    ended: Result<Ending<'e>, Running<'e>>,
+) {
+    match ended {
+        Ok(ending) => {
+            Count::of(ending.error()).add(registry);
+            complete(registry, ending);
+        }
+        Err(running) => after_poll(registry, Polled::Pending(running)),
+    }
+}
+
+/// How an outcome that was given, by a promise or a future, counts in the figures.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    Completed,
+    Panicked,
+    Cancelled,
+    Broken,
+}
+
+impl Count {
+    pub(crate) fn of(error: Option<&TaskError>) -> Self {
+        match error {
+            None => Self::Completed,
+            Some(error) if error.is_cancelled() => Self::Cancelled,
+            Some(error) if error.is_panicked() => Self::Panicked,
+            Some(TaskError::Broken) => Self::Broken,
+            // The other end is done with the task.
+            Some(_) => Self::Completed,
+        }
+    }
+
+    pub(crate) fn add<H: Park>(self, registry: Registry<'_, H>) {
+        let shared = registry.shared();
+        match self {
+            Self::Completed => shared.outside.count_shared(false),
+            Self::Panicked => shared.outside.count_shared(true),
+            Self::Cancelled => {
+                shared.cancelled.fetch_add(1, Ordering::Relaxed);
+            }
+            Self::Broken => {}
         }
     }
 }

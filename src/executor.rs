@@ -7,7 +7,7 @@ use core::time::Duration;
 
 use crate::blocking::RunUnstarted;
 use crate::completion::execute;
-use crate::error::{Refusal, SubmitError, WorkerStartError};
+use crate::error::{Refusal, SubmitError, TaskError, WorkerStartError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
 use crate::map::Map;
@@ -296,6 +296,38 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         F: Future<Output: Send + 'static> + Send + 'static,
     {
         self.submitter().submit_future(future)
+    }
+
+    /// As [`submit_future`](Self::submit_future), for a future whose `Err` is the task's error, as
+    /// if the task itself had ended with it. `result` returns it, and callbacks and
+    /// [`ReturnWhen::FirstError`](crate::ReturnWhen) see it.
+    ///
+    /// The outcome is taken, and counted in [`stats`](Self::stats), as
+    /// [`Promise::complete`] does: `Err(Cancelled)` makes the task a cancelled one, an error
+    /// [of a wait](crate::TaskError::is_of_the_wait) makes it `Broken`.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_future`](Self::submit_future).
+    ///
+    /// ```
+    /// use slotted::{Executor, TaskError};
+    ///
+    /// static EXECUTOR: Executor<0, 2, 128> = Executor::new();
+    /// let inner = EXECUTOR.submit(|| 20).unwrap();
+    /// inner.cancel();
+    /// let outer = EXECUTOR.submit_future_outcome(async { Ok(inner.await? + 1) }).unwrap();
+    /// assert_eq!(outer.result(), Err(TaskError::Cancelled)); // not `Ok(Err(…))`
+    /// ```
+    pub fn submit_future_outcome<F, T>(
+        &'static self,
+        future: F,
+    ) -> Result<JoinHandle<'static, T, H>, SubmitError<F>>
+    where
+        F: Future<Output = Result<T, TaskError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        self.submitter().submit_future_outcome(future)
     }
 
     /// Holds a slot, for a submit that cannot fail for lack of room.

@@ -4,13 +4,13 @@
 use core::fmt;
 use core::future::Future;
 
-use crate::completion::{fill_future, free};
-use crate::error::{Refusal, SubmitError};
+use crate::completion::{fill_future, fill_future_outcome, free};
+use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, Last, Plain};
+use crate::slot::{Claim, Classify, Fallible, FilledFuture, Last, Plain};
 
 /// Gives a slot back that a refused task was in. A refusal counts.
 #[cold]
@@ -55,7 +55,27 @@ pub(crate) fn submit_future_into<F, const SLOT_BYTES: usize, H: Park>(
 where
     F: Future<Output: Send + 'static> + Send + 'static,
 {
-    let mut filled = fill_future(registry, claim, future);
+    enqueue_future(registry, fill_future(registry, claim, future))
+}
+
+/// As [`submit_future_into`], for a future whose output is the task's outcome.
+pub(crate) fn submit_future_outcome_into<F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    claim: Claim<'static, SLOT_BYTES>,
+    future: F,
+) -> Result<JoinHandle<'static, T, H>, SubmitError<F>>
+where
+    F: Future<Output = Result<T, TaskError>> + Send + 'static,
+    T: Send + 'static,
+{
+    enqueue_future(registry, fill_future_outcome(registry, claim, future))
+}
+
+#[inline(always)]
+fn enqueue_future<F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    mut filled: FilledFuture<F, T, SLOT_BYTES>,
+) -> Result<JoinHandle<'static, T, H>, SubmitError<F>> {
     let refused = registry.enqueue_future(filled.ticket());
     match filled.settle() {
         Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
@@ -198,6 +218,32 @@ impl<const SLOT_BYTES: usize, H: Park> Permit<'static, SLOT_BYTES, H> {
     {
         let (registry, claim) = self.into_parts();
         submit_future_into(registry, claim, future)
+    }
+
+    /// Submits a future whose output is the task's outcome into the held slot. See
+    /// [`Executor::submit_future_outcome`](crate::Executor::submit_future_outcome).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskError};
+    /// static EXECUTOR: Executor<0, 1, 128> = Executor::new();
+    /// let permit = EXECUTOR.reserve().unwrap();
+    /// let handle = permit.submit_future_outcome(async { Err::<(), _>(TaskError::Broken) });
+    /// assert_eq!(handle.unwrap().result(), Err(TaskError::Broken));
+    /// ```
+    pub fn submit_future_outcome<F, T>(
+        self,
+        future: F,
+    ) -> Result<JoinHandle<'static, T, H>, SubmitError<F>>
+    where
+        F: Future<Output = Result<T, TaskError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        let (registry, claim) = self.into_parts();
+        submit_future_outcome_into(registry, claim, future)
     }
 }
 

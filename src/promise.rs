@@ -3,12 +3,11 @@
 
 use core::fmt;
 
-use crate::completion::{complete, complete_promise, retire};
+use crate::completion::{Count, complete, complete_promise, retire};
 use crate::error::{InvalidState, TaskError};
 use crate::host::{DefaultHost, Park};
 use crate::registry::Registry;
 use crate::slot::{Ending, Phase, Promised};
-use crate::sync::Ordering;
 
 /// Completes a task that no worker runs: for interrupts, device drivers and tests.
 ///
@@ -138,10 +137,10 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
         let Some(promised) = self.promised.take() else {
             unreachable!("only consuming takes it")
         };
-        let count = Count::of(&outcome);
+        let count = Count::of(outcome.as_ref().err());
         match promised.complete_last(outcome) {
             Ok(ending) => {
-                self.count(count);
+                count.add(self.registry);
                 complete_promise(self.registry, ending);
                 Ok(())
             }
@@ -156,23 +155,11 @@ impl<'e, T: Send, H: Park> Promise<'e, T, H> {
         if matches!(&outcome, Err(error) if error.is_of_the_wait()) {
             return Err(outcome);
         }
-        let count = Count::of(&outcome);
+        let count = Count::of(outcome.as_ref().err());
         let ending: Ending<'e> = self.promised().complete(outcome)?;
-        self.count(count);
+        count.add(self.registry);
         complete(self.registry, ending);
         Ok(())
-    }
-
-    fn count(&self, count: Count) {
-        let shared = self.registry.shared();
-        match count {
-            Count::Completed => shared.outside.count_shared(false),
-            Count::Panicked => shared.outside.count_shared(true),
-            Count::Cancelled => {
-                shared.cancelled.fetch_add(1, Ordering::Relaxed);
-            }
-            Count::Broken => {}
-        }
     }
 
     /// Marks the task as running: from now on no canceller can cancel it. `Ok(false)`: it is
@@ -223,28 +210,6 @@ impl<T: Send, H: Park> Drop for Promise<'_, T, H> {
         };
         if let Some(last) = promised.release() {
             retire(self.registry, last);
-        }
-    }
-}
-
-/// How an outcome counts in the figures.
-#[derive(Clone, Copy)]
-enum Count {
-    Completed,
-    Panicked,
-    Cancelled,
-    Broken,
-}
-
-impl Count {
-    fn of<T>(outcome: &Result<T, TaskError>) -> Self {
-        match outcome {
-            Ok(_) => Self::Completed,
-            Err(error) if error.is_cancelled() => Self::Cancelled,
-            Err(error) if error.is_panicked() => Self::Panicked,
-            Err(TaskError::Broken) => Self::Broken,
-            // The other end is done with the task.
-            Err(_) => Self::Completed,
         }
     }
 }

@@ -26,6 +26,7 @@
 //! - **Hands Off.** After the transition that lets another thread free the slot, the ticket is
 //!   gone, and with it the access.
 
+use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
 use core::ops::Deref;
@@ -296,7 +297,7 @@ pub(crate) enum Advanced<'e> {
         ending: Ending<'e>,
         panicked: Option<Caught>,
     },
-    /// The future is not ready.
+    /// The future is not ready; or only its hook polls it, and has not yet.
     Rests(Running<'e>),
 }
 
@@ -321,30 +322,37 @@ impl<'e> Running<'e> {
         // that its types fit. A future never moves, since only a `'static` executor takes one.
         let ended = slot.with_mut(|bytes| unsafe { run(bytes) });
         bomb.defuse();
+        let end = |kind, panicked| Advanced::Ended {
+            ending: Ending { slot, kind },
+            panicked,
+        };
         match ended {
             Ended::Rests => Advanced::Rests(self),
-            Ended::Value => Advanced::Ended {
-                ending: Ending {
-                    slot,
-                    kind: OutcomeKind::Value,
-                },
-                panicked: None,
-            },
-            Ended::Failed => Advanced::Ended {
-                ending: Ending {
-                    slot,
-                    kind: OutcomeKind::Failed,
-                },
-                panicked: None,
-            },
-            Ended::Panicked(caught) => Advanced::Ended {
-                ending: Ending {
-                    slot,
-                    kind: OutcomeKind::Error,
-                },
-                panicked: Some(caught),
-            },
+            Ended::Value => end(OutcomeKind::Value, None),
+            Ended::Failed => end(OutcomeKind::Failed, None),
+            Ended::Panicked(caught) => end(OutcomeKind::Error, Some(caught)),
         }
+    }
+
+    /// Polls once a future whose output is the task's outcome. It comes back if it is not ready. If
+    /// the poll unwinds (no `std`), `unwound` gets the broken task.
+    ///
+    /// # Safety
+    ///
+    /// - The slot was filled by [`Claim::future_outcome`] with an `F`, of a task that returns `T`.
+    pub(crate) unsafe fn poll_outcome<F, T>(
+        self,
+        unwound: impl FnOnce(Ending<'e>),
+    ) -> Result<Ending<'e>, Self>
+    where
+        F: Future<Output = Result<T, TaskError>>,
+    {
+        let slot = self.slot;
+        let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
+        // SAFETY: Bytes by R3; *Typed Bytes* by the caller's promise. A future never moves.
+        let kind = slot.with_mut(|bytes| unsafe { job::poll_outcome::<F, T>(bytes) });
+        bomb.defuse();
+        kind.map(|kind| Ending { slot, kind }).ok_or(self)
     }
 
     /// Running → Suspended. If a waker woke the future meanwhile: → Scheduled, and returns true;
@@ -459,6 +467,19 @@ impl<'e> Ending<'e> {
 
     pub(crate) fn is_failure(&self) -> bool {
         matches!(self.kind, OutcomeKind::Failed | OutcomeKind::Error)
+    }
+
+    /// The error that the task ends with, if it ends with one.
+    pub(crate) fn error(&self) -> Option<&TaskError> {
+        match self.kind {
+            OutcomeKind::Error => Some(self.slot.with(|bytes| {
+                // SAFETY: R3 to R5: this kind means a live `TaskError`, which stays as it is while
+                // we are borrowed.
+                unsafe { &*bytes.cast::<TaskError>() }
+            })),
+            OutcomeKind::Cancelled => Some(&const { TaskError::Cancelled }),
+            _ => None,
+        }
     }
 
     /// Returns true if the task is a future.

@@ -9,10 +9,10 @@ use core::future::Future;
 use core::time::Duration;
 
 use crate::blocking::{Deadline, Never, Timeout};
-use crate::error::{Refusal, SubmitError};
+use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park};
-use crate::permit::{Permit, submit_future_into, submit_into};
+use crate::permit::{Permit, submit_future_into, submit_future_outcome_into, submit_into};
 use crate::promise::Promise;
 use crate::registry::Submitter;
 use crate::reserve::{slot, wait_for_slot};
@@ -284,6 +284,37 @@ impl<const SLOT_BYTES: usize, H: Park> Submitter<'static, SLOT_BYTES, H> {
     {
         match self.claim() {
             Ok(claim) => submit_future_into(self.registry(), claim, future),
+            Err(reason) => Err(SubmitError {
+                task: future,
+                reason,
+            }),
+        }
+    }
+
+    /// Submits a future whose output is the task's outcome. See
+    /// [`Executor::submit_future_outcome`](crate::Executor::submit_future_outcome).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit_future`](Self::submit_future).
+    ///
+    /// ```
+    /// # use slotted::{Executor, TaskError};
+    /// static EXECUTOR: Executor<0, 1, 128> = Executor::new();
+    /// let pool = EXECUTOR.submitter();
+    /// let handle = pool.submit_future_outcome(async { Err::<(), _>(TaskError::Broken) });
+    /// assert_eq!(handle.unwrap().result(), Err(TaskError::Broken));
+    /// ```
+    pub fn submit_future_outcome<F, T>(
+        self,
+        future: F,
+    ) -> Result<JoinHandle<'static, T, H>, SubmitError<F>>
+    where
+        F: Future<Output = Result<T, TaskError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.claim() {
+            Ok(claim) => submit_future_outcome_into(self.registry(), claim, future),
             Err(reason) => Err(SubmitError {
                 task: future,
                 reason,

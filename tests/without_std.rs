@@ -15,6 +15,7 @@ use core::task::{Context, Poll};
 use std::panic::catch_unwind;
 use std::sync::Arc;
 
+use slotted::error::RemoteError;
 use slotted::{DefaultHost, Executor, Ran, Refusal, Shutdown, TaskError, Worker, as_completed};
 
 use crate::keep::keep;
@@ -123,4 +124,34 @@ fn a_future_that_panics_is_dropped_in_its_slot() {
     assert!(witness.upgrade().is_none());
     assert!(matches!(handle.try_result(), Some(Err(TaskError::Broken))));
     assert_eq!(EXECUTOR.stats().slots_in_use, 0);
+}
+
+/// As above, where the output is the outcome: that of the next future is its own again.
+#[test]
+fn a_future_with_an_outcome_that_panics_is_dropped_in_its_slot() {
+    static EXECUTOR: Executor<0, 2> = Executor::new();
+    let captured = Arc::new(());
+    let witness = Arc::downgrade(&captured);
+    let panics = PanicsInPoll {
+        _captured: captured,
+    };
+    let outcome = async { Ok::<(), TaskError>(panics.await) };
+    let mut handle = EXECUTOR.submit_future_outcome(outcome).unwrap();
+    assert!(catch_unwind(|| EXECUTOR.run_one()).is_err());
+    assert!(witness.upgrade().is_none());
+    assert_eq!(handle.try_result(), Some(Err(TaskError::Broken)));
+    let error = TaskError::Remote(RemoteError::Panicked);
+    let mut handle = EXECUTOR
+        .submit_future_outcome(async { Err::<u8, _>(error) })
+        .unwrap();
+    assert!(EXECUTOR.run_one());
+    assert_eq!(
+        handle.try_result(),
+        Some(Err(TaskError::Remote(RemoteError::Panicked)))
+    );
+    let stats = EXECUTOR.stats();
+    assert_eq!(
+        (stats.completed, stats.panicked, stats.slots_in_use),
+        (1, 1, 0)
+    );
 }

@@ -5,7 +5,9 @@ use core::marker::PhantomData;
 use core::mem::{align_of, size_of};
 use core::task::Waker;
 
-use super::job::{self, ByHand, Callback, Classify, Closure, Polled, Polling, Table};
+use super::job::{
+    self, ByHand, Callback, Classify, Closure, Polled, Polling, PollingOutcome, Table,
+};
 use super::{Last, Promised, Receiver, SlotRef};
 use crate::error::TaskError;
 use crate::list::Index;
@@ -98,9 +100,8 @@ impl<'e, J, T, const BYTES: usize> Filled<'e, J, T, BYTES> {
     }
 }
 
-/// A slot that holds a future.
-pub(crate) type FilledFuture<F, const BYTES: usize> =
-    Filled<'static, Polled<F>, <F as Future>::Output, BYTES>;
+/// A slot that holds a future, of a task that returns `T`.
+pub(crate) type FilledFuture<F, T, const BYTES: usize> = Filled<'static, Polled<F>, T, BYTES>;
 
 impl SlotRef<'_> {
     /// Takes a slot that was in the free list. Returns false if it is not free.
@@ -301,6 +302,29 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         const { check::<Polled<F>, F::Output, BYTES>() };
         let table = const { &Polling::<F>::TABLE };
         // SAFETY: checked above; the table is that of `F`.
+        unsafe { self.slot.fill(table, hook, Polled { waker, future }) };
+        Filled::new(self.slot)
+    }
+
+    /// Fills the slot with a future whose output is the task's outcome.
+    ///
+    /// # Safety
+    ///
+    /// - `hook` is what the completer of the task may take for the owner of such a future: it polls
+    ///   an `F`, of a task that returns `T`.
+    pub(crate) unsafe fn future_outcome<F, T>(
+        self,
+        waker: Waker,
+        hook: *mut (),
+        future: F,
+    ) -> Filled<'e, Polled<F>, T, BYTES>
+    where
+        F: Future<Output = Result<T, TaskError>> + Send + 'static,
+        T: Send + 'static,
+    {
+        const { check::<Polled<F>, T, BYTES>() };
+        let table = const { &PollingOutcome::<F, T>::TABLE };
+        // SAFETY: checked above; the table is that of `F` and `T`.
         unsafe { self.slot.fill(table, hook, Polled { waker, future }) };
         Filled::new(self.slot)
     }

@@ -179,19 +179,10 @@ impl<'e, T: Send> Promised<'e, T> {
         if !self.slot.state.complete_promise() {
             return Err(outcome);
         }
-        let kind = self.slot.with_mut(|bytes| match outcome {
-            Ok(value) => {
-                // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the
-                // promise was made.
-                unsafe { job::write::<T>(bytes, value) };
-                OutcomeKind::Value
-            }
-            Err(TaskError::Cancelled) => OutcomeKind::Cancelled,
-            Err(error) => {
-                // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
-                unsafe { job::write(bytes, error) };
-                OutcomeKind::Error
-            }
+        let kind = self.slot.with_mut(|bytes| {
+            // SAFETY: Bytes by R4; they hold nothing; *Same Type*, checked to fit when the promise
+            // was made.
+            unsafe { job::write_outcome::<T>(bytes, outcome) }
         });
         Ok(Ending {
             slot: self.slot,

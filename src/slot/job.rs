@@ -7,8 +7,8 @@
 //! Invariants:
 //!
 //! - **Typed Bytes.** A table is only ever applied to bytes that hold what the table was made for.
-//!   `run`, `poll`, `call` and `discard` are applied to the job itself, `drop_outcome` to the
-//!   outcome that the kind names.
+//!   `run`, `poll`, `poll_outcome`, `call` and `discard` are applied to the job itself,
+//!   `drop_outcome` to the outcome that the kind names.
 //! - **Fits.** `const { assert! }` checks size and alignment where the types are known.
 //!
 //! Every function here takes a `bytes` pointer under the same condition, named **Bytes** in the
@@ -128,6 +128,18 @@ impl<F: Future> Polling<F> {
     };
 }
 
+/// The table of a future `F` whose output is the outcome of a task that returns `T`. Running it
+/// leaves all to its hook, which polls it.
+pub(crate) struct PollingOutcome<F, T>(PhantomData<(F, T)>);
+
+impl<F: Future<Output = Result<T, TaskError>>, T> PollingOutcome<F, T> {
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Run(|_| Ended::Rests),
+        discard: discard::<Polled<F>>,
+        drop_outcome: drop_outcome::<T>,
+    };
+}
+
 /// The table of a promise of a `T`.
 pub(crate) struct ByHand<T>(PhantomData<T>);
 
@@ -172,6 +184,33 @@ pub(crate) unsafe fn read<V>(bytes: *const u8) -> V {
     unsafe { bytes.cast::<V>().read() }
 }
 
+/// Writes an outcome, and returns its kind. An error of a wait says nothing of how a task ended:
+/// the caller has replaced it.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold no live value; `T` and `TaskError` fit them. Afterwards they hold the
+///   outcome of the kind returned.
+#[inline]
+pub(crate) unsafe fn write_outcome<T>(
+    bytes: *mut u8,
+    outcome: Result<T, TaskError>,
+) -> OutcomeKind {
+    match outcome {
+        Ok(value) => {
+            // SAFETY: Bytes; nothing lives there; the caller's promise that `T` fits.
+            unsafe { write::<T>(bytes, value) };
+            OutcomeKind::Value
+        }
+        Err(TaskError::Cancelled) => OutcomeKind::Cancelled,
+        Err(error) => {
+            // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
+            unsafe { write(bytes, error) };
+            OutcomeKind::Error
+        }
+    }
+}
+
 /// Runs the closure, which leaves the bytes to its outcome.
 ///
 /// # Safety
@@ -199,15 +238,15 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
     }
 }
 
-/// Polls the future once. If it is ready, or panics, drops it where it lies and leaves the bytes to
-/// its outcome.
+/// Polls the future once. If it is ready, or panics, drops it where it lies and returns its output,
+/// or the panic.
 ///
 /// # Safety
 ///
-/// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves; the outcome fits
-///   them. Afterwards they hold the outcome of the kind returned, or still the future if it is not
-///   ready.
-unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
+/// - **Bytes**, and they hold a live `Polled<F>` (*Typed Bytes*) that never moves. They hold it
+///   afterwards too if nothing is returned, and else nothing.
+#[inline(always)]
+unsafe fn poll_once<F: Future>(bytes: *mut u8) -> Option<Result<F::Output, unwind::Panic>> {
     let polled = bytes.cast::<Polled<F>>();
     // Without `std` a panic passes by here. The pinned future must be dropped all the same before
     // its bytes are reused.
@@ -225,12 +264,26 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     });
     bomb.defuse();
     let outcome = match ready {
-        Ok(Poll::Pending) => return Ended::Rests,
+        Ok(Poll::Pending) => return None,
         Ok(Poll::Ready(value)) => Ok(value),
         Err(panic) => Err(panic),
     };
     // SAFETY: still a live `Polled<F>`, dropped once, here.
     unsafe { discard::<Polled<F>>(bytes) };
+    Some(outcome)
+}
+
+/// Polls the future once. If it is ready, or panics, leaves the bytes to its outcome.
+///
+/// # Safety
+///
+/// - As [`poll_once`], and the outcome fits the bytes. Afterwards they hold the outcome of the kind
+///   returned, or still the future if it is not ready.
+unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
+    // SAFETY: the caller's promise.
+    let Some(outcome) = (unsafe { poll_once::<F>(bytes) }) else {
+        return Ended::Rests;
+    };
     match outcome {
         Ok(value) => {
             // SAFETY: the future was dropped, so nothing lives there; the submitter checked that
@@ -245,6 +298,28 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
             Ended::Panicked(caught)
         }
     }
+}
+
+/// As [`poll`], for a future whose output is the outcome of a task that returns `T`. An error of a
+/// wait, which no task ends with, breaks the task. Returns the kind of the outcome that the bytes
+/// hold, or `None` if they still hold the future.
+///
+/// # Safety
+///
+/// - As [`poll`].
+pub(crate) unsafe fn poll_outcome<F, T>(bytes: *mut u8) -> Option<OutcomeKind>
+where
+    F: Future<Output = Result<T, TaskError>>,
+{
+    // SAFETY: the caller's promise.
+    let outcome = unsafe { poll_once::<F>(bytes) }?;
+    let outcome = match outcome {
+        Ok(Err(error)) if error.is_of_the_wait() => Err(TaskError::Broken),
+        Ok(outcome) => outcome,
+        Err(panic) => Err(TaskError::Panicked(panic)),
+    };
+    // SAFETY: the future was dropped, so nothing lives there; the submitter checked that `T` fits.
+    Some(unsafe { write_outcome(bytes, outcome) })
 }
 
 /// Calls the callback with an outcome. Returns true if the callback returned.

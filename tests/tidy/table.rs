@@ -113,7 +113,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "canceller",
         ],
     ),
-    room("promise", &["sync", "error", "host", "slot", "registry", "completion"]),
+    room("promise", &["error", "host", "slot", "registry", "completion"]),
     room(
         "permit",
         &["error", "host", "slot", "registry", "completion", "handle", "promise"],
