@@ -45,18 +45,64 @@ impl<A, T, F: Fn(A) -> T> ItemFunction<A> for F {
     }
 }
 
-/// Turns an item into a task: of an executor, or of a scope. Code outside the crate cannot name it,
-/// and so can neither call nor implement it.
+/// Turns an item and a function into a task: of an executor, of a scope, or of a pool that another
+/// crate makes of an executor's slots. [`map_over`] maps over it.
+///
+/// The map holds a slot before it takes an item from its input, so the input loses nothing to a
+/// full executor.
 pub trait SubmitItem<'e, const SLOT_BYTES: usize, F, A, T, H: Park> {
-    #[doc(hidden)]
+    /// The executor in whose slots the map has room for its tasks.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Submitter, StdHost, map::SubmitItem};
+    /// fn room<'e, S: SubmitItem<'e, 64, fn(u8) -> u8, u8, u8, StdHost>>(pool: S) -> bool {
+    ///     pool.submitter().reserve().is_ok()
+    /// }
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// assert!(room(executor.submitter()));
+    /// ```
     fn submitter(&self) -> Submitter<'e, SLOT_BYTES, H>;
-    #[doc(hidden)]
+
+    /// Makes a task of an item. The permit holds a slot of [`submitter`](Self::submitter) for it.
+    ///
+    /// # Errors
+    ///
+    /// Why there is no task. The item is lost. The map yields what is in flight and ends, with an
+    /// error.
+    ///
+    /// # Panics
+    ///
+    /// A scope panics if the permit is of another executor.
+    ///
+    /// ```
+    /// # use slotted::{Executor, map::SubmitItem};
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve().unwrap();
+    /// let handle = executor.submitter().submit_item(permit, |n: u32| n * n, 3).unwrap();
+    /// assert_eq!(handle.result(), Ok(9));
+    /// ```
     fn submit_item(
         &self,
         permit: Permit<'e, SLOT_BYTES, H>,
         function: F,
         item: A,
     ) -> Result<JoinHandle<'e, T, H>, Refusal>;
+
+    /// How the calling thread does the work of an item itself. The map asks if nothing of it is in
+    /// flight, no slot is free, and the thread is a worker or the map is
+    /// [`inline`](Map::inline). `None`, the default: the thread waits for a slot.
+    ///
+    /// ```
+    /// # use slotted::{Executor, Submitter, StdHost, map::SubmitItem};
+    /// fn here<'e, S: SubmitItem<'e, 64, fn(u8) -> u8, u8, u8, StdHost>>(pool: S) -> bool {
+    ///     pool.apply_here().is_some()
+    /// }
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// assert!(here(executor.submitter()));
+    /// ```
+    fn apply_here(&self) -> Option<fn(F, A) -> T> {
+        None
+    }
 }
 
 impl<'e, const SLOT_BYTES: usize, F, A, T, H: Park> SubmitItem<'e, SLOT_BYTES, F, A, T, H>
@@ -82,6 +128,10 @@ where
             registry, claim, task,
         )?)
     }
+
+    fn apply_here(&self) -> Option<fn(F, A) -> T> {
+        Some(|function, item| function.apply(item))
+    }
 }
 
 /// How far the map has come.
@@ -97,8 +147,8 @@ enum Progress {
     Over,
 }
 
-/// What [`Executor::map`](crate::Executor::map) and [`Scope::map`](crate::Scope::map) return: an
-/// iterator over the results.
+/// What [`Executor::map`](crate::Executor::map), [`Scope::map`](crate::Scope::map) and [`map_over`]
+/// return: an iterator over the results.
 ///
 /// Lazy: the first `next` submits as many items as the window holds, and each further one fills the
 /// window up again. An item is taken from the input only when there is a slot for it.
@@ -285,7 +335,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P>
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: ItemFunction<I::Item, Output = T> + Clone,
+    F: Clone,
     H: Park,
     P: Timeout,
 {
@@ -328,9 +378,11 @@ where
         let registry = submitter.registry();
         let is_worker = P::NEVER && registry.current_seat().is_some();
         if self.run_unstarted == RunUnstarted::Inline || is_worker {
-            let item = self.next_item()?;
-            let function = self.function.clone();
-            return Some(unwind::catch(|| function.apply(item)).map_err(TaskError::Panicked));
+            if let Some(apply) = self.submit.apply_here() {
+                let item = self.next_item()?;
+                let function = self.function.clone();
+                return Some(unwind::catch(|| apply(function, item)).map_err(TaskError::Panicked));
+            }
         }
         match submitter.reserve_with(&self.timeout) {
             Ok(permit) => self.submit_next(permit),
@@ -378,7 +430,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> Iterato
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: ItemFunction<I::Item, Output = T> + Clone,
+    F: Clone,
     H: Park,
     P: Timeout,
 {
@@ -404,7 +456,7 @@ impl<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H, P> FusedIt
 where
     S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
     I: Iterator,
-    F: ItemFunction<I::Item, Output = T> + Clone,
+    F: Clone,
     H: Park,
     P: Timeout,
 {
@@ -421,6 +473,54 @@ where
             .field("in_flight", &self.window.count())
             .finish_non_exhaustive()
     }
+}
+
+/// The results of `function` over `items`, by the tasks that `submit` makes of them, with at most
+/// `WINDOW` tasks in flight: [`Executor::map`](crate::Executor::map) over a pool of another crate.
+///
+/// ```
+/// use slotted::map::{SubmitItem, map_over};
+/// use slotted::{Executor, JoinHandle, Permit, Refusal, StdHost, Submitter};
+///
+/// /// Runs functions of numbers elsewhere, and awaits their results in an executor's slots.
+/// #[derive(Clone, Copy)]
+/// struct Pool(Submitter<'static, 128>);
+///
+/// impl<F> SubmitItem<'static, 128, F, u32, u32, StdHost> for Pool
+/// where
+///     F: Fn(u32) -> u32 + Send + 'static,
+/// {
+///     fn submitter(&self) -> Submitter<'static, 128> {
+///         self.0
+///     }
+///
+///     fn submit_item(
+///         &self,
+///         permit: Permit<'static, 128>,
+///         function: F,
+///         item: u32,
+///     ) -> Result<JoinHandle<'static, u32>, Refusal> {
+///         Ok(permit.submit_future_outcome(async move { Ok(function(item)) })?)
+///     }
+/// }
+///
+/// static EXECUTOR: Executor<0, 4, 128> = Executor::new();
+/// let pool = Pool(EXECUTOR.submitter());
+/// let squares = map_over::<2, 128, _, _, _, _, _>(pool, [1, 2, 3], |n| n * n);
+/// assert_eq!(squares.map(Result::unwrap).sum::<u32>(), 14);
+/// ```
+pub fn map_over<'e, const WINDOW: usize, const SLOT_BYTES: usize, S, I, F, T, H>(
+    submit: S,
+    items: I,
+    function: F,
+) -> Map<'e, WINDOW, SLOT_BYTES, S, I::IntoIter, F, T, H>
+where
+    S: SubmitItem<'e, SLOT_BYTES, F, I::Item, T, H>,
+    I: IntoIterator,
+    F: Clone,
+    H: Park,
+{
+    Map::new(submit, items.into_iter(), function, RunUnstarted::Workers)
 }
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {

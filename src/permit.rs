@@ -117,6 +117,11 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
         }
     }
 
+    /// Returns true if the slot is one of this executor.
+    pub(crate) fn is_of(&self, registry: Registry<'_, H>) -> bool {
+        self.submitter.registry().is(registry)
+    }
+
     /// The executor and the slot.
     pub(crate) fn into_parts(mut self) -> (Registry<'e, H>, Claim<'e, SLOT_BYTES>) {
         let Some(claim) = self.claim.take() else {

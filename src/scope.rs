@@ -338,7 +338,15 @@ where
         function: F,
         item: A,
     ) -> Result<JoinHandle<'scope, T, H>, Refusal> {
+        assert!(
+            permit.is_of(self.submitter.registry()),
+            "slotted: a scope takes permits of its own executor"
+        );
         Ok(self.submit_into(permit.into_parts().1, move || function.apply(item))?)
+    }
+
+    fn apply_here(&self) -> Option<fn(F, A) -> T> {
+        Some(|function, item| function.apply(item))
     }
 }
 

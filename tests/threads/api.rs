@@ -7,6 +7,7 @@ mod async_workers;
 mod cancel_on_drop;
 mod cancelled_handles;
 mod errors;
+mod foreign_maps;
 mod future_outcomes;
 mod lent_outcomes;
 mod not_started;
