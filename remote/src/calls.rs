@@ -1,0 +1,687 @@
+//! The submitter's machine: calls, and which frames carry them. No io, no threads; time is a number
+//! that the caller passes in.
+//!
+//! At most once, over any line: a call is sent again until its reply comes, and the worker knows a
+//! call that it has seen by its session, lane and sequence number.
+
+use slotted::error::RemoteError;
+
+use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
+use crate::task::TaskId;
+
+/// When a frame is sent again, in ticks of the caller's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    resend: u64,
+    lost: Option<u64>,
+}
+
+impl Timing {
+    /// A call or a greeting that was not answered for `ticks` is sent again; then after twice as
+    /// long, and so on, up to 64 times as long. Choose a little more than a round trip of the
+    /// longest frames.
+    ///
+    /// A wait for the other end never ends by itself: see [`lost_after`](Self::lost_after).
+    ///
+    /// # Panics
+    ///
+    /// If `ticks` is 0.
+    ///
+    /// ```
+    /// use slotted_remote::Timing;
+    ///
+    /// const TIMING: Timing = Timing::resend_after(20).lost_after(2_000); // milliseconds, say
+    /// # let _ = TIMING;
+    /// ```
+    #[must_use]
+    pub const fn resend_after(ticks: u64) -> Self {
+        assert!(ticks > 0, "a frame cannot be sent again all the time");
+        Self {
+            resend: ticks,
+            lost: None,
+        }
+    }
+
+    /// The calls under way end as [`Lost`](RemoteError::Lost) if the other end was silent for
+    /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs a
+    /// task does not answer meanwhile.
+    #[must_use]
+    pub const fn lost_after(self, ticks: u64) -> Self {
+        Self {
+            lost: Some(ticks),
+            ..self
+        }
+    }
+}
+
+/// Where a call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    Free,
+    /// It waits for a lane.
+    Waiting,
+    /// It was sent, on the lane.
+    Sent,
+    /// Its submitter wants it no more; the lane is not free before the worker says so.
+    Cancelling,
+    /// It has ended, and its submitter has not looked yet.
+    Ended(Result<Status, RemoteError>),
+}
+
+/// One call.
+struct Slot<const BYTES: usize> {
+    phase: Phase,
+    lane: u8,
+    /// The order in which calls began.
+    ticket: u32,
+    id: TaskId,
+    again: Again,
+    len: u16,
+    /// The argument, then the result.
+    bytes: [u8; BYTES],
+}
+
+impl<const BYTES: usize> Slot<BYTES> {
+    const FREE: Self = Self {
+        phase: Phase::Free,
+        lane: 0,
+        ticket: 0,
+        id: TaskId::from_bits(0),
+        again: Again::NOW,
+        len: 0,
+        bytes: [0; BYTES],
+    };
+
+    fn body(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// When a frame is sent again.
+#[derive(Clone, Copy)]
+struct Again {
+    at: u64,
+    /// How often it was sent, up to a limit.
+    sent: u8,
+}
+
+impl Again {
+    const NOW: Self = Self { at: 0, sent: 0 };
+
+    /// The frame is sent now.
+    fn sent(&mut self, now: u64, timing: Timing) {
+        self.at = now.saturating_add(timing.resend << self.sent.min(6));
+        self.sent = self.sent.saturating_add(1);
+    }
+}
+
+/// Of each call of a lane the sequence number.
+#[derive(Clone, Copy)]
+struct Lane {
+    sequence: u32,
+    is_busy: bool,
+}
+
+impl Lane {
+    const FREE: Self = Self {
+        sequence: 0,
+        is_busy: false,
+    };
+}
+
+/// What both ends agreed on.
+#[derive(Clone, Copy)]
+struct Session {
+    number: u32,
+    /// The worker's number.
+    worker: u32,
+    lanes: u8,
+    bytes: u16,
+}
+
+/// Which calls have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "the submitters of these calls wait"]
+pub(crate) enum Ended {
+    None,
+    One(usize),
+    All,
+}
+
+/// The table of calls.
+pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
+    timing: Timing,
+    /// The submitter's number of the session. `None`: the line is not open.
+    nonce: Option<u32>,
+    session: Option<Session>,
+    hello: Again,
+    /// Since when the worker is silent though it owes an answer.
+    silent: Option<u64>,
+    tickets: u32,
+    greeting: [u8; GREETING],
+    lanes: [Lane; CALLS],
+    slots: [Slot<BYTES>; CALLS],
+}
+
+impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
+    pub(crate) const fn new(timing: Timing) -> Self {
+        const {
+            assert!(
+                CALLS > 0 && CALLS < 256,
+                "slotted-remote: calls are numbered with 8 bits: choose CALLS from 1 to 255"
+            );
+            assert!(
+                BYTES >= GREETING && BYTES <= 65_000,
+                "slotted-remote: a frame holds a greeting, and its length is a number of 16 bits: \
+                 choose BYTES from 12 to 65000"
+            );
+        }
+        Self {
+            timing,
+            nonce: None,
+            session: None,
+            hello: Again::NOW,
+            silent: None,
+            tickets: 0,
+            greeting: [0; GREETING],
+            lanes: [Lane::FREE; CALLS],
+            slots: [const { Slot::FREE }; CALLS],
+        }
+    }
+
+    /// Opens the line, or begins a new session on it: the calls under way end as lost.
+    pub(crate) fn open(&mut self, nonce: u32) -> Ended {
+        self.nonce = Some(nonce);
+        self.end_session(RemoteError::Lost)
+    }
+
+    /// Begins a call. `write` writes the argument and returns its length. `None`: all slots are in
+    /// use, and `write` was not called.
+    pub(crate) fn begin(
+        &mut self,
+        id: TaskId,
+        write: impl FnOnce(&mut [u8]) -> Option<usize>,
+    ) -> Option<usize> {
+        let index = self
+            .slots
+            .iter()
+            .position(|slot| slot.phase == Phase::Free)?;
+        let slot = &mut self.slots[index];
+        self.tickets = self.tickets.wrapping_add(1);
+        slot.ticket = self.tickets;
+        slot.id = id;
+        let room = self
+            .session
+            .map_or(BYTES, |session| usize::from(session.bytes));
+        slot.phase = match write(&mut slot.bytes) {
+            Some(len) if len <= room.min(BYTES) => {
+                slot.len = len as u16; // `BYTES` fits 16 bits
+                Phase::Waiting
+            }
+            _ => {
+                slot.len = 0;
+                Phase::Ended(Err(RemoteError::TooLarge))
+            }
+        };
+        Some(index)
+    }
+
+    /// Returns true if the call has ended.
+    pub(crate) fn has_ended(&self, index: usize) -> bool {
+        matches!(self.slots[index].phase, Phase::Ended(_))
+    }
+
+    /// Takes the outcome of a call that has ended, and frees its slot. `read` is given the result,
+    /// or the message of a panic.
+    pub(crate) fn take<R>(
+        &mut self,
+        index: usize,
+        read: impl FnOnce(Result<Status, RemoteError>, &[u8]) -> R,
+    ) -> Option<R> {
+        let slot = &mut self.slots[index];
+        let Phase::Ended(outcome) = slot.phase else {
+            return None;
+        };
+        slot.phase = Phase::Free;
+        Some(read(outcome, slot.body()))
+    }
+
+    /// The submitter wants the call no more, and will not ask again.
+    pub(crate) fn abandon(&mut self, index: usize) {
+        let slot = &mut self.slots[index];
+        slot.phase = match slot.phase {
+            Phase::Sent => {
+                slot.again = Again::NOW;
+                Phase::Cancelling
+            }
+            Phase::Waiting | Phase::Ended(_) | Phase::Free => Phase::Free,
+            Phase::Cancelling => Phase::Cancelling,
+        };
+        if !self.is_owed() {
+            self.silent = None;
+        }
+    }
+
+    /// Takes a frame of the worker's.
+    pub(crate) fn receive(&mut self, header: &Header, body: &[u8], now: u64) -> Ended {
+        let ended = match header.kind {
+            Kind::Welcome => match Welcome::from_bytes(body) {
+                Some(welcome) => self.receive_welcome(welcome),
+                None => return Ended::None,
+            },
+            Kind::Reset if self.is_session(header) => self.next_session(RemoteError::Restarted),
+            Kind::Reply if self.is_session(header) => self.receive_reply(header, body),
+            // A submitter's, or late.
+            _ => return Ended::None,
+        };
+        self.silent = self.is_owed().then_some(now);
+        ended
+    }
+
+    fn is_session(&self, header: &Header) -> bool {
+        self.session
+            .is_some_and(|session| session.number == header.session)
+    }
+
+    fn receive_welcome(&mut self, welcome: Welcome) -> Ended {
+        if self.nonce != Some(welcome.theirs) {
+            return Ended::None; // of an earlier session
+        }
+        if welcome.protocol != PROTOCOL {
+            return self.next_session(RemoteError::Version {
+                theirs: welcome.protocol,
+            });
+        }
+        if let Some(session) = self.session {
+            // The same greeting twice is no news.
+            return if session.worker == welcome.nonce {
+                Ended::None
+            } else {
+                self.next_session(RemoteError::Restarted)
+            };
+        }
+        self.session = Some(Session {
+            number: session(welcome.theirs, welcome.nonce),
+            worker: welcome.nonce,
+            lanes: welcome.lanes,
+            bytes: welcome.bytes,
+        });
+        self.lanes = [Lane::FREE; CALLS];
+        let mut ended = Ended::None;
+        for slot in &mut self.slots {
+            if slot.phase == Phase::Waiting && slot.len > welcome.bytes {
+                slot.phase = Phase::Ended(Err(RemoteError::TooLarge));
+                ended = Ended::All;
+            }
+        }
+        ended
+    }
+
+    fn receive_reply(&mut self, header: &Header, body: &[u8]) -> Ended {
+        let Some(lane) = self.lanes.get_mut(usize::from(header.lane)) else {
+            return Ended::None;
+        };
+        let Some(status) = Status::from_bits(header.id) else {
+            return Ended::None;
+        };
+        if !lane.is_busy || lane.sequence != header.sequence || body.len() > BYTES {
+            return Ended::None; // it came before
+        }
+        lane.is_busy = false;
+        let on_lane = |slot: &Slot<BYTES>| {
+            slot.lane == header.lane && matches!(slot.phase, Phase::Sent | Phase::Cancelling)
+        };
+        let Some(index) = self.slots.iter().position(on_lane) else {
+            return Ended::None;
+        };
+        let slot = &mut self.slots[index];
+        if slot.phase == Phase::Cancelling {
+            slot.phase = Phase::Free;
+            return Ended::None;
+        }
+        slot.bytes[..body.len()].copy_from_slice(body);
+        slot.len = body.len() as u16; // `BYTES` fits 16 bits
+        slot.phase = Phase::Ended(Ok(status));
+        Ended::One(index)
+    }
+
+    /// The session is over: what was sent ends so, and a version that does not fit ends all.
+    fn end_session(&mut self, reason: RemoteError) -> Ended {
+        self.session = None;
+        self.hello = Again::NOW;
+        let is_refused = matches!(reason, RemoteError::Version { .. });
+        let mut ended = Ended::None;
+        for slot in &mut self.slots {
+            match slot.phase {
+                Phase::Waiting if !is_refused => {}
+                Phase::Waiting | Phase::Sent => {
+                    slot.phase = Phase::Ended(Err(reason));
+                    ended = Ended::All;
+                }
+                Phase::Cancelling => slot.phase = Phase::Free,
+                Phase::Free | Phase::Ended(_) => {}
+            }
+        }
+        ended
+    }
+
+    fn next_session(&mut self, reason: RemoteError) -> Ended {
+        self.nonce = self.nonce.map(|nonce| nonce.wrapping_add(1));
+        self.end_session(reason)
+    }
+
+    /// Ends the session if the worker owes an answer for too long.
+    pub(crate) fn check_silence(&mut self, now: u64) -> Ended {
+        if !self.is_owed() {
+            self.silent = None;
+            return Ended::None;
+        }
+        let since = *self.silent.get_or_insert(now);
+        match self.timing.lost {
+            Some(limit) if now.saturating_sub(since) >= limit => {
+                self.silent = None;
+                let ended = self.next_session(RemoteError::Lost);
+                // The calls that wait for a word of it too.
+                self.end_waiting(ended)
+            }
+            _ => Ended::None,
+        }
+    }
+
+    fn end_waiting(&mut self, mut ended: Ended) -> Ended {
+        for slot in &mut self.slots {
+            if slot.phase == Phase::Waiting {
+                slot.phase = Phase::Ended(Err(RemoteError::Lost));
+                ended = Ended::All;
+            }
+        }
+        ended
+    }
+
+    /// Returns true if a call waits for something of the worker's.
+    fn is_owed(&self) -> bool {
+        let mut phases = self.slots.iter().map(|slot| slot.phase);
+        self.nonce.is_some()
+            && phases.any(|phase| matches!(phase, Phase::Waiting | Phase::Sent | Phase::Cancelling))
+    }
+
+    /// The next frame to send, if one is due.
+    pub(crate) fn next(&mut self, now: u64) -> Option<(Header, &[u8])> {
+        let nonce = self.nonce?;
+        let Some(session) = self.session else {
+            if !self.is_owed() || now < self.hello.at {
+                return None;
+            }
+            self.hello.sent(now, self.timing);
+            let hello = Hello {
+                protocol: PROTOCOL,
+                bytes: BYTES as u16,
+                nonce,
+            };
+            self.greeting = hello.to_bytes();
+            return Some((Header::greeting(Kind::Hello), &self.greeting));
+        };
+        let index = self.due(now).or_else(|| self.assign_lane(session))?;
+        let slot = &mut self.slots[index];
+        slot.again.sent(now, self.timing);
+        let kind = if slot.phase == Phase::Cancelling {
+            Kind::Cancel
+        } else {
+            Kind::Call
+        };
+        let header = Header {
+            kind,
+            lane: slot.lane,
+            session: session.number,
+            sequence: self.lanes[usize::from(slot.lane)].sequence,
+            id: slot.id.bits(),
+        };
+        let body = if kind == Kind::Call { slot.body() } else { &[] };
+        Some((header, body))
+    }
+
+    /// A call, or its cancelling, that is to be sent again.
+    fn due(&self, now: u64) -> Option<usize> {
+        self.slots.iter().position(|slot| {
+            matches!(slot.phase, Phase::Sent | Phase::Cancelling) && now >= slot.again.at
+        })
+    }
+
+    /// Gives the oldest waiting call a lane.
+    fn assign_lane(&mut self, session: Session) -> Option<usize> {
+        let lanes = self.lanes.iter().take(usize::from(session.lanes));
+        let lane = { lanes }.position(|lane| !lane.is_busy)?;
+        let (index, slot) = { self.slots.iter_mut().enumerate() }
+            .filter(|(_, slot)| slot.phase == Phase::Waiting)
+            .max_by_key(|(_, slot)| self.tickets.wrapping_sub(slot.ticket))?;
+        self.lanes[lane].is_busy = true;
+        self.lanes[lane].sequence = self.lanes[lane].sequence.wrapping_add(1);
+        slot.lane = lane as u8; // below `CALLS`
+        slot.again = Again::NOW;
+        slot.phase = Phase::Sent;
+        Some(index)
+    }
+
+    /// When [`next`](Self::next) or [`check_silence`](Self::check_silence) has something to do
+    /// without anything happening before. `None`: never.
+    pub(crate) fn next_at(&self) -> Option<u64> {
+        if !self.is_owed() {
+            return None;
+        }
+        let again = match self.session {
+            None => self.hello.at,
+            Some(session) => {
+                let free = self.lanes.iter().take(usize::from(session.lanes));
+                let can_send = { free }.any(|lane| !lane.is_busy);
+                { self.slots.iter() }
+                    .filter_map(|slot| match slot.phase {
+                        Phase::Waiting if can_send => Some(0),
+                        Phase::Sent | Phase::Cancelling => Some(slot.again.at),
+                        _ => None,
+                    })
+                    .min()?
+            }
+        };
+        let Some(limit) = self.timing.lost else {
+            return Some(again);
+        };
+        // The next look begins the time.
+        let lost = self.silent.map_or(0, |since| since.saturating_add(limit));
+        Some(lost.min(again))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    type TestCalls = Calls<2, 16>;
+
+    const TIMING: Timing = Timing::resend_after(10);
+
+    /// A table with one call, which has greeted.
+    fn greeted() -> (TestCalls, usize) {
+        let mut calls = TestCalls::new(TIMING);
+        assert_eq!(calls.open(5), Ended::None);
+        let call = begin(&mut calls);
+        let (header, body) = calls.next(0).unwrap();
+        assert_eq!(header.kind, Kind::Hello);
+        let hello = Hello::from_bytes(body).unwrap();
+        assert_eq!(
+            (hello.protocol, hello.bytes, hello.nonce),
+            (PROTOCOL, 16, 5)
+        );
+        (calls, call)
+    }
+
+    fn begin(calls: &mut TestCalls) -> usize {
+        calls.begin(TaskId::from_bits(9), |_| Some(3)).unwrap()
+    }
+
+    fn welcome(protocol: u8, theirs: u32, nonce: u32) -> [u8; GREETING] {
+        Welcome {
+            protocol,
+            lanes: 2,
+            bytes: 16,
+            theirs,
+            nonce,
+        }
+        .to_bytes()
+    }
+
+    fn receive(calls: &mut TestCalls, kind: Kind, body: &[u8]) -> Ended {
+        calls.receive(&Header::greeting(kind), body, 0)
+    }
+
+    fn error(calls: &mut TestCalls, call: usize) -> Option<RemoteError> {
+        calls.take(call, |outcome, _| outcome.err())?
+    }
+
+    #[test]
+    fn a_worker_of_another_version_ends_the_calls_and_the_next_call_greets_again() {
+        let (mut calls, call) = greeted();
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(7, 5, 1));
+        assert_eq!(ended, Ended::All);
+        assert_eq!(
+            error(&mut calls, call),
+            Some(RemoteError::Version { theirs: 7 })
+        );
+        assert!(calls.next(0).is_none());
+        let call = begin(&mut calls);
+        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Hello);
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 6, 1));
+        assert_eq!(ended, Ended::None);
+        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Call);
+        assert!(!calls.has_ended(call));
+    }
+
+    #[test]
+    fn the_welcome_of_a_worker_that_restarted_ends_the_calls_that_were_sent() {
+        let (mut calls, call) = greeted();
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
+        assert_eq!(ended, Ended::None);
+        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Call);
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
+        assert_eq!(ended, Ended::None, "the same again");
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 2));
+        assert_eq!(ended, Ended::All);
+        assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
+    }
+
+    #[test]
+    fn a_call_that_waits_for_a_lane_gives_no_date() {
+        let (mut calls, _) = greeted();
+        let one_lane = Welcome {
+            protocol: PROTOCOL,
+            lanes: 1,
+            bytes: 16,
+            theirs: 5,
+            nonce: 1,
+        };
+        let ended = receive(&mut calls, Kind::Welcome, &one_lane.to_bytes());
+        assert_eq!(ended, Ended::None);
+        begin(&mut calls);
+        assert!(calls.next(3).is_some());
+        assert!(calls.next(3).is_none());
+        assert_eq!(calls.next_at(), Some(13), "of the call that was sent");
+    }
+
+    #[test]
+    fn a_worker_that_says_something_is_not_lost() {
+        let mut calls = TestCalls::new(TIMING.lost_after(100));
+        assert_eq!(calls.open(5), Ended::None);
+        begin(&mut calls);
+        assert_eq!(calls.check_silence(0), Ended::None);
+        let header = Header::greeting(Kind::Welcome);
+        let ended = calls.receive(&header, &welcome(PROTOCOL, 5, 1), 90);
+        assert_eq!(ended, Ended::None);
+        assert_eq!(calls.check_silence(189), Ended::None);
+        assert_eq!(calls.check_silence(190), Ended::All);
+    }
+
+    /// No look between the two calls told that nothing was owed.
+    #[test]
+    fn the_silence_of_an_abandoned_call_does_not_count_for_the_next() {
+        let mut calls = TestCalls::new(TIMING.lost_after(100));
+        assert_eq!(calls.open(5), Ended::None);
+        let call = begin(&mut calls);
+        assert_eq!(calls.check_silence(0), Ended::None);
+        calls.abandon(call);
+        begin(&mut calls);
+        assert_eq!(calls.check_silence(5000), Ended::None);
+        assert_eq!(calls.check_silence(5100), Ended::All);
+    }
+
+    #[test]
+    fn a_welcome_of_an_earlier_session_is_not_one_of_this() {
+        let (mut calls, _) = greeted();
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 4, 1));
+        assert_eq!(ended, Ended::None);
+        assert!(calls.next(0).is_none(), "it waits for the answer");
+        assert_eq!(calls.next(10).unwrap().0.kind, Kind::Hello);
+    }
+
+    #[test]
+    fn greetings_and_replies_that_are_cut_are_dropped() {
+        let (mut calls, call) = greeted();
+        let whole = welcome(PROTOCOL, 5, 1);
+        for len in 0..GREETING {
+            let ended = receive(&mut calls, Kind::Welcome, &whole[..len]);
+            assert_eq!(ended, Ended::None);
+            assert!(calls.next(0).is_none());
+        }
+        let ended = receive(&mut calls, Kind::Welcome, &whole);
+        assert_eq!(ended, Ended::None);
+        let header = calls.next(0).unwrap().0;
+        let reply = |id, lane| Header {
+            kind: Kind::Reply,
+            id,
+            lane,
+            ..header
+        };
+        for (id, lane) in [(6, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
+            assert_eq!(calls.receive(&reply(id, lane), &[], 0), Ended::None);
+        }
+        let ended = calls.receive(&reply(0, header.lane), &[1], 0);
+        assert_eq!(ended, Ended::One(call));
+        let ended = calls.receive(&reply(0, header.lane), &[1], 0);
+        assert_eq!(ended, Ended::None, "it came before");
+    }
+
+    /// What another worker, or an attacker, may send: no frame makes the table panic, and none ends
+    /// a call of a session that it does not name.
+    #[test]
+    fn no_frame_of_another_session_ends_a_call() {
+        let (mut calls, call) = greeted();
+        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
+        assert_eq!(ended, Ended::None);
+        let header = calls.next(0).unwrap().0;
+        for kind in [
+            Kind::Hello,
+            Kind::Call,
+            Kind::Cancel,
+            Kind::Reply,
+            Kind::Reset,
+        ] {
+            for session in [0, 1, header.session ^ 1] {
+                let ended = calls.receive(
+                    &Header {
+                        kind,
+                        session,
+                        ..header
+                    },
+                    &[0; 16],
+                    0,
+                );
+                assert_eq!(ended, Ended::None);
+            }
+        }
+        assert!(!calls.has_ended(call));
+        let reset = Header {
+            kind: Kind::Reset,
+            ..header
+        };
+        assert_eq!(calls.receive(&reset, &[], 0), Ended::All);
+        assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
+    }
+}

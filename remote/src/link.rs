@@ -1,0 +1,396 @@
+//! The submitter's end of a line: calls, and the futures of them.
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll, Waker};
+
+use slotted::error::{Refusal, RemoteError, SubmitError, TaskError};
+use slotted::host::Park;
+use slotted::{JoinHandle, Submitter};
+
+use crate::calls::{Calls, Ended, Timing};
+use crate::frame::Status;
+use crate::line::{Receiver, encode};
+use crate::lock::Lock;
+use crate::run;
+use crate::task::{Task, TaskId};
+
+/// What the lock guards.
+struct State<const CALLS: usize, const BYTES: usize> {
+    calls: Calls<CALLS, BYTES>,
+    receiver: Receiver<BYTES>,
+    wakers: [Option<Waker>; CALLS],
+    /// Wakes what sends the frames.
+    driver: Option<Waker>,
+}
+
+/// The submitter's end of a line to another chip: at most `CALLS` calls under way, with arguments
+/// and results of at most `BYTES`.
+///
+/// Everything lies inline, and nothing is allocated. The link does no io and has no clock: an
+/// interrupt or a task passes received bytes to [`push`](Self::push), and a loop sends what
+/// [`next`](Self::next) gives it. Times are ticks of the caller's clock.
+///
+/// A call runs at most once, whatever the line does. Lost and flipped bytes cost time. A reset of
+/// the other end costs the calls under way, which end as [`Restarted`](RemoteError::Restarted).
+///
+/// # Context
+///
+/// All calls but [`submit`](Self::submit) may be made from any thread and from interrupts. Each
+/// takes one lock, for at most a copy of `BYTES` bytes and a look at `CALLS` slots.
+///
+/// ```
+/// # use serde::{Deserialize, Serialize};
+/// # use slotted_remote::{LineWorker, Task};
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Square(u32);
+/// # impl Task for Square {
+/// #     const NAME: &str = "square/1";
+/// #     type Output = u64;
+/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+/// # }
+/// use slotted::Executor;
+/// use slotted_remote::{Link, Timing, frame_bytes};
+///
+/// static LINK: Link<4, 64> = Link::new(Timing::resend_after(20));
+/// static CALLS: Executor<0, 8> = Executor::new();
+///
+/// LINK.open(1); // another number at each boot
+/// let square = LINK.submit(CALLS.submitter(), Square(7)).unwrap();
+///
+/// // The line, and the other end of it.
+/// let mut worker: LineWorker<(Square,), 4, 64> = LineWorker::new(2);
+/// let mut frame = [0; frame_bytes(64)];
+/// for now in 0..4 {
+///     while let Some(len) = LINK.next(now, &mut frame) {
+///         frame[..len].iter().for_each(|&byte| worker.push(byte));
+///     }
+///     worker.run_one();
+///     while let Some(len) = worker.next(&mut frame) {
+///         frame[..len].iter().for_each(|&byte| LINK.push(now, byte));
+///     }
+/// }
+/// assert_eq!(square.result(), Ok(49));
+/// ```
+pub struct Link<const CALLS: usize, const BYTES: usize>(Lock<State<CALLS, BYTES>>);
+
+impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
+    #[cfg(not(loom))]
+    /// A link that is not open: calls wait.
+    #[must_use]
+    pub const fn new(timing: Timing) -> Self {
+        Self(Lock::new(State {
+            calls: Calls::new(timing),
+            receiver: Receiver::new(),
+            wakers: [const { None }; CALLS],
+            driver: None,
+        }))
+    }
+
+    #[cfg(loom)]
+    pub fn new(timing: Timing) -> Self {
+        Self(Lock::new(State {
+            calls: Calls::new(timing),
+            receiver: Receiver::new(),
+            wakers: [const { None }; CALLS],
+            driver: None,
+        }))
+    }
+
+    /// Opens the link. On a link that is open, begins anew: the calls under way end as
+    /// [`Lost`](RemoteError::Lost).
+    ///
+    /// `nonce` tells the lives of this end apart: choose another one at each boot. A random number
+    /// will do, or a counter in memory that survives, or the time. With the number of an earlier
+    /// life, a late reply of that life may be taken for one of this.
+    pub fn open(&self, nonce: u32) {
+        self.act(|calls| calls.open(nonce));
+    }
+
+    /// Calls a task at the other end. The future gives its result, under any executor; dropping it
+    /// cancels the call. The call goes on its way at once, polled or not.
+    ///
+    /// # Errors
+    ///
+    /// The task comes back if `CALLS` calls are under way: [`Refusal::Full`].
+    ///
+    /// The future's error is [`TaskError::Remote`], or [`TaskError::Panicked`].
+    ///
+    /// # Python
+    ///
+    /// `ProcessPoolExecutor.submit`.
+    pub fn call<T: Task>(&self, task: T) -> Result<Call<'_, T, CALLS, BYTES>, SubmitError<T>> {
+        match self.begin(&task) {
+            Some(call) => Ok(call),
+            None => Err(SubmitError::new(task, Refusal::Full)),
+        }
+    }
+
+    fn begin<T: Task>(&self, task: &T) -> Option<Call<'_, T, CALLS, BYTES>> {
+        // Outside the lock: `Serialize` is foreign code.
+        let mut bytes = [0; BYTES];
+        let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
+        let index = self.0.with(|state| {
+            state.calls.begin(TaskId::of::<T>(), |slot| {
+                let argument = argument?;
+                slot.get_mut(..argument.len())?.copy_from_slice(argument);
+                Some(argument.len())
+            })
+        })?;
+        self.wake_driver();
+        Some(Call {
+            link: self,
+            index: Some(index),
+            task: PhantomData,
+        })
+    }
+
+    /// As [`call`](Self::call), as a task of `executor`. So the handle is like every other one: to
+    /// wait for, to cancel, to give to `as_completed`, beside those of local tasks.
+    ///
+    /// `executor` can be an `Executor<0, …>` of its own, whose futures the waiting threads and the
+    /// loop poll. Its slots hold the future, of two words, and the result.
+    ///
+    /// # Errors
+    ///
+    /// The task comes back if `CALLS` calls are under way, if the executor is full, or if it is
+    /// shut down.
+    pub fn submit<T, const SLOT_BYTES: usize, H: Park>(
+        &'static self,
+        executor: Submitter<'static, SLOT_BYTES, H>,
+        task: T,
+    ) -> Result<JoinHandle<'static, T::Output, H>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        let permit = match executor.reserve() {
+            Ok(permit) => permit,
+            Err(reason) => return Err(SubmitError::new(task, reason)),
+        };
+        let Some(call) = self.begin(&task) else {
+            return Err(SubmitError::new(task, Refusal::Full));
+        };
+        match permit.submit_future_outcome(call) {
+            Ok(handle) => Ok(handle),
+            // Its future is dropped, which cancels the call.
+            Err(refused) => Err(SubmitError::new(task, refused.reason())),
+        }
+    }
+
+    /// Takes a received byte, at the tick `now`.
+    pub fn push(&self, now: u64, byte: u8) {
+        let wakers = self.0.with(|state| {
+            let (header, body) = state.receiver.push(byte)?;
+            let ended = state.calls.receive(&header, body, now);
+            Some(state.take_wakers(ended, true))
+        });
+        if let Some(wakers) = wakers {
+            wakers.wake();
+        }
+    }
+
+    /// Writes the next frame to send to the front of `out`. Returns how long it is, or `None` if no
+    /// frame is due at the tick `now`: see [`next_at`](Self::next_at).
+    ///
+    /// # Panics
+    ///
+    /// If `out` is shorter than [`frame_bytes(BYTES)`](crate::frame_bytes).
+    pub fn next(&self, now: u64, out: &mut [u8]) -> Option<usize> {
+        let (frame, wakers) = self.0.with(|state| {
+            let ended = state.calls.check_silence(now);
+            let frame = state.calls.next(now);
+            let frame = frame.map(|(header, body)| encode(&header, body, out));
+            (frame, state.take_wakers(ended, false))
+        });
+        wakers.wake();
+        Some(frame?.expect("slotted-remote: the buffer is shorter than `frame_bytes(BYTES)`"))
+    }
+
+    /// The tick at which [`next`](Self::next) will have something to do, if no byte comes and no
+    /// call begins before. It may lie in the past. `None`: never.
+    pub fn next_at(&self) -> Option<u64> {
+        self.0.with(|state| state.calls.next_at())
+    }
+
+    /// As [`next`](Self::next), for an async task that sends the frames: pending until a frame is
+    /// due because a call began or ended, or a byte came. The caller also polls again at
+    /// [`next_at`](Self::next_at).
+    pub fn poll_next(&self, context: &mut Context<'_>, now: u64, out: &mut [u8]) -> Poll<usize> {
+        let waker = context.waker().clone();
+        // Before the look: what comes after it wakes.
+        drop(self.0.with(|state| state.driver.replace(waker)));
+        self.next(now, out).map_or(Poll::Pending, Poll::Ready)
+    }
+
+    /// How many frames were dropped because bytes of them were wrong or missing.
+    pub fn dropped(&self) -> u32 {
+        self.0.with(|state| state.receiver.dropped())
+    }
+
+    fn wake_driver(&self) {
+        let driver = self.0.with(|state| state.driver.take());
+        if let Some(driver) = driver {
+            driver.wake();
+        }
+    }
+
+    fn act(&self, act: impl FnOnce(&mut Calls<CALLS, BYTES>) -> Ended) {
+        let wakers = self.0.with(|state| {
+            let ended = act(&mut state.calls);
+            state.take_wakers(ended, true)
+        });
+        wakers.wake();
+    }
+}
+
+impl<const CALLS: usize, const BYTES: usize> State<CALLS, BYTES> {
+    fn take_wakers(&mut self, ended: Ended, driver: bool) -> Wakers<CALLS> {
+        let calls = match ended {
+            Ended::None => [const { None }; CALLS],
+            Ended::One(index) => {
+                let mut wakers = [const { None }; CALLS];
+                wakers[index] = self.wakers[index].take();
+                wakers
+            }
+            Ended::All => core::mem::replace(&mut self.wakers, [const { None }; CALLS]),
+        };
+        let driver = if driver { self.driver.take() } else { None };
+        Wakers { calls, driver }
+    }
+}
+
+/// Wakers that were taken inside the lock, to be called outside.
+#[must_use = "the tasks wait"]
+struct Wakers<const CALLS: usize> {
+    calls: [Option<Waker>; CALLS],
+    driver: Option<Waker>,
+}
+
+impl<const CALLS: usize> Wakers<CALLS> {
+    fn wake(self) {
+        { self.calls.into_iter().flatten() }
+            .chain(self.driver)
+            .for_each(Waker::wake);
+    }
+}
+
+impl<const CALLS: usize, const BYTES: usize> fmt::Debug for Link<CALLS, BYTES> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Link").finish_non_exhaustive()
+    }
+}
+
+/// A call under way: what [`Link::call`] returns.
+///
+/// # Cancellation
+///
+/// Dropping it cancels the call: if it has not begun at the other end, it never will. If it runs
+/// there, it runs to its end, and its result is dropped.
+#[must_use = "a call that is dropped is cancelled"]
+pub struct Call<'l, T, const CALLS: usize, const BYTES: usize> {
+    link: &'l Link<CALLS, BYTES>,
+    /// `None` when the outcome was taken.
+    index: Option<usize>,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task, const CALLS: usize, const BYTES: usize> Call<'_, T, CALLS, BYTES> {
+    /// Takes the outcome, if the call has ended.
+    fn take(&mut self) -> Option<Result<T::Output, TaskError>> {
+        let index = self.index?;
+        let mut bytes = [0; BYTES];
+        let (outcome, len, waker) = self.link.0.with(|state| {
+            let (outcome, len) = state.calls.take(index, |outcome, body| {
+                bytes[..body.len()].copy_from_slice(body);
+                (outcome, body.len())
+            })?;
+            Some((outcome, len, state.wakers[index].take()))
+        })?;
+        self.index = None;
+        drop(waker);
+        // Outside the lock: `Deserialize` is foreign code.
+        Some(outcome_of::<T>(outcome, &bytes[..len]))
+    }
+}
+
+/// What a task's handle gets.
+pub(crate) fn outcome_of<T: Task>(
+    outcome: Result<Status, RemoteError>,
+    body: &[u8],
+) -> Result<T::Output, TaskError> {
+    let error = match outcome {
+        Ok(Status::Done) => match run::decode(body) {
+            Some(output) => return Ok(output),
+            None => RemoteError::BadBytes,
+        },
+        Ok(Status::Unknown) => RemoteError::Unknown,
+        Ok(Status::BadBytes) => RemoteError::BadBytes,
+        Ok(Status::TooLarge) => RemoteError::TooLarge,
+        Ok(Status::Panicked) => return Err(panicked(body)),
+        Ok(Status::Cancelled) => return Err(TaskError::Cancelled),
+        Err(error) => error,
+    };
+    Err(TaskError::Remote(error))
+}
+
+#[cfg(feature = "std")]
+fn panicked(message: &[u8]) -> TaskError {
+    let message = core::str::from_utf8(message).unwrap_or("a panic");
+    TaskError::Panicked(slotted::Panic::with_message(message))
+}
+
+#[cfg(not(feature = "std"))]
+fn panicked(_message: &[u8]) -> TaskError {
+    TaskError::Remote(RemoteError::Panicked)
+}
+
+impl<T: Task, const CALLS: usize, const BYTES: usize> Future for Call<'_, T, CALLS, BYTES> {
+    type Output = Result<T::Output, TaskError>;
+
+    /// # Panics
+    ///
+    /// If the outcome was taken before.
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(index) = self.index else {
+            panic!("a call is polled after its end");
+        };
+        if let Some(outcome) = self.take() {
+            return Poll::Ready(outcome);
+        }
+        // Outside the lock: wakers are foreign code.
+        let waker = context.waker().clone();
+        let link = self.link;
+        let (displaced, has_ended) = link.0.with(|state| {
+            let displaced = state.wakers[index].replace(waker);
+            (displaced, state.calls.has_ended(index))
+        });
+        drop(displaced);
+        if !has_ended {
+            return Poll::Pending;
+        }
+        // The reply came between the two looks.
+        self.take().map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<T, const CALLS: usize, const BYTES: usize> Drop for Call<'_, T, CALLS, BYTES> {
+    fn drop(&mut self) {
+        let Some(index) = self.index else {
+            return;
+        };
+        let waker = self.link.0.with(|state| {
+            state.calls.abandon(index);
+            state.wakers[index].take()
+        });
+        drop(waker);
+        self.link.wake_driver();
+    }
+}
+
+impl<T, const CALLS: usize, const BYTES: usize> fmt::Debug for Call<'_, T, CALLS, BYTES> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Call").finish_non_exhaustive()
+    }
+}

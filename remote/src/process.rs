@@ -1,0 +1,20 @@
+//! The pool of processes: Python's `ProcessPoolExecutor`, with fixed capacities.
+//!
+//! One thread of the parent, the *reader*, waits for all processes in `poll`. A submitter writes its
+//! call to a socket itself. No thread waits for a single process.
+
+mod child;
+mod command;
+mod entries;
+mod error;
+mod pool;
+mod reader;
+mod serve;
+mod socket;
+mod state;
+
+pub use command::Command;
+pub use error::ProcessStartError;
+pub use pool::{PoolMap, Processes};
+pub use serve::{serve, serve_with};
+pub use state::ProcessStats;

@@ -1,0 +1,575 @@
+//! The pool, as submitters see it, and the future of a call.
+
+use core::fmt;
+use core::future::Future;
+use core::marker::PhantomData;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+use core::time::Duration;
+use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+
+use slotted::error::{Refusal, ShutdownError, StartError, SubmitError, TaskError};
+use slotted::map::{Map, SubmitItem, map_over};
+use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
+
+use super::command::Command;
+use super::entries::{Outcome, Phase};
+use super::error::ProcessStartError;
+use super::reader::Reader;
+use super::serve::is_worker;
+use super::state::{Life, ProcessStats, State};
+use crate::link::outcome_of;
+use crate::run;
+use crate::task::{Idempotent, Task, TaskId};
+
+/// A pool of `PROCS` processes, with room for `QUEUE` calls whose arguments and results take at most
+/// `BYTES` each.
+///
+/// It lives in a `static`. Calls wait in its slots, and so do their results; nothing is allocated
+/// for a call once the pool has started.
+///
+/// A process that crashes ends the task that it ran, with an error that says how, and nothing else.
+/// Another process takes its place.
+///
+/// # Callbacks and async tasks
+///
+/// Callbacks, and the wakers of tasks that await a handle, run in the thread that waits for the
+/// processes, if no other thread waits for the task. A callback that blocks keeps all results back.
+///
+/// # Python
+///
+/// `concurrent.futures.ProcessPoolExecutor`. Each call says where it differs.
+///
+/// ```no_run
+/// # use serde::{Deserialize, Serialize};
+/// # use slotted_remote::Task;
+/// # #[derive(Serialize, Deserialize)]
+/// # struct Square(u32);
+/// # impl Task for Square {
+/// #     const NAME: &str = "square/1";
+/// #     type Output = u64;
+/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+/// # }
+/// use slotted::Shutdown;
+/// use slotted_remote::process::{Command, Processes, serve};
+///
+/// static POOL: Processes<2, 64, 512> = Processes::new();
+///
+/// fn main() {
+///     serve::<(Square,)>(); // first line: in a worker process it never returns
+///     POOL.start(&Command::current_exe()).unwrap();
+///     assert_eq!(POOL.submit(Square(7)).unwrap().result(), Ok(49));
+///     let squares = POOL.map((0..500).map(Square));
+///     assert_eq!(squares.map(Result::unwrap).sum::<u64>(), 41_541_750);
+///     POOL.shutdown(Shutdown::Drain).unwrap();
+/// }
+/// ```
+pub struct Processes<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
+    /// Its futures are the calls.
+    executor: Executor<0, QUEUE, BYTES>,
+    state: Mutex<State<PROCS, QUEUE, BYTES>>,
+    /// The pool has started, or has not.
+    started: Condvar,
+    control: Mutex<Control>,
+}
+
+/// What `start` and `shutdown` share. Held while they wait, so that they come one after another.
+struct Control {
+    reader: Option<thread::JoinHandle<()>>,
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS, QUEUE, BYTES> {
+    /// A pool that is not started.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
+    pub const fn new() -> Self {
+        const {
+            assert!(
+                PROCS > 0 && PROCS < 256,
+                "slotted-remote: choose PROCS, the number of processes, from 1 to 255"
+            );
+            assert!(
+                BYTES >= 64 && BYTES <= 65_000,
+                "slotted-remote: a frame's length is a number of 16 bits, and a slot holds a call's \
+                 future: choose BYTES from 64 to 65000"
+            );
+        }
+        Self {
+            executor: Executor::new(),
+            state: Mutex::new(State::new()),
+            started: Condvar::new(),
+            control: Mutex::new(Control { reader: None }),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<PROCS, QUEUE, BYTES>> {
+        // No foreign code runs inside, so nothing panics there half way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn control(&self) -> MutexGuard<'_, Control> {
+        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The pool has started, or has not: tells the thread that waits for it.
+    pub(super) fn tell_starter(&self) {
+        self.started.notify_all();
+    }
+
+    /// Polls the calls that have ended and that no thread waits for.
+    pub(super) fn poll_calls(&'static self) {
+        self.executor.run_until_idle();
+    }
+
+    /// Starts the processes, and waits until all of them serve.
+    ///
+    /// # Blocking
+    ///
+    /// At most [`Command::start_timeout`], and some milliseconds at best.
+    ///
+    /// # Errors
+    ///
+    /// See [`ProcessStartError`]. No process is left then.
+    ///
+    /// # Python
+    ///
+    /// `ProcessPoolExecutor(max_workers=PROCS)`, which starts processes when they are needed.
+    pub fn start(&'static self, command: &Command) -> Result<(), ProcessStartError> {
+        if is_worker() {
+            return Err(ProcessStartError::InWorker);
+        }
+        let mut control = self.control();
+        if !matches!(self.lock().life, Life::Off | Life::Broken) {
+            return Err(ProcessStartError::AlreadyStarted);
+        }
+        self.join_reader(&mut control);
+        let (wake, woken) = UnixStream::pair().map_err(ProcessStartError::System)?;
+        for end in [&wake, &woken] {
+            end.set_nonblocking(true)
+                .map_err(ProcessStartError::System)?;
+        }
+        let command = Arc::new(command.clone());
+        self.lock().begin(command.clone(), wake);
+        let reader = Reader::new(self, command, woken);
+        let spawned = thread::Builder::new()
+            .name("slotted-processes".into())
+            .spawn(|| reader.run());
+        match spawned {
+            Ok(reader) => control.reader = Some(reader),
+            Err(error) => {
+                self.lock().life = Life::Off;
+                return Err(ProcessStartError::System(error));
+            }
+        }
+        let mut state = self.lock();
+        // Bound: the reader ends each start, at the latest when its time is up.
+        while state.life == Life::Starting {
+            state = { self.started.wait(state) }.unwrap_or_else(PoisonError::into_inner);
+        }
+        let error = state.start_error.take();
+        drop(state);
+        if let Some(error) = error {
+            self.join_reader(&mut control);
+            return Err(error);
+        }
+        match self.executor.start(&StdThreads::new()) {
+            // Also if it never ended: it takes tasks from the beginning.
+            Ok(()) | Err(StartError::AlreadyStarted) => Ok(()),
+            Err(_) => unreachable!("no worker is spawned"),
+        }
+    }
+
+    /// Waits for the reader to leave.
+    fn join_reader(&self, control: &mut Control) {
+        if let Some(reader) = control.reader.take() {
+            // A reader that panicked has said so.
+            let _ = reader.join();
+            let mut state = self.lock();
+            state.life = Life::Off;
+            state.wake = None;
+        }
+    }
+
+    /// Submits a task.
+    ///
+    /// # Blocking
+    ///
+    /// Never. The calling thread encodes the task, and writes it to a process if one is idle.
+    ///
+    /// # Errors
+    ///
+    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]), if the pool is
+    /// not started or shut down ([`Refusal::ShutDown`]), or if no process comes up any more
+    /// ([`Refusal::Broken`]).
+    ///
+    /// A task whose argument is larger than `BYTES` is accepted, and its handle ends as
+    /// [`TooLarge`](crate::RemoteError::TooLarge).
+    ///
+    /// # Cancellation
+    ///
+    /// [`JoinHandle::cancel`] takes a call back that no process has begun. If a process runs it, the
+    /// process is killed, unless [`Command::kill_cancelled`] says otherwise.
+    ///
+    /// # Python
+    ///
+    /// `submit`, whose queue has no limit and whose running tasks cannot be cancelled.
+    pub fn submit<T>(
+        &'static self,
+        task: T,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        self.submit_with(task, None, 0)
+    }
+
+    /// As [`submit`](Self::submit), with a limit of the task's time, from when a process begins it.
+    /// A task that takes longer ends as [`TimeLimit`](crate::RemoteError::TimeLimit), and its process
+    /// is killed.
+    ///
+    /// # Python
+    ///
+    /// There is none: a time limit of `result` leaves the task running.
+    pub fn submit_within<T>(
+        &'static self,
+        task: T,
+        limit: Duration,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        self.submit_with(task, Some(limit), 0)
+    }
+
+    /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, if its process
+    /// crashes or exits under it. Not if it took too much time or memory: it would again.
+    ///
+    /// # Python
+    ///
+    /// There is none.
+    pub fn submit_retry<T>(
+        &'static self,
+        task: T,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Idempotent<Output: Send + 'static> + 'static,
+    {
+        self.submit_with(task, None, retries)
+    }
+
+    fn submit_with<T>(
+        &'static self,
+        task: T,
+        limit: Option<Duration>,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        let permit = match self.executor.reserve() {
+            Ok(permit) => permit,
+            Err(reason) => return Err(SubmitError::new(task, reason)),
+        };
+        match self.call(permit, &task, limit, retries) {
+            Ok(handle) => Ok(handle),
+            Err(reason) => Err(SubmitError::new(task, reason)),
+        }
+    }
+
+    /// Sends a call on its way. Its future takes the permit's slot.
+    fn call<T>(
+        &'static self,
+        permit: Permit<'static, BYTES>,
+        task: &T,
+        limit: Option<Duration>,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, Refusal>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        // Outside the lock: `Serialize` is foreign code.
+        let mut bytes = [0; BYTES];
+        let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
+        let (index, ticket) = {
+            let mut state = self.lock();
+            match state.life {
+                Life::Running => {}
+                Life::Broken => return Err(Refusal::Broken),
+                Life::Off | Life::Starting | Life::Stopping => return Err(Refusal::ShutDown),
+            }
+            // Each call holds a slot of the executor, and there are as many entries.
+            let (index, ticket) = state.entries.take().ok_or(Refusal::Full)?;
+            let entry = state.entries.get(index);
+            (entry.id, entry.limit, entry.retries) = (TaskId::of::<T>(), limit, retries);
+            let is_set = argument.is_some_and(|argument| entry.set_body(argument));
+            if !is_set {
+                entry.phase = Phase::Ended(Outcome::Failed(crate::RemoteError::TooLarge));
+            }
+            (index, ticket)
+        };
+        let call = RemoteCall {
+            pool: self,
+            index: Some(index),
+            task: PhantomData::<fn() -> T>,
+        };
+        // First into the executor, then on its way: the reader polls what has ended.
+        let handle = permit.submit_future_outcome(call);
+        let handle = handle.map_err(|refused| refused.reason())?;
+        self.send(index, ticket);
+        Ok(handle)
+    }
+
+    /// Sends a call on its way, whose future is in the executor.
+    fn send(&'static self, index: u16, ticket: u64) {
+        let mut state = self.lock();
+        let is_begun = state.entries.is_begun(index, ticket);
+        match state.life {
+            // It was cancelled meanwhile, or has ended already.
+            Life::Running if !is_begun => {
+                state.polls = true;
+                state.wake_reader();
+            }
+            Life::Running => {
+                state.entries.enqueue(index);
+                state.dispatch();
+                self.wake_reader(&mut state);
+            }
+            // The pool broke meanwhile, and has no reader.
+            _ => {
+                if is_begun {
+                    state.entries.get(index).phase = Phase::Ended(Outcome::Broken);
+                }
+                drop(state);
+                self.poll_calls();
+            }
+        }
+    }
+
+    /// Wakes the reader if it sleeps longer than it may, or if a socket did not take all.
+    fn wake_reader(&self, state: &mut State<PROCS, QUEUE, BYTES>) {
+        let deadline = state.deadline();
+        let is_late = match (deadline, state.reader_wakes) {
+            (Some(deadline), Some(wakes)) => deadline < wakes,
+            (Some(_), None) => true,
+            (None, _) => false,
+        };
+        let is_pending = (0..PROCS).any(|place| state.is_pending(place));
+        if is_late || is_pending {
+            state.reader_wakes = deadline;
+            state.wake_reader();
+        }
+    }
+
+    /// The results of many tasks, in the order of the tasks, as slotted's own iterator: with
+    /// `timeout`, `buffersize`, `unordered` and `detach`.
+    ///
+    /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
+    ///
+    /// # Python
+    ///
+    /// `map`, without `chunksize`: make a task of several items instead.
+    pub fn map<I, T>(&'static self, tasks: I) -> PoolMap<PROCS, QUEUE, BYTES, I::IntoIter, T>
+    where
+        I: IntoIterator<Item = T>,
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        map_over(self, tasks, ())
+    }
+
+    /// Kills all processes. The tasks that run end as [`Crashed`](crate::RemoteError::Crashed), and
+    /// the pool goes on with others.
+    ///
+    /// # Python
+    ///
+    /// `kill_workers`, which ends the pool.
+    pub fn kill_all(&self) {
+        self.lock().kill_all();
+    }
+
+    /// What the processes have done, one figure for each place.
+    pub fn processes(&self) -> [ProcessStats; PROCS] {
+        self.lock().stats()
+    }
+
+    /// What the pool's slots hold, and how many tasks came and went.
+    pub fn stats(&self) -> slotted::Stats {
+        self.executor.stats()
+    }
+
+    /// Ends the pool: takes no task any more, waits for those that are left, and ends the processes.
+    /// Another `start` begins anew.
+    ///
+    /// `Drain` runs all tasks that were accepted. `Cancel` cancels those that no process has begun.
+    /// `Stop` also kills the processes that run one.
+    ///
+    /// # Blocking
+    ///
+    /// Until the tasks have ended, and then until the processes have left: at most
+    /// [`Command::grace`].
+    ///
+    /// # Errors
+    ///
+    /// See [`ShutdownError`].
+    ///
+    /// # Python
+    ///
+    /// `shutdown(cancel_futures=…)`.
+    pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
+        self.executor.begin_shutdown(Shutdown::Drain);
+        if !matches!(how, Shutdown::Drain) {
+            // Bound: the calls that wait; none is accepted any more.
+            loop {
+                let ended = self.lock().end_queued(Outcome::Cancelled);
+                let Some(waker) = ended else { break };
+                waker.into_iter().for_each(core::task::Waker::wake);
+            }
+        }
+        let how = if matches!(how, Shutdown::Stop) {
+            how
+        } else {
+            Shutdown::Drain
+        };
+        self.executor.shutdown(how)?;
+        let mut control = self.control();
+        {
+            let mut state = self.lock();
+            if state.life == Life::Running {
+                state.life = Life::Stopping;
+            }
+            state.wake_reader();
+        }
+        self.join_reader(&mut control);
+        Ok(())
+    }
+
+    /// Starts the pool, calls `work`, and shuts the pool down, also if `work` panics.
+    ///
+    /// # Errors
+    ///
+    /// As [`start`](Self::start).
+    ///
+    /// # Python
+    ///
+    /// The `with` block.
+    pub fn run<R>(
+        &'static self,
+        command: &Command,
+        work: impl FnOnce(&'static Self) -> R,
+    ) -> Result<R, ProcessStartError> {
+        struct End<const PROCS: usize, const QUEUE: usize, const BYTES: usize>(
+            &'static Processes<PROCS, QUEUE, BYTES>,
+        );
+        impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop for End<PROCS, QUEUE, BYTES> {
+            fn drop(&mut self) {
+                // Only a worker of the executor would deadlock, and it has none.
+                let _ = self.0.shutdown(Shutdown::Drain);
+            }
+        }
+        self.start(command)?;
+        let _end = End(self);
+        Ok(work(self))
+    }
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
+    for Processes<PROCS, QUEUE, BYTES>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Processes")
+            .field("processes", &PROCS)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Processes::map`] returns.
+pub type PoolMap<const PROCS: usize, const QUEUE: usize, const BYTES: usize, I, T> = Map<
+    'static,
+    QUEUE,
+    BYTES,
+    &'static Processes<PROCS, QUEUE, BYTES>,
+    I,
+    (),
+    <T as Task>::Output,
+    StdHost,
+>;
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize, T>
+    SubmitItem<'static, BYTES, (), T, T::Output, StdHost>
+    for &'static Processes<PROCS, QUEUE, BYTES>
+where
+    T: Task<Output: Send + 'static> + 'static,
+{
+    fn submitter(&self) -> Submitter<'static, BYTES> {
+        self.executor.submitter()
+    }
+
+    fn submit_item(
+        &self,
+        permit: Permit<'static, BYTES>,
+        (): (),
+        task: T,
+    ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
+        self.call(permit, &task, None, 0)
+    }
+}
+
+/// The future of a call: what a slot of the pool's executor holds.
+struct RemoteCall<T, const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
+    pool: &'static Processes<PROCS, QUEUE, BYTES>,
+    /// `None` when the outcome was taken.
+    index: Option<u16>,
+    task: PhantomData<fn() -> T>,
+}
+
+impl<T: Task, const PROCS: usize, const QUEUE: usize, const BYTES: usize> Future
+    for RemoteCall<T, PROCS, QUEUE, BYTES>
+{
+    type Output = Result<T::Output, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(index) = self.index else {
+            panic!("a call is polled after its end");
+        };
+        // Outside the lock: wakers are foreign code.
+        let waker = context.waker().clone();
+        let (mut body, mut len) = ([0; BYTES], 0);
+        let mut state = self.pool.lock();
+        let entry = state.entries.get(index);
+        let Phase::Ended(outcome) = entry.phase else {
+            let displaced = entry.waker.replace(waker);
+            drop(state);
+            drop(displaced);
+            return Poll::Pending;
+        };
+        if let Outcome::Replied(_) = outcome {
+            len = entry.body().len();
+            body[..len].copy_from_slice(entry.body());
+        }
+        let displaced = state.entries.give_back(index);
+        drop(state);
+        drop(displaced);
+        self.index = None;
+        // Outside the lock: `Deserialize` is foreign code.
+        Poll::Ready(match outcome {
+            Outcome::Replied(status) => outcome_of::<T>(Ok(status), &body[..len]),
+            Outcome::Failed(error) => outcome_of::<T>(Err(error), &[]),
+            Outcome::Cancelled => Err(TaskError::Cancelled),
+            Outcome::Broken => Err(TaskError::Broken),
+        })
+    }
+}
+
+impl<T, const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
+    for RemoteCall<T, PROCS, QUEUE, BYTES>
+{
+    fn drop(&mut self) {
+        let Some(index) = self.index else {
+            return;
+        };
+        let waker = self.pool.lock().abandon(index);
+        drop(waker);
+    }
+}

@@ -1,0 +1,359 @@
+//! The thread of a pool that waits for its processes: it reads what they write, replaces those that
+//! end, and keeps the time limits.
+
+use core::task::Waker;
+use core::time::Duration;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::process::ExitStatus;
+use std::sync::Arc;
+use std::thread;
+use std::time::Instant;
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+
+use super::child;
+use super::command::Command;
+use super::entries::Outcome;
+use super::error::ProcessStartError;
+use super::pool::Processes;
+use super::socket::{Incoming, Received};
+use super::state::{LANES, Life};
+use crate::RemoteError;
+use crate::frame::{Kind, Welcome};
+
+/// A place for a process, as the reader sees it.
+enum Place {
+    /// There is none. When the next is to be started.
+    Empty(Instant),
+    /// None is to be started any more.
+    Closed,
+    Open(Arc<OwnedFd>, Incoming),
+}
+
+/// The reader of a pool.
+pub(super) struct Reader<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
+    pool: &'static Processes<PROCS, QUEUE, BYTES>,
+    command: Arc<Command>,
+    /// Others write to its other end, to wake the reader.
+    wake: UnixStream,
+    places: [Place; PROCS],
+    /// What is to be woken outside the lock.
+    wakers: Vec<Waker>,
+    /// Calls have ended, and are to be polled.
+    polls: bool,
+    /// When the processes that are left are killed.
+    killing_at: Option<Instant>,
+}
+
+/// Why a process was given up before its socket ended.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// It wrote what no worker writes.
+    NotAWorker,
+    Version(u8),
+    Silent,
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, QUEUE, BYTES> {
+    pub(super) fn new(
+        pool: &'static Processes<PROCS, QUEUE, BYTES>,
+        command: Arc<Command>,
+        wake: UnixStream,
+    ) -> Self {
+        let now = Instant::now();
+        Self {
+            pool,
+            command,
+            wake,
+            places: core::array::from_fn(|_| Place::Empty(now)),
+            // Room for a call of each lane, and for all that are ended at once.
+            wakers: Vec::with_capacity(QUEUE.max(PROCS * LANES)),
+            polls: false,
+            killing_at: None,
+        }
+    }
+
+    /// Serves the pool until it is stopped or broken, and leaves no process.
+    pub(super) fn run(mut self) {
+        // Endless for a reason: the pool's life is.
+        loop {
+            self.fill_places();
+            let Some(until) = self.prepare() else { break };
+            if !self.polls {
+                self.wait(until);
+            }
+            let now = Instant::now();
+            for place in 0..PROCS {
+                self.read(place, now);
+            }
+            self.keep_time(now);
+            self.wake_all();
+        }
+        self.close();
+        self.wake_all();
+    }
+
+    /// Starts the processes that are due.
+    fn fill_places(&mut self) {
+        let now = Instant::now();
+        for place in 0..PROCS {
+            if !matches!(self.places[place], Place::Empty(at) if at <= now) {
+                continue;
+            }
+            if !self.is_open() {
+                self.places[place] = Place::Closed;
+                continue;
+            }
+            match child::spawn(&self.command) {
+                Ok((child, socket)) => {
+                    let incoming = Incoming::new(socket.clone(), LANES + 1, BYTES);
+                    self.pool.lock().install(place, child, socket.clone());
+                    self.places[place] = Place::Open(socket, incoming);
+                }
+                Err(error) => self.failed(place, ProcessStartError::System(error)),
+            }
+        }
+    }
+
+    /// Returns true if processes that end are replaced.
+    fn is_open(&self) -> bool {
+        matches!(self.pool.lock().life, Life::Starting | Life::Running)
+    }
+
+    /// No process came up in a place.
+    fn failed(&mut self, place: usize, error: ProcessStartError) {
+        let now = Instant::now();
+        let mut state = self.pool.lock();
+        if state.life == Life::Starting {
+            state.start_error.get_or_insert(error);
+            state.life = Life::Stopping;
+        }
+        match state.fail() {
+            _ if state.life == Life::Stopping => self.places[place] = Place::Closed,
+            Some(back_off) => self.places[place] = Place::Empty(now + back_off),
+            None => {
+                state.life = Life::Broken;
+                self.places[place] = Place::Closed;
+            }
+        }
+    }
+
+    /// Looks what is to be done before the reader waits. Returns until when it may wait, or `None`
+    /// if it is to leave.
+    fn prepare(&mut self) -> Option<Option<Instant>> {
+        let mut state = self.pool.lock();
+        if state.life == Life::Broken {
+            return None;
+        }
+        if state.life == Life::Stopping {
+            if self.killing_at.is_none() {
+                state
+                    .processes()
+                    .iter()
+                    .for_each(|process| process.dismiss());
+                self.killing_at = Some(Instant::now() + self.command.grace);
+            }
+            let is_left = { self.places.iter() }.all(|place| !matches!(place, Place::Open(..)));
+            if is_left {
+                return None;
+            }
+        }
+        state.flush();
+        self.polls |= core::mem::take(&mut state.polls);
+        let starts = self.places.iter().filter_map(|place| match place {
+            Place::Empty(at) => Some(*at),
+            _ => None,
+        });
+        let until = starts.chain(state.deadline()).chain(self.killing_at).min();
+        state.reader_wakes = until;
+        Some(until)
+    }
+
+    /// Waits for something to read, for room to write, for a wake, or until a date.
+    fn wait(&mut self, until: Option<Instant>) {
+        let state = self.pool.lock();
+        let (is_busy, linger) = (state.is_busy(), self.command.linger);
+        let pending: [bool; PROCS] = core::array::from_fn(|place| state.is_pending(place));
+        drop(state);
+        if is_busy && self.linger(linger) {
+            return;
+        }
+        let wake = PollFd::new(&self.wake, PollFlags::IN);
+        let mut polled: heapless::Vec<PollFd<'_>, POLLED> = heapless::Vec::new();
+        let _ = polled.push(wake); // there is room for one
+        for (place, pending) in self.places.iter().zip(pending) {
+            let Place::Open(socket, _) = place else {
+                continue;
+            };
+            let out = if pending {
+                PollFlags::OUT
+            } else {
+                PollFlags::empty()
+            };
+            let _ = polled.push(PollFd::from_borrowed_fd(
+                socket.as_fd(),
+                PollFlags::IN | out,
+            ));
+        }
+        let timeout = until.map(|until| timespec(until.saturating_duration_since(Instant::now())));
+        let is_woken = poll(&mut polled, timeout.as_ref()).is_ok()
+            && polled[0].revents().contains(PollFlags::IN);
+        if is_woken {
+            drain(&self.wake);
+        }
+    }
+
+    /// Looks for a while, before the thread sleeps. Returns true if there is something to read.
+    fn linger(&mut self, linger: Duration) -> bool {
+        let began = Instant::now();
+        // Bound: the time.
+        while began.elapsed() < linger {
+            for place in &mut self.places {
+                if let Place::Open(_, incoming) = place {
+                    if incoming.receive(false) != Received::Nothing {
+                        return true;
+                    }
+                }
+            }
+            thread::yield_now();
+        }
+        false
+    }
+
+    /// Reads what a process wrote.
+    fn read(&mut self, place: usize, now: Instant) {
+        let Place::Open(_, incoming) = &mut self.places[place] else {
+            return;
+        };
+        // Endless for a reason: it ends when all that was written is read, and a worker writes no
+        // more than a reply for each of its calls.
+        let fault = loop {
+            let received = incoming.receive(false);
+            let (mut state, wakers) = (self.pool.lock(), &mut self.wakers);
+            let polls = &mut self.polls;
+            let mut fault = None;
+            let is_good = incoming.frames(|header, body| {
+                fault = match header.kind {
+                    Kind::Welcome => match Welcome::from_bytes(body) {
+                        Some(welcome) => state.welcome(place, &welcome).err().map(Fault::Version),
+                        None => Some(Fault::NotAWorker),
+                    },
+                    Kind::Reply => match state.reply(place, header, body, now) {
+                        Ok(waker) => {
+                            wakers.extend(waker);
+                            *polls = true;
+                            None
+                        }
+                        Err(()) => Some(Fault::NotAWorker),
+                    },
+                    _ => Some(Fault::NotAWorker),
+                };
+                fault.is_none()
+            });
+            state.dispatch();
+            if !is_good {
+                break Some(fault.unwrap_or(Fault::NotAWorker));
+            }
+            match received {
+                Received::Bytes => {}
+                Received::Nothing => return,
+                Received::End => break None,
+            }
+        };
+        self.end(place, fault);
+    }
+
+    /// Ends the process of a place, whose socket has ended or which is given up.
+    fn end(&mut self, place: usize, fault: Option<Fault>) {
+        let Some(mut child) = self.pool.lock().take_child(place) else {
+            return;
+        };
+        // Outside the lock: it waits until the process is gone.
+        let end = child::end(&mut child, &self.command);
+        let (waker, served) = self.pool.lock().end(place, end.error);
+        self.wakers.extend(waker);
+        self.polls = true;
+        if served && self.is_open() {
+            self.places[place] = Place::Empty(Instant::now());
+            self.fill_places();
+        } else if served {
+            self.places[place] = Place::Closed;
+        } else {
+            self.failed(place, start_error(fault, end.status));
+        }
+        self.pool.lock().dispatch();
+    }
+
+    /// Ends what has taken too long.
+    fn keep_time(&mut self, now: Instant) {
+        let silent = self.pool.lock().kill_late(now);
+        if let Some(place) = silent {
+            self.end(place, Some(Fault::Silent));
+        }
+        if self.killing_at.is_some_and(|at| now >= at) {
+            self.pool.lock().kill_all();
+        }
+    }
+
+    /// Wakes what waits for calls that have ended, and polls the calls that no thread waits for.
+    fn wake_all(&mut self) {
+        self.pool.tell_starter();
+        self.wakers.drain(..).for_each(Waker::wake);
+        if core::mem::take(&mut self.polls) {
+            self.pool.poll_calls();
+        }
+    }
+
+    /// Ends all processes, and the calls that are left.
+    fn close(&mut self) {
+        self.pool.lock().kill_all();
+        for place in 0..PROCS {
+            self.end(place, None);
+            self.places[place] = Place::Closed;
+        }
+        let mut state = self.pool.lock();
+        let outcome = if state.life == Life::Broken {
+            Outcome::Broken
+        } else {
+            Outcome::Failed(RemoteError::Lost)
+        };
+        // Bound: the calls that wait; none is sent any more.
+        while let Some(waker) = state.end_queued(outcome) {
+            self.wakers.extend(waker);
+        }
+        self.polls = true;
+        if state.life != Life::Broken {
+            state.life = Life::Off;
+        }
+    }
+}
+
+/// The most descriptors that one `poll` looks at: those of 255 processes, and the wake.
+const POLLED: usize = 256;
+
+fn start_error(fault: Option<Fault>, status: Option<ExitStatus>) -> ProcessStartError {
+    match (fault, status) {
+        (Some(Fault::Version(theirs)), _) => ProcessStartError::Version { theirs },
+        (Some(Fault::Silent | Fault::NotAWorker), _) => ProcessStartError::Silent,
+        (None, Some(status)) => ProcessStartError::Ended(status),
+        (None, None) => ProcessStartError::System(io::ErrorKind::NotFound.into()),
+    }
+}
+
+/// Takes what woke the reader.
+fn drain(mut wake: &UnixStream) {
+    let mut bytes = [0; 64];
+    // Bound: the wakes that came.
+    while matches!(wake.read(&mut bytes), Ok(64)) {}
+}
+
+/// At least as long, so that the reader does not look in vain.
+fn timespec(duration: Duration) -> Timespec {
+    let duration = duration.saturating_add(Duration::from_micros(1));
+    Timespec {
+        tv_sec: i64::try_from(duration.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: duration.subsec_nanos().into(),
+    }
+}

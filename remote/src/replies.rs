@@ -1,0 +1,232 @@
+//! The worker's machine: which calls came, and the last reply of each lane. No io, no time, no
+//! threads.
+//!
+//! At most once: a call runs if it is the next of its lane in this session. A call that came before
+//! gets the reply that was kept, or waits for it.
+
+use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
+use crate::run::Runner;
+use crate::task::TaskId;
+
+/// Where the last call of a lane is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// None came in this session.
+    Empty,
+    /// It waits to be run.
+    Queued,
+    /// It has ended. The reply is kept until the next call.
+    Ended(Status),
+}
+
+/// One lane, and its last call.
+struct Lane<const BYTES: usize> {
+    phase: Phase,
+    /// The reply is to be sent.
+    is_due: bool,
+    sequence: u32,
+    id: TaskId,
+    /// The order in which calls came.
+    ticket: u32,
+    len: u16,
+    /// The argument, then the result.
+    bytes: [u8; BYTES],
+}
+
+impl<const BYTES: usize> Lane<BYTES> {
+    const EMPTY: Self = Self {
+        phase: Phase::Empty,
+        is_due: false,
+        sequence: 0,
+        id: TaskId::from_bits(0),
+        ticket: 0,
+        len: 0,
+        bytes: [0; BYTES],
+    };
+
+    fn end(&mut self, status: Status, len: usize) {
+        self.phase = Phase::Ended(status);
+        self.len = len as u16; // a frame's length, which fits
+        self.is_due = true;
+    }
+}
+
+/// A session, and the room of the submitter.
+#[derive(Clone, Copy)]
+struct Session {
+    number: u32,
+    bytes: u16,
+}
+
+/// The calls of one submitter, and their replies.
+pub(crate) struct Replies<const CALLS: usize, const BYTES: usize> {
+    nonce: u32,
+    session: Option<Session>,
+    /// The last greeting. Its session begins when a call of it comes, so that a late greeting ends
+    /// no other.
+    greeted: Option<Hello>,
+    welcome_is_due: bool,
+    /// A call of a session that is over: its submitter must begin another.
+    reset: Option<u32>,
+    tickets: u32,
+    greeting: [u8; GREETING],
+    lanes: [Lane<BYTES>; CALLS],
+}
+
+impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
+    pub(crate) const fn new(nonce: u32) -> Self {
+        const {
+            assert!(
+                CALLS > 0 && CALLS < 256,
+                "slotted-remote: calls are numbered with 8 bits: choose CALLS from 1 to 255"
+            );
+            assert!(
+                BYTES >= GREETING && BYTES <= 65_000,
+                "slotted-remote: a frame holds a greeting, and its length is a number of 16 bits: \
+                 choose BYTES from 12 to 65000"
+            );
+        }
+        Self {
+            nonce,
+            session: None,
+            greeted: None,
+            welcome_is_due: false,
+            reset: None,
+            tickets: 0,
+            greeting: [0; GREETING],
+            lanes: [const { Lane::EMPTY }; CALLS],
+        }
+    }
+
+    /// Takes a frame of the submitter's.
+    pub(crate) fn receive(&mut self, header: &Header, body: &[u8]) {
+        match header.kind {
+            Kind::Hello => {
+                if let Some(hello) = Hello::from_bytes(body) {
+                    self.greeted = Some(hello);
+                    self.welcome_is_due = true;
+                }
+            }
+            Kind::Call | Kind::Cancel if self.enter(header.session) => {
+                self.receive_call(header, body);
+            }
+            // Of a session that is over, or a worker's.
+            _ => {}
+        }
+    }
+
+    /// Returns true if a frame is of this session, or begins the session that was greeted last.
+    fn enter(&mut self, number: u32) -> bool {
+        if self.session.is_some_and(|session| session.number == number) {
+            return true;
+        }
+        let is_greeted = |hello: &Hello| {
+            hello.protocol == PROTOCOL && session(hello.nonce, self.nonce) == number
+        };
+        let Some(hello) = self.greeted.filter(is_greeted) else {
+            self.reset = Some(number);
+            return false;
+        };
+        self.session = Some(Session {
+            number,
+            bytes: hello.bytes,
+        });
+        // What waits of the earlier session is not run: its submitter has given it up.
+        for lane in &mut self.lanes {
+            (lane.phase, lane.sequence, lane.is_due) = (Phase::Empty, 0, false);
+        }
+        true
+    }
+
+    fn receive_call(&mut self, header: &Header, body: &[u8]) {
+        let Some(lane) = self.lanes.get_mut(usize::from(header.lane)) else {
+            return;
+        };
+        let is_next = header.sequence == lane.sequence.wrapping_add(1);
+        match (header.kind, lane.phase) {
+            (Kind::Call, Phase::Empty | Phase::Ended(_)) if is_next => {
+                let Some(bytes) = lane.bytes.get_mut(..body.len()) else {
+                    return;
+                };
+                bytes.copy_from_slice(body);
+                self.tickets = self.tickets.wrapping_add(1);
+                (lane.ticket, lane.sequence, lane.id) =
+                    (self.tickets, header.sequence, header.task());
+                (lane.phase, lane.is_due) = (Phase::Queued, false);
+                lane.len = body.len() as u16; // it fits `BYTES`
+            }
+            // Its call was lost on the way.
+            (Kind::Cancel, Phase::Empty | Phase::Ended(_)) if is_next => {
+                lane.sequence = header.sequence;
+                lane.end(Status::Cancelled, 0);
+            }
+            (Kind::Cancel, Phase::Queued) if header.sequence == lane.sequence => {
+                lane.end(Status::Cancelled, 0);
+            }
+            // The reply was lost on the way.
+            (_, Phase::Ended(_)) if header.sequence == lane.sequence => lane.is_due = true,
+            _ => {}
+        }
+    }
+
+    /// Runs the oldest call that waits. Returns false if none does.
+    pub(crate) fn run_one(&mut self, find: fn(TaskId) -> Option<Runner>) -> bool {
+        let Some(session) = self.session else {
+            return false;
+        };
+        let tickets = self.tickets;
+        let queued = { self.lanes.iter_mut() }
+            .filter(|lane| lane.phase == Phase::Queued)
+            .max_by_key(|lane| tickets.wrapping_sub(lane.ticket));
+        let Some(lane) = queued else {
+            return false;
+        };
+        let (status, len) = match find(lane.id) {
+            Some(run) => {
+                let limit = usize::from(session.bytes);
+                run(&mut lane.bytes, usize::from(lane.len), limit)
+            }
+            None => (Status::Unknown, 0),
+        };
+        lane.end(status, len);
+        true
+    }
+
+    /// The next frame to send, if one is due.
+    pub(crate) fn next(&mut self) -> Option<(Header, &[u8])> {
+        let welcome_is_due = core::mem::take(&mut self.welcome_is_due);
+        if let (true, Some(hello)) = (welcome_is_due, self.greeted) {
+            let welcome = Welcome {
+                protocol: PROTOCOL,
+                lanes: CALLS as u8,  // asserted
+                bytes: BYTES as u16, // asserted
+                theirs: hello.nonce,
+                nonce: self.nonce,
+            };
+            self.greeting = welcome.to_bytes();
+            return Some((Header::greeting(Kind::Welcome), &self.greeting));
+        }
+        if let Some(session) = self.reset.take() {
+            let header = Header {
+                session,
+                ..Header::greeting(Kind::Reset)
+            };
+            return Some((header, &[]));
+        }
+        let session = self.session?.number;
+        let (number, lane, status) =
+            { self.lanes.iter_mut().enumerate() }.find_map(|(number, lane)| match lane.phase {
+                Phase::Ended(status) if lane.is_due => Some((number, lane, status)),
+                _ => None,
+            })?;
+        lane.is_due = false;
+        let header = Header {
+            kind: Kind::Reply,
+            lane: number as u8, // asserted
+            session,
+            sequence: lane.sequence,
+            id: status as u32,
+        };
+        Some((header, &lane.bytes[..usize::from(lane.len)]))
+    }
+}
