@@ -19,7 +19,7 @@ pub struct Timing {
 impl Timing {
     /// A call or a greeting that was not answered for `ticks` is sent again; then after twice as
     /// long, and so on, up to 64 times as long. Choose a little more than a round trip of the
-    /// longest frames.
+    /// longest frames. A call is sent again at once when a later one is answered.
     ///
     /// A wait for the other end never ends by itself: see [`lost_after`](Self::lost_after).
     ///
@@ -74,6 +74,8 @@ struct Slot<const BYTES: usize> {
     lane: u8,
     /// The order in which calls began.
     ticket: u32,
+    /// The newest call that had been sent when this one was sent last.
+    newest: u32,
     id: TaskId,
     again: Again,
     len: u16,
@@ -86,6 +88,7 @@ impl<const BYTES: usize> Slot<BYTES> {
         phase: Phase::Free,
         lane: 0,
         ticket: 0,
+        newest: 0,
         id: TaskId::from_bits(0),
         again: Again::NOW,
         len: 0,
@@ -158,6 +161,8 @@ pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
     /// Since when the worker is silent though it owes an answer.
     silent: Option<u64>,
     tickets: u32,
+    /// The ticket of the newest call that was sent.
+    newest: u32,
     greeting: [u8; GREETING],
     lanes: [Lane; CALLS],
     slots: [Slot<BYTES>; CALLS],
@@ -183,6 +188,7 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             hello: Again::NOW,
             silent: None,
             tickets: 0,
+            newest: 0,
             greeting: [0; GREETING],
             lanes: [Lane::FREE; CALLS],
             slots: [const { Slot::FREE }; CALLS],
@@ -342,7 +348,21 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
         slot.bytes[..body.len()].copy_from_slice(body);
         slot.len = body.len() as u16; // `BYTES` fits 16 bits
         slot.phase = Phase::Ended(Ok(status));
+        let ticket = slot.ticket;
+        self.resend_overtaken(ticket);
         Ended::One(index)
+    }
+
+    /// A call was answered. The worker answers in the order in which calls come. So of a call that
+    /// was sent last before the answered one was sent first, the call or the reply was lost, and it
+    /// is due at once.
+    fn resend_overtaken(&mut self, ticket: u32) {
+        for slot in &mut self.slots {
+            let is_newer = ticket.wrapping_sub(slot.newest).cast_signed() > 0;
+            if is_newer && matches!(slot.phase, Phase::Sent | Phase::Cancelling) {
+                slot.again = Again::NOW;
+            }
+        }
     }
 
     /// The session is over: what was sent ends so, and a version that does not fit ends all.
@@ -424,6 +444,7 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
         let index = self.due(now).or_else(|| self.assign_lane(session))?;
         let slot = &mut self.slots[index];
         slot.again.sent(now, self.timing);
+        slot.newest = self.newest;
         let kind = if slot.phase == Phase::Cancelling {
             Kind::Cancel
         } else {
@@ -459,6 +480,7 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
         slot.lane = lane as u8; // below `CALLS`
         slot.again = Again::NOW;
         slot.phase = Phase::Sent;
+        self.newest = slot.ticket;
         Some(index)
     }
 

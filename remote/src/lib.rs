@@ -12,8 +12,14 @@ mod lock;
 mod models;
 #[cfg(all(unix, feature = "process"))]
 pub mod process;
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+mod port_error;
 mod replies;
 mod run;
+#[cfg(feature = "embedded-io")]
+mod serial;
+#[cfg(feature = "embedded-io-async")]
+mod serial_async;
 mod task;
 mod worker;
 
@@ -21,6 +27,12 @@ pub use calls::Timing;
 pub use frame::PROTOCOL;
 pub use line::frame_bytes;
 pub use link::{Call, Link};
+#[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
+pub use port_error::PortError;
+#[cfg(feature = "embedded-io")]
+pub use serial::SerialPort;
+#[cfg(feature = "embedded-io-async")]
+pub use serial_async::{run_link, run_worker};
 pub use slotted::error::RemoteError;
 pub use task::{Idempotent, Task, TaskId, Tasks};
 pub use worker::LineWorker;

@@ -326,6 +326,49 @@ fn a_lost_frame_is_sent_again_at_the_tick_that_next_at_names_and_then_later_and_
     assert!(poll(&mut call).is_ready());
 }
 
+/// A worker answers in the order in which calls come. So a call that was overtaken was lost, or its
+/// reply was.
+#[test]
+fn a_call_that_a_later_one_overtakes_is_sent_again_at_once() {
+    forget();
+    let (link, mut worker) = (open_link(), Worker::<4, BYTES>::new(2));
+    let mut warm_up = link.call(Count(0)).unwrap();
+    talk(&link, &mut worker, 0);
+    assert!(poll(&mut warm_up).is_ready());
+
+    let mut first = link.call(Count(1)).unwrap();
+    let mut frame = [0; frame_bytes(BYTES)];
+    assert!(link.next(0, &mut frame).is_some(), "it is lost");
+    assert!(link.next(0, &mut frame).is_none());
+    let mut second = link.call(Count(2)).unwrap();
+    talk(&link, &mut worker, 0);
+    assert_eq!(poll(&mut second), Poll::Ready(Ok(Count::output(2))));
+    assert_eq!(poll(&mut first), Poll::Ready(Ok(Count::output(1))));
+    assert_eq!((ran(1), ran(2)), (1, 1));
+}
+
+#[test]
+fn calls_that_are_answered_in_order_are_sent_once() {
+    let (link, mut worker) = (open_link(), Worker::<4, BYTES>::new(2));
+    let mut calls = [0, 1, 2, 3].map(|number| link.call(Count(number)).unwrap());
+    let mut frames = 0;
+    for round in 0..40 {
+        frames += send(&link, &mut worker, 0);
+        worker.run_one();
+        answer(&link, &mut worker, 0);
+        for call in &mut calls {
+            if poll(call).is_ready() {
+                *call = link.call(Count(round + 4)).unwrap();
+            }
+        }
+    }
+    assert_eq!(
+        frames,
+        1 + 4 + 38,
+        "a greeting, the first calls, and one for each round but the first and the last"
+    );
+}
+
 #[test]
 fn a_silent_worker_is_lost_after_the_limit_and_not_before() {
     let link: TestLink = Link::new(Timing::resend_after(RESEND).lost_after(100));
