@@ -167,7 +167,9 @@ mod tests {
 
     #[test]
     fn a_frame_comes_back_whole_at_every_length_and_fits_what_frame_bytes_says() {
-        for len in 0..600 {
+        // Under Miri, only around the length at which COBS adds a byte.
+        let lens = if cfg!(miri) { 230..240 } else { 0..600 };
+        for len in lens {
             for fill in [0, 1, 0xff] {
                 let body = vec![fill; len];
                 let mut out = vec![0; frame_bytes(len)];
@@ -201,7 +203,8 @@ mod tests {
     #[test]
     fn a_frame_with_a_lost_byte_or_a_flipped_bit_is_dropped() {
         let whole = encoded::<100>(b"the body");
-        for at in 0..whole.len() - 1 {
+        let step = if cfg!(miri) { 5 } else { 1 };
+        for at in (0..whole.len() - 1).step_by(step) {
             for bit in 0..=8 {
                 let mut bytes = whole.clone();
                 match bit {

@@ -1,8 +1,9 @@
 //! Neither a pool that has started nor a link allocates for a call. Of both ends of a line, and of
 //! all threads of the submitting process.
 
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::System;
 
+use core::alloc::{GlobalAlloc, Layout};
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Context, Poll, Waker};

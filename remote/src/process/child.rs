@@ -76,11 +76,18 @@ pub(super) struct End {
 /// A process that ends already keeps the status it ends with.
 pub(super) fn end(child: &mut Child, command: &Command) -> End {
     let _ = child.kill(); // it may be gone
-    let Ok(used) = child.wait4() else {
-        return End {
-            status: None,
-            error: RemoteError::Lost,
-        };
+    // Endless for a reason: only interruptions repeat it, and the process has been killed.
+    let used = loop {
+        match child.wait4() {
+            Ok(used) => break used,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => {
+                return End {
+                    status: None,
+                    error: RemoteError::Lost,
+                };
+            }
+        }
     };
     let error = match (used.status.signal(), used.status.code()) {
         (Some(signal), _) if is_out_of_memory(signal, used.rusage.maxrss, command.memory) => {

@@ -11,6 +11,9 @@ use std::process::ExitStatus;
 pub enum ProcessStartError {
     /// The pool is running.
     AlreadyStarted,
+    /// The caller is the thread that waits for the processes, in a callback, or a thread that shuts
+    /// this pool down.
+    WouldDeadlock,
     /// The caller is a worker process. Its `main` came to `start`, so it does not call
     /// [`serve`](super::serve) first, or calls it with a condition.
     InWorker,
@@ -34,6 +37,7 @@ impl fmt::Display for ProcessStartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AlreadyStarted => f.write_str("the pool is already started"),
+            Self::WouldDeadlock => f.write_str("the calling thread would wait for itself"),
             Self::InWorker => f.write_str(
                 "a worker process cannot start a pool: `serve` must be the first line of `main`",
             ),

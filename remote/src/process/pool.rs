@@ -10,7 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use slotted::error::{Refusal, ShutdownError, StartError, SubmitError, TaskError};
+use slotted::error::{Refusal, ShutdownError, SubmitError, TaskError};
 use slotted::map::{Map, SubmitItem, map_over};
 use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
 
@@ -80,6 +80,20 @@ struct Control {
     reader: Option<thread::JoinHandle<()>>,
 }
 
+/// A thread that starts the pool or shuts it down.
+struct InControl<'p, const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
+    pool: &'p Processes<PROCS, QUEUE, BYTES>,
+    control: MutexGuard<'p, Control>,
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
+    for InControl<'_, PROCS, QUEUE, BYTES>
+{
+    fn drop(&mut self) {
+        self.pool.lock().controller = None;
+    }
+}
+
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS, QUEUE, BYTES> {
     /// A pool that is not started.
     #[must_use]
@@ -109,8 +123,21 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn control(&self) -> MutexGuard<'_, Control> {
-        self.control.lock().unwrap_or_else(PoisonError::into_inner)
+    /// Waits for other threads that start the pool or shut it down. `None`: the calling thread is
+    /// the reader, or does so already, and would wait for itself.
+    fn enter(&self) -> Option<InControl<'_, PROCS, QUEUE, BYTES>> {
+        let me = Some(thread::current().id());
+        let state = self.lock();
+        if state.reader == me || state.controller == me {
+            return None;
+        }
+        drop(state);
+        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
+        self.lock().controller = me;
+        Some(InControl {
+            pool: self,
+            control,
+        })
     }
 
     /// The pool has started, or has not: tells the thread that waits for it.
@@ -140,11 +167,17 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         if is_worker() {
             return Err(ProcessStartError::InWorker);
         }
-        let mut control = self.control();
+        let Some(mut in_control) = self.enter() else {
+            return Err(ProcessStartError::WouldDeadlock);
+        };
+        let control = &mut *in_control.control;
         if !matches!(self.lock().life, Life::Off | Life::Broken) {
             return Err(ProcessStartError::AlreadyStarted);
         }
-        self.join_reader(&mut control);
+        self.join_reader(control);
+        // The calls of an earlier life have ended, and are polled here at the latest. No worker of
+        // the executor would deadlock: it has none.
+        let _ = self.executor.shutdown(Shutdown::Drain);
         let (wake, woken) = UnixStream::pair().map_err(ProcessStartError::System)?;
         for end in [&wake, &woken] {
             end.set_nonblocking(true)
@@ -159,7 +192,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         match spawned {
             Ok(reader) => control.reader = Some(reader),
             Err(error) => {
-                self.lock().life = Life::Off;
+                let mut state = self.lock();
+                (state.life, state.wake) = (Life::Off, None);
                 return Err(ProcessStartError::System(error));
             }
         }
@@ -171,13 +205,12 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let error = state.start_error.take();
         drop(state);
         if let Some(error) = error {
-            self.join_reader(&mut control);
+            self.join_reader(control);
             return Err(error);
         }
         match self.executor.start(&StdThreads::new()) {
-            // Also if it never ended: it takes tasks from the beginning.
-            Ok(()) | Err(StartError::AlreadyStarted) => Ok(()),
-            Err(_) => unreachable!("no worker is spawned"),
+            Ok(()) => Ok(()),
+            Err(_) => unreachable!("it has ended, and no worker is spawned"),
         }
     }
 
@@ -188,7 +221,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             let _ = reader.join();
             let mut state = self.lock();
             state.life = Life::Off;
-            state.wake = None;
+            (state.wake, state.reader) = (None, None);
         }
     }
 
@@ -402,22 +435,27 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// Ends the pool: takes no task any more, waits for those that are left, and ends the processes.
     /// Another `start` begins anew.
     ///
-    /// `Drain` runs all tasks that were accepted. `Cancel` cancels those that no process has begun.
-    /// `Stop` also kills the processes that run one.
+    /// `Drain` runs all tasks that were accepted. `Cancel` cancels those that were not sent to a
+    /// process yet. `Stop` also kills the processes that have one.
     ///
     /// # Blocking
     ///
     /// Until the tasks have ended, and then until the processes have left: at most
-    /// [`Command::grace`].
+    /// [`Command::grace`]. Not to be called in a callback of a task of the pool: the shutdown waits
+    /// for that task. In the pool's own thread that is an error, elsewhere it never returns.
     ///
     /// # Errors
     ///
-    /// See [`ShutdownError`].
+    /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the thread that waits for the processes,
+    /// or in a thread that shuts this pool down already.
     ///
     /// # Python
     ///
     /// `shutdown(cancel_futures=…)`.
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
+        let Some(mut in_control) = self.enter() else {
+            return Err(ShutdownError::WouldDeadlock);
+        };
         self.executor.begin_shutdown(Shutdown::Drain);
         if !matches!(how, Shutdown::Drain) {
             // Bound: the calls that wait; none is accepted any more.
@@ -427,21 +465,19 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
                 waker.into_iter().for_each(core::task::Waker::wake);
             }
         }
-        let how = if matches!(how, Shutdown::Stop) {
-            how
-        } else {
-            Shutdown::Drain
+        let how = match how {
+            Shutdown::Stop => how,
+            _ => Shutdown::Drain,
         };
         self.executor.shutdown(how)?;
-        let mut control = self.control();
         {
             let mut state = self.lock();
             if state.life == Life::Running {
                 state.life = Life::Stopping;
+                state.wake_reader();
             }
-            state.wake_reader();
         }
-        self.join_reader(&mut control);
+        self.join_reader(&mut in_control.control);
         Ok(())
     }
 

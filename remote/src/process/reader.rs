@@ -43,8 +43,8 @@ pub(super) struct Reader<const PROCS: usize, const QUEUE: usize, const BYTES: us
     wakers: Vec<Waker>,
     /// Calls have ended, and are to be polled.
     polls: bool,
-    /// When the processes that are left are killed.
-    killing_at: Option<Instant>,
+    /// Since when the processes are to leave.
+    dismissed: Option<Instant>,
 }
 
 /// Why a process was given up before its socket ended.
@@ -71,12 +71,13 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
             // Room for a call of each lane, and for all that are ended at once.
             wakers: Vec::with_capacity(QUEUE.max(PROCS * LANES)),
             polls: false,
-            killing_at: None,
+            dismissed: None,
         }
     }
 
     /// Serves the pool until it is stopped or broken, and leaves no process.
     pub(super) fn run(mut self) {
+        self.pool.lock().reader = Some(thread::current().id());
         // Endless for a reason: the pool's life is.
         loop {
             self.fill_places();
@@ -84,11 +85,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
             if !self.polls {
                 self.wait(until);
             }
-            let now = Instant::now();
             for place in 0..PROCS {
-                self.read(place, now);
+                self.read(place);
             }
-            self.keep_time(now);
+            self.keep_time();
             self.wake_all();
         }
         self.close();
@@ -147,18 +147,21 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
         if state.life == Life::Broken {
             return None;
         }
+        let mut killing_at = None;
         if state.life == Life::Stopping {
-            if self.killing_at.is_none() {
+            let dismissed = *self.dismissed.get_or_insert_with(|| {
                 state
                     .processes()
                     .iter()
                     .for_each(|process| process.dismiss());
-                self.killing_at = Some(Instant::now() + self.command.grace);
-            }
+                Instant::now()
+            });
             let is_left = { self.places.iter() }.all(|place| !matches!(place, Place::Open(..)));
-            if is_left {
+            // What does not leave is killed when the reader closes.
+            if is_left || dismissed.elapsed() >= self.command.grace {
                 return None;
             }
+            killing_at = dismissed.checked_add(self.command.grace);
         }
         state.flush();
         self.polls |= core::mem::take(&mut state.polls);
@@ -166,7 +169,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
             Place::Empty(at) => Some(*at),
             _ => None,
         });
-        let until = starts.chain(state.deadline()).chain(self.killing_at).min();
+        let until = starts.chain(state.deadline()).chain(killing_at).min();
         state.reader_wakes = until;
         Some(until)
     }
@@ -177,7 +180,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
         let (is_busy, linger) = (state.is_busy(), self.command.linger);
         let pending: [bool; PROCS] = core::array::from_fn(|place| state.is_pending(place));
         drop(state);
-        if is_busy && self.linger(linger) {
+        if is_busy && self.linger(linger, until) {
             return;
         }
         let wake = PollFd::new(&self.wake, PollFlags::IN);
@@ -206,8 +209,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
     }
 
     /// Looks for a while, before the thread sleeps. Returns true if there is something to read.
-    fn linger(&mut self, linger: Duration) -> bool {
+    fn linger(&mut self, linger: Duration, until: Option<Instant>) -> bool {
         let began = Instant::now();
+        let linger = until.map_or(linger, |until| {
+            linger.min(until.saturating_duration_since(began))
+        });
         // Bound: the time.
         while began.elapsed() < linger {
             for place in &mut self.places {
@@ -222,58 +228,68 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
         false
     }
 
-    /// Reads what a process wrote.
-    fn read(&mut self, place: usize, now: Instant) {
+    /// Reads what a process wrote, once: more of it is found at the next look.
+    fn read(&mut self, place: usize) {
         let Place::Open(_, incoming) = &mut self.places[place] else {
             return;
         };
-        // Endless for a reason: it ends when all that was written is read, and a worker writes no
-        // more than a reply for each of its calls.
-        let fault = loop {
-            let received = incoming.receive(false);
-            let (mut state, wakers) = (self.pool.lock(), &mut self.wakers);
-            let polls = &mut self.polls;
-            let mut fault = None;
-            let is_good = incoming.frames(|header, body| {
-                fault = match header.kind {
-                    Kind::Welcome => match Welcome::from_bytes(body) {
-                        Some(welcome) => state.welcome(place, &welcome).err().map(Fault::Version),
-                        None => Some(Fault::NotAWorker),
-                    },
-                    Kind::Reply => match state.reply(place, header, body, now) {
-                        Ok(waker) => {
-                            wakers.extend(waker);
-                            *polls = true;
-                            None
-                        }
-                        Err(()) => Some(Fault::NotAWorker),
-                    },
-                    _ => Some(Fault::NotAWorker),
-                };
-                fault.is_none()
-            });
-            state.dispatch();
-            if !is_good {
-                break Some(fault.unwrap_or(Fault::NotAWorker));
-            }
-            match received {
-                Received::Bytes => {}
-                Received::Nothing => return,
-                Received::End => break None,
-            }
-        };
-        self.end(place, fault);
+        let received = incoming.receive(false);
+        let fault = self.take_frames(place);
+        if fault.is_some() || received == Received::End {
+            self.end(place, fault, None);
+        }
     }
 
-    /// Ends the process of a place, whose socket has ended or which is given up.
-    fn end(&mut self, place: usize, fault: Option<Fault>) {
+    /// Takes the frames that were read of a process.
+    fn take_frames(&mut self, place: usize) -> Option<Fault> {
+        let Place::Open(_, incoming) = &mut self.places[place] else {
+            return None;
+        };
+        let (mut state, now) = (self.pool.lock(), Instant::now());
+        let (wakers, polls) = (&mut self.wakers, &mut self.polls);
+        let mut fault = None;
+        let is_good = incoming.frames(|header, body| {
+            fault = match header.kind {
+                Kind::Welcome => match Welcome::from_bytes(body) {
+                    Some(welcome) => state.welcome(place, &welcome).err().map(Fault::Version),
+                    None => Some(Fault::NotAWorker),
+                },
+                Kind::Reply => match state.reply(place, header, body, now) {
+                    Ok(waker) => {
+                        wakers.extend(waker);
+                        *polls = true;
+                        None
+                    }
+                    Err(()) => Some(Fault::NotAWorker),
+                },
+                _ => Some(Fault::NotAWorker),
+            };
+            fault.is_none()
+        });
+        state.dispatch();
+        (!is_good).then(|| fault.unwrap_or(Fault::NotAWorker))
+    }
+
+    /// Ends the process of a place: its socket has ended, or it is given up for `reason`.
+    fn end(&mut self, place: usize, fault: Option<Fault>, reason: Option<RemoteError>) {
         let Some(mut child) = self.pool.lock().take_child(place) else {
             return;
         };
         // Outside the lock: it waits until the process is gone.
         let end = child::end(&mut child, &self.command);
-        let (waker, served) = self.pool.lock().end(place, end.error);
-        self.wakers.extend(waker);
+        let mut fault = fault;
+        // What it wrote before, and the reader has not read. Bound: a reply to each of its calls.
+        while let (None, Place::Open(_, incoming)) = (fault, &mut self.places[place]) {
+            if incoming.receive(false) != Received::Bytes {
+                break;
+            }
+            fault = self.take_frames(place);
+        }
+        let error = reason.unwrap_or(end.error);
+        let served = {
+            let mut state = self.pool.lock();
+            state.end(place, error, fault.is_none(), &mut self.wakers)
+        };
         self.polls = true;
         if served && self.is_open() {
             self.places[place] = Place::Empty(Instant::now());
@@ -287,13 +303,14 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
     }
 
     /// Ends what has taken too long.
-    fn keep_time(&mut self, now: Instant) {
-        let silent = self.pool.lock().kill_late(now);
-        if let Some(place) = silent {
-            self.end(place, Some(Fault::Silent));
-        }
-        if self.killing_at.is_some_and(|at| now >= at) {
-            self.pool.lock().kill_all();
+    fn keep_time(&mut self) {
+        for place in 0..PROCS {
+            let late = self.pool.lock().is_late(place, Instant::now());
+            if let Some(reason) = late {
+                let is_silent = self.pool.lock().is_greeted(place);
+                let fault = is_silent.then_some(Fault::Silent);
+                self.end(place, fault, Some(reason));
+            }
         }
     }
 
@@ -310,7 +327,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
     fn close(&mut self) {
         self.pool.lock().kill_all();
         for place in 0..PROCS {
-            self.end(place, None);
+            self.end(place, None, None);
             self.places[place] = Place::Closed;
         }
         let mut state = self.pool.lock();

@@ -83,11 +83,19 @@ pub fn serve_with<T: Tasks, E: core::fmt::Display>(initializer: impl FnOnce() ->
     if !is_worker() {
         return;
     }
+    // First: a process that the initializer starts must not inherit the socket.
+    let socket = match take_socket() {
+        Ok(socket) => socket,
+        Err(error) => {
+            eprintln!("a worker process has no parent: {error}");
+            exit(NO_PARENT);
+        }
+    };
     if let Err(error) = initializer() {
         eprintln!("a worker process could not start: {error}");
         exit(INITIALIZER_FAILED);
     }
-    match serve_parent(T::find) {
+    match serve_parent(socket, T::find) {
         Ok(()) => exit(0),
         Err(error) => {
             eprintln!("a worker process lost its parent: {error}");
@@ -96,10 +104,15 @@ pub fn serve_with<T: Tasks, E: core::fmt::Display>(initializer: impl FnOnce() ->
     }
 }
 
-/// Takes the socket from the standard input, and serves it to its end.
-fn serve_parent(find: fn(TaskId) -> Option<Runner>) -> io::Result<()> {
+/// Takes the socket from the standard input, and leaves an empty one.
+fn take_socket() -> io::Result<Arc<OwnedFd>> {
     let socket = Arc::new(io::stdin().as_fd().try_clone_to_owned()?);
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null")?)?;
+    Ok(socket)
+}
+
+/// Serves the parent to its end.
+fn serve_parent(socket: Arc<OwnedFd>, find: fn(TaskId) -> Option<Runner>) -> io::Result<()> {
     run::note_panics();
     watch_parent(socket.clone())?;
     let Some(mut worker) = Worker::greet(socket)? else {

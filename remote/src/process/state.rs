@@ -9,6 +9,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::sync::Arc;
+use std::thread::ThreadId;
 use std::time::Instant;
 
 use heapless::Deque;
@@ -26,6 +27,20 @@ pub(super) const LANES: usize = 8;
 /// A process whose tasks take less than this gets calls ahead. Longer ones would wait there while
 /// another process is idle.
 const SHORT: Duration = Duration::from_micros(50);
+
+/// How long a process has to answer that a call has not begun, before it is killed.
+const CANCEL_LIMIT: Duration = Duration::from_millis(10);
+
+/// What a task is told whose process the pool kills.
+const KILLED: RemoteError = RemoteError::Crashed { signal: 9 };
+
+/// A process that lived this long and ends for no reason of the pool's may be followed by another.
+const SETTLED: Duration = Duration::from_secs(1);
+
+/// How many tasks a process runs before it is replaced. The numbers of its calls fit their fields.
+fn most_tasks(command: &Command) -> u64 {
+    command.tasks_per_process.unwrap_or(u64::MAX).min(1 << 34)
+}
 
 /// So many processes in a row that end before they were asked for anything break the pool.
 const FAILURES: u32 = 5;
@@ -62,6 +77,10 @@ struct Ahead {
     entry: Option<u16>,
     /// Which call of the process it is.
     number: u64,
+    /// The most time that the task may take, wanted or not.
+    limit: Option<Duration>,
+    /// It ran when its submitter gave it up, and its process is to be killed.
+    kill: bool,
 }
 
 /// One process of the pool, or its place.
@@ -74,12 +93,13 @@ pub(super) struct Process {
     next: u64,
     /// What was sent and not answered. The first one runs, or is about to.
     ahead: Deque<Ahead, LANES>,
-    /// When the first one began.
+    /// When the first one began; or the process, while it greets; or its leaving.
     began: Option<Instant>,
+    started: Option<Instant>,
     /// How long its tasks take, lately.
     mean: Option<Duration>,
-    /// Why the pool killed it, and during which call.
-    killed: Option<(u64, RemoteError)>,
+    /// The pool has killed it, with all others.
+    doomed: bool,
     stats: ProcessStats,
 }
 
@@ -107,8 +127,9 @@ impl Process {
         next: 0,
         ahead: Deque::new(),
         began: None,
+        started: None,
         mean: None,
-        killed: None,
+        doomed: false,
         stats: ProcessStats {
             pid: None,
             completed: 0,
@@ -119,14 +140,19 @@ impl Process {
 
     /// How many more calls it takes now.
     fn room(&self, command: &Command) -> usize {
-        if self.stage != Stage::Serving || self.killed.is_some() {
+        if self.stage != Stage::Serving || self.doomed || self.child.is_none() {
             return 0;
         }
         let is_short = self.mean.is_some_and(|mean| mean < SHORT);
         let most = if is_short { LANES } else { 1 };
-        let left = command
-            .tasks_per_process
-            .map_or(u64::MAX, |most| most - self.next);
+        let left = most_tasks(command).saturating_sub(self.next);
+        // A lane is not used again before all calls up to its last one were answered, cancelled
+        // ones behind them or not.
+        let lanes = match self.ahead.front() {
+            Some(first) => LANES as u64 - (self.next - first.number),
+            None => LANES as u64,
+        };
+        let left = left.min(lanes);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
         most.saturating_sub(self.ahead.len()).min(left)
     }
@@ -161,11 +187,26 @@ impl Process {
         }
     }
 
-    fn kill(&mut self, reason: RemoteError) {
-        if let (Some(first), Some(child)) = (self.ahead.front(), &mut self.child) {
-            self.killed = Some((first.number, reason));
-            let _ = child.kill(); // it may be gone: the reader finds out
-        }
+    /// How long the first call, or what the process is doing without one, may take; and what it is
+    /// then.
+    fn limit(&self, command: &Command) -> Option<(Duration, RemoteError)> {
+        let limit = match self.stage {
+            Stage::Gone => return None,
+            Stage::Greeted => command.start_timeout,
+            Stage::Leaving => command.grace,
+            Stage::Serving => {
+                let first = self.ahead.front()?;
+                if first.kill {
+                    return Some((Duration::ZERO, KILLED));
+                }
+                if first.entry.is_none() && command.kills_cancelled {
+                    // The worker has begun it before it read that it is cancelled.
+                    return Some((CANCEL_LIMIT, KILLED));
+                }
+                first.limit.or(command.time_limit)?
+            }
+        };
+        Some((limit, RemoteError::TimeLimit))
     }
 
     /// Tells it that nothing more will come. It leaves.
@@ -179,6 +220,9 @@ impl Process {
 /// What the lock guards.
 pub(super) struct State<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
     pub(super) life: Life,
+    /// The threads that must not wait for the pool's end: its reader, and one that does already.
+    pub(super) reader: Option<ThreadId>,
+    pub(super) controller: Option<ThreadId>,
     pub(super) command: Option<Arc<Command>>,
     pub(super) entries: Entries<QUEUE, BYTES>,
     processes: [Process; PROCS],
@@ -199,6 +243,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     pub(super) const fn new() -> Self {
         Self {
             life: Life::Off,
+            reader: None,
+            controller: None,
             command: None,
             entries: Entries::new(),
             processes: [const { Process::GONE }; PROCS],
@@ -264,6 +310,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             child: Some(child),
             outgoing: Some(outgoing),
             began: Some(Instant::now()),
+            started: Some(Instant::now()),
             session: self.nonce, // until it answers
             stats,
             ..Process::GONE
@@ -324,6 +371,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         let ahead = Ahead {
             entry: Some(index),
             number,
+            limit: entry.limit,
+            kill: false,
         };
         let _ = process.ahead.push_back(ahead); // it had room
         entry.phase = Phase::Sent { process: place };
@@ -379,11 +428,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             None => None,
             Some(index) => {
                 let entry = self.entries.get(index);
-                // A worker that sends more than it was told it may is no worker of ours.
-                if !entry.set_body(body) {
-                    return Err(());
-                }
-                entry.phase = Phase::Ended(Outcome::Replied(status));
+                entry.phase = Phase::Ended(if entry.set_body(body) {
+                    Outcome::Replied(status)
+                } else {
+                    Outcome::Failed(RemoteError::TooLarge)
+                });
                 entry.waker.take()
             }
         };
@@ -394,13 +443,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     /// Dismisses a process that has run as many tasks as it may.
     fn retire(&mut self, place: usize) {
         let process = &mut self.processes[place];
-        let most = self
-            .command
-            .as_ref()
-            .and_then(|command| command.tasks_per_process);
-        let is_spent = most.is_some_and(|most| process.next >= most);
+        let is_spent =
+            { self.command.as_ref() }.is_some_and(|command| process.next >= most_tasks(command));
         if is_spent && process.ahead.is_empty() && process.stage == Stage::Serving {
             process.stage = Stage::Leaving;
+            process.began = Some(Instant::now());
             process.dismiss();
         }
     }
@@ -411,39 +458,48 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     }
 
     /// A process has ended, and all it wrote was read. The call that ran fails; those behind it
-    /// have not begun, and wait again before all others. Returns what to wake, and whether the
-    /// process served.
-    pub(super) fn end(&mut self, place: usize, error: RemoteError) -> (Option<Waker>, bool) {
+    /// have not begun, and wait again before all others. If the process is not `trusted`, it may
+    /// have run them all. Returns what to wake, and whether another process is to follow at once.
+    pub(super) fn end(
+        &mut self,
+        place: usize,
+        error: RemoteError,
+        trusted: bool,
+        wakers: &mut Vec<Waker>,
+    ) -> bool {
         let process = &mut self.processes[place];
         let stage = core::mem::replace(&mut process.stage, Stage::Gone);
         let left = stage == Stage::Leaving;
+        let lived = process
+            .started
+            .map_or(Duration::ZERO, |started| started.elapsed());
         // One that ends though it was asked for nothing would end again at once.
-        let served = left || stage == Stage::Serving && process.next > 0;
+        let served = left
+            || process.doomed
+            || stage == Stage::Serving && (process.next > 0 || lived >= SETTLED);
         process.outgoing = None;
         process.stats.pid = None;
         process.stats.restarts += 1;
-        let killed = process.killed.take();
         if !left && self.life != Life::Stopping {
-            let reason = killed.map_or(error, |(_, reason)| reason);
-            process.stats.last_error = Some(reason);
+            process.stats.last_error = Some(error);
         }
         let first = process.ahead.pop_front();
         // Bound: the lanes. From the last to the first, so that they keep their order.
-        while let Some(behind) = process.ahead.pop_back() {
-            if let Some(index) = behind.entry {
-                self.entries.enqueue_first(index);
+        while let Some(behind) = self.processes[place].ahead.pop_back() {
+            match behind.entry {
+                None => {}
+                Some(index) if trusted => self.entries.enqueue_first(index),
+                Some(index) => wakers.extend(self.fail_call(index, error)),
             }
         }
-        let Some(Ahead { entry, number }) = first else {
-            return (None, served);
-        };
-        let Some(index) = entry else {
-            return (None, served);
-        };
-        let error = match killed {
-            Some((during, reason)) if during == number => reason,
-            _ => error,
-        };
+        if let Some(index) = first.and_then(|first| first.entry) {
+            wakers.extend(self.fail_call(index, error));
+        }
+        served
+    }
+
+    /// A call's process has ended under it. The call fails, or is tried again if it asked for that.
+    fn fail_call(&mut self, index: u16, error: RemoteError) -> Option<Waker> {
         let entry = self.entries.get(index);
         let is_retried = matches!(
             error,
@@ -452,21 +508,18 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         if is_retried && entry.retries > 0 {
             entry.retries -= 1;
             self.entries.enqueue_first(index);
-            return (None, served);
+            return None;
         }
         entry.phase = Phase::Ended(Outcome::Failed(error));
-        (entry.waker.take(), served)
+        entry.waker.take()
     }
 
     /// A process came to nothing before it served. Returns how long to wait for the next, or `None`
     /// if the pool is broken.
     pub(super) fn fail(&mut self) -> Option<Duration> {
         self.failures += 1;
-        let serves = self
-            .processes
-            .iter()
-            .any(|process| process.stage == Stage::Serving);
-        if self.failures >= FAILURES && !serves {
+        let may_serve = { self.processes.iter() }.any(|process| process.stage != Stage::Gone);
+        if self.failures >= FAILURES && !may_serve {
             return None;
         }
         let shift = (self.failures - 1).min(10);
@@ -497,25 +550,23 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             .as_ref()
             .is_some_and(|command| command.kills_cancelled);
         let process = &mut self.processes[place];
-        let is_first = process
-            .ahead
-            .front()
-            .is_some_and(|ahead| ahead.entry == Some(index));
-        let found = process
-            .ahead
-            .iter_mut()
-            .find(|ahead| ahead.entry == Some(index));
+        let first = process.ahead.front().map(|first| first.number);
+        let found = { process.ahead.iter_mut() }.find(|ahead| ahead.entry == Some(index));
         let Some(ahead) = found else { return };
         ahead.entry = None;
         let number = ahead.number;
-        if !is_first {
+        if first == Some(number) {
+            // The reader looks first whether it has ended meanwhile.
+            ahead.kill = kills;
+        } else {
             let header = process.header(Kind::Cancel, number, 0);
             if let Some(outgoing) = &mut process.outgoing {
                 outgoing.push(&header, &[]);
                 outgoing.flush();
             }
-        } else if kills {
-            process.kill(RemoteError::Crashed { signal: 9 });
+        }
+        if kills {
+            self.wake_reader();
         }
     }
 
@@ -524,69 +575,32 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         for process in &mut self.processes {
             if let Some(child) = &mut process.child {
                 let _ = child.kill(); // it may be gone: the reader finds out
+                process.doomed = true;
             }
         }
     }
 
-    /// When the first task, or process that has not answered, has taken too long.
-    pub(super) fn deadline(&mut self) -> Option<Instant> {
-        let Self {
-            processes,
-            entries,
-            command,
-            ..
-        } = self;
-        let command = command.as_ref()?;
+    /// When the first process has taken too long with what it does.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let command = self.command.as_ref()?;
         let deadline = |process: &Process| {
-            let limit = match process.stage {
-                Stage::Greeted => Some(command.start_timeout),
-                _ if process.killed.is_some() => None,
-                _ => {
-                    let of_task = process
-                        .ahead
-                        .front()?
-                        .entry
-                        .map(|index| entries.get(index).limit);
-                    of_task.flatten().or(command.time_limit)
-                }
-            };
-            process.began?.checked_add(limit?)
+            let (limit, _) = process.limit(command)?;
+            process.began?.checked_add(limit)
         };
-        processes.iter().filter_map(deadline).min()
+        self.processes.iter().filter_map(deadline).min()
     }
 
-    /// Kills the processes whose task has taken too long. Returns the place of one that has not
-    /// answered its greeting.
-    pub(super) fn kill_late(&mut self, now: Instant) -> Option<usize> {
-        let mut silent = None;
-        let Self {
-            processes,
-            entries,
-            command,
-            ..
-        } = self;
-        let command = command.as_ref()?;
-        for (place, process) in processes.iter_mut().enumerate() {
-            let Some(began) = process.began else { continue };
-            let took = now.saturating_duration_since(began);
-            if process.stage == Stage::Greeted {
-                if took >= command.start_timeout {
-                    silent = Some(place);
-                }
-                continue;
-            }
-            let Some(first) = process.ahead.front() else {
-                continue;
-            };
-            let limit = first.entry.and_then(|index| entries.get(index).limit);
-            let is_late = limit
-                .or(command.time_limit)
-                .is_some_and(|limit| took >= limit);
-            if is_late && process.killed.is_none() {
-                process.kill(RemoteError::TimeLimit);
-            }
-        }
-        silent
+    /// What becomes of the task of a process that has taken too long, if it has.
+    pub(super) fn is_late(&self, place: usize, now: Instant) -> Option<RemoteError> {
+        let process = &self.processes[place];
+        let (limit, error) = process.limit(self.command.as_ref()?)?;
+        let took = now.saturating_duration_since(process.began?);
+        (took >= limit).then_some(error)
+    }
+
+    /// Returns true if a process has not answered its greeting.
+    pub(super) fn is_greeted(&self, place: usize) -> bool {
+        self.processes[place].stage == Stage::Greeted
     }
 
     /// Returns true if a call is under way.

@@ -10,7 +10,8 @@ use slotted_remote::process::{Command, ProcessStartError, Processes};
 
 use crate::part::{self, endless, exists, pid, until, workers};
 use crate::table::{
-    Abort, Eats, Endless, Exit, Gives, Insists, Missing, Odd, Panics, Pid, Signalled, Square, Takes,
+    Abort, AwaitsFile, Eats, Endless, Exit, Gives, Insists, Missing, Odd, Panics, Pid, Signalled,
+    Square, Takes,
 };
 
 part::tests![
@@ -20,7 +21,9 @@ part::tests![
     a_thousand_kills_cost_at_most_a_task_each,
     cancelling_a_task_that_runs_ends_its_process,
     cancelling_pythons_way_lets_the_task_run_on,
+    cancelling_pythons_way_keeps_the_time_limit,
     cancelling_a_task_that_waits_takes_it_back,
+    cancelling_tasks_that_were_sent_ahead_loses_no_other,
     a_task_that_takes_too_long_is_killed_and_the_others_are_not,
     a_task_that_eats_memory_is_told,
     a_process_is_replaced_after_its_tasks,
@@ -155,6 +158,19 @@ fn cancelling_pythons_way_lets_the_task_run_on() {
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 
+fn cancelling_pythons_way_keeps_the_time_limit() {
+    static POOL: Processes<1, 8, 512> = Processes::new();
+    let folder = tempfile::tempdir().unwrap();
+    POOL.start(&Command::current_exe().kill_cancelled(false))
+        .unwrap();
+    let (task, mark) = endless(&folder, "runs");
+    let runs = POOL.submit_within(task, Duration::from_millis(50)).unwrap();
+    until(|| mark.exists());
+    assert!(runs.cancel());
+    assert_eq!(POOL.submit(Square(3)).unwrap().result(), Ok(9));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
 fn cancelling_a_task_that_waits_takes_it_back() {
     static POOL: Processes<1, 8, 512> = Processes::new();
     let folder = tempfile::tempdir().unwrap();
@@ -170,6 +186,44 @@ fn cancelling_a_task_that_waits_takes_it_back() {
     assert!(!path.exists(), "it never ran");
     POOL.shutdown(Shutdown::Drain).unwrap();
     drop((waits, runs));
+    assert_eq!(POOL.stats().slots_in_use, 0);
+}
+
+/// Eight calls are under way to one process, and the first one takes its time. Some behind it are
+/// cancelled, and others take their places.
+fn cancelling_tasks_that_were_sent_ahead_loses_no_other() {
+    static POOL: Processes<1, 32, 512> = Processes::new();
+    let folder = tempfile::tempdir().unwrap();
+    POOL.start(&Command::current_exe()).unwrap();
+    for round in 0..10 {
+        // So the pool learns that its tasks are short.
+        assert!(POOL.map((0..200).map(Square)).all(|square| square.is_ok()));
+        let gates = ["one", "two"].map(|gate| folder.path().join(format!("{gate}-{round}")));
+        let gated = gates.each_ref().map(|gate| {
+            let task = AwaitsFile(gate.to_string_lossy().into_owned());
+            POOL.submit(task).unwrap()
+        });
+        let ahead: Vec<_> = (1..7).map(|n| POOL.submit(Square(n)).unwrap()).collect();
+        for handle in &ahead[1..5] {
+            assert!(handle.cancel());
+        }
+        let more: Vec<_> = (7..16).map(|n| POOL.submit(Square(n)).unwrap()).collect();
+        let [first, second] = gated;
+        std::fs::write(&gates[0], b"").unwrap();
+        assert_eq!(first.result(), Ok(()));
+        // The places of the cancelled calls are taken while the second task runs.
+        (0..2000).for_each(|_| std::thread::yield_now());
+        std::fs::write(&gates[1], b"").unwrap();
+        assert_eq!(second.result(), Ok(()));
+        for (number, handle) in (1..).zip(ahead.into_iter().chain(more)) {
+            let outcome = handle.result();
+            match number {
+                2..=5 => assert_eq!(outcome, Err(TaskError::Cancelled)),
+                _ => assert_eq!(outcome, Ok(number * number)),
+            }
+        }
+    }
+    POOL.shutdown(Shutdown::Drain).unwrap();
     assert_eq!(POOL.stats().slots_in_use, 0);
 }
 

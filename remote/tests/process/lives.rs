@@ -1,13 +1,15 @@
 //! Starts that fail, shutdowns, restarts, and what is left afterwards: nothing.
 
 use core::time::Duration;
+use std::sync::Mutex;
 
 use slotted::Shutdown;
-use slotted::error::{Refusal, TaskError};
+use slotted::error::{Refusal, ShutdownError, TaskError};
+use slotted_remote::RemoteError;
 use slotted_remote::process::{Command, ProcessStartError, Processes};
 
 use crate::part::{self, endless, exists, first_line, until, workers};
-use crate::table::Square;
+use crate::table::{Abort, Square};
 
 part::tests![
     a_pool_that_is_not_started_refuses_and_the_task_comes_back,
@@ -23,6 +25,10 @@ part::tests![
     a_pool_starts_again_after_a_shutdown_a_hundred_times_and_leaves_nothing,
     a_parent_that_is_killed_leaves_no_process,
     run_shuts_the_pool_down_also_when_its_work_panics,
+    killing_idle_processes_again_and_again_breaks_no_pool,
+    a_grace_without_end_is_no_fault,
+    a_callback_in_the_pools_own_thread_cannot_end_or_start_the_pool,
+    a_process_that_a_worker_has_started_keeps_no_crash_secret,
 ];
 
 fn a_pool_that_is_not_started_refuses_and_the_task_comes_back() {
@@ -229,4 +235,72 @@ fn run_shuts_the_pool_down_also_when_its_work_panics() {
         pool.submit(Square(2)).unwrap().result()
     });
     assert_eq!(run.unwrap(), Ok(4));
+}
+
+/// No process has been asked for anything.
+fn killing_idle_processes_again_and_again_breaks_no_pool() {
+    static POOL: Processes<6, 8, 128> = Processes::new();
+    POOL.start(&Command::current_exe()).unwrap();
+    for number in 0..10 {
+        POOL.kill_all();
+        assert_eq!(
+            POOL.submit(Square(number)).unwrap().result(),
+            Ok(number * number)
+        );
+        POOL.kill_all();
+    }
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+fn a_grace_without_end_is_no_fault() {
+    static POOL: Processes<1, 8, 128> = Processes::new();
+    POOL.start(&Command::current_exe().grace(Duration::MAX))
+        .unwrap();
+    assert_eq!(POOL.submit(Square(3)).unwrap().result(), Ok(9));
+    let [process] = POOL.processes();
+    POOL.shutdown(Shutdown::Drain).unwrap();
+    assert!(!exists(process.pid.unwrap()));
+}
+
+fn a_callback_in_the_pools_own_thread_cannot_end_or_start_the_pool() {
+    static POOL: Processes<1, 8, 128> = Processes::new();
+    static SAID: Mutex<Option<(bool, bool)>> = Mutex::new(None);
+    POOL.start(&Command::current_exe()).unwrap();
+    let square = POOL.submit(Square(3)).unwrap();
+    square
+        .add_done_callback(|_| {
+            let ended = POOL.shutdown(Shutdown::Drain);
+            let started = POOL.start(&Command::current_exe());
+            *SAID.lock().unwrap() = Some((
+                ended == Err(ShutdownError::WouldDeadlock),
+                matches!(started, Err(ProcessStartError::WouldDeadlock)),
+            ));
+        })
+        .unwrap();
+    square.detach(); // no other thread waits for it, so the pool's runs the callback
+    until(|| SAID.lock().unwrap().is_some());
+    assert_eq!(*SAID.lock().unwrap(), Some((true, true)));
+    assert_eq!(POOL.submit(Square(4)).unwrap().result(), Ok(16));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// The helper lives on when its worker has died, and holds what it inherited.
+fn a_process_that_a_worker_has_started_keeps_no_crash_secret() {
+    static POOL: Processes<1, 8, 128> = Processes::new();
+    let folder = tempfile::tempdir().unwrap();
+    let helpers = folder.path().join("helpers");
+    let command = workers("part-helper", &helpers.to_string_lossy());
+    POOL.start(&command).unwrap();
+    let crashed = POOL.submit(Abort(())).unwrap().result();
+    assert_eq!(
+        crashed,
+        Err(TaskError::Remote(RemoteError::Crashed { signal: 6 }))
+    );
+    assert_eq!(POOL.submit(Square(3)).unwrap().result(), Ok(9));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+    let pids = std::fs::read_to_string(helpers).unwrap();
+    for pid in pids.lines() {
+        let pid = rustix::process::Pid::from_raw(pid.parse().unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
 }

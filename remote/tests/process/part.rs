@@ -35,6 +35,7 @@ pub(crate) fn play() {
         "part-parent" => parent(&argument(2)),
         "part-other-version" => other_version(),
         "part-babbles" => babbles(),
+        "part-helper" => helper(&argument(2)),
         "part-restarts"
             if std::env::args()
                 .next()
@@ -198,4 +199,17 @@ pub(crate) fn pid<const PROCS: usize, const QUEUE: usize, const BYTES: usize>(
     pool: &'static Processes<PROCS, QUEUE, BYTES>,
 ) -> u32 {
     pool.submit(Pid(())).unwrap().result().unwrap()
+}
+
+/// A worker that starts a process of its own first, and notes its number.
+fn helper(path: &str) {
+    let start = || -> std::io::Result<()> {
+        let helper = Command::new("tail").args(["-f", "/dev/null"]).spawn()?;
+        let mut file = std::fs::File::options()
+            .append(true)
+            .create(true)
+            .open(path)?;
+        writeln!(file, "{}", helper.id())
+    };
+    slotted_remote::process::serve_with::<super::table::Table, _>(start);
 }

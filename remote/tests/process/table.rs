@@ -51,6 +51,14 @@ task!(
         }
     }
 );
+task!(
+    /// Looks until a file is there.
+    AwaitsFile(pub(crate) String), "awaits-file/1", (), |this| {
+        while !std::path::Path::new(&this.0).exists() {
+            std::thread::yield_now();
+        }
+    }
+);
 task!(Takes(pub(crate) Vec<u8>), "takes/1", usize, |this| this.0.len());
 task!(Gives(pub(crate) usize), "gives/1", Vec<u8>, |this| vec![7; this.0]);
 task!(
@@ -125,5 +133,14 @@ fn mark(path: &str) {
 
 pub(crate) type Table = (
     (Square, Pid, Abort, Exit, Panics, Signalled),
-    (Endless, Takes, Gives, Eats, Insists, Descriptors, Odd),
+    (
+        Endless,
+        AwaitsFile,
+        Takes,
+        Gives,
+        Eats,
+        Insists,
+        Descriptors,
+        Odd,
+    ),
 );
