@@ -12,7 +12,7 @@ use super::actor::Actor;
 use super::crew::with_crew;
 
 /// Far longer than any test here takes. A test that needs it hangs.
-const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 30 });
+const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 120 });
 
 /// How long the rounds of one test go on. Miri has time for two rounds only.
 const ROUNDS: Duration = Duration::from_millis(if cfg!(miri) { 0 } else { 500 });
