@@ -1,4 +1,9 @@
-#![doc = include_str!("../README.md")]
+// The README shows a pool of processes.
+#![cfg_attr(all(unix, feature = "process"), doc = include_str!("../README.md"))]
+#![cfg_attr(
+    not(all(unix, feature = "process")),
+    doc = "Tasks of [`slotted`] on other chips, behind the same handles."
+)]
 #![cfg_attr(not(any(feature = "std", test)), no_std)]
 #![forbid(unsafe_code)]
 
