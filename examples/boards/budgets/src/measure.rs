@@ -24,6 +24,7 @@ const RUN: &[(&str, &[&str])] = &[
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
+    ("calls over a line", &["round_line", "memory_remote"]),
     // A FreeRTOS round trip needs a kernel and threads. `../freertos-m3` measures it.
     (
         "peers",
@@ -52,6 +53,16 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             ),
             ("submit, Worker::run_one, result", "flash_slotted_worker"),
             ("submit_future, run_one, result", "flash_slotted_future"),
+        ],
+    ),
+    (
+        "flash and RAM of slotted-remote",
+        &[
+            (
+                "a link of 4 calls of 64 bytes, and an executor",
+                "flash_link",
+            ),
+            ("a worker of 4 calls of 64 bytes", "flash_line_worker"),
         ],
     ),
     (

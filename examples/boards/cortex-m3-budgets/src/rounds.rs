@@ -7,6 +7,9 @@
 
 pub mod deque;
 pub mod embassy;
+pub mod line;
+pub mod line_worker;
+pub mod link;
 pub mod mpmc;
 pub mod slotted;
 pub mod slotted_future;
