@@ -14,3 +14,6 @@ pub mod limits {}
 
 #[doc = include_str!("docs/protocol.md")]
 pub mod protocol {}
+
+#[doc = include_str!("docs/chips.md")]
+pub mod chips {}
