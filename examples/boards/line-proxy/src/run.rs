@@ -154,8 +154,8 @@ fn judge(scenario: &Scenario, ledger: &Ledger, boots: [u32; 2], line: &Line) -> 
     }
     let fates = line.fates();
     println!(
-        "measured: {} ms; {} frames of {} bytes, of which {} lost, {} flipped, {} doubled, {} late; \
-         the submitter dropped {} frames",
+        "measured: {} ms; {} frames of {} bytes, of which {} lost, {} flipped, {} doubled, \
+         {} late; the submitter dropped {} frames",
         report.milliseconds,
         fates.frames,
         fates.passed,
