@@ -56,8 +56,9 @@ impl Timing {
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)] // so that a free slot is all zeroes
 enum Phase {
-    Free,
+    Free = 0,
     /// It waits for a lane.
     Waiting,
     /// It was sent, on the lane.
@@ -169,7 +170,8 @@ pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
 }
 
 impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
-    pub(crate) const fn new(timing: Timing) -> Self {
+    /// A table that is not open: all of it is zero.
+    pub(crate) const fn new() -> Self {
         const {
             assert!(
                 CALLS > 0 && CALLS < 256,
@@ -182,7 +184,10 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             );
         }
         Self {
-            timing,
+            timing: Timing {
+                resend: 0,
+                lost: None,
+            },
             nonce: None,
             session: None,
             hello: Again::NOW,
@@ -196,8 +201,8 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     }
 
     /// Opens the line, or begins a new session on it: the calls under way end as lost.
-    pub(crate) fn open(&mut self, nonce: u32) -> Ended {
-        self.nonce = Some(nonce);
+    pub(crate) fn open(&mut self, nonce: u32, timing: Timing) -> Ended {
+        (self.nonce, self.timing) = (Some(nonce), timing);
         self.end_session(RemoteError::Lost)
     }
 
@@ -523,8 +528,8 @@ mod tests {
 
     /// A table with one call, which has greeted.
     fn greeted() -> (TestCalls, usize) {
-        let mut calls = TestCalls::new(TIMING);
-        assert_eq!(calls.open(5), Ended::None);
+        let mut calls = TestCalls::new();
+        assert_eq!(calls.open(5, TIMING), Ended::None);
         let call = begin(&mut calls);
         let (header, body) = calls.next(0).unwrap();
         assert_eq!(header.kind, Kind::Hello);
@@ -610,8 +615,8 @@ mod tests {
 
     #[test]
     fn a_worker_that_says_something_is_not_lost() {
-        let mut calls = TestCalls::new(TIMING.lost_after(100));
-        assert_eq!(calls.open(5), Ended::None);
+        let mut calls = TestCalls::new();
+        assert_eq!(calls.open(5, TIMING.lost_after(100)), Ended::None);
         begin(&mut calls);
         assert_eq!(calls.check_silence(0), Ended::None);
         let header = Header::greeting(Kind::Welcome);
@@ -624,8 +629,8 @@ mod tests {
     /// No look between the two calls told that nothing was owed.
     #[test]
     fn the_silence_of_an_abandoned_call_does_not_count_for_the_next() {
-        let mut calls = TestCalls::new(TIMING.lost_after(100));
-        assert_eq!(calls.open(5), Ended::None);
+        let mut calls = TestCalls::new();
+        assert_eq!(calls.open(5, TIMING.lost_after(100)), Ended::None);
         let call = begin(&mut calls);
         assert_eq!(calls.check_silence(0), Ended::None);
         calls.abandon(call);

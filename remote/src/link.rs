@@ -54,10 +54,10 @@ struct State<const CALLS: usize, const BYTES: usize> {
 /// use slotted::Executor;
 /// use slotted_remote::{Link, Timing, frame_bytes};
 ///
-/// static LINK: Link<4, 64> = Link::new(Timing::resend_after(20));
+/// static LINK: Link<4, 64> = Link::new();
 /// static CALLS: Executor<0, 8> = Executor::new();
 ///
-/// LINK.open(1); // another number at each boot
+/// LINK.open(1, Timing::resend_after(20)); // another number at each boot
 /// let square = LINK.submit(CALLS.submitter(), Square(7)).unwrap();
 ///
 /// // The line, and the other end of it.
@@ -78,11 +78,11 @@ pub struct Link<const CALLS: usize, const BYTES: usize>(Lock<State<CALLS, BYTES>
 
 impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     #[cfg(not(loom))]
-    /// A link that is not open: calls wait.
+    /// A link that is not open: calls wait. All of it is zero, so a `static` one takes no flash.
     #[must_use]
-    pub const fn new(timing: Timing) -> Self {
+    pub const fn new() -> Self {
         Self(Lock::new(State {
-            calls: Calls::new(timing),
+            calls: Calls::new(),
             receiver: Receiver::new(),
             wakers: [const { None }; CALLS],
             driver: None,
@@ -90,9 +90,9 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     }
 
     #[cfg(loom)]
-    pub fn new(timing: Timing) -> Self {
+    pub fn new() -> Self {
         Self(Lock::new(State {
-            calls: Calls::new(timing),
+            calls: Calls::new(),
             receiver: Receiver::new(),
             wakers: [const { None }; CALLS],
             driver: None,
@@ -104,9 +104,10 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     ///
     /// `nonce` tells the lives of this end apart: choose another one at each boot. A random number
     /// will do, or a counter in memory that survives, or the time. With the number of an earlier
-    /// life, a late reply of that life may be taken for one of this.
-    pub fn open(&self, nonce: u32) {
-        self.act(|calls| calls.open(nonce));
+    /// life, a late reply of that life may be taken for one of this. `timing` is in ticks of the
+    /// caller's clock.
+    pub fn open(&self, nonce: u32, timing: Timing) {
+        self.act(|calls| calls.open(nonce, timing));
     }
 
     /// Calls a task at the other end. The future gives its result, under any executor; dropping it
@@ -273,6 +274,12 @@ impl<const CALLS: usize> Wakers<CALLS> {
         { self.calls.into_iter().flatten() }
             .chain(self.driver)
             .for_each(Waker::wake);
+    }
+}
+
+impl<const CALLS: usize, const BYTES: usize> Default for Link<CALLS, BYTES> {
+    fn default() -> Self {
+        Self::new()
     }
 }
 

@@ -51,8 +51,8 @@ fn push_all_but_last<const CALLS: usize>(link: &Link<CALLS, BYTES>, frame: &[u8]
 
 /// A link that has greeted a worker.
 fn greeted<const CALLS: usize>() -> (Arc<Link<CALLS, BYTES>>, Worker) {
-    let link = Arc::new(Link::new(Timing::resend_after(10)));
-    link.open(1);
+    let link = Arc::new(Link::new());
+    link.open(1, Timing::resend_after(10));
     let mut worker = Worker::new(2);
     let call = link.call(Double(0)).ok();
     let welcome = answers(&mut worker, frames(&link));
@@ -108,7 +108,7 @@ fn a_reply_against_a_cancel() {
 #[test]
 fn two_submitters_for_the_last_slot() {
     loom::model(|| {
-        let link = Arc::new(Link::<1, BYTES>::new(Timing::resend_after(10)));
+        let link = Arc::new(Link::<1, BYTES>::new());
         let other = {
             let link = link.clone();
             loom::thread::spawn(move || link.call(Double(1)).map(core::mem::forget).is_ok())
@@ -130,7 +130,7 @@ fn a_reply_against_a_new_session() {
             let link = link.clone();
             loom::thread::spawn(move || link.push(0, last))
         };
-        link.open(7);
+        link.open(7, Timing::resend_after(10));
         let outcome = loom::future::block_on(call);
         assert!(matches!(
             outcome,

@@ -36,7 +36,7 @@ const TAKEN: usize = 32;
 /// use slotted::Executor;
 /// use slotted_remote::{Link, PortError, SerialPort, Timing, frame_bytes};
 ///
-/// static LINK: Link<4, 64> = Link::new(Timing::resend_after(20));
+/// static LINK: Link<4, 64> = Link::new();
 /// static CALLS: Executor<0, 8> = Executor::new();
 ///
 /// fn main_loop<P: Read + ReadReady + Write + WriteReady>(
@@ -45,7 +45,7 @@ const TAKEN: usize = 32;
 ///     sleep: impl Fn(),
 /// ) -> Result<u64, PortError<P::Error>> {
 ///     let mut port: SerialPort<P, { frame_bytes(64) }> = SerialPort::new(uart);
-///     LINK.open(1); // another number at each boot
+///     LINK.open(1, Timing::resend_after(20)); // another number at each boot
 ///     let mut square = LINK.submit(CALLS.submitter(), Square(7)).expect("the link is empty");
 ///     loop {
 ///         let is_busy = port.drive(&LINK, milliseconds())?;

@@ -33,10 +33,10 @@ type Ended<E> = Result<Infallible, PortError<E>>;
 /// ```
 /// # use core::future::{Ready, ready};
 /// # use embedded_io_async::{ErrorType, Read, Write};
-/// # use slotted_remote::{Link, Timing};
+/// # use slotted_remote::Link;
 /// use slotted_remote::{frame_bytes, run_link};
 ///
-/// static LINK: Link<4, 64> = Link::new(Timing::resend_after(20)); // milliseconds
+/// static LINK: Link<4, 64> = Link::new();
 /// # struct Instant;
 /// # impl Instant {
 /// #     fn now() -> Self { Self }

@@ -84,10 +84,10 @@ fn a_pool_that_has_started_allocates_for_no_call() {
 }
 
 fn neither_end_of_a_line_allocates() {
-    let link: Link<4, 32> = Link::new(Timing::resend_after(10));
+    let link: Link<4, 32> = Link::new();
     let mut worker: LineWorker<Square, 4, 32> = LineWorker::new(2);
     let mut frame = [0; frame_bytes(32)];
-    link.open(1);
+    link.open(1, Timing::resend_after(10));
     let mut calls = || {
         for number in 0..100 {
             let mut call = pin!(link.call(Square(number)).unwrap());

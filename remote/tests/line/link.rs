@@ -21,8 +21,8 @@ type Worker<const CALLS: usize = 4, const WORKER_BYTES: usize = BYTES> =
     LineWorker<Table, CALLS, WORKER_BYTES>;
 
 fn open_link() -> TestLink {
-    let link = Link::new(Timing::resend_after(RESEND));
-    link.open(1);
+    let link = Link::new();
+    link.open(1, Timing::resend_after(RESEND));
     link
 }
 
@@ -214,13 +214,13 @@ fn a_full_link_refuses_a_call_and_the_task_comes_back() {
 
 #[test]
 fn a_call_waits_for_the_link_to_open() {
-    let link: TestLink = Link::new(Timing::resend_after(RESEND));
+    let link: TestLink = Link::new();
     let mut worker = Worker::<4, BYTES>::new(2);
     let mut call = link.call(Count(1)).unwrap();
     talk(&link, &mut worker, 0);
     assert!(poll(&mut call).is_pending());
     assert_eq!(link.next_at(), None);
-    link.open(1);
+    link.open(1, Timing::resend_after(RESEND));
     talk(&link, &mut worker, 0);
     assert_eq!(poll(&mut call), Poll::Ready(Ok(Count::output(1))));
 }
@@ -291,8 +291,8 @@ fn a_reply_of_an_earlier_life_is_not_taken_for_one_of_this() {
     let len = worker.next(&mut late).unwrap();
     drop(call);
 
-    let link: TestLink = Link::new(Timing::resend_after(RESEND));
-    link.open(7);
+    let link: TestLink = Link::new();
+    link.open(7, Timing::resend_after(RESEND));
     let mut call = link.call(Count(2)).unwrap();
     send(&link, &mut worker, 0);
     answer(&link, &mut worker, 0);
@@ -371,8 +371,8 @@ fn calls_that_are_answered_in_order_are_sent_once() {
 
 #[test]
 fn a_silent_worker_is_lost_after_the_limit_and_not_before() {
-    let link: TestLink = Link::new(Timing::resend_after(RESEND).lost_after(100));
-    link.open(1);
+    let link: TestLink = Link::new();
+    link.open(1, Timing::resend_after(RESEND).lost_after(100));
     let mut frame = [0; frame_bytes(BYTES)];
     let mut unheard = link.call(Count(1)).unwrap();
     while link.next(5000, &mut frame).is_some() {}
@@ -463,9 +463,9 @@ fn a_call_that_begins_wakes_what_sends_the_frames() {
 
 #[test]
 fn handles_of_calls_are_waited_for_cancelled_and_mixed_with_those_of_local_tasks() {
-    static LINK: TestLink = Link::new(Timing::resend_after(RESEND));
+    static LINK: TestLink = Link::new();
     static CALLS: Executor<0, 8> = Executor::new();
-    LINK.open(1);
+    LINK.open(1, Timing::resend_after(RESEND));
     let mut worker = Worker::<4, BYTES>::new(2);
     let cancelled = LINK.submit(CALLS.submitter(), Count(1)).unwrap();
     assert!(cancelled.cancel());
@@ -492,7 +492,7 @@ fn handles_of_calls_are_waited_for_cancelled_and_mixed_with_those_of_local_tasks
 
 #[test]
 fn a_submit_that_the_executor_or_the_link_refuses_gives_the_task_back() {
-    static LINK: TestLink = Link::new(Timing::resend_after(RESEND));
+    static LINK: TestLink = Link::new();
     static CALLS: Executor<0, 5> = Executor::new();
     let handles = [0, 1, 2, 3].map(|n| LINK.submit(CALLS.submitter(), Count(n)).unwrap());
     let refused = LINK.submit(CALLS.submitter(), Count(4)).unwrap_err();
@@ -616,7 +616,7 @@ fn a_call_that_waits_at_the_worker_is_not_run_once_its_submitter_has_begun_anew(
     send(&link, &mut worker, 0);
     answer(&link, &mut worker, 0);
     send(&link, &mut worker, 0);
-    link.open(9);
+    link.open(9, Timing::resend_after(RESEND));
     assert_eq!(
         poll(&mut waits),
         Poll::Ready(Err(TaskError::Remote(RemoteError::Lost)))
@@ -659,8 +659,8 @@ fn a_call_that_was_lost_on_the_way_and_is_dropped_never_runs_and_frees_its_slot(
 
 #[test]
 fn a_link_with_smaller_frames_than_the_workers_gets_no_result_that_it_cannot_take() {
-    let link: Link<4, 16> = Link::new(Timing::resend_after(RESEND));
-    link.open(1);
+    let link: Link<4, 16> = Link::new();
+    link.open(1, Timing::resend_after(RESEND));
     let mut worker = Worker::<4, BYTES>::new(2);
     let mut frame = [0; frame_bytes(BYTES)];
     let calls = [16, 15].map(|len| link.call(Bytes(len)).unwrap());

@@ -100,7 +100,7 @@ struct World<'l> {
 impl<'l> World<'l> {
     fn new(link: &'l TestLink) -> Self {
         forget();
-        link.open(1);
+        link.open(1, Timing::resend_after(RESEND));
         Self {
             link,
             worker: Worker::new(2),
@@ -191,7 +191,7 @@ impl<'l> World<'l> {
             }
             Step::RestartLink => {
                 self.nonce += 1000; // a session that goes wrong counts on from the last number
-                self.link.open(self.nonce);
+                self.link.open(self.nonce, Timing::resend_after(RESEND));
             }
             Step::Drop(_) => {}
         }
@@ -258,7 +258,7 @@ proptest! {
 
     #[test]
     fn a_task_runs_at_most_once_and_each_call_ends(steps in vec(step(), 0..120)) {
-        let link = TestLink::new(Timing::resend_after(RESEND));
+        let link = TestLink::new();
         let mut world = World::new(&link);
         for step in &steps {
             world.step(step);
@@ -270,7 +270,7 @@ proptest! {
     /// Bytes that no end of ours sent.
     #[test]
     fn noise_completes_no_call(bytes in vec(any::<u8>(), 0..400)) {
-        let link = TestLink::new(Timing::resend_after(RESEND));
+        let link = TestLink::new();
         let mut world = World::new(&link);
         world.step(&Step::Call);
         for way in [Way::Out, Way::Back] {
@@ -310,7 +310,7 @@ impl Numbers {
 fn each_call_runs_exactly_once_on_a_line_that_loses_and_flips_bytes() {
     let seeds = if cfg!(miri) { 1 } else { 20 };
     for seed in 1..=seeds {
-        let link = TestLink::new(Timing::resend_after(RESEND));
+        let link = TestLink::new();
         let (mut world, mut numbers) = (World::new(&link), Numbers(seed << 32 | 0x9e37_79b9));
         let times = 30 + seed;
         let calls = if cfg!(miri) { 4 } else { 200 };

@@ -122,8 +122,8 @@ impl<'t> Tasks<'t> {
 }
 
 fn open_link() -> TestLink {
-    let link = Link::new(Timing::resend_after(RESEND));
-    link.open(1);
+    let link = Link::new();
+    link.open(1, Timing::resend_after(RESEND));
     link
 }
 

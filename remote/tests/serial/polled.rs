@@ -13,8 +13,8 @@ type Port = SerialPort<Polled, { frame_bytes(BYTES) }>;
 type TestLink = Link<4, BYTES>;
 
 fn open_link() -> TestLink {
-    let link = Link::new(Timing::resend_after(RESEND));
-    link.open(1);
+    let link = Link::new();
+    link.open(1, Timing::resend_after(RESEND));
     link
 }
 

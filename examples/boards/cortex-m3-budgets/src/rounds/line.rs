@@ -1,13 +1,13 @@
 //! Both ends of a line, and nothing between them.
 
-use slotted_remote::{LineWorker, frame_bytes};
+use slotted_remote::{LineWorker, Timing, frame_bytes};
 
 use super::link::{BYTES, CALLS, EXECUTOR, LINK, Work};
 
 /// Submits a task, passes the frame to the worker, runs the task, passes the reply back, polls the
 /// call, and takes the result.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
-    LINK.open(1);
+    LINK.open(1, Timing::resend_after(20));
     let mut worker: LineWorker<(Work,), CALLS, BYTES> = LineWorker::new(2);
     move |number| {
         let mut handle = LINK.submit(EXECUTOR.submitter(), Work(number)).ok()?;

@@ -12,7 +12,7 @@ use super::work;
 pub const CALLS: usize = 4;
 pub const BYTES: usize = 64;
 
-pub(super) static LINK: Link<CALLS, BYTES> = Link::new(Timing::resend_after(20));
+pub(super) static LINK: Link<CALLS, BYTES> = Link::new();
 pub(super) static EXECUTOR: Executor<0, 8, 96, SpinHost> = Executor::new();
 
 /// The work, at the other end.
@@ -30,7 +30,7 @@ impl Task for Work {
 
 /// Submits a task, sends the frames, takes a byte, polls the calls, and looks for the result.
 pub fn start() -> impl FnMut(u32) -> Option<u32> {
-    LINK.open(1);
+    LINK.open(1, Timing::resend_after(20));
     |number| {
         let now = u64::from(number);
         let mut handle = LINK.submit(EXECUTOR.submitter(), Work(number)).ok()?;

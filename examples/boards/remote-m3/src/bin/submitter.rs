@@ -17,8 +17,7 @@ use slotted::error::{RemoteError, TaskError};
 use slotted::{Executor, JoinHandle, SpinHost};
 use slotted_remote::{Link, Task, Timing, frame_bytes};
 
-/// Times in milliseconds.
-static LINK: Link<CALLS, BYTES> = Link::new(Timing::resend_after(10).lost_after(5_000));
+static LINK: Link<CALLS, BYTES> = Link::new();
 static EXECUTOR: Executor<0, 8, 96, SpinHost> = Executor::new();
 /// True if a byte came since the loop looked.
 static HAS_RECEIVED: AtomicBool = AtomicBool::new(false);
@@ -71,7 +70,7 @@ struct Outcomes {
 fn main() -> ! {
     let mut out = hio::hstdout().expect("the emulator has a console");
     let boot = board::start();
-    LINK.open(boot);
+    LINK.open(boot, Timing::resend_after(10).lost_after(5_000));
     let mut outcomes = Outcomes::default();
     let mut under_way: Vec<(u32, JoinHandle<'static, u64, SpinHost>), 8> = Vec::new();
     let mut numbers = 0..TASKS;
