@@ -15,7 +15,8 @@ mod link;
 mod lock;
 #[cfg(all(test, loom))]
 mod models;
-#[cfg(all(unix, feature = "process"))]
+// The model checker's world has no `static` executors.
+#[cfg(all(unix, feature = "process", not(loom)))]
 pub mod process;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]
 mod port_error;

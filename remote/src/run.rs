@@ -72,7 +72,7 @@ std::thread_local! {
 }
 
 /// From now on, messages of panics say where they were. Keeps the hook that was there.
-#[cfg(all(unix, feature = "process"))]
+#[cfg(all(unix, feature = "process", not(loom)))]
 pub(crate) fn note_panics() {
     let earlier = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
