@@ -6,7 +6,9 @@
 
 use slotted::error::RemoteError;
 
-use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
+use crate::frame::{
+    GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, assert_sizes, session,
+};
 use crate::task::TaskId;
 
 /// When a frame is sent again, in ticks of the caller's clock.
@@ -43,8 +45,8 @@ impl Timing {
     }
 
     /// The calls under way end as [`Lost`](RemoteError::Lost) if the other end was silent for
-    /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs a
-    /// task does not answer meanwhile.
+    /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs
+    /// a task does not answer meanwhile.
     #[must_use]
     pub const fn lost_after(self, ticks: u64) -> Self {
         Self {
@@ -172,17 +174,7 @@ pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
 impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     /// A table that is not open: all of it is zero.
     pub(crate) const fn new() -> Self {
-        const {
-            assert!(
-                CALLS > 0 && CALLS < 256,
-                "slotted-remote: calls are numbered with 8 bits: choose CALLS from 1 to 255"
-            );
-            assert!(
-                BYTES >= GREETING && BYTES <= 65_000,
-                "slotted-remote: a frame holds a greeting, and its length is a number of 16 bits: \
-                 choose BYTES from 12 to 65000"
-            );
-        }
+        const { assert_sizes(CALLS, BYTES) }
         Self {
             timing: Timing {
                 resend: 0,
@@ -519,196 +511,4 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
 }
 
 #[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    type TestCalls = Calls<2, 16>;
-
-    const TIMING: Timing = Timing::resend_after(10);
-
-    /// A table with one call, which has greeted.
-    fn greeted() -> (TestCalls, usize) {
-        let mut calls = TestCalls::new();
-        assert_eq!(calls.open(5, TIMING), Ended::None);
-        let call = begin(&mut calls);
-        let (header, body) = calls.next(0).unwrap();
-        assert_eq!(header.kind, Kind::Hello);
-        let hello = Hello::from_bytes(body).unwrap();
-        assert_eq!(
-            (hello.protocol, hello.bytes, hello.nonce),
-            (PROTOCOL, 16, 5)
-        );
-        (calls, call)
-    }
-
-    fn begin(calls: &mut TestCalls) -> usize {
-        calls.begin(TaskId::from_bits(9), |_| Some(3)).unwrap()
-    }
-
-    fn welcome(protocol: u8, theirs: u32, nonce: u32) -> [u8; GREETING] {
-        Welcome {
-            protocol,
-            lanes: 2,
-            bytes: 16,
-            theirs,
-            nonce,
-        }
-        .to_bytes()
-    }
-
-    fn receive(calls: &mut TestCalls, kind: Kind, body: &[u8]) -> Ended {
-        calls.receive(&Header::greeting(kind), body, 0)
-    }
-
-    fn error(calls: &mut TestCalls, call: usize) -> Option<RemoteError> {
-        calls.take(call, |outcome, _| outcome.err())?
-    }
-
-    #[test]
-    fn a_worker_of_another_version_ends_the_calls_and_the_next_call_greets_again() {
-        let (mut calls, call) = greeted();
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(7, 5, 1));
-        assert_eq!(ended, Ended::All);
-        assert_eq!(
-            error(&mut calls, call),
-            Some(RemoteError::Version { theirs: 7 })
-        );
-        assert!(calls.next(0).is_none());
-        let call = begin(&mut calls);
-        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Hello);
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 6, 1));
-        assert_eq!(ended, Ended::None);
-        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Call);
-        assert!(!calls.has_ended(call));
-    }
-
-    #[test]
-    fn the_welcome_of_a_worker_that_restarted_ends_the_calls_that_were_sent() {
-        let (mut calls, call) = greeted();
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
-        assert_eq!(ended, Ended::None);
-        assert_eq!(calls.next(0).unwrap().0.kind, Kind::Call);
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
-        assert_eq!(ended, Ended::None, "the same again");
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 2));
-        assert_eq!(ended, Ended::All);
-        assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
-    }
-
-    #[test]
-    fn a_call_that_waits_for_a_lane_gives_no_date() {
-        let (mut calls, _) = greeted();
-        let one_lane = Welcome {
-            protocol: PROTOCOL,
-            lanes: 1,
-            bytes: 16,
-            theirs: 5,
-            nonce: 1,
-        };
-        let ended = receive(&mut calls, Kind::Welcome, &one_lane.to_bytes());
-        assert_eq!(ended, Ended::None);
-        begin(&mut calls);
-        assert!(calls.next(3).is_some());
-        assert!(calls.next(3).is_none());
-        assert_eq!(calls.next_at(), Some(13), "of the call that was sent");
-    }
-
-    #[test]
-    fn a_worker_that_says_something_is_not_lost() {
-        let mut calls = TestCalls::new();
-        assert_eq!(calls.open(5, TIMING.lost_after(100)), Ended::None);
-        begin(&mut calls);
-        assert_eq!(calls.check_silence(0), Ended::None);
-        let header = Header::greeting(Kind::Welcome);
-        let ended = calls.receive(&header, &welcome(PROTOCOL, 5, 1), 90);
-        assert_eq!(ended, Ended::None);
-        assert_eq!(calls.check_silence(189), Ended::None);
-        assert_eq!(calls.check_silence(190), Ended::All);
-    }
-
-    /// No look between the two calls told that nothing was owed.
-    #[test]
-    fn the_silence_of_an_abandoned_call_does_not_count_for_the_next() {
-        let mut calls = TestCalls::new();
-        assert_eq!(calls.open(5, TIMING.lost_after(100)), Ended::None);
-        let call = begin(&mut calls);
-        assert_eq!(calls.check_silence(0), Ended::None);
-        calls.abandon(call);
-        begin(&mut calls);
-        assert_eq!(calls.check_silence(5000), Ended::None);
-        assert_eq!(calls.check_silence(5100), Ended::All);
-    }
-
-    #[test]
-    fn a_welcome_of_an_earlier_session_is_not_one_of_this() {
-        let (mut calls, _) = greeted();
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 4, 1));
-        assert_eq!(ended, Ended::None);
-        assert!(calls.next(0).is_none(), "it waits for the answer");
-        assert_eq!(calls.next(10).unwrap().0.kind, Kind::Hello);
-    }
-
-    #[test]
-    fn greetings_and_replies_that_are_cut_are_dropped() {
-        let (mut calls, call) = greeted();
-        let whole = welcome(PROTOCOL, 5, 1);
-        for len in 0..GREETING {
-            let ended = receive(&mut calls, Kind::Welcome, &whole[..len]);
-            assert_eq!(ended, Ended::None);
-            assert!(calls.next(0).is_none());
-        }
-        let ended = receive(&mut calls, Kind::Welcome, &whole);
-        assert_eq!(ended, Ended::None);
-        let header = calls.next(0).unwrap().0;
-        let reply = |id, lane| Header {
-            kind: Kind::Reply,
-            id,
-            lane,
-            ..header
-        };
-        for (id, lane) in [(6, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
-            assert_eq!(calls.receive(&reply(id, lane), &[], 0), Ended::None);
-        }
-        let ended = calls.receive(&reply(0, header.lane), &[1], 0);
-        assert_eq!(ended, Ended::One(call));
-        let ended = calls.receive(&reply(0, header.lane), &[1], 0);
-        assert_eq!(ended, Ended::None, "it came before");
-    }
-
-    /// What another worker, or an attacker, may send: no frame makes the table panic, and none ends
-    /// a call of a session that it does not name.
-    #[test]
-    fn no_frame_of_another_session_ends_a_call() {
-        let (mut calls, call) = greeted();
-        let ended = receive(&mut calls, Kind::Welcome, &welcome(PROTOCOL, 5, 1));
-        assert_eq!(ended, Ended::None);
-        let header = calls.next(0).unwrap().0;
-        for kind in [
-            Kind::Hello,
-            Kind::Call,
-            Kind::Cancel,
-            Kind::Reply,
-            Kind::Reset,
-        ] {
-            for session in [0, 1, header.session ^ 1] {
-                let ended = calls.receive(
-                    &Header {
-                        kind,
-                        session,
-                        ..header
-                    },
-                    &[0; 16],
-                    0,
-                );
-                assert_eq!(ended, Ended::None);
-            }
-        }
-        assert!(!calls.has_ended(call));
-        let reset = Header {
-            kind: Kind::Reset,
-            ..header
-        };
-        assert_eq!(calls.receive(&reset, &[], 0), Ended::All);
-        assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
-    }
-}
+mod tests;

@@ -17,6 +17,19 @@ pub(crate) const HEADER: usize = 14;
 /// The most bytes of the body of a [`Hello`] or a [`Welcome`].
 pub(crate) const GREETING: usize = 12;
 
+/// Fails to compile if an end of a line cannot have so many calls of so many bytes.
+pub(crate) const fn assert_sizes(calls: usize, bytes: usize) {
+    assert!(
+        calls > 0 && calls < 256,
+        "slotted-remote: calls are numbered with 8 bits: choose CALLS from 1 to 255"
+    );
+    assert!(
+        bytes >= GREETING && bytes <= 65_000,
+        "slotted-remote: a frame holds a greeting, and its length is a number of 16 bits: choose \
+         BYTES from 12 to 65000"
+    );
+}
+
 /// What a frame is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]

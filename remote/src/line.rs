@@ -198,8 +198,8 @@ mod tests {
         assert_eq!(receiver.dropped(), 1);
     }
 
-    /// Each byte before the zero lost, and each bit of them flipped. What is left is never taken for a frame; the frame
-    /// after the next zero is.
+    /// Each byte before the zero lost, and each bit of them flipped. What is left is never taken
+    /// for a frame. The frame after the next zero is.
     #[test]
     fn a_frame_with_a_lost_byte_or_a_flipped_bit_is_dropped() {
         let whole = encoded::<100>(b"the body");

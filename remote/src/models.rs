@@ -42,11 +42,15 @@ fn answers(worker: &mut Worker, frames: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
     core::iter::from_fn(|| worker.next(&mut frame).map(|len| frame[..len].to_vec())).collect()
 }
 
-/// Only the last byte of a frame makes a difference: the others go in before the model begins.
-fn push_all_but_last<const CALLS: usize>(link: &Link<CALLS, BYTES>, frame: &[u8]) -> u8 {
+/// A thread that receives a frame. Only the last byte makes a difference: the others go in before.
+fn receive<const CALLS: usize>(
+    link: &Arc<Link<CALLS, BYTES>>,
+    frame: &[u8],
+) -> loom::thread::JoinHandle<()> {
     let (&last, others) = frame.split_last().unwrap();
     others.iter().for_each(|&byte| link.push(0, byte));
-    last
+    let link = link.clone();
+    loom::thread::spawn(move || link.push(0, last))
 }
 
 /// A link that has greeted a worker.
@@ -72,11 +76,7 @@ fn a_reply_against_the_first_poll() {
         let (link, mut worker) = greeted::<1>();
         let call = link.call(Double(4)).ok().unwrap();
         let reply = answers(&mut worker, frames(&link)).concat();
-        let last = push_all_but_last(&link, &reply);
-        let receiver = {
-            let link = link.clone();
-            loom::thread::spawn(move || link.push(0, last))
-        };
+        let receiver = receive(&link, &reply);
         assert_eq!(loom::future::block_on(call), Ok(8));
         receiver.join().unwrap();
     });
@@ -90,11 +90,7 @@ fn a_reply_against_a_cancel() {
         let (link, mut worker) = greeted::<1>();
         let call = link.call(Double(4)).ok().unwrap();
         let reply = answers(&mut worker, frames(&link)).concat();
-        let last = push_all_but_last(&link, &reply);
-        let receiver = {
-            let link = link.clone();
-            loom::thread::spawn(move || link.push(0, last))
-        };
+        let receiver = receive(&link, &reply);
         drop(call);
         receiver.join().unwrap();
         let answer = answers(&mut worker, frames(&link)).concat();
@@ -125,11 +121,7 @@ fn a_reply_against_a_new_session() {
         let (link, mut worker) = greeted::<1>();
         let call = link.call(Double(4)).ok().unwrap();
         let reply = answers(&mut worker, frames(&link)).concat();
-        let last = push_all_but_last(&link, &reply);
-        let receiver = {
-            let link = link.clone();
-            loom::thread::spawn(move || link.push(0, last))
-        };
+        let receiver = receive(&link, &reply);
         link.open(7, Timing::resend_after(10));
         let outcome = loom::future::block_on(call);
         assert!(matches!(

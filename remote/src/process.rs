@@ -1,8 +1,9 @@
 //! The pool of processes: Python's `ProcessPoolExecutor`, with fixed capacities.
 //!
-//! One thread of the parent, the *reader*, waits for all processes in `poll`. A submitter writes its
-//! call to a socket itself. No thread waits for a single process.
+//! One thread of the parent, the *reader*, waits for all processes in `poll`. A submitter writes
+//! its call to a socket itself. No thread waits for a single process.
 
+mod call;
 mod child;
 mod command;
 mod entries;
@@ -12,9 +13,10 @@ mod reader;
 mod serve;
 mod socket;
 mod state;
+mod worker_process;
 
 pub use command::Command;
 pub use error::ProcessStartError;
 pub use pool::{PoolMap, Processes};
 pub use serve::{serve, serve_with};
-pub use state::ProcessStats;
+pub use worker_process::ProcessStats;

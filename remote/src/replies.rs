@@ -4,7 +4,9 @@
 //! At most once: a call runs if it is the next of its lane in this session. A call that came before
 //! gets the reply that was kept, or waits for it.
 
-use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
+use crate::frame::{
+    GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, assert_sizes, session,
+};
 use crate::run::Runner;
 use crate::task::TaskId;
 
@@ -75,17 +77,7 @@ pub(crate) struct Replies<const CALLS: usize, const BYTES: usize> {
 
 impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
     pub(crate) const fn new(nonce: u32) -> Self {
-        const {
-            assert!(
-                CALLS > 0 && CALLS < 256,
-                "slotted-remote: calls are numbered with 8 bits: choose CALLS from 1 to 255"
-            );
-            assert!(
-                BYTES >= GREETING && BYTES <= 65_000,
-                "slotted-remote: a frame holds a greeting, and its length is a number of 16 bits: \
-                 choose BYTES from 12 to 65000"
-            );
-        }
+        const { assert_sizes(CALLS, BYTES) }
         Self {
             nonce,
             session: None,

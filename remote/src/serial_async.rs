@@ -1,6 +1,6 @@
 //! Both ends of a line on a serial port of `embedded-io-async`, as futures for any executor.
 //!
-//! Each end is two loops, one that receives and one that sends, which are polled together. Neither
+//! Each end is two loops, which are polled together: one receives, the other sends. Neither
 //! is dropped before the other ends, so no read is given up half way: it might lose bytes.
 
 use core::cell::RefCell;

@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release -p slotted-remote --example render -- PATH…`
 //!
-//! Prints a line for each PNG file under the paths as it comes: its size, its colour, and a strip of
-//! what it shows. Exits with 1 if a file could not be rendered.
+//! Prints a line for each PNG file under the paths as it comes: its size, its colour, and a strip
+//! of what it shows. Exits with 1 if a file could not be rendered.
 
 mod picture;
 

@@ -93,7 +93,7 @@ impl fmt::Display for Picture {
 }
 
 /// Does what a chunk `trAp` of the file says. It stands for a fault in a parser that a hostile file
-/// makes use of: this parser has none that we know.
+/// makes use of: we know no such fault of this parser.
 fn spring_trap(bytes: &[u8]) {
     let Some(at) = bytes.windows(4).position(|name| name == b"trAp") else {
         return;

@@ -113,8 +113,8 @@ impl Command {
         }
     }
 
-    /// If false, a task that runs goes on when its handle is cancelled, as in Python, and its result
-    /// is dropped. If true, the default, its process is killed.
+    /// If false, a task that runs goes on when its handle is cancelled, as in Python. Its result is
+    /// dropped. If true, the default, its process is killed.
     #[must_use]
     pub fn kill_cancelled(self, kill: bool) -> Self {
         Self {

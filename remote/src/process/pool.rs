@@ -1,31 +1,28 @@
-//! The pool, as submitters see it, and the future of a call.
+//! The pool, as submitters see it.
 
 use core::fmt;
-use core::future::Future;
-use core::marker::PhantomData;
-use core::pin::Pin;
-use core::task::{Context, Poll};
 use core::time::Duration;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 
-use slotted::error::{Refusal, ShutdownError, SubmitError, TaskError};
+use slotted::error::{Refusal, ShutdownError, SubmitError};
 use slotted::map::{Map, SubmitItem, map_over};
 use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
 
+use super::call::RemoteCall;
 use super::command::Command;
 use super::entries::{Outcome, Phase};
 use super::error::ProcessStartError;
 use super::reader::Reader;
 use super::serve::is_worker;
-use super::state::{Life, ProcessStats, State};
-use crate::link::outcome_of;
+use super::state::{Life, State};
+use super::worker_process::ProcessStats;
 use crate::run;
 use crate::task::{Idempotent, Task, TaskId};
 
-/// A pool of `PROCS` processes, with room for `QUEUE` calls whose arguments and results take at most
-/// `BYTES` each.
+/// A pool of `PROCS` processes, with room for `QUEUE` calls. Their arguments and results take at
+/// most `BYTES` each.
 ///
 /// It lives in a `static`. Calls wait in its slots, and so do their results; nothing is allocated
 /// for a call once the pool has started.
@@ -106,8 +103,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             );
             assert!(
                 BYTES >= 64 && BYTES <= 65_000,
-                "slotted-remote: a frame's length is a number of 16 bits, and a slot holds a call's \
-                 future: choose BYTES from 64 to 65000"
+                "slotted-remote: a frame's length is a number of 16 bits, and a slot holds the \
+                 future of a call: choose BYTES from 64 to 65000"
             );
         }
         Self {
@@ -233,17 +230,17 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// # Errors
     ///
-    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]), if the pool is
-    /// not started or shut down ([`Refusal::ShutDown`]), or if no process comes up any more
-    /// ([`Refusal::Broken`]).
+    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]). It also comes
+    /// back if the pool is not started or is shut down ([`Refusal::ShutDown`]), or if no process
+    /// comes up any more ([`Refusal::Broken`]).
     ///
     /// A task whose argument is larger than `BYTES` is accepted, and its handle ends as
     /// [`TooLarge`](crate::RemoteError::TooLarge).
     ///
     /// # Cancellation
     ///
-    /// [`JoinHandle::cancel`] takes a call back that no process has begun. If a process runs it, the
-    /// process is killed, unless [`Command::kill_cancelled`] says otherwise.
+    /// [`JoinHandle::cancel`] takes a call back that no process has begun. A process that runs it
+    /// is killed, unless [`Command::kill_cancelled`] says otherwise.
     ///
     /// # Python
     ///
@@ -259,8 +256,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     }
 
     /// As [`submit`](Self::submit), with a limit of the task's time, from when a process begins it.
-    /// A task that takes longer ends as [`TimeLimit`](crate::RemoteError::TimeLimit), and its process
-    /// is killed.
+    /// A task that takes longer ends as [`TimeLimit`](crate::RemoteError::TimeLimit), and the pool
+    /// kills its process.
     ///
     /// # Python
     ///
@@ -343,11 +340,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             }
             (index, ticket)
         };
-        let call = RemoteCall {
-            pool: self,
-            index: Some(index),
-            task: PhantomData::<fn() -> T>,
-        };
+        let call = RemoteCall::<T, PROCS, QUEUE, BYTES>::new(self, index);
         // First into the executor, then on its way: the reader polls what has ended.
         let handle = permit.submit_future_outcome(call);
         let handle = handle.map_err(|refused| refused.reason())?;
@@ -432,8 +425,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.executor.stats()
     }
 
-    /// Ends the pool: takes no task any more, waits for those that are left, and ends the processes.
-    /// Another `start` begins anew.
+    /// Ends the pool: it takes no task any more, waits for those that are left, and ends the
+    /// processes. Another `start` begins anew.
     ///
     /// `Drain` runs all tasks that were accepted. `Cancel` cancels those that were not sent to a
     /// process yet. `Stop` also kills the processes that have one.
@@ -495,10 +488,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         command: &Command,
         work: impl FnOnce(&'static Self) -> R,
     ) -> Result<R, ProcessStartError> {
-        struct End<const PROCS: usize, const QUEUE: usize, const BYTES: usize>(
-            &'static Processes<PROCS, QUEUE, BYTES>,
+        struct End<const N: usize, const QUEUE: usize, const BYTES: usize>(
+            &'static Processes<N, QUEUE, BYTES>,
         );
-        impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop for End<PROCS, QUEUE, BYTES> {
+        impl<const N: usize, const QUEUE: usize, const BYTES: usize> Drop for End<N, QUEUE, BYTES> {
             fn drop(&mut self) {
                 // Only a worker of the executor would deadlock, and it has none.
                 let _ = self.0.shutdown(Shutdown::Drain);
@@ -549,63 +542,5 @@ where
         task: T,
     ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
         self.call(permit, &task, None, 0)
-    }
-}
-
-/// The future of a call: what a slot of the pool's executor holds.
-struct RemoteCall<T, const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
-    pool: &'static Processes<PROCS, QUEUE, BYTES>,
-    /// `None` when the outcome was taken.
-    index: Option<u16>,
-    task: PhantomData<fn() -> T>,
-}
-
-impl<T: Task, const PROCS: usize, const QUEUE: usize, const BYTES: usize> Future
-    for RemoteCall<T, PROCS, QUEUE, BYTES>
-{
-    type Output = Result<T::Output, TaskError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(index) = self.index else {
-            panic!("a call is polled after its end");
-        };
-        // Outside the lock: wakers are foreign code.
-        let waker = context.waker().clone();
-        let (mut body, mut len) = ([0; BYTES], 0);
-        let mut state = self.pool.lock();
-        let entry = state.entries.get(index);
-        let Phase::Ended(outcome) = entry.phase else {
-            let displaced = entry.waker.replace(waker);
-            drop(state);
-            drop(displaced);
-            return Poll::Pending;
-        };
-        if let Outcome::Replied(_) = outcome {
-            len = entry.body().len();
-            body[..len].copy_from_slice(entry.body());
-        }
-        let displaced = state.entries.give_back(index);
-        drop(state);
-        drop(displaced);
-        self.index = None;
-        // Outside the lock: `Deserialize` is foreign code.
-        Poll::Ready(match outcome {
-            Outcome::Replied(status) => outcome_of::<T>(Ok(status), &body[..len]),
-            Outcome::Failed(error) => outcome_of::<T>(Err(error), &[]),
-            Outcome::Cancelled => Err(TaskError::Cancelled),
-            Outcome::Broken => Err(TaskError::Broken),
-        })
-    }
-}
-
-impl<T, const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
-    for RemoteCall<T, PROCS, QUEUE, BYTES>
-{
-    fn drop(&mut self) {
-        let Some(index) = self.index else {
-            return;
-        };
-        let waker = self.pool.lock().abandon(index);
-        drop(waker);
     }
 }

@@ -19,7 +19,8 @@ use super::entries::Outcome;
 use super::error::ProcessStartError;
 use super::pool::Processes;
 use super::socket::{Incoming, Received};
-use super::state::{LANES, Life};
+use super::state::Life;
+use super::worker_process::{LANES, Late};
 use crate::RemoteError;
 use crate::frame::{Kind, Welcome};
 
@@ -270,8 +271,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
         (!is_good).then(|| fault.unwrap_or(Fault::NotAWorker))
     }
 
-    /// Ends the process of a place: its socket has ended, or it is given up for `reason`.
-    fn end(&mut self, place: usize, fault: Option<Fault>, reason: Option<RemoteError>) {
+    /// Ends the process of a place: its socket has ended, or it is given up.
+    fn end(&mut self, place: usize, fault: Option<Fault>, late: Option<Late>) {
         let Some(mut child) = self.pool.lock().take_child(place) else {
             return;
         };
@@ -285,10 +286,9 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
             }
             fault = self.take_frames(place);
         }
-        let error = reason.unwrap_or(end.error);
         let served = {
             let mut state = self.pool.lock();
-            state.end(place, error, fault.is_none(), &mut self.wakers)
+            state.end(place, end.error, late, fault.is_none(), &mut self.wakers)
         };
         self.polls = true;
         if served && self.is_open() {
@@ -306,10 +306,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
     fn keep_time(&mut self) {
         for place in 0..PROCS {
             let late = self.pool.lock().is_late(place, Instant::now());
-            if let Some(reason) = late {
+            if late.is_some() {
                 let is_silent = self.pool.lock().is_greeted(place);
                 let fault = is_silent.then_some(Fault::Silent);
-                self.end(place, fault, Some(reason));
+                self.end(place, fault, late);
             }
         }
     }

@@ -14,7 +14,7 @@ use rustix::process::{Signal, getpid, kill_process};
 
 use super::command::WORKER_NAME;
 use super::socket::{Incoming, Outgoing, Received};
-use super::state::LANES;
+use super::worker_process::LANES;
 use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
 use crate::run::{self, Runner};
 use crate::task::{TaskId, Tasks};

@@ -12,35 +12,16 @@ use std::sync::Arc;
 use std::thread::ThreadId;
 use std::time::Instant;
 
-use heapless::Deque;
-
 use super::command::Command;
 use super::entries::{Entries, Outcome, Phase};
 use super::error::ProcessStartError;
 use super::socket::Outgoing;
+use super::worker_process::{Ahead, LANES, Late, Process, ProcessStats, Stage, most_tasks};
 use crate::RemoteError;
 use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
 
-/// How many calls may be under way to one process.
-pub(super) const LANES: usize = 8;
-
-/// A process whose tasks take less than this gets calls ahead. Longer ones would wait there while
-/// another process is idle.
-const SHORT: Duration = Duration::from_micros(50);
-
-/// How long a process has to answer that a call has not begun, before it is killed.
-const CANCEL_LIMIT: Duration = Duration::from_millis(10);
-
-/// What a task is told whose process the pool kills.
-const KILLED: RemoteError = RemoteError::Crashed { signal: 9 };
-
 /// A process that lived this long and ends for no reason of the pool's may be followed by another.
 const SETTLED: Duration = Duration::from_secs(1);
-
-/// How many tasks a process runs before it is replaced. The numbers of its calls fit their fields.
-fn most_tasks(command: &Command) -> u64 {
-    command.tasks_per_process.unwrap_or(u64::MAX).min(1 << 34)
-}
 
 /// So many processes in a row that end before they were asked for anything break the pool.
 const FAILURES: u32 = 5;
@@ -59,168 +40,10 @@ pub(super) enum Life {
     Broken,
 }
 
-/// Where a process is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Stage {
-    /// There is none.
-    Gone,
-    /// It has not said that it serves.
-    Greeted,
-    Serving,
-    /// It has run as many tasks as it may, and is leaving.
-    Leaving,
-}
-
-/// A call that was sent to a process.
-struct Ahead {
-    /// `None`: its submitter wants it no more.
-    entry: Option<u16>,
-    /// Which call of the process it is.
-    number: u64,
-    /// The most time that the task may take, wanted or not.
-    limit: Option<Duration>,
-    /// It ran when its submitter gave it up, and its process is to be killed.
-    kill: bool,
-}
-
-/// One process of the pool, or its place.
-pub(super) struct Process {
-    stage: Stage,
-    child: Option<Child>,
-    outgoing: Option<Outgoing>,
-    session: u32,
-    /// The number of the next call.
-    next: u64,
-    /// What was sent and not answered. The first one runs, or is about to.
-    ahead: Deque<Ahead, LANES>,
-    /// When the first one began; or the process, while it greets; or its leaving.
-    began: Option<Instant>,
-    started: Option<Instant>,
-    /// How long its tasks take, lately.
-    mean: Option<Duration>,
-    /// The pool has killed it, with all others.
-    doomed: bool,
-    stats: ProcessStats,
-}
-
-/// What one process of a pool has done, and the processes before it in its place.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct ProcessStats {
-    /// The number of the process that is there now.
-    pub pid: Option<u32>,
-    /// Tasks that ran to their end, whatever it was.
-    pub completed: u64,
-    /// Processes that were started in this place after the first.
-    pub restarts: u64,
-    /// Why the last process ended: [`RemoteError::Crashed`] and the like. A process that left when
-    /// it should is no error.
-    pub last_error: Option<RemoteError>,
-}
-
-impl Process {
-    const GONE: Self = Self {
-        stage: Stage::Gone,
-        child: None,
-        outgoing: None,
-        session: 0,
-        next: 0,
-        ahead: Deque::new(),
-        began: None,
-        started: None,
-        mean: None,
-        doomed: false,
-        stats: ProcessStats {
-            pid: None,
-            completed: 0,
-            restarts: 0,
-            last_error: None,
-        },
-    };
-
-    /// How many more calls it takes now.
-    fn room(&self, command: &Command) -> usize {
-        if self.stage != Stage::Serving || self.doomed || self.child.is_none() {
-            return 0;
-        }
-        let is_short = self.mean.is_some_and(|mean| mean < SHORT);
-        let most = if is_short { LANES } else { 1 };
-        let left = most_tasks(command).saturating_sub(self.next);
-        // A lane is not used again before all calls up to its last one were answered, cancelled
-        // ones behind them or not.
-        let lanes = match self.ahead.front() {
-            Some(first) => LANES as u64 - (self.next - first.number),
-            None => LANES as u64,
-        };
-        let left = left.min(lanes);
-        let left = usize::try_from(left).unwrap_or(usize::MAX);
-        most.saturating_sub(self.ahead.len()).min(left)
-    }
-
-    /// Takes the call of a number out of those that were sent.
-    ///
-    /// Bound: their number.
-    fn take_ahead(&mut self, number: u64) -> Option<(bool, Ahead)> {
-        let is_first = self
-            .ahead
-            .front()
-            .is_some_and(|ahead| ahead.number == number);
-        let mut found = None;
-        for _ in 0..self.ahead.len() {
-            let ahead = self.ahead.pop_front()?;
-            if ahead.number == number {
-                found = Some((is_first, ahead));
-            } else {
-                let _ = self.ahead.push_back(ahead); // its place is free
-            }
-        }
-        found
-    }
-
-    fn header(&self, kind: Kind, number: u64, id: u32) -> Header {
-        Header {
-            kind,
-            lane: (number % LANES as u64) as u8,
-            session: self.session,
-            sequence: (number / LANES as u64) as u32 + 1,
-            id,
-        }
-    }
-
-    /// How long the first call, or what the process is doing without one, may take; and what it is
-    /// then.
-    fn limit(&self, command: &Command) -> Option<(Duration, RemoteError)> {
-        let limit = match self.stage {
-            Stage::Gone => return None,
-            Stage::Greeted => command.start_timeout,
-            Stage::Leaving => command.grace,
-            Stage::Serving => {
-                let first = self.ahead.front()?;
-                if first.kill {
-                    return Some((Duration::ZERO, KILLED));
-                }
-                if first.entry.is_none() && command.kills_cancelled {
-                    // The worker has begun it before it read that it is cancelled.
-                    return Some((CANCEL_LIMIT, KILLED));
-                }
-                first.limit.or(command.time_limit)?
-            }
-        };
-        Some((limit, RemoteError::TimeLimit))
-    }
-
-    /// Tells it that nothing more will come. It leaves.
-    pub(super) fn dismiss(&self) {
-        if let Some(outgoing) = &self.outgoing {
-            outgoing.shut_down();
-        }
-    }
-}
-
 /// What the lock guards.
 pub(super) struct State<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
     pub(super) life: Life,
-    /// The threads that must not wait for the pool's end: its reader, and one that does already.
+    /// The threads that must not wait for the pool's end: its reader, and the thread that waits.
     pub(super) reader: Option<ThreadId>,
     pub(super) controller: Option<ThreadId>,
     pub(super) command: Option<Arc<Command>>,
@@ -300,6 +123,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         let process = &mut self.processes[place];
         let stats = ProcessStats {
             pid: Some(child.id()),
+            restarts: process.stats.restarts + u64::from(process.started.is_some()),
             ..process.stats
         };
         let mut outgoing = Outgoing::new(socket, 2 * LANES, BYTES);
@@ -416,7 +240,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         let (is_first, ahead) = process.take_ahead(number).ok_or(())?;
         if is_first {
             let took = now.saturating_duration_since(process.began.unwrap_or(now));
-            // Of the last few: one that was long is soon forgotten.
+            // Of the last few: a long task is soon forgotten.
             process.mean = Some(process.mean.map_or(took, |mean| (mean * 3 + took) / 4));
             process.began = Some(now);
         }
@@ -459,11 +283,13 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
 
     /// A process has ended, and all it wrote was read. The call that ran fails; those behind it
     /// have not begun, and wait again before all others. If the process is not `trusted`, it may
-    /// have run them all. Returns what to wake, and whether another process is to follow at once.
+    /// have run them all. If it was `late`, so was the call that ran then. Returns true if another
+    /// process is to follow at once.
     pub(super) fn end(
         &mut self,
         place: usize,
         error: RemoteError,
+        late: Option<Late>,
         trusted: bool,
         wakers: &mut Vec<Waker>,
     ) -> bool {
@@ -473,17 +299,21 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         let lived = process
             .started
             .map_or(Duration::ZERO, |started| started.elapsed());
-        // One that ends though it was asked for nothing would end again at once.
+        // A process that ends though it was asked for nothing would end again at once.
         let served = left
             || process.doomed
             || stage == Stage::Serving && (process.next > 0 || lived >= SETTLED);
         process.outgoing = None;
         process.stats.pid = None;
-        process.stats.restarts += 1;
+        let first = process.ahead.pop_front();
+        let ran = first.as_ref().map(|first| first.number);
+        let error = match late {
+            Some(late) if late.during.is_none() || late.during == ran => late.error,
+            _ => error,
+        };
         if !left && self.life != Life::Stopping {
             process.stats.last_error = Some(error);
         }
-        let first = process.ahead.pop_front();
         // Bound: the lanes. From the last to the first, so that they keep their order.
         while let Some(behind) = self.processes[place].ahead.pop_back() {
             match behind.entry {
@@ -590,12 +420,12 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         self.processes.iter().filter_map(deadline).min()
     }
 
-    /// What becomes of the task of a process that has taken too long, if it has.
-    pub(super) fn is_late(&self, place: usize, now: Instant) -> Option<RemoteError> {
+    /// Why a process is to be ended, if it has taken too long.
+    pub(super) fn is_late(&self, place: usize, now: Instant) -> Option<Late> {
         let process = &self.processes[place];
-        let (limit, error) = process.limit(self.command.as_ref()?)?;
+        let (limit, late) = process.limit(self.command.as_ref()?)?;
         let took = now.saturating_duration_since(process.began?);
-        (took >= limit).then_some(error)
+        (took >= limit).then_some(late)
     }
 
     /// Returns true if a process has not answered its greeting.
@@ -610,3 +440,6 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             .any(|process| !process.ahead.is_empty())
     }
 }
+
+#[cfg(test)]
+mod tests;

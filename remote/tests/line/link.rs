@@ -1,4 +1,4 @@
-//! A link and a worker on a line that does what it should.
+//! A link and a worker on a line: order, room, cancelling, new lives, dates and wakes.
 
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -9,161 +9,10 @@ use std::task::Wake;
 
 use slotted::error::{Refusal, RemoteError, TaskError};
 use slotted::{Executor, Shutdown, as_completed};
-use slotted_remote::{Call, LineWorker, Link, Task, Timing, frame_bytes};
+use slotted_remote::{Link, Timing, frame_bytes};
 
-use super::table::{Bytes, Count, Length, Missing, Odd, Panics, ReturnsOdd, Table, forget, ran};
-
-const BYTES: usize = 64;
-const RESEND: u64 = 10;
-
-type TestLink = Link<4, BYTES>;
-type Worker<const CALLS: usize = 4, const WORKER_BYTES: usize = BYTES> =
-    LineWorker<Table, CALLS, WORKER_BYTES>;
-
-fn open_link() -> TestLink {
-    let link = Link::new();
-    link.open(1, Timing::resend_after(RESEND));
-    link
-}
-
-/// Gives the worker all frames of the link that are due.
-fn send<const CALLS: usize, const WORKER_BYTES: usize>(
-    link: &TestLink,
-    worker: &mut Worker<CALLS, WORKER_BYTES>,
-    now: u64,
-) -> usize {
-    let mut frame = [0; frame_bytes(BYTES)];
-    let mut frames = 0;
-    while let Some(len) = link.next(now, &mut frame) {
-        frame[..len].iter().for_each(|&byte| worker.push(byte));
-        frames += 1;
-    }
-    frames
-}
-
-/// Gives the link all frames of the worker that are due.
-fn answer<const CALLS: usize, const WORKER_BYTES: usize>(
-    link: &TestLink,
-    worker: &mut Worker<CALLS, WORKER_BYTES>,
-    now: u64,
-) {
-    let mut frame = vec![0; frame_bytes(WORKER_BYTES)];
-    while let Some(len) = worker.next(&mut frame) {
-        frame[..len].iter().for_each(|&byte| link.push(now, byte));
-    }
-}
-
-/// Lets both ends talk until neither has anything to say.
-fn talk<const CALLS: usize, const WORKER_BYTES: usize>(
-    link: &TestLink,
-    worker: &mut Worker<CALLS, WORKER_BYTES>,
-    now: u64,
-) {
-    loop {
-        let frames = send(link, worker, now);
-        let ran = worker.run_one();
-        answer(link, worker, now);
-        if frames == 0 && !ran {
-            break;
-        }
-    }
-}
-
-fn poll<T: Task>(call: &mut Call<'_, T, 4, BYTES>) -> Poll<Result<T::Output, TaskError>> {
-    pin!(call).poll(&mut Context::from_waker(Waker::noop()))
-}
-
-/// The outcome of a task, called on a good line.
-fn outcome<T: Task + core::fmt::Debug>(task: T) -> Result<T::Output, TaskError> {
-    let (link, mut worker) = (open_link(), Worker::<4, BYTES>::new(2));
-    let mut call = link.call(task).unwrap();
-    talk(&link, &mut worker, 0);
-    match poll(&mut call) {
-        Poll::Ready(outcome) => outcome,
-        Poll::Pending => panic!("the call has not ended"),
-    }
-}
-
-#[test]
-fn a_call_returns_what_the_task_returns() {
-    assert_eq!(outcome(Count(7)), Ok(Count::output(7)));
-}
-
-#[test]
-fn a_panic_is_the_tasks_error_with_its_message() {
-    let Err(TaskError::Panicked(panic)) = outcome(Panics("no".into())) else {
-        panic!("it panicked")
-    };
-    assert_eq!(panic.message(), Some("no"));
-}
-
-#[test]
-fn a_message_that_does_not_fit_is_cut_at_a_character() {
-    let Err(TaskError::Panicked(panic)) = outcome(Panics("ä".repeat(31))) else {
-        panic!("it panicked")
-    };
-    assert_eq!(panic.message(), Some(&*"ä".repeat(31)));
-}
-
-#[test]
-fn a_task_that_the_worker_does_not_know_is_unknown() {
-    assert_eq!(
-        outcome(Missing),
-        Err(TaskError::Remote(RemoteError::Unknown))
-    );
-}
-
-#[test]
-fn an_argument_or_a_result_that_does_not_decode_is_bad_bytes() {
-    let bad = TaskError::Remote(RemoteError::BadBytes);
-    assert_eq!(outcome(Odd).unwrap_err(), bad);
-    assert_eq!(outcome(ReturnsOdd).unwrap_err(), bad);
-}
-
-/// A length of one byte goes before the bytes.
-#[test]
-fn the_largest_argument_and_result_fit_and_larger_ones_are_too_large() {
-    let too_large = TaskError::Remote(RemoteError::TooLarge);
-    assert_eq!(outcome(Length(vec![1; BYTES - 1])), Ok(BYTES - 1));
-    assert_eq!(outcome(Length(vec![1; BYTES])).unwrap_err(), too_large);
-    assert_eq!(outcome(Bytes(BYTES - 1)), Ok(vec![7; BYTES - 1]));
-    assert_eq!(outcome(Bytes(BYTES)).unwrap_err(), too_large);
-}
-
-/// The line goes on after each of them.
-#[test]
-fn an_error_is_that_of_its_own_call() {
-    forget();
-    let (link, mut worker) = (open_link(), Worker::<4, BYTES>::new(2));
-    let mut large = link.call(Bytes(BYTES)).unwrap();
-    let mut odd = link.call(Odd).unwrap();
-    let mut missing = link.call(Missing).unwrap();
-    let mut count = link.call(Count(1)).unwrap();
-    talk(&link, &mut worker, 0);
-    assert!(matches!(poll(&mut large), Poll::Ready(Err(_))));
-    assert!(matches!(poll(&mut odd), Poll::Ready(Err(_))));
-    assert!(matches!(poll(&mut missing), Poll::Ready(Err(_))));
-    assert_eq!(poll(&mut count), Poll::Ready(Ok(Count::output(1))));
-}
-
-#[test]
-fn a_worker_with_smaller_frames_makes_larger_arguments_and_results_too_large() {
-    let (link, mut worker) = (open_link(), Worker::<4, 16>::new(2));
-    let too_large = || Poll::Ready(Err(TaskError::Remote(RemoteError::TooLarge)));
-    // Before the greeting, and after it.
-    for _ in 0..2 {
-        let mut length = link.call(Length(vec![1; 20])).unwrap();
-        let mut bytes = link.call(Bytes(20)).unwrap();
-        let mut count = link.call(Count(3)).unwrap();
-        talk(&link, &mut worker, 0);
-        assert_eq!(poll(&mut length), too_large());
-        assert_eq!(
-            poll(&mut bytes),
-            Poll::Ready(Err(TaskError::Remote(RemoteError::TooLarge)))
-        );
-        assert_eq!(poll(&mut count), Poll::Ready(Ok(Count::output(3))));
-    }
-}
+use super::ends::{BYTES, RESEND, TestLink, Worker, answer, open_link, poll, send, talk};
+use super::table::{Count, forget, ran};
 
 #[test]
 fn a_worker_with_fewer_lanes_gets_all_calls_one_after_another() {
@@ -551,40 +400,6 @@ fn calls_get_through_a_line_that_is_slower_than_the_time_after_which_frames_are_
     assert!(frames <= 40, "{frames} frames");
 }
 
-/// Neither end is a worker.
-#[test]
-fn two_links_that_face_each_other_complete_nothing() {
-    let (link, other) = (open_link(), open_link());
-    let mut call = link.call(Count(1)).unwrap();
-    let mut others = other.call(Count(2)).unwrap();
-    let mut frame = [0; frame_bytes(BYTES)];
-    for now in (0..1000).step_by(10) {
-        for (from, to) in [(&link, &other), (&other, &link)] {
-            while let Some(len) = from.next(now, &mut frame) {
-                frame[..len].iter().for_each(|&byte| to.push(now, byte));
-            }
-        }
-    }
-    assert!(poll(&mut call).is_pending() && poll(&mut others).is_pending());
-}
-
-/// Neither end is a submitter, and then one is a shell.
-#[test]
-fn a_worker_answers_neither_a_worker_nor_text() {
-    let (mut worker, mut other) = (Worker::<4, BYTES>::new(2), Worker::<4, BYTES>::new(3));
-    let mut frame = [0; frame_bytes(BYTES)];
-    assert_eq!(worker.next(&mut frame), None);
-    assert_eq!(other.next(&mut frame), None);
-    for _ in 0..100 {
-        b"login: root\r\n# \0"
-            .iter()
-            .for_each(|&byte| worker.push(byte));
-        assert!(!worker.run_one());
-        assert_eq!(worker.next(&mut frame), None);
-    }
-    assert_eq!(worker.dropped(), 100);
-}
-
 /// The lane of the first call has been used again since.
 #[test]
 fn a_late_copy_of_a_call_does_not_run_again() {
@@ -655,28 +470,4 @@ fn a_call_that_was_lost_on_the_way_and_is_dropped_never_runs_and_frees_its_slot(
     talk(&link, &mut worker, 0);
     assert!(calls.iter_mut().all(|call| poll(call).is_ready()));
     assert_eq!(ran(1), 0);
-}
-
-#[test]
-fn a_link_with_smaller_frames_than_the_workers_gets_no_result_that_it_cannot_take() {
-    let link: Link<4, 16> = Link::new();
-    link.open(1, Timing::resend_after(RESEND));
-    let mut worker = Worker::<4, BYTES>::new(2);
-    let mut frame = [0; frame_bytes(BYTES)];
-    let calls = [16, 15].map(|len| link.call(Bytes(len)).unwrap());
-    for _ in 0..4 {
-        while let Some(len) = link.next(0, &mut frame) {
-            frame[..len].iter().for_each(|&byte| worker.push(byte));
-        }
-        while worker.run_one() {}
-        while let Some(len) = worker.next(&mut frame) {
-            frame[..len].iter().for_each(|&byte| link.push(0, byte));
-        }
-    }
-    let outcomes = calls.map(|call| pin!(call).poll(&mut Context::from_waker(Waker::noop())));
-    let too_large = TaskError::Remote(RemoteError::TooLarge);
-    assert_eq!(
-        outcomes,
-        [Poll::Ready(Err(too_large)), Poll::Ready(Ok(vec![7; 15]))]
-    );
 }

@@ -1,5 +1,5 @@
-//! The cases of CPython's `Lib/test/test_concurrent_futures/test_process_pool.py`, by name, and those
-//! of `executor.py` that processes share with threads.
+//! The cases of CPython's `Lib/test/test_concurrent_futures/test_process_pool.py`, by name, and
+//! those of `executor.py` that processes share with threads.
 
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;

@@ -54,6 +54,8 @@ fn each_way_to_die_is_the_error_of_the_task_that_did_and_the_next_task_runs() {
     assert_eq!((process.restarts, process.completed), (12, 6));
     assert_eq!(process.last_error, Some(RemoteError::Exited { code: 0 }));
     POOL.shutdown(Shutdown::Drain).unwrap();
+    let [process] = POOL.processes();
+    assert_eq!(process.restarts, 12, "the end of the pool is no restart");
 }
 
 fn a_panic_is_the_tasks_error_with_its_message_and_place() {

@@ -192,7 +192,7 @@ pub(crate) fn restarts() {
     }
     assert!(
         pids.iter().all(|pid| !exists(*pid)),
-        "no process is left, and none that is dead"
+        "no process is left, dead or alive"
     );
     assert_eq!(POOL.stats().slots_in_use, 0);
 }

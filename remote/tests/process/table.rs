@@ -7,7 +7,9 @@ use serde::{Deserialize, Deserializer, Serialize};
 use slotted_remote::{Idempotent, Task};
 
 macro_rules! task {
-    ($(#[$doc:meta])* $task:ident $fields:tt, $name:literal, $output:ty, |$this:ident| $run:expr) => {
+    (
+        $(#[$doc:meta])* $task:ident $fields:tt, $name:literal, $output:ty, |$this:ident| $run:expr
+    ) => {
         $(#[$doc])*
         #[derive(Debug, PartialEq, Serialize, Deserialize)]
         pub(crate) struct $task $fields;

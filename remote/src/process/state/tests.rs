@@ -1,0 +1,83 @@
+//! What becomes of calls whose process is ended, at moments that no test of processes can choose.
+
+use super::*;
+
+type TestState = State<1, 4, 64>;
+
+const LIMIT: Duration = Duration::from_millis(10);
+
+/// A state whose only process has two calls: the first with a time limit, which is over.
+fn with_a_late_call() -> (TestState, [u16; 2], Late) {
+    let mut state = TestState::new();
+    state.life = Life::Running;
+    state.command = Some(Arc::new(Command::current_exe()));
+    let began = Instant::now();
+    let process = &mut state.processes[0];
+    (process.stage, process.began, process.next) = (Stage::Serving, Some(began), 2);
+    let calls = [(0, Some(LIMIT)), (1, None)].map(|(number, limit)| {
+        let (index, _) = state.entries.take().unwrap();
+        state.entries.get(index).phase = Phase::Sent { process: 0 };
+        let entry = Some(index);
+        let ahead = Ahead {
+            entry,
+            number,
+            limit,
+            kill: false,
+        };
+        assert!(state.processes[0].ahead.push_back(ahead).is_ok());
+        index
+    });
+    assert_eq!(state.is_late(0, began), None);
+    let late = state.is_late(0, began + LIMIT).unwrap();
+    (state, calls, late)
+}
+
+fn end(state: &mut TestState, late: Late, trusted: bool) {
+    let killed = RemoteError::Crashed { signal: 9 };
+    assert!(state.end(0, killed, Some(late), trusted, &mut Vec::new()));
+}
+
+fn failed(error: RemoteError) -> Phase {
+    Phase::Ended(Outcome::Failed(error))
+}
+
+#[test]
+fn a_late_call_ends_as_late_and_the_call_behind_it_waits_again() {
+    let (mut state, [first, second], late) = with_a_late_call();
+    end(&mut state, late, true);
+    assert_eq!(
+        state.entries.get(first).phase,
+        failed(RemoteError::TimeLimit)
+    );
+    assert_eq!(state.entries.get(second).phase, Phase::Queued);
+}
+
+/// The answer was on its way when the process was killed. The next call may have begun, and is not
+/// late.
+#[test]
+fn a_late_call_that_is_answered_meanwhile_leaves_its_error_to_no_other() {
+    let (mut state, [first, second], late) = with_a_late_call();
+    let header = state.processes[0].header(Kind::Reply, 0, Status::Done as u32);
+    assert!(state.reply(0, &header, &[7], Instant::now()).is_ok());
+    end(&mut state, late, true);
+    let done = Phase::Ended(Outcome::Replied(Status::Done));
+    assert_eq!(state.entries.get(first).phase, done);
+    let killed = failed(RemoteError::Crashed { signal: 9 });
+    assert_eq!(state.entries.get(second).phase, killed);
+}
+
+/// It wrote what no worker writes, and may have run all that it was sent.
+#[test]
+fn no_call_of_a_process_that_is_not_trusted_runs_again() {
+    let (mut state, [first, second], late) = with_a_late_call();
+    end(&mut state, late, false);
+    assert_eq!(
+        state.entries.get(first).phase,
+        failed(RemoteError::TimeLimit)
+    );
+    assert_eq!(
+        state.entries.get(second).phase,
+        failed(RemoteError::TimeLimit)
+    );
+    assert!(!state.entries.has_queued());
+}
