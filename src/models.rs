@@ -101,6 +101,7 @@ impl Drop for Counted {
 }
 
 mod lives;
+mod outcomes;
 mod waits;
 
 type Pool<const WORKERS: usize, const QUEUE: usize> = Executor<WORKERS, QUEUE, 64, Modelled>;

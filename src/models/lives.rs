@@ -65,6 +65,49 @@ fn a_waiter_for_several_tasks_hears_that_the_last_worker_leaves() {
     });
 }
 
+/// As above, for a thread with chunks, which stands in line for the only slot.
+#[test]
+fn a_thread_with_chunks_hears_that_the_last_worker_leaves() {
+    model_leaked::<1, 1>(|pool| {
+        let worker = start_and_keep(pool);
+        let host = thread::spawn(move || drop(worker));
+        let mut numbers = [1, 1];
+        let done = pool.scope(|s| s.for_each_chunk(&mut numbers, 1, |chunk| chunk[0] = 2));
+        assert_eq!(done, Ok(()));
+        assert_eq!(numbers, [2, 2]);
+        host.join().unwrap();
+    });
+}
+
+/// Runs the first worker in a thread, and refuses the second.
+struct Half;
+
+impl Spawn<Modelled> for Half {
+    type Error = ();
+
+    fn spawn(&self, worker: Worker<'static, Modelled>) -> Result<(), ()> {
+        if worker.index() == 1 {
+            return Err(());
+        }
+        drop(thread::spawn(|| worker.run()));
+        Ok(())
+    }
+}
+
+/// The worker that was started attaches, or leaves, while the start is taken back.
+#[test]
+fn a_refused_start_is_over_when_it_returns_and_another_begins() {
+    model_leaked::<2, 1>(|pool| {
+        assert!(pool.start(&Half).is_err());
+        let keep = Keep::default();
+        pool.start(&keep).unwrap();
+        let mut workers = keep.0.into_inner().unwrap();
+        let handle = pool.submit(|| 1).unwrap();
+        assert_eq!(workers[0].run_one(), Ran::Task);
+        assert_eq!(handle.result(), Ok(1));
+    });
+}
+
 /// Wakes a thread of the model.
 struct Unparks(Arc<ThreadToken>);
 
