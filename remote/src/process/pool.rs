@@ -240,7 +240,9 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Cancellation
     ///
     /// [`JoinHandle::cancel`] takes a call back that no process has begun. A process that runs it
-    /// is killed, unless [`Command::kill_cancelled`] says otherwise.
+    /// is killed, unless [`Command::kill_cancelled`] says otherwise. It returns false, and cancels
+    /// nothing, for the moment in which another thread polls the call: once after the submit, and
+    /// when it ends. Then try again.
     ///
     /// # Python
     ///

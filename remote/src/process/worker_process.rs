@@ -126,15 +126,19 @@ impl Process {
         let is_short = self.mean.is_some_and(|mean| mean < SHORT);
         let most = if is_short { LANES } else { 1 };
         let left = most_tasks(command).saturating_sub(self.next);
-        // A lane is not used again before all calls up to its last one were answered, cancelled
-        // ones behind them or not.
-        let lanes = match self.ahead.front() {
-            Some(first) => LANES as u64 - (self.next - first.number),
-            None => LANES as u64,
-        };
-        let left = left.min(lanes);
         let left = usize::try_from(left).unwrap_or(usize::MAX);
-        most.saturating_sub(self.ahead.len()).min(left)
+        let most = most.saturating_sub(self.ahead.len());
+        most.min(left).min(self.free_lanes())
+    }
+
+    /// How many lanes are free, from that of the next call on. A lane is not used again before all
+    /// calls up to its last one were answered: it may lie behind a call that still waits.
+    pub(super) fn free_lanes(&self) -> usize {
+        let under_way = self
+            .ahead
+            .front()
+            .map_or(0, |first| self.next - first.number);
+        LANES.saturating_sub(usize::try_from(under_way).unwrap_or(LANES))
     }
 
     /// Takes the call of a number out of those that were sent.

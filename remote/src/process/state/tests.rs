@@ -81,3 +81,34 @@ fn no_call_of_a_process_that_is_not_trusted_runs_again() {
     );
     assert!(!state.entries.has_queued());
 }
+
+/// Cancelled calls are answered out of turn. The lane of the oldest call is still in use.
+#[test]
+fn a_lane_is_free_again_when_all_calls_before_its_next_one_were_answered() {
+    let (mut state, ..) = with_a_late_call();
+    for number in 2..8 {
+        let ahead = Ahead {
+            entry: None,
+            number,
+            limit: None,
+            kill: false,
+        };
+        assert!(state.processes[0].ahead.push_back(ahead).is_ok());
+    }
+    state.processes[0].next = 8;
+    let answer = |state: &mut TestState, number, status| {
+        let header = state.processes[0].header(Kind::Reply, number, status as u32);
+        assert!(state.reply(0, &header, &[], Instant::now()).is_ok());
+        state.processes[0].free_lanes()
+    };
+    for cancelled in [3, 4, 5] {
+        assert_eq!(answer(&mut state, cancelled, Status::Cancelled), 0);
+    }
+    assert_eq!(answer(&mut state, 0, Status::Done), 1);
+    assert_eq!(answer(&mut state, 1, Status::Done), 2);
+    assert_eq!(
+        answer(&mut state, 2, Status::Done),
+        6,
+        "up to the call after the cancelled ones"
+    );
+}
