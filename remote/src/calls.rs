@@ -161,6 +161,9 @@ pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
     nonce: Option<u32>,
     session: Option<Session>,
     hello: Again,
+    /// The worker is a node: it is greeted before there is a call for it, and answers in any order.
+    #[cfg(feature = "nodes")]
+    is_node: bool,
     /// Since when the worker is silent though it owes an answer.
     silent: Option<u64>,
     tickets: u32,
@@ -183,6 +186,8 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             nonce: None,
             session: None,
             hello: Again::NOW,
+            #[cfg(feature = "nodes")]
+            is_node: false,
             silent: None,
             tickets: 0,
             newest: 0,
@@ -196,6 +201,40 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     pub(crate) fn open(&mut self, nonce: u32, timing: Timing) -> Ended {
         (self.nonce, self.timing) = (Some(nonce), timing);
         self.end_session(RemoteError::Lost)
+    }
+
+    /// As [`open`](Self::open), for a line to a node.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn open_node(&mut self, nonce: u32, timing: Timing) -> Ended {
+        self.is_node = true;
+        self.open(nonce, timing)
+    }
+
+    /// Closes the line: what was sent ends as lost.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn close(&mut self) -> Ended {
+        self.nonce = None;
+        self.end_session(RemoteError::Lost)
+    }
+
+    /// Returns true if the worker has answered the greeting.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn is_in_session(&self) -> bool {
+        self.session.is_some()
+    }
+
+    /// How many more calls the worker takes at once: none before it has answered the greeting.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn room(&self) -> usize {
+        let lanes = { self.session }.map_or(0, |session| usize::from(session.lanes));
+        let in_use = { self.slots.iter() }.filter(|slot| slot.phase != Phase::Free);
+        lanes.min(CALLS).saturating_sub(in_use.count())
+    }
+
+    /// Returns true if the call was not sent yet.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn is_waiting(&self, index: usize) -> bool {
+        self.slots[index].phase == Phase::Waiting
     }
 
     /// Begins a call. `write` writes the argument and returns its length. `None`: all slots are in
@@ -346,7 +385,9 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
         slot.len = body.len() as u16; // `BYTES` fits 16 bits
         slot.phase = Phase::Ended(Ok(status));
         let ticket = slot.ticket;
-        self.resend_overtaken(ticket);
+        if !self.is_node() {
+            self.resend_overtaken(ticket);
+        }
         Ended::One(index)
     }
 
@@ -422,11 +463,26 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             && phases.any(|phase| matches!(phase, Phase::Waiting | Phase::Sent | Phase::Cancelling))
     }
 
+    #[cfg(feature = "nodes")]
+    fn is_node(&self) -> bool {
+        self.is_node
+    }
+
+    #[cfg(not(feature = "nodes"))]
+    fn is_node(&self) -> bool {
+        false
+    }
+
+    /// Returns true if the worker is to be greeted.
+    fn wants_session(&self) -> bool {
+        self.is_owed() || self.is_node() && self.nonce.is_some()
+    }
+
     /// The next frame to send, if one is due.
     pub(crate) fn next(&mut self, now: u64) -> Option<(Header, &[u8])> {
         let nonce = self.nonce?;
         let Some(session) = self.session else {
-            if !self.is_owed() || now < self.hello.at {
+            if !self.wants_session() || now < self.hello.at {
                 return None;
             }
             self.hello.sent(now, self.timing);
@@ -484,11 +540,10 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     /// When [`next`](Self::next) or [`check_silence`](Self::check_silence) has something to do
     /// without anything happening before. `None`: never.
     pub(crate) fn next_at(&self) -> Option<u64> {
-        if !self.is_owed() {
-            return None;
-        }
         let again = match self.session {
+            None if !self.wants_session() => return None,
             None => self.hello.at,
+            Some(_) if !self.is_owed() => return None,
             Some(session) => {
                 let free = self.lanes.iter().take(usize::from(session.lanes));
                 let can_send = { free }.any(|lane| !lane.is_busy);

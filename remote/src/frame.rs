@@ -6,6 +6,8 @@
 //! [`line`]: crate::line
 //! [`process`]: crate::process
 
+use slotted::error::RemoteError;
+
 use crate::task::TaskId;
 
 /// The version of the protocol. Ends of different versions do not work together, and say so.
@@ -63,8 +65,10 @@ pub enum Status {
     TooLarge = 3,
     /// The task panicked. The body is the message.
     Panicked = 4,
-    /// The submitter wanted the call no more, and it had not begun.
+    /// The submitter wanted the call no more, and it had not begun, or was ended.
     Cancelled = 5,
+    /// What ran the call for the worker failed. The body says how.
+    Failed = 6,
 }
 
 impl Status {
@@ -76,9 +80,46 @@ impl Status {
             Self::TooLarge,
             Self::Panicked,
             Self::Cancelled,
+            Self::Failed,
         ]
         .get(bits as usize)
         .copied()
+    }
+}
+
+/// The body of a reply whose call [`Failed`](Status::Failed).
+#[cfg(feature = "nodes")]
+pub(crate) const fn error_to_bytes(error: RemoteError) -> [u8; 2] {
+    match error {
+        RemoteError::Crashed { signal } => [0, signal],
+        RemoteError::Exited { code } => [1, code],
+        RemoteError::MemoryLimit => [2, 0],
+        RemoteError::TimeLimit => [3, 0],
+        RemoteError::Restarted => [5, 0],
+        RemoteError::Unknown => [6, 0],
+        RemoteError::Version { theirs } => [7, theirs],
+        RemoteError::TooLarge => [8, 0],
+        RemoteError::BadBytes => [9, 0],
+        RemoteError::Panicked => [10, 0],
+        // Of an error that this version does not know, no more than this can be told.
+        _ => [4, 0],
+    }
+}
+
+/// The error in the body of a reply: [`Lost`](RemoteError::Lost) if the body holds none.
+pub(crate) const fn error_from_bytes(body: &[u8]) -> RemoteError {
+    match *body {
+        [0, signal] => RemoteError::Crashed { signal },
+        [1, code] => RemoteError::Exited { code },
+        [2, _] => RemoteError::MemoryLimit,
+        [3, _] => RemoteError::TimeLimit,
+        [5, _] => RemoteError::Restarted,
+        [6, _] => RemoteError::Unknown,
+        [7, theirs] => RemoteError::Version { theirs },
+        [8, _] => RemoteError::TooLarge,
+        [9, _] => RemoteError::BadBytes,
+        [10, _] => RemoteError::Panicked,
+        _ => RemoteError::Lost,
     }
 }
 
@@ -254,13 +295,35 @@ mod tests {
 
     #[test]
     fn every_status_comes_back_as_it_was() {
-        for bits in 0..6 {
+        for bits in 0..7 {
             assert_eq!(
                 Status::from_bits(bits).map(|status| status as u32),
                 Some(bits)
             );
         }
-        assert_eq!(Status::from_bits(6), None);
+        assert_eq!(Status::from_bits(7), None);
+    }
+
+    #[cfg(feature = "nodes")]
+    #[test]
+    fn every_error_comes_back_as_it_was() {
+        for error in [
+            RemoteError::Crashed { signal: 11 },
+            RemoteError::Exited { code: 70 },
+            RemoteError::MemoryLimit,
+            RemoteError::TimeLimit,
+            RemoteError::Lost,
+            RemoteError::Restarted,
+            RemoteError::Unknown,
+            RemoteError::Version { theirs: 9 },
+            RemoteError::TooLarge,
+            RemoteError::BadBytes,
+            RemoteError::Panicked,
+        ] {
+            assert_eq!(error_from_bytes(&error_to_bytes(error)), error);
+        }
+        assert_eq!(error_from_bytes(&[]), RemoteError::Lost);
+        assert_eq!(error_from_bytes(&[99, 0]), RemoteError::Lost);
     }
 
     /// A session of a new life of either end has another number.

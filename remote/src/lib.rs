@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 mod calls;
+#[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+mod entries;
 pub mod docs;
 mod frame;
 mod line;
@@ -15,7 +17,15 @@ mod link;
 mod lock;
 #[cfg(all(test, loom))]
 mod models;
+// As `process`.
+#[cfg(all(feature = "nodes", not(loom)))]
+pub mod nodes;
+mod outcome;
 // The model checker's world has no `static` executors.
+#[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+mod pool_call;
+#[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+mod pool_thread;
 #[cfg(all(unix, feature = "process", not(loom)))]
 pub mod process;
 #[cfg(any(feature = "embedded-io", feature = "embedded-io-async"))]

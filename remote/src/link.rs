@@ -1,17 +1,18 @@
 //! The submitter's end of a line: calls, and the futures of them.
 
+mod call;
+
 use core::fmt;
-use core::future::Future;
-use core::marker::PhantomData;
-use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
-use slotted::error::{Refusal, RemoteError, SubmitError, TaskError};
+use slotted::error::{Refusal, SubmitError};
 use slotted::host::Park;
 use slotted::{JoinHandle, Submitter};
 
+pub use call::Call;
+pub(crate) use call::EncodedCall;
+
 use crate::calls::{Calls, Ended, Timing};
-use crate::frame::Status;
 use crate::line::{Receiver, encode};
 use crate::lock::Lock;
 use crate::run;
@@ -133,19 +134,25 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
         // Outside the lock: `Serialize` is foreign code.
         let mut bytes = [0; BYTES];
         let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
+        let call = self.begin_encoded(TaskId::of::<T>(), argument)?;
+        Some(Call::new(call))
+    }
+
+    /// Begins a call. Without an argument, which was too large, it ends so.
+    pub(crate) fn begin_encoded(
+        &self,
+        id: TaskId,
+        argument: Option<&[u8]>,
+    ) -> Option<EncodedCall<'_, CALLS, BYTES>> {
         let index = self.0.with(|state| {
-            state.calls.begin(TaskId::of::<T>(), |slot| {
+            state.calls.begin(id, |slot| {
                 let argument = argument?;
                 slot.get_mut(..argument.len())?.copy_from_slice(argument);
                 Some(argument.len())
             })
         })?;
         self.wake_driver();
-        Some(Call {
-            link: self,
-            index: Some(index),
-            task: PhantomData,
-        })
+        Some(EncodedCall::new(self, index))
     }
 
     /// As [`call`](Self::call), as a task of `executor`. So the handle is like every other one: to
@@ -286,118 +293,5 @@ impl<const CALLS: usize, const BYTES: usize> Default for Link<CALLS, BYTES> {
 impl<const CALLS: usize, const BYTES: usize> fmt::Debug for Link<CALLS, BYTES> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Link").finish_non_exhaustive()
-    }
-}
-
-/// A call under way: what [`Link::call`] returns.
-///
-/// # Cancellation
-///
-/// Dropping it cancels the call: if it has not begun at the other end, it never will. If it runs
-/// there, it runs to its end, and its result is dropped.
-#[must_use = "a call that is dropped is cancelled"]
-pub struct Call<'l, T, const CALLS: usize, const BYTES: usize> {
-    link: &'l Link<CALLS, BYTES>,
-    /// `None` when the outcome was taken.
-    index: Option<usize>,
-    task: PhantomData<fn() -> T>,
-}
-
-impl<T: Task, const CALLS: usize, const BYTES: usize> Call<'_, T, CALLS, BYTES> {
-    /// Takes the outcome, if the call has ended.
-    fn take(&mut self) -> Option<Result<T::Output, TaskError>> {
-        let index = self.index?;
-        let mut bytes = [0; BYTES];
-        let (outcome, len, waker) = self.link.0.with(|state| {
-            let (outcome, len) = state.calls.take(index, |outcome, body| {
-                bytes[..body.len()].copy_from_slice(body);
-                (outcome, body.len())
-            })?;
-            Some((outcome, len, state.wakers[index].take()))
-        })?;
-        self.index = None;
-        drop(waker);
-        // Outside the lock: `Deserialize` is foreign code.
-        Some(outcome_of::<T>(outcome, &bytes[..len]))
-    }
-}
-
-/// What a task's handle gets.
-pub(crate) fn outcome_of<T: Task>(
-    outcome: Result<Status, RemoteError>,
-    body: &[u8],
-) -> Result<T::Output, TaskError> {
-    let error = match outcome {
-        Ok(Status::Done) => match run::decode(body) {
-            Some(output) => return Ok(output),
-            None => RemoteError::BadBytes,
-        },
-        Ok(Status::Unknown) => RemoteError::Unknown,
-        Ok(Status::BadBytes) => RemoteError::BadBytes,
-        Ok(Status::TooLarge) => RemoteError::TooLarge,
-        Ok(Status::Panicked) => return Err(panicked(body)),
-        Ok(Status::Cancelled) => return Err(TaskError::Cancelled),
-        Err(error) => error,
-    };
-    Err(TaskError::Remote(error))
-}
-
-#[cfg(feature = "std")]
-fn panicked(message: &[u8]) -> TaskError {
-    let message = core::str::from_utf8(message).unwrap_or("a panic");
-    TaskError::Panicked(slotted::Panic::with_message(message))
-}
-
-#[cfg(not(feature = "std"))]
-fn panicked(_message: &[u8]) -> TaskError {
-    TaskError::Remote(RemoteError::Panicked)
-}
-
-impl<T: Task, const CALLS: usize, const BYTES: usize> Future for Call<'_, T, CALLS, BYTES> {
-    type Output = Result<T::Output, TaskError>;
-
-    /// # Panics
-    ///
-    /// If the outcome was taken before.
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let Some(index) = self.index else {
-            panic!("a call is polled after its end");
-        };
-        if let Some(outcome) = self.take() {
-            return Poll::Ready(outcome);
-        }
-        // Outside the lock: wakers are foreign code.
-        let waker = context.waker().clone();
-        let link = self.link;
-        let (displaced, has_ended) = link.0.with(|state| {
-            let displaced = state.wakers[index].replace(waker);
-            (displaced, state.calls.has_ended(index))
-        });
-        drop(displaced);
-        if !has_ended {
-            return Poll::Pending;
-        }
-        // The reply came between the two looks.
-        self.take().map_or(Poll::Pending, Poll::Ready)
-    }
-}
-
-impl<T, const CALLS: usize, const BYTES: usize> Drop for Call<'_, T, CALLS, BYTES> {
-    fn drop(&mut self) {
-        let Some(index) = self.index else {
-            return;
-        };
-        let waker = self.link.0.with(|state| {
-            state.calls.abandon(index);
-            state.wakers[index].take()
-        });
-        drop(waker);
-        self.link.wake_driver();
-    }
-}
-
-impl<T, const CALLS: usize, const BYTES: usize> fmt::Debug for Call<'_, T, CALLS, BYTES> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").finish_non_exhaustive()
     }
 }

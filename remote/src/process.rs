@@ -3,10 +3,8 @@
 //! One thread of the parent, the *reader*, waits for all processes in `poll`. A submitter writes
 //! its call to a socket itself. No thread waits for a single process.
 
-mod call;
 mod child;
 mod command;
-mod entries;
 mod error;
 mod pool;
 mod reader;

@@ -17,6 +17,9 @@ enum Phase {
     Empty,
     /// It waits to be run.
     Queued,
+    /// A node has given it to what runs it.
+    #[cfg(feature = "nodes")]
+    Running,
     /// It has ended. The reply is kept until the next call.
     Ended(Status),
 }
@@ -53,6 +56,14 @@ impl<const BYTES: usize> Lane<BYTES> {
     }
 }
 
+/// A call that a node has given to what runs it.
+#[cfg(feature = "nodes")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunningCall {
+    lane: usize,
+    ticket: u32,
+}
+
 /// A session, and the room of the submitter.
 #[derive(Clone, Copy)]
 struct Session {
@@ -63,6 +74,8 @@ struct Session {
 /// The calls of one submitter, and their replies.
 pub(crate) struct Replies<const CALLS: usize, const BYTES: usize> {
     nonce: u32,
+    /// How many lanes the submitter may use.
+    credits: u8,
     session: Option<Session>,
     /// The last greeting. Its session begins when a call of it comes, so that a late greeting ends
     /// no other.
@@ -80,6 +93,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         const { assert_sizes(CALLS, BYTES) }
         Self {
             nonce,
+            credits: CALLS as u8, // asserted
             session: None,
             greeted: None,
             welcome_is_due: false,
@@ -88,6 +102,14 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
             greeting: [0; GREETING],
             lanes: [const { Lane::EMPTY }; CALLS],
         }
+    }
+
+    /// As [`new`](Self::new), and the submitter may have at most so many calls under way.
+    #[cfg(feature = "nodes")]
+    pub(crate) const fn with_credits(nonce: u32, credits: u8) -> Self {
+        let mut replies = Self::new(nonce);
+        replies.credits = credits;
+        replies
     }
 
     /// Takes a frame of the submitter's.
@@ -155,10 +177,23 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
             (Kind::Cancel, Phase::Queued) if header.sequence == lane.sequence => {
                 lane.end(Status::Cancelled, 0);
             }
+            // Whoever runs it looks whether it is wanted.
+            #[cfg(feature = "nodes")]
+            (Kind::Cancel, Phase::Running) if header.sequence == lane.sequence => {
+                lane.end(Status::Cancelled, 0);
+            }
             // The reply was lost on the way.
             (_, Phase::Ended(_)) if header.sequence == lane.sequence => lane.is_due = true,
             _ => {}
         }
+    }
+
+    /// The oldest call that waits, and its lane.
+    fn oldest(&mut self) -> Option<(usize, &mut Lane<BYTES>)> {
+        let tickets = self.tickets;
+        { self.lanes.iter_mut().enumerate() }
+            .filter(|(_, lane)| lane.phase == Phase::Queued)
+            .max_by_key(|(_, lane)| tickets.wrapping_sub(lane.ticket))
     }
 
     /// Runs the oldest call that waits. Returns false if none does.
@@ -166,11 +201,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         let Some(session) = self.session else {
             return false;
         };
-        let tickets = self.tickets;
-        let queued = { self.lanes.iter_mut() }
-            .filter(|lane| lane.phase == Phase::Queued)
-            .max_by_key(|lane| tickets.wrapping_sub(lane.ticket));
-        let Some(lane) = queued else {
+        let Some((_, lane)) = self.oldest() else {
             return false;
         };
         let (status, len) = match find(lane.id) {
@@ -184,13 +215,49 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         true
     }
 
+    /// Takes the oldest call that waits, to be run elsewhere.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn begin_oldest(&mut self) -> Option<(RunningCall, TaskId, &[u8])> {
+        let (number, lane) = self.oldest()?;
+        lane.phase = Phase::Running;
+        let call = RunningCall {
+            lane: number,
+            ticket: lane.ticket,
+        };
+        Some((call, lane.id, &lane.bytes[..usize::from(lane.len)]))
+    }
+
+    /// Returns true if the submitter wants the call that runs: it was not cancelled, and its session
+    /// is not over.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn is_wanted(&self, call: RunningCall) -> bool {
+        let lane = &self.lanes[call.lane];
+        lane.phase == Phase::Running && lane.ticket == call.ticket
+    }
+
+    /// A call that ran elsewhere has ended. A result that is larger than the submitter's room
+    /// becomes an error.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn end(&mut self, call: RunningCall, status: Status, body: &[u8]) {
+        if !self.is_wanted(call) {
+            return;
+        }
+        let room = { self.session }.map_or(0, |session| usize::from(session.bytes));
+        let lane = &mut self.lanes[call.lane];
+        if body.len() > room.min(BYTES) {
+            return lane.end(Status::TooLarge, 0);
+        }
+        lane.bytes[..body.len()].copy_from_slice(body);
+        lane.end(status, body.len());
+    }
+
     /// The next frame to send, if one is due.
     pub(crate) fn next(&mut self) -> Option<(Header, &[u8])> {
         let welcome_is_due = core::mem::take(&mut self.welcome_is_due);
         if let (true, Some(hello)) = (welcome_is_due, self.greeted) {
             let welcome = Welcome {
                 protocol: PROTOCOL,
-                lanes: CALLS as u8,  // asserted
+                lanes: self.credits,
                 bytes: BYTES as u16, // asserted
                 theirs: hello.nonce,
                 nonce: self.nonce,

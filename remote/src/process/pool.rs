@@ -1,23 +1,24 @@
 //! The pool, as submitters see it.
 
 use core::fmt;
+use core::task::Waker;
 use core::time::Duration;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread;
 
 use slotted::error::{Refusal, ShutdownError, SubmitError};
 use slotted::map::{Map, SubmitItem, map_over};
 use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
 
-use super::call::RemoteCall;
 use super::command::Command;
-use super::entries::{Outcome, Phase};
 use super::error::ProcessStartError;
 use super::reader::Reader;
 use super::serve::is_worker;
 use super::state::{Life, State};
 use super::worker_process::ProcessStats;
+use crate::entries::{Entries, Outcome, Phase};
+use crate::pool_call::{CallPool, PoolCall, Typed};
+use crate::pool_thread::{InControl, PoolThread};
 use crate::run;
 use crate::task::{Idempotent, Task, TaskId};
 
@@ -69,26 +70,7 @@ pub struct Processes<const PROCS: usize, const QUEUE: usize, const BYTES: usize>
     state: Mutex<State<PROCS, QUEUE, BYTES>>,
     /// The pool has started, or has not.
     started: Condvar,
-    control: Mutex<Control>,
-}
-
-/// What `start` and `shutdown` share. Held while they wait, so that they come one after another.
-struct Control {
-    reader: Option<thread::JoinHandle<()>>,
-}
-
-/// A thread that starts the pool or shuts it down.
-struct InControl<'p, const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
-    pool: &'p Processes<PROCS, QUEUE, BYTES>,
-    control: MutexGuard<'p, Control>,
-}
-
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
-    for InControl<'_, PROCS, QUEUE, BYTES>
-{
-    fn drop(&mut self) {
-        self.pool.lock().controller = None;
-    }
+    thread: PoolThread,
 }
 
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS, QUEUE, BYTES> {
@@ -111,30 +93,13 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             executor: Executor::new(),
             state: Mutex::new(State::new()),
             started: Condvar::new(),
-            control: Mutex::new(Control { reader: None }),
+            thread: PoolThread::new(),
         }
     }
 
     pub(super) fn lock(&self) -> MutexGuard<'_, State<PROCS, QUEUE, BYTES>> {
         // No foreign code runs inside, so nothing panics there half way.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits for other threads that start the pool or shut it down. `None`: the calling thread is
-    /// the reader, or does so already, and would wait for itself.
-    fn enter(&self) -> Option<InControl<'_, PROCS, QUEUE, BYTES>> {
-        let me = Some(thread::current().id());
-        let state = self.lock();
-        if state.reader == me || state.controller == me {
-            return None;
-        }
-        drop(state);
-        let control = self.control.lock().unwrap_or_else(PoisonError::into_inner);
-        self.lock().controller = me;
-        Some(InControl {
-            pool: self,
-            control,
-        })
     }
 
     /// The pool has started, or has not: tells the thread that waits for it.
@@ -164,14 +129,13 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         if is_worker() {
             return Err(ProcessStartError::InWorker);
         }
-        let Some(mut in_control) = self.enter() else {
+        let Some(mut control) = self.thread.enter() else {
             return Err(ProcessStartError::WouldDeadlock);
         };
-        let control = &mut *in_control.control;
         if !matches!(self.lock().life, Life::Off | Life::Broken) {
             return Err(ProcessStartError::AlreadyStarted);
         }
-        self.join_reader(control);
+        self.join_reader(&mut control);
         // The calls of an earlier life have ended, and are polled here at the latest. No worker of
         // the executor would deadlock: it has none.
         let _ = self.executor.shutdown(Shutdown::Drain);
@@ -183,16 +147,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let command = Arc::new(command.clone());
         self.lock().begin(command.clone(), wake);
         let reader = Reader::new(self, command, woken);
-        let spawned = thread::Builder::new()
-            .name("slotted-processes".into())
-            .spawn(|| reader.run());
-        match spawned {
-            Ok(reader) => control.reader = Some(reader),
-            Err(error) => {
-                let mut state = self.lock();
-                (state.life, state.wake) = (Life::Off, None);
-                return Err(ProcessStartError::System(error));
-            }
+        if let Err(error) = control.spawn("slotted-processes", || reader.run()) {
+            let mut state = self.lock();
+            (state.life, state.wake) = (Life::Off, None);
+            return Err(ProcessStartError::System(error));
         }
         let mut state = self.lock();
         // Bound: the reader ends each start, at the latest when its time is up.
@@ -202,7 +160,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let error = state.start_error.take();
         drop(state);
         if let Some(error) = error {
-            self.join_reader(control);
+            self.join_reader(&mut control);
             return Err(error);
         }
         match self.executor.start(&StdThreads::new()) {
@@ -212,13 +170,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     }
 
     /// Waits for the reader to leave.
-    fn join_reader(&self, control: &mut Control) {
-        if let Some(reader) = control.reader.take() {
-            // A reader that panicked has said so.
-            let _ = reader.join();
+    fn join_reader(&self, control: &mut InControl) {
+        if control.join() {
             let mut state = self.lock();
-            state.life = Life::Off;
-            (state.wake, state.reader) = (None, None);
+            (state.life, state.wake) = (Life::Off, None);
         }
     }
 
@@ -327,27 +282,40 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
         let (index, ticket) = {
             let mut state = self.lock();
-            match state.life {
-                Life::Running => {}
-                Life::Broken => return Err(Refusal::Broken),
-                Life::Off | Life::Starting | Life::Stopping => return Err(Refusal::ShutDown),
-            }
+            state.life.accepts()?;
             // Each call holds a slot of the executor, and there are as many entries.
-            let (index, ticket) = state.entries.take().ok_or(Refusal::Full)?;
+            let begun = state.entries.begin(TaskId::of::<T>(), argument);
+            let (index, ticket) = begun.ok_or(Refusal::Full)?;
             let entry = state.entries.get(index);
-            (entry.id, entry.limit, entry.retries) = (TaskId::of::<T>(), limit, retries);
-            let is_set = argument.is_some_and(|argument| entry.set_body(argument));
-            if !is_set {
-                entry.phase = Phase::Ended(Outcome::Failed(crate::RemoteError::TooLarge));
-            }
+            (entry.limit, entry.retries) = (limit, retries);
             (index, ticket)
         };
-        let call = RemoteCall::<T, PROCS, QUEUE, BYTES>::new(self, index);
+        let call = PoolCall::<Typed<T>, Self, QUEUE, BYTES>::new(self, index);
         // First into the executor, then on its way: the reader polls what has ended.
         let handle = permit.submit_future_outcome(call);
         let handle = handle.map_err(|refused| refused.reason())?;
         self.send(index, ticket);
         Ok(handle)
+    }
+
+    /// A call whose types this program need not know. Its future waits for room, and holds the place
+    /// of a slot meanwhile. Dropping the future cancels the call.
+    #[cfg(feature = "nodes")]
+    pub(crate) async fn call_encoded(
+        &'static self,
+        id: TaskId,
+        argument: &[u8],
+    ) -> Result<crate::nodes::Reply, Refusal> {
+        let _permit = self.executor.submitter().reserve_async().await?;
+        let (index, ticket) = {
+            let mut state = self.lock();
+            state.life.accepts()?;
+            let begun = state.entries.begin(id, Some(argument));
+            begun.ok_or(Refusal::Full)?
+        };
+        let call = PoolCall::<crate::nodes::Encoded, Self, QUEUE, BYTES>::new(self, index);
+        self.send(index, ticket);
+        Ok(call.await)
     }
 
     /// Sends a call on its way, whose future is in the executor.
@@ -448,7 +416,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// `shutdown(cancel_futures=…)`.
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
-        let Some(mut in_control) = self.enter() else {
+        let Some(mut control) = self.thread.enter() else {
             return Err(ShutdownError::WouldDeadlock);
         };
         self.executor.begin_shutdown(Shutdown::Drain);
@@ -457,7 +425,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             loop {
                 let ended = self.lock().end_queued(Outcome::Cancelled);
                 let Some(waker) = ended else { break };
-                waker.into_iter().for_each(core::task::Waker::wake);
+                waker.into_iter().for_each(Waker::wake);
             }
         }
         let how = match how {
@@ -472,7 +440,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
                 state.wake_reader();
             }
         }
-        self.join_reader(&mut in_control.control);
+        self.join_reader(&mut control);
         Ok(())
     }
 
@@ -502,6 +470,18 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.start(command)?;
         let _end = End(self);
         Ok(work(self))
+    }
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE, BYTES>
+    for Processes<PROCS, QUEUE, BYTES>
+{
+    fn with_entries<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R) -> R {
+        act(&mut self.lock().entries)
+    }
+
+    fn abandon(&self, index: u16) -> Option<Waker> {
+        self.lock().abandon(index)
     }
 }
 

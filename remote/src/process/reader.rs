@@ -15,13 +15,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::child;
 use super::command::Command;
-use super::entries::Outcome;
 use super::error::ProcessStartError;
 use super::pool::Processes;
 use super::socket::{Incoming, Received};
 use super::state::Life;
 use super::worker_process::{LANES, Late};
 use crate::RemoteError;
+use crate::entries::Outcome;
 use crate::frame::{Kind, Welcome};
 
 /// A place for a process, as the reader sees it.
@@ -78,7 +78,6 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
 
     /// Serves the pool until it is stopped or broken, and leaves no process.
     pub(super) fn run(mut self) {
-        self.pool.lock().reader = Some(thread::current().id());
         // Endless for a reason: the pool's life is.
         loop {
             self.fill_places();

@@ -9,15 +9,16 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::process::Child;
 use std::sync::Arc;
-use std::thread::ThreadId;
 use std::time::Instant;
 
+use slotted::error::Refusal;
+
 use super::command::Command;
-use super::entries::{Entries, Outcome, Phase};
 use super::error::ProcessStartError;
 use super::socket::Outgoing;
 use super::worker_process::{Ahead, LANES, Late, Process, ProcessStats, Stage, most_tasks};
 use crate::RemoteError;
+use crate::entries::{Entries, Outcome, Phase};
 use crate::frame::{GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, session};
 
 /// A process that lived this long and ends for no reason of the pool's may be followed by another.
@@ -40,12 +41,20 @@ pub(super) enum Life {
     Broken,
 }
 
+impl Life {
+    /// Returns an error if the pool takes no calls.
+    pub(super) fn accepts(self) -> Result<(), Refusal> {
+        match self {
+            Self::Running => Ok(()),
+            Self::Broken => Err(Refusal::Broken),
+            Self::Off | Self::Starting | Self::Stopping => Err(Refusal::ShutDown),
+        }
+    }
+}
+
 /// What the lock guards.
 pub(super) struct State<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
     pub(super) life: Life,
-    /// The threads that must not wait for the pool's end: its reader, and the thread that waits.
-    pub(super) reader: Option<ThreadId>,
-    pub(super) controller: Option<ThreadId>,
     pub(super) command: Option<Arc<Command>>,
     pub(super) entries: Entries<QUEUE, BYTES>,
     processes: [Process; PROCS],
@@ -66,8 +75,6 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     pub(super) const fn new() -> Self {
         Self {
             life: Life::Off,
-            reader: None,
-            controller: None,
             command: None,
             entries: Entries::new(),
             processes: [const { Process::GONE }; PROCS],
@@ -199,7 +206,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             kill: false,
         };
         let _ = process.ahead.push_back(ahead); // it had room
-        entry.phase = Phase::Sent { process: place };
+        entry.phase = Phase::Sent { place };
         let header = process.header(Kind::Call, number, entry.id.bits());
         if let Some(outgoing) = &mut process.outgoing {
             outgoing.push(&header, entry.body());
@@ -368,7 +375,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     pub(super) fn abandon(&mut self, index: u16) -> Option<Waker> {
         match self.entries.get(index).phase {
             Phase::Queued => self.entries.unqueue(index),
-            Phase::Sent { process } => self.abandon_sent(process, index),
+            Phase::Sent { place } => self.abandon_sent(place, index),
             Phase::Begun | Phase::Ended(_) => {}
         }
         self.entries.give_back(index)

@@ -16,7 +16,7 @@ fn with_a_late_call() -> (TestState, [u16; 2], Late) {
     (process.stage, process.began, process.next) = (Stage::Serving, Some(began), 2);
     let calls = [(0, Some(LIMIT)), (1, None)].map(|(number, limit)| {
         let (index, _) = state.entries.take().unwrap();
-        state.entries.get(index).phase = Phase::Sent { process: 0 };
+        state.entries.get(index).phase = Phase::Sent { place: 0 };
         let entry = Some(index);
         let ahead = Ahead {
             entry,

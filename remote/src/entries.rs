@@ -11,39 +11,39 @@ use crate::task::TaskId;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Outcome {
+pub(crate) enum Outcome {
     /// As the worker says. The entry holds the body.
     Replied(Status),
     Failed(RemoteError),
     /// The pool was shut down before the call was sent.
     Cancelled,
-    /// The pool has no processes any more.
+    /// The pool has nothing any more that runs calls.
     Broken,
 }
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub(crate) enum Phase {
     /// Its future is not in the executor yet.
     Begun,
-    /// It waits for a process.
+    /// It waits for a process or a node with room.
     Queued,
-    /// It was sent to a process.
+    /// It was sent to the process, or the node, of a place.
     Sent {
-        process: usize,
+        place: usize,
     },
     Ended(Outcome),
 }
 
 /// One call.
-pub(super) struct Entry<const BYTES: usize> {
-    pub(super) phase: Phase,
-    pub(super) id: TaskId,
+pub(crate) struct Entry<const BYTES: usize> {
+    pub(crate) phase: Phase,
+    pub(crate) id: TaskId,
     /// The most time that the task may take.
-    pub(super) limit: Option<Duration>,
-    /// How often it is sent again if its process dies.
-    pub(super) retries: u32,
-    pub(super) waker: Option<Waker>,
+    pub(crate) limit: Option<Duration>,
+    /// How often it is sent again if what runs it is lost.
+    pub(crate) retries: u32,
+    pub(crate) waker: Option<Waker>,
     /// Which call it is: another one each time.
     ticket: u64,
     len: usize,
@@ -63,12 +63,12 @@ impl<const BYTES: usize> Entry<BYTES> {
         bytes: [0; BYTES],
     };
 
-    pub(super) fn body(&self) -> &[u8] {
+    pub(crate) fn body(&self) -> &[u8] {
         &self.bytes[..self.len]
     }
 
     /// Fills the entry with bytes that fit. Returns false if they do not.
-    pub(super) fn set_body(&mut self, body: &[u8]) -> bool {
+    pub(crate) fn set_body(&mut self, body: &[u8]) -> bool {
         let Some(bytes) = self.bytes.get_mut(..body.len()) else {
             return false;
         };
@@ -79,7 +79,7 @@ impl<const BYTES: usize> Entry<BYTES> {
 }
 
 /// The entries, and the order of those that wait. Each is one call's from `take` to `give_back`.
-pub(super) struct Entries<const QUEUE: usize, const BYTES: usize> {
+pub(crate) struct Entries<const QUEUE: usize, const BYTES: usize> {
     entries: [Entry<BYTES>; QUEUE],
     free: Vec<u16, QUEUE>,
     /// Entries from here on were never used.
@@ -89,7 +89,7 @@ pub(super) struct Entries<const QUEUE: usize, const BYTES: usize> {
 }
 
 impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
-    pub(super) const fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
             entries: [const { Entry::UNUSED }; QUEUE],
             free: Vec::new(),
@@ -99,12 +99,24 @@ impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
         }
     }
 
-    pub(super) fn get(&mut self, index: u16) -> &mut Entry<BYTES> {
+    pub(crate) fn get(&mut self, index: u16) -> &mut Entry<BYTES> {
         &mut self.entries[usize::from(index)]
     }
 
-    /// Takes a free entry. Each call holds a slot of the executor, and there are as many entries.
-    pub(super) fn take(&mut self) -> Option<(u16, u64)> {
+    /// Begins a call. `None`: all entries are in use. Without an argument, which was too large, the
+    /// call has ended.
+    pub(crate) fn begin(&mut self, id: TaskId, argument: Option<&[u8]>) -> Option<(u16, u64)> {
+        let (index, ticket) = self.take()?;
+        let entry = self.get(index);
+        (entry.id, entry.limit, entry.retries) = (id, None, 0);
+        if !argument.is_some_and(|argument| entry.set_body(argument)) {
+            entry.phase = Phase::Ended(Outcome::Failed(RemoteError::TooLarge));
+        }
+        Some((index, ticket))
+    }
+
+    /// Takes a free entry.
+    pub(crate) fn take(&mut self) -> Option<(u16, u64)> {
         let index = match self.free.pop() {
             Some(index) => index,
             None if usize::from(self.unused) < QUEUE => {
@@ -121,13 +133,13 @@ impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
     }
 
     /// Returns true if the call of that ticket still waits for its future to be in the executor.
-    pub(super) fn is_begun(&mut self, index: u16, ticket: u64) -> bool {
+    pub(crate) fn is_begun(&mut self, index: u16, ticket: u64) -> bool {
         let entry = self.get(index);
         entry.ticket == ticket && entry.phase == Phase::Begun
     }
 
     /// Gives an entry back, and returns its waker, to be dropped outside the lock.
-    pub(super) fn give_back(&mut self, index: u16) -> Option<Waker> {
+    pub(crate) fn give_back(&mut self, index: u16) -> Option<Waker> {
         // There is room: each entry is in use or free.
         let _ = self.free.push(index);
         let entry = self.get(index);
@@ -136,29 +148,29 @@ impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
     }
 
     /// Appends a call to the queue.
-    pub(super) fn enqueue(&mut self, index: u16) {
+    pub(crate) fn enqueue(&mut self, index: u16) {
         self.get(index).phase = Phase::Queued;
         let _ = self.queue.push_back(index); // there is room: each entry is in it at most once
     }
 
     /// Puts a call before all others: it was sent, and certainly did not begin.
-    pub(super) fn enqueue_first(&mut self, index: u16) {
+    pub(crate) fn enqueue_first(&mut self, index: u16) {
         self.get(index).phase = Phase::Queued;
         let _ = self.queue.push_front(index); // as above
     }
 
-    pub(super) fn dequeue(&mut self) -> Option<u16> {
+    pub(crate) fn dequeue(&mut self) -> Option<u16> {
         self.queue.pop_front()
     }
 
-    pub(super) fn has_queued(&self) -> bool {
+    pub(crate) fn has_queued(&self) -> bool {
         !self.queue.is_empty()
     }
 
     /// Takes a call out of the queue.
     ///
     /// Bound: the length of the queue.
-    pub(super) fn unqueue(&mut self, index: u16) {
+    pub(crate) fn unqueue(&mut self, index: u16) {
         for _ in 0..self.queue.len() {
             match self.queue.pop_front() {
                 Some(other) if other != index => {

@@ -1,0 +1,321 @@
+//! A node: the thread that gives calls to a backend, and sends what they became.
+
+use core::fmt;
+use core::hash::{BuildHasher, Hasher};
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::task::{Context, Poll, Waker};
+use std::hash::RandomState;
+use std::io;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::task::Wake;
+use std::thread::{self, JoinHandle};
+
+use super::LANES;
+use super::backend::{Backend, ReplyFuture};
+use super::node_state::{CallAt, NodeState};
+use super::transport::{NodeEvents, NodeInbox, NodesStartError, Transport};
+use crate::frame::HEADER;
+use crate::replies::Replies;
+
+/// How much a node takes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeOptions {
+    submitters: u8,
+    credits: Option<u8>,
+}
+
+impl NodeOptions {
+    /// Eight submitters at once. Each may have as many calls under way as the backend has workers,
+    /// and one more, which waits here rather than there.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            submitters: 8,
+            credits: None,
+        }
+    }
+
+    /// How many submitters are served at once. A submitter too many waits until another is gone.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[must_use]
+    pub const fn submitters(self, submitters: u8) -> Self {
+        assert!(submitters > 0, "a node without submitters does nothing");
+        Self { submitters, ..self }
+    }
+
+    /// How many calls of each submitter may be under way. At most 32 are.
+    ///
+    /// # Panics
+    ///
+    /// If it is 0.
+    #[must_use]
+    pub const fn credits(self, credits: u8) -> Self {
+        assert!(credits > 0, "a node without credits gets no calls");
+        Self {
+            credits: Some(credits),
+            ..self
+        }
+    }
+
+    fn credits_for(self, workers: usize) -> u8 {
+        let credits = self.credits.map_or(workers.saturating_add(1), usize::from);
+        credits.clamp(1, LANES) as u8 // a small constant
+    }
+}
+
+impl Default for NodeOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// What the threads of a node share.
+struct Shared<const BYTES: usize> {
+    state: Mutex<NodeState<BYTES>>,
+    changed: Condvar,
+}
+
+impl<const BYTES: usize> Shared<BYTES> {
+    fn lock(&self) -> MutexGuard<'_, NodeState<BYTES>> {
+        // No foreign code runs inside, so nothing panics there half way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn act(&self, act: impl FnOnce(&mut NodeState<BYTES>)) {
+        act(&mut self.lock());
+        self.changed.notify_all();
+    }
+
+    /// Waits until something has changed. Returns false if the node is to stop.
+    fn wait_for_change(&self) -> bool {
+        let mut state = self.lock();
+        // Endless for a reason: it waits for what others do.
+        while !state.changed && !state.is_stopped {
+            state = { self.changed.wait(state) }.unwrap_or_else(PoisonError::into_inner);
+        }
+        state.changed = false;
+        !state.is_stopped
+    }
+}
+
+impl<const BYTES: usize> NodeEvents for Shared<BYTES> {
+    fn left(&self, submitter: &str) {
+        self.act(|state| state.left(submitter));
+    }
+
+    fn receive(&self, submitter: &str, frame: &[u8]) {
+        self.act(|state| state.receive(submitter, frame));
+    }
+}
+
+/// Whoever can stop a node.
+trait Stop: Send + Sync {
+    fn stop(&self);
+}
+
+impl<const BYTES: usize> Stop for Shared<BYTES> {
+    fn stop(&self) {
+        self.act(|state| state.is_stopped = true);
+    }
+}
+
+/// A machine that works: it serves the calls of submitters until it is dropped.
+///
+/// The node's own thread gives the calls to the backend, which has room for at most
+/// [`Backend::capacity`] of them. The others wait in the node.
+///
+/// Dropping the node stops it. It withdraws its presence first, and then cancels what runs: the
+/// submitters are told that those calls are [`Lost`](crate::RemoteError::Lost).
+#[must_use = "a node that is dropped stops"]
+pub struct Node {
+    shared: Arc<dyn Stop>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Node {
+    /// Starts a node over a backend and a transport, which `connect` opens.
+    ///
+    /// # Errors
+    ///
+    /// See [`NodesStartError`]: the transport's, or the system's if it starts no thread.
+    pub fn start<B, T, E, const BYTES: usize>(
+        backend: B,
+        options: NodeOptions,
+        connect: impl FnOnce(NodeInbox) -> Result<T, E>,
+    ) -> Result<Self, NodesStartError<E>>
+    where
+        B: Backend<BYTES>,
+        T: Transport,
+    {
+        let nonce = RandomState::new().build_hasher().finish() as u32;
+        let credits = options.credits_for(backend.workers());
+        let state = NodeState::new(options.submitters.into(), credits, nonce);
+        let shared = Arc::new(Shared {
+            state: Mutex::new(state),
+            changed: Condvar::new(),
+        });
+        let transport = connect(NodeInbox(shared.clone())).map_err(NodesStartError::Transport)?;
+        let server = Server {
+            shared: shared.clone(),
+            backend,
+            transport,
+            running: Vec::new(),
+            frame: Vec::with_capacity(HEADER + BYTES),
+        };
+        let thread = thread::Builder::new()
+            .name("slotted-node".into())
+            .spawn(|| server.run())
+            .map_err(NodesStartError::System)?;
+        Ok(Self {
+            shared,
+            thread: Some(thread),
+        })
+    }
+
+    /// Waits for the node's end, which comes if its backend or its transport panics.
+    ///
+    /// # Errors
+    ///
+    /// Then.
+    pub fn join(mut self) -> io::Result<()> {
+        let ended = self.thread.take().map(JoinHandle::join);
+        match ended {
+            Some(Err(_)) => Err(io::Error::other("the node's thread panicked")),
+            Some(Ok(())) | None => Ok(()),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.shared.stop();
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has said so.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl fmt::Debug for Node {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Node").finish_non_exhaustive()
+    }
+}
+
+/// Tells the node that a call is to be polled.
+struct CallWaker<const BYTES: usize> {
+    is_woken: AtomicBool,
+    shared: Arc<Shared<BYTES>>,
+}
+
+impl<const BYTES: usize> Wake for CallWaker<BYTES> {
+    fn wake(self: Arc<Self>) {
+        // Before the change, inside the lock, is told.
+        self.is_woken.store(true, Ordering::Release);
+        self.shared.act(|state| state.changed = true);
+    }
+}
+
+/// A call that runs.
+struct Running<const BYTES: usize> {
+    at: CallAt,
+    future: ReplyFuture,
+    waker: Arc<CallWaker<BYTES>>,
+}
+
+/// What the node's thread owns.
+struct Server<B, T, const BYTES: usize> {
+    shared: Arc<Shared<BYTES>>,
+    backend: B,
+    // Dropped before what runs: first the node withdraws.
+    transport: T,
+    running: Vec<Running<BYTES>>,
+    frame: Vec<u8>,
+}
+
+impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
+    fn run(mut self) {
+        // Endless for a reason: the node's life is.
+        while self.shared.wait_for_change() {
+            self.drop_unwanted();
+            // Bound: each turn ends a call. What has ended makes room for another.
+            loop {
+                self.begin();
+                let ended = self.poll();
+                self.send();
+                if !ended {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Cancels the calls that nobody wants.
+    fn drop_unwanted(&mut self) {
+        let mut at = 0;
+        // Bound: each turn looks at another call. Outside the lock: a future's drop is foreign code.
+        while let Some(running) = self.running.get(at) {
+            let is_wanted = self.shared.lock().is_wanted(running.at);
+            if is_wanted {
+                at += 1;
+            } else {
+                drop(self.running.swap_remove(at));
+            }
+        }
+    }
+
+    /// Gives calls to the backend, as far as it has room.
+    fn begin(&mut self) {
+        while self.running.len() < self.backend.capacity() {
+            let begun = self.shared.lock().begin();
+            let Some(begun) = begun else { break };
+            let waker = CallWaker {
+                is_woken: AtomicBool::new(true),
+                shared: self.shared.clone(),
+            };
+            self.running.push(Running {
+                at: begun.at,
+                future: self.backend.call(begun.id, begun.argument),
+                waker: Arc::new(waker),
+            });
+        }
+    }
+
+    /// Polls the calls that were woken. Returns true if one has ended.
+    fn poll(&mut self) -> bool {
+        let (mut at, mut ended) = (0, false);
+        // Bound: each turn looks at another call.
+        while let Some(running) = self.running.get_mut(at) {
+            if !running.waker.is_woken.swap(false, Ordering::Acquire) {
+                at += 1;
+                continue;
+            }
+            let waker = Waker::from(running.waker.clone());
+            let polled = { running.future.as_mut() }.poll(&mut Context::from_waker(&waker));
+            match polled {
+                Poll::Pending => at += 1,
+                Poll::Ready(reply) => {
+                    self.shared.lock().end(running.at, &reply);
+                    drop(self.running.swap_remove(at));
+                    ended = true;
+                }
+            }
+        }
+        ended
+    }
+
+    /// Sends what is due.
+    fn send(&mut self) {
+        // One frame at a time: the lock is not held while the transport waits.
+        loop {
+            let submitter = self.shared.lock().next_frame(&mut self.frame);
+            let Some(submitter) = submitter else { break };
+            self.transport.send(&submitter, &self.frame);
+        }
+    }
+}
+
+const _: () = assert!(size_of::<Replies<LANES, 65_000>>() < 4 << 20);

@@ -1,0 +1,447 @@
+//! The pool of nodes, as submitters see it.
+
+use core::fmt;
+use core::hash::{BuildHasher, Hasher};
+use core::task::Waker;
+use core::time::Duration;
+use std::hash::RandomState;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use slotted::error::{Refusal, ShutdownError, SubmitError};
+use slotted::map::{Map, SubmitItem, map_over};
+use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
+
+use super::driver::Driver;
+use super::place::NodeStats;
+use super::state::{Life, State};
+use super::transport::{NodesEvents, NodesInbox, NodesStartError, Transport};
+use crate::calls::Timing;
+use crate::entries::{Entries, Outcome};
+use crate::pool_call::{CallPool, PoolCall, Typed};
+use crate::pool_thread::PoolThread;
+use crate::run;
+use crate::task::{Idempotent, Task, TaskId};
+
+/// A pool of up to `NODES` machines, with room for `QUEUE` calls. Their arguments and results take
+/// at most `BYTES` each.
+///
+/// It lives in a `static`. A call waits in its slot until a node has room, and goes to the node with
+/// the most. Each node may have 32 calls of the pool under way, or as many as it allows. The pool's
+/// memory is a constant of its type: about `(QUEUE + 32 * NODES) * BYTES`.
+///
+/// A node that is gone ends the calls under way to it as [`Lost`](crate::RemoteError::Lost), and
+/// nothing else. A task runs at most once, unless it asked for [more](Self::submit_retry).
+///
+/// # Callbacks and async tasks
+///
+/// Callbacks, and the wakers of tasks that await a handle, run in the pool's own thread, if no other
+/// thread waits for the task. A callback that blocks keeps all calls back.
+///
+/// # Python
+///
+/// There is none. The calls are those of `concurrent.futures.Executor`.
+pub struct Nodes<const NODES: usize, const QUEUE: usize, const BYTES: usize> {
+    /// Its futures are the calls.
+    executor: Executor<0, QUEUE, BYTES>,
+    state: Mutex<State<NODES, QUEUE, BYTES>>,
+    /// The driver has something to do, or the nodes are others.
+    changed: Condvar,
+    thread: PoolThread,
+}
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QUEUE, BYTES> {
+    /// A pool that is not started.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
+    pub const fn new() -> Self {
+        const {
+            assert!(
+                NODES > 0 && NODES < 256,
+                "slotted-remote: choose NODES, the number of nodes, from 1 to 255"
+            );
+            assert!(
+                BYTES >= 64 && BYTES <= 65_000,
+                "slotted-remote: a frame's length is a number of 16 bits, and a slot holds the \
+                 future of a call: choose BYTES from 64 to 65000"
+            );
+        }
+        Self {
+            executor: Executor::new(),
+            state: Mutex::new(State::new()),
+            changed: Condvar::new(),
+            thread: PoolThread::new(),
+        }
+    }
+
+    pub(super) fn lock(&self) -> MutexGuard<'_, State<NODES, QUEUE, BYTES>> {
+        // No foreign code runs inside, so nothing panics there half way.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls `act` inside the lock, tells the driver if something has changed, and wakes what waits
+    /// for calls that have ended.
+    fn act<R>(&self, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>) -> R) -> R {
+        let mut state = self.lock();
+        let result = act(&mut state);
+        let (wakers, changed) = (state.take_wakers(), state.changed);
+        drop(state);
+        if changed {
+            self.changed.notify_all();
+        }
+        wakers.into_iter().for_each(Waker::wake);
+        result
+    }
+
+    /// Waits until something has changed, or for a time. Returns false if the driver is to leave.
+    pub(super) fn wait_for_change(&self, now: impl Fn() -> u64) -> bool {
+        let mut state = self.lock();
+        // Endless for a reason: it waits for what others do.
+        while !state.changed && state.life != Life::Stopping {
+            let left = state.next_at().map(|at| at.saturating_sub(now()));
+            state = match left {
+                Some(0) => break,
+                Some(left) => {
+                    let left = Duration::from_millis(left);
+                    let woken = self.changed.wait_timeout(state, left);
+                    woken.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .changed
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+        }
+        state.changed = false;
+        state.life != Life::Stopping
+    }
+
+    /// Polls the calls that have ended and that no thread waits for.
+    pub(super) fn poll_calls(&self) {
+        if core::mem::take(&mut self.lock().polls) {
+            self.executor.run_until_idle();
+        }
+    }
+
+    /// The driver leaves: no call will be answered any more.
+    pub(super) fn close(&self) {
+        self.act(|state| {
+            state.close();
+            if state.life == Life::Running {
+                state.break_down();
+            }
+        });
+        self.poll_calls();
+    }
+
+    /// Starts the pool over a transport, which `connect` opens. From then on, nodes are found.
+    ///
+    /// `timing` says when a frame is sent again that was not answered, in milliseconds: some seconds
+    /// over a transport that loses nothing. Its limit of silence has no meaning here: the transport
+    /// says when a node is gone.
+    ///
+    /// Tasks may be submitted at once. They wait until there is a node.
+    ///
+    /// # Blocking
+    ///
+    /// As long as `connect` does. It does not wait for nodes: see [`wait_for`](Self::wait_for).
+    ///
+    /// # Errors
+    ///
+    /// See [`NodesStartError`].
+    pub fn start<T: Transport, E>(
+        &'static self,
+        timing: Timing,
+        connect: impl FnOnce(NodesInbox) -> Result<T, E>,
+    ) -> Result<(), NodesStartError<E>> {
+        let Some(mut control) = self.thread.enter() else {
+            return Err(NodesStartError::WouldDeadlock);
+        };
+        {
+            let state = self.lock();
+            if !matches!(state.life, Life::Off | Life::Broken) {
+                return Err(NodesStartError::AlreadyStarted);
+            }
+            // A driver that broke down has left, or is leaving.
+            drop(state);
+            control.join();
+            let mut state = self.lock();
+            // Each life begins with other numbers.
+            state.begin(RandomState::new().build_hasher().finish() as u32, timing);
+        }
+        // The calls of an earlier life have ended, and are polled here at the latest. No worker of
+        // the executor would deadlock: it has none.
+        let _ = self.executor.shutdown(Shutdown::Drain);
+        let end = |error| {
+            let mut state = self.lock();
+            state.close();
+            state.life = Life::Off;
+            error
+        };
+        let transport =
+            connect(NodesInbox(self)).map_err(|error| end(NodesStartError::Transport(error)))?;
+        match self.executor.start(&StdThreads::new()) {
+            Ok(()) => {}
+            Err(_) => unreachable!("it has ended, and no worker is spawned"),
+        }
+        self.lock().life = Life::Running;
+        let driver = Driver::new(self, transport);
+        control
+            .spawn("slotted-nodes", || driver.run())
+            .map_err(|error| end(NodesStartError::System(error)))
+    }
+
+    /// Waits until so many nodes serve, at most for `timeout`. Returns true if they do.
+    ///
+    /// # Blocking
+    ///
+    /// Until then. The pool may be used meanwhile.
+    pub fn wait_for(&self, nodes: usize, timeout: Duration) -> bool {
+        let began = Instant::now();
+        let mut state = self.lock();
+        // Bound: the time.
+        while state.serving() < nodes {
+            let Some(left) = timeout.checked_sub(began.elapsed()) else {
+                return false;
+            };
+            let woken = self.changed.wait_timeout(state, left);
+            state = woken.unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    /// What the nodes have done.
+    pub fn nodes(&self) -> Vec<NodeStats> {
+        self.lock().stats().collect()
+    }
+
+    /// What the pool's slots hold, and how many tasks came and went.
+    pub fn stats(&self) -> slotted::Stats {
+        self.executor.stats()
+    }
+
+    /// Submits a task.
+    ///
+    /// # Blocking
+    ///
+    /// Never. The calling thread encodes the task; the pool's own thread sends it.
+    ///
+    /// # Errors
+    ///
+    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]), or if the pool
+    /// is not started or is shut down ([`Refusal::ShutDown`]), or if its transport panicked
+    /// ([`Refusal::Broken`]). Without any node the task waits.
+    ///
+    /// A task whose argument is larger than `BYTES` is accepted, and its handle ends as
+    /// [`TooLarge`](crate::RemoteError::TooLarge).
+    ///
+    /// # Cancellation
+    ///
+    /// [`JoinHandle::cancel`] takes back a call that no node has begun. A node that runs it is told,
+    /// and ends it if its backend can: a pool of processes kills the process. The caller waits for
+    /// none of this. As with `Processes::submit`, it returns false for the moment in which another
+    /// thread polls the call.
+    pub fn submit<T>(
+        &'static self,
+        task: T,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        self.submit_with(task, 0)
+    }
+
+    /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, on any node, if
+    /// its node is lost or a process crashes or exits under it.
+    pub fn submit_retry<T>(
+        &'static self,
+        task: T,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Idempotent<Output: Send + 'static> + 'static,
+    {
+        self.submit_with(task, retries)
+    }
+
+    fn submit_with<T>(
+        &'static self,
+        task: T,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        let permit = match self.executor.reserve() {
+            Ok(permit) => permit,
+            Err(reason) => return Err(SubmitError::new(task, reason)),
+        };
+        match self.call(permit, &task, retries) {
+            Ok(handle) => Ok(handle),
+            Err(reason) => Err(SubmitError::new(task, reason)),
+        }
+    }
+
+    /// Sends a call on its way. Its future takes the permit's slot.
+    fn call<T>(
+        &'static self,
+        permit: Permit<'static, BYTES>,
+        task: &T,
+        retries: u32,
+    ) -> Result<JoinHandle<'static, T::Output>, Refusal>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        // Outside the lock: `Serialize` is foreign code.
+        let mut bytes = [0; BYTES];
+        let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
+        let (index, ticket) = {
+            let mut state = self.lock();
+            state.accepts()?;
+            // Each call holds a slot of the executor, and there are as many entries.
+            let begun = state.entries.begin(TaskId::of::<T>(), argument);
+            let (index, ticket) = begun.ok_or(Refusal::Full)?;
+            state.entries.get(index).retries = retries;
+            (index, ticket)
+        };
+        let call = PoolCall::<Typed<T>, Self, QUEUE, BYTES>::new(self, index);
+        // First into the executor, then on its way: the driver polls what has ended.
+        let handle = permit.submit_future_outcome(call);
+        let handle = handle.map_err(|refused| refused.reason())?;
+        self.act(|state| {
+            if state.entries.is_begun(index, ticket) {
+                state.entries.enqueue(index);
+                state.dispatch();
+            } else {
+                // It has ended already.
+                (state.polls, state.changed) = (true, true);
+            }
+        });
+        Ok(handle)
+    }
+
+    /// The results of many tasks, in the order of the tasks, as slotted's own iterator: with
+    /// `timeout`, `buffersize`, `unordered` and `detach`.
+    ///
+    /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
+    pub fn map<I, T>(&'static self, tasks: I) -> NodesMap<NODES, QUEUE, BYTES, I::IntoIter, T>
+    where
+        I: IntoIterator<Item = T>,
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        map_over(self, tasks, ())
+    }
+
+    /// Ends the pool: it takes no task any more, waits for those that are left, and closes the
+    /// transport. Another `start` begins anew.
+    ///
+    /// `Drain` runs all tasks that were accepted: without a node it waits for one. `Cancel` cancels
+    /// those that no node has got. `Stop` also cancels those that are under way, and the nodes are
+    /// told.
+    ///
+    /// # Blocking
+    ///
+    /// Until the tasks have ended. Not to be called in a callback of a task of the pool: in the
+    /// pool's own thread that is an error, elsewhere it never returns.
+    ///
+    /// # Errors
+    ///
+    /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the pool's own thread, or in a thread that
+    /// shuts this pool down already.
+    pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
+        let Some(mut control) = self.thread.enter() else {
+            return Err(ShutdownError::WouldDeadlock);
+        };
+        self.executor.begin_shutdown(Shutdown::Drain);
+        if !matches!(how, Shutdown::Drain) {
+            self.act(|state| state.end_queued(Outcome::Cancelled));
+        }
+        let how = match how {
+            Shutdown::Stop => how,
+            _ => Shutdown::Drain,
+        };
+        self.executor.shutdown(how)?;
+        {
+            let mut state = self.lock();
+            if state.life == Life::Running {
+                state.life = Life::Stopping;
+            }
+        }
+        self.changed.notify_all();
+        control.join();
+        let mut state = self.lock();
+        state.close();
+        state.life = Life::Off;
+        Ok(())
+    }
+}
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE, BYTES>
+    for Nodes<NODES, QUEUE, BYTES>
+{
+    fn with_entries<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R) -> R {
+        act(&mut self.lock().entries)
+    }
+
+    fn abandon(&self, index: u16) -> Option<Waker> {
+        self.act(|state| state.abandon(index))
+    }
+}
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
+    for Nodes<NODES, QUEUE, BYTES>
+{
+    fn appeared(&self, node: &str) {
+        self.act(|state| state.appeared(node));
+    }
+
+    fn vanished(&self, node: &str) {
+        self.act(|state| state.vanished(node));
+    }
+
+    fn receive(&self, node: &str, frame: &[u8]) {
+        let now = super::driver::now();
+        self.act(|state| state.receive(node, frame, now));
+    }
+}
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
+    for Nodes<NODES, QUEUE, BYTES>
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nodes")
+            .field("nodes", &NODES)
+            .finish_non_exhaustive()
+    }
+}
+
+/// What [`Nodes::map`] returns.
+pub type NodesMap<const NODES: usize, const QUEUE: usize, const BYTES: usize, I, T> = Map<
+    'static,
+    QUEUE,
+    BYTES,
+    &'static Nodes<NODES, QUEUE, BYTES>,
+    I,
+    (),
+    <T as Task>::Output,
+    StdHost,
+>;
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, T>
+    SubmitItem<'static, BYTES, (), T, T::Output, StdHost> for &'static Nodes<NODES, QUEUE, BYTES>
+where
+    T: Task<Output: Send + 'static> + 'static,
+{
+    fn submitter(&self) -> Submitter<'static, BYTES> {
+        self.executor.submitter()
+    }
+
+    fn submit_item(
+        &self,
+        permit: Permit<'static, BYTES>,
+        (): (),
+        task: T,
+    ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
+        self.call(permit, &task, 0)
+    }
+}

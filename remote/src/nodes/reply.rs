@@ -1,0 +1,118 @@
+//! What a node sends back, as bytes.
+
+use core::fmt;
+
+use slotted::error::{Refusal, RemoteError, TaskError};
+
+use crate::frame::{Status, error_to_bytes};
+use crate::pool_call::ReadOutcome;
+use crate::task::{TaskId, Tasks};
+
+/// How a call ended, as bytes: what a [`Backend`](super::Backend) gives its node.
+pub struct Reply {
+    status: Status,
+    body: Vec<u8>,
+}
+
+impl Reply {
+    /// Runs the task of a number, of the table `T`, in the calling thread. `argument` is the task,
+    /// encoded. A result of more than `room` bytes becomes an error, and so does a panic.
+    ///
+    /// ```
+    /// # use serde::{Deserialize, Serialize};
+    /// # use slotted_remote::{Task, TaskId};
+    /// # #[derive(Serialize, Deserialize)]
+    /// # struct Square(u32);
+    /// # impl Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted_remote::nodes::Reply;
+    ///
+    /// let reply = Reply::run::<(Square,)>(TaskId::of::<Square>(), vec![7], 64);
+    /// assert_eq!(format!("{reply:?}"), "Reply { status: Done, bytes: 1 }");
+    /// ```
+    #[must_use]
+    pub fn run<T: Tasks>(id: TaskId, argument: Vec<u8>, room: usize) -> Self {
+        const { T::DISTINCT }
+        let Some(run) = T::find(id) else {
+            return Self::failed(RemoteError::Unknown);
+        };
+        let (mut body, len) = (argument, room);
+        let argument = body.len();
+        body.resize(argument.max(len), 0);
+        let (status, len) = run(&mut body, argument, room);
+        body.truncate(len);
+        Self { status, body }
+    }
+
+    /// The call failed.
+    #[must_use]
+    pub fn failed(error: RemoteError) -> Self {
+        Self {
+            status: Status::Failed,
+            body: error_to_bytes(error).to_vec(),
+        }
+    }
+
+    pub(super) fn new(status: Status, body: &[u8]) -> Self {
+        Self {
+            status,
+            body: body.to_vec(),
+        }
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.status
+    }
+
+    pub(super) fn body(&self) -> &[u8] {
+        &self.body
+    }
+}
+
+impl From<TaskError> for Reply {
+    /// The error of a task that could not run here. What has no number on the line is
+    /// [`Lost`](RemoteError::Lost).
+    fn from(error: TaskError) -> Self {
+        match error {
+            TaskError::Remote(error) => Self::failed(error),
+            TaskError::Panicked(panic) => Self::new(
+                Status::Panicked,
+                panic.message().unwrap_or("a panic").as_bytes(),
+            ),
+            _ => Self::failed(RemoteError::Lost),
+        }
+    }
+}
+
+impl From<Refusal> for Reply {
+    /// The call did not begin here. On the line that is [`Lost`](RemoteError::Lost).
+    fn from(_: Refusal) -> Self {
+        Self::failed(RemoteError::Lost)
+    }
+}
+
+impl fmt::Debug for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Reply")
+            .field("status", &self.status)
+            .field("bytes", &self.body.len())
+            .finish()
+    }
+}
+
+/// The outcome of a call is passed on as it is.
+pub(crate) struct Encoded;
+
+impl ReadOutcome for Encoded {
+    type Output = Reply;
+
+    fn read(outcome: Result<Status, TaskError>, body: &[u8]) -> Reply {
+        match outcome {
+            Ok(status) => Reply::new(status, body),
+            Err(error) => error.into(),
+        }
+    }
+}
