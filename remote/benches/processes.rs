@@ -1,14 +1,22 @@
-//! What a call to another process costs, beside the process pools of Python: rounds of one after
-//! another, medians, and ratios within a round.
+//! What a call to another process costs, beside other pools of processes: those of Python, and
+//! procspawn. Rounds of one after another, medians, and ratios within a round.
 //!
 //! `cargo bench -p slotted-remote --bench processes`
 //!
 //! *Round trip*: submit a task, wait for its result, again. *Pipelined*: 64 outstanding. The task
-//! squares a number, on two processes. A peer that is not installed is skipped, with the reason.
+//! squares a number, on two processes. A peer that is missing is skipped, with the reason:
+//!
+//! - CPython's pool needs `python3`, or the interpreter that the variable `PYTHON` names.
+//! - pebble and loky must be installed for that interpreter: `pip install pebble loky`.
+//! - procspawn is a program of the benchmarks' package, which must be built before:
+//!   `cargo build --release -p slotted-benches --example procspawn_pool`
 
 use core::time::Duration;
+use std::env;
 use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, ChildStdin, ChildStdout, Command as Program, ExitCode, Stdio};
+use std::path::Path;
+use std::process::{Child, ChildStdout, Command as Program, ExitCode, Stdio};
+use std::thread::sleep;
 use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
@@ -31,6 +39,11 @@ const CRASH: Duration = Duration::from_millis(10);
 const ROUNDS: usize = 9;
 const ROUND_TRIPS: u32 = 3000;
 const PIPELINED: u32 = 20_000;
+/// Of a peer, whose calls take longer.
+const ROUND_TRIPS_OF_PEER: u32 = ROUND_TRIPS / 4;
+const PIPELINED_OF_PEER: u32 = PIPELINED / 8;
+/// The most time that a peer has for its end.
+const END: Duration = Duration::from_secs(10);
 
 #[derive(Serialize, Deserialize)]
 struct Square(u64);
@@ -102,36 +115,62 @@ fn crash_to_next_result() -> Duration {
     took
 }
 
-/// A Python program that measures one pool each time it is asked.
-struct Python {
+/// The Python program for one of its pools.
+fn python(pool: &str) -> Program {
+    let interpreter = env::var_os("PYTHON").unwrap_or_else(|| "python3".into());
+    let mut program = Program::new(interpreter);
+    // `-B`: no file of byte code beside the source.
+    program.args([
+        "-B",
+        concat!(env!("CARGO_MANIFEST_DIR"), "/benches/pools.py"),
+        pool,
+    ]);
+    program
+}
+
+/// The program of procspawn, beside this one in the target folder.
+fn procspawn() -> Result<Program, String> {
+    let this = env::current_exe().map_err(|error| error.to_string())?;
+    let path = this
+        .parent()
+        .and_then(Path::parent)
+        .unwrap_or(Path::new("."))
+        .join("examples/procspawn_pool")
+        .with_extension(env::consts::EXE_EXTENSION);
+    if path.exists() {
+        Ok(Program::new(path))
+    } else {
+        Err("its program is not built: \
+             cargo build --release -p slotted-benches --example procspawn_pool"
+            .into())
+    }
+}
+
+/// A program that measures one pool each time it is asked.
+struct Peer {
     name: &'static str,
     child: Child,
-    ask: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
-impl Python {
+impl Peer {
     /// Starts the program. `Err`: why it cannot run.
-    fn start(name: &'static str, pool: &str) -> Result<Self, String> {
-        let mut child = Program::new("python3")
-            .args(["-c", include_str!("pools.py"), pool])
-            .args([ROUND_TRIPS.to_string(), PIPELINED.to_string()])
+    fn start(name: &'static str, mut program: Program) -> Result<Self, String> {
+        let mut child = program
+            .args([ROUND_TRIPS_OF_PEER, PIPELINED_OF_PEER].map(|calls| calls.to_string()))
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|error| format!("python3: {error}"))?;
-        let (Some(ask), Some(answers)) = (child.stdin.take(), child.stdout.take()) else {
-            return Err("its pipes are missing".into());
-        };
-        let mut python = Self {
+            .map_err(|error| format!("{}: {error}", program.get_program().display()))?;
+        let answers = child.stdout.take().ok_or("its output is missing")?;
+        let mut peer = Self {
             name,
             child,
-            ask,
             answers: BufReader::new(answers),
         };
-        match python.read()?.as_str() {
-            "ready" => Ok(python),
+        match peer.read()?.as_str() {
+            "ready" => Ok(peer),
             reason => Err(reason.to_string()),
         }
     }
@@ -146,9 +185,8 @@ impl Python {
     }
 
     fn measure(&mut self) -> Result<Figures, String> {
-        self.ask
-            .write_all(b"\n")
-            .map_err(|error| error.to_string())?;
+        let input = self.child.stdin.as_mut().ok_or("its input is missing")?;
+        input.write_all(b"\n").map_err(|error| error.to_string())?;
         let line = self.read()?;
         let mut numbers = line.split(' ').map(str::parse::<f64>);
         match (numbers.next(), numbers.next()) {
@@ -161,9 +199,15 @@ impl Python {
     }
 }
 
-impl Drop for Python {
+impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends with its input; a child that is gone already is no fault.
+        // Without input a peer ends its workers, then itself. A killed one could leave them behind.
+        drop(self.child.stdin.take());
+        let began = Instant::now();
+        while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < END {
+            sleep(Duration::from_millis(1));
+        }
+        // A child that is gone already is no fault.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -177,12 +221,13 @@ fn median(mut figures: Vec<f64>) -> f64 {
 fn main() -> ExitCode {
     serve::<(Square, Abort)>();
     let mut peers = Vec::new();
-    for (name, pool) in [
-        (CPYTHON, "concurrent.futures"),
-        ("pebble", "pebble"),
-        ("loky", "loky"),
+    for (name, program) in [
+        (CPYTHON, Ok(python("concurrent.futures"))),
+        ("pebble", Ok(python("pebble"))),
+        ("loky", Ok(python("loky"))),
+        ("procspawn", procspawn()),
     ] {
-        match Python::start(name, pool) {
+        match program.and_then(|program| Peer::start(name, program)) {
             Ok(peer) => peers.push((peer, Vec::new(), Vec::new())),
             Err(reason) => println!("skipped: {name} because {reason}"),
         }
