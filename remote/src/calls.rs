@@ -207,7 +207,20 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     #[cfg(feature = "nodes")]
     pub(crate) fn open_node(&mut self, nonce: u32, timing: Timing) -> Ended {
         self.is_node = true;
-        self.open(nonce, timing)
+        // Who carries the frames says when a node is gone.
+        self.open(
+            nonce,
+            Timing {
+                lost: None,
+                ..timing
+            },
+        )
+    }
+
+    /// The submitter's number of the session.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn nonce(&self) -> Option<u32> {
+        self.nonce
     }
 
     /// Closes the line: what was sent ends as lost.
@@ -231,10 +244,13 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
         lanes.min(CALLS).saturating_sub(in_use.count())
     }
 
-    /// Returns true if the call was not sent yet.
+    /// The newest call that was not sent yet.
     #[cfg(feature = "nodes")]
-    pub(crate) fn is_waiting(&self, index: usize) -> bool {
-        self.slots[index].phase == Phase::Waiting
+    pub(crate) fn newest_waiting(&self) -> Option<usize> {
+        { self.slots.iter().enumerate() }
+            .filter(|(_, slot)| slot.phase == Phase::Waiting)
+            .min_by_key(|(_, slot)| self.tickets.wrapping_sub(slot.ticket))
+            .map(|(index, _)| index)
     }
 
     /// Begins a call. `write` writes the argument and returns its length. `None`: all slots are in

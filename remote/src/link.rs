@@ -23,6 +23,9 @@ struct State<const CALLS: usize, const BYTES: usize> {
     calls: Calls<CALLS, BYTES>,
     receiver: Receiver<BYTES>,
     wakers: [Option<Waker>; CALLS],
+    /// Wakes what waits for a free slot.
+    #[cfg(feature = "nodes")]
+    room: Vec<Waker>,
     /// Wakes what sends the frames.
     driver: Option<Waker>,
 }
@@ -35,7 +38,8 @@ struct State<const CALLS: usize, const BYTES: usize> {
 /// [`next`](Self::next) gives it. Times are ticks of the caller's clock.
 ///
 /// A call runs at most once, whatever the line does. Lost and flipped bytes cost time. A reset of
-/// the other end costs the calls under way, which end as [`Restarted`](RemoteError::Restarted).
+/// the other end costs the calls under way, which end as
+/// [`Restarted`](crate::RemoteError::Restarted).
 ///
 /// # Context
 ///
@@ -86,6 +90,8 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
             calls: Calls::new(),
             receiver: Receiver::new(),
             wakers: [const { None }; CALLS],
+            #[cfg(feature = "nodes")]
+            room: Vec::new(),
             driver: None,
         }))
     }
@@ -96,12 +102,14 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
             calls: Calls::new(),
             receiver: Receiver::new(),
             wakers: [const { None }; CALLS],
+            #[cfg(feature = "nodes")]
+            room: Vec::new(),
             driver: None,
         }))
     }
 
     /// Opens the link. On a link that is open, begins anew: the calls under way end as
-    /// [`Lost`](RemoteError::Lost).
+    /// [`Lost`](crate::RemoteError::Lost).
     ///
     /// `nonce` tells the lives of this end apart: choose another one at each boot. A random number
     /// will do, or a counter in memory that survives, or the time. With the number of an earlier
@@ -118,7 +126,8 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     ///
     /// The task comes back if `CALLS` calls are under way: [`Refusal::Full`].
     ///
-    /// The future's error is [`TaskError::Remote`], or [`TaskError::Panicked`].
+    /// The future's error is [`TaskError::Remote`](slotted::TaskError::Remote), or
+    /// [`TaskError::Panicked`](slotted::TaskError::Panicked).
     ///
     /// # Python
     ///
@@ -196,6 +205,7 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
         });
         if let Some(wakers) = wakers {
             wakers.wake();
+            self.wake_room();
         }
     }
 
@@ -243,6 +253,16 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
             driver.wake();
         }
     }
+
+    /// Wakes what waits for a free slot: one may be free.
+    #[cfg(feature = "nodes")]
+    fn wake_room(&self) {
+        let waits = self.0.with(|state| core::mem::take(&mut state.room));
+        waits.into_iter().for_each(Waker::wake);
+    }
+
+    #[cfg(not(feature = "nodes"))]
+    fn wake_room(&self) {}
 
     fn act(&self, act: impl FnOnce(&mut Calls<CALLS, BYTES>) -> Ended) {
         let wakers = self.0.with(|state| {

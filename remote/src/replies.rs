@@ -104,12 +104,19 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         }
     }
 
-    /// As [`new`](Self::new), and the submitter may have at most so many calls under way.
+    /// Forgets the submitter. The next one may have at most so many calls under way.
     #[cfg(feature = "nodes")]
-    pub(crate) const fn with_credits(nonce: u32, credits: u8) -> Self {
-        let mut replies = Self::new(nonce);
-        replies.credits = credits;
-        replies
+    pub(crate) fn renew(&mut self, nonce: u32, credits: u8) {
+        (self.nonce, self.credits) = (nonce, credits);
+        (self.session, self.greeted, self.reset) = (None, None, None);
+        self.welcome_is_due = false;
+        self.forget_calls();
+    }
+
+    fn forget_calls(&mut self) {
+        for lane in &mut self.lanes {
+            (lane.phase, lane.sequence, lane.is_due) = (Phase::Empty, 0, false);
+        }
     }
 
     /// Takes a frame of the submitter's.
@@ -146,9 +153,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
             bytes: hello.bytes,
         });
         // What waits of the earlier session is not run: its submitter has given it up.
-        for lane in &mut self.lanes {
-            (lane.phase, lane.sequence, lane.is_due) = (Phase::Empty, 0, false);
-        }
+        self.forget_calls();
         true
     }
 
@@ -227,8 +232,8 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         Some((call, lane.id, &lane.bytes[..usize::from(lane.len)]))
     }
 
-    /// Returns true if the submitter wants the call that runs: it was not cancelled, and its session
-    /// is not over.
+    /// Returns true if the submitter wants the call that runs: it was not cancelled, and its
+    /// session is not over.
     #[cfg(feature = "nodes")]
     pub(crate) fn is_wanted(&self, call: RunningCall) -> bool {
         let lane = &self.lanes[call.lane];
@@ -236,17 +241,25 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
     }
 
     /// A call that ran elsewhere has ended. A result that is larger than the submitter's room
-    /// becomes an error.
+    /// becomes an error; the message of a panic is cut.
     #[cfg(feature = "nodes")]
     pub(crate) fn end(&mut self, call: RunningCall, status: Status, body: &[u8]) {
         if !self.is_wanted(call) {
             return;
         }
         let room = { self.session }.map_or(0, |session| usize::from(session.bytes));
-        let lane = &mut self.lanes[call.lane];
-        if body.len() > room.min(BYTES) {
-            return lane.end(Status::TooLarge, 0);
+        let (lane, mut len) = (&mut self.lanes[call.lane], body.len());
+        if len > room.min(BYTES) {
+            if status != Status::Panicked {
+                return lane.end(Status::TooLarge, 0);
+            }
+            len = room.min(BYTES);
+            // Bound: a character has at most four bytes. It does not begin with these bits.
+            while len > 0 && body[len] & 0xc0 == 0x80 {
+                len -= 1;
+            }
         }
+        let body = &body[..len];
         lane.bytes[..body.len()].copy_from_slice(body);
         lane.end(status, body.len());
     }

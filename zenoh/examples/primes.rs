@@ -1,7 +1,7 @@
 //! Counts primes on nodes of this machine.
 //!
-//! `primes nodes COUNT` starts nodes with two processes each. `primes submit LIMIT` counts the primes
-//! below a limit with them: the ranges go to the nodes with the most free room.
+//! `primes nodes COUNT` starts nodes with two processes each. `primes submit LIMIT` counts the
+//! primes below a limit with them: the ranges go to the nodes with the most free room.
 
 use core::error::Error;
 use core::time::Duration;

@@ -9,7 +9,8 @@ use core::fmt;
 pub enum Error {
     /// The pool's name is empty, or has one of `/`, `*`, `$`, `?`, `#`.
     PoolName(String),
-    /// Zenoh says so: an endpoint that does not exist, a port in use, a certificate that is missing.
+    /// Zenoh says so: an endpoint that does not exist, a port in use, a certificate that is
+    /// missing.
     Zenoh(Box<dyn StdError + Send + Sync>),
 }
 

@@ -9,8 +9,8 @@ use crate::names::{End, check_pool, last};
 
 /// Serves the submitters of a pool, until the returned node is dropped.
 ///
-/// The backend runs the calls: a pool of processes, an executor of this program, or a board behind a
-/// link.
+/// The backend runs the calls: a pool of processes, an executor of this program, or a board behind
+/// a link.
 ///
 /// # Blocking
 ///

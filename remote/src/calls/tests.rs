@@ -146,7 +146,7 @@ fn greetings_and_replies_that_are_cut_are_dropped() {
         lane,
         ..header
     };
-    for (id, lane) in [(6, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
+    for (id, lane) in [(7, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
         assert_eq!(calls.receive(&reply(id, lane), &[], 0), Ended::None);
     }
     let ended = calls.receive(&reply(0, header.lane), &[1], 0);
@@ -190,4 +190,19 @@ fn no_frame_of_another_session_ends_a_call() {
     };
     assert_eq!(calls.receive(&reset, &[], 0), Ended::All);
     assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
+}
+
+/// Who carries the frames of a node says when it is gone: a limit of silence is not kept, and asks
+/// for no look.
+#[cfg(feature = "nodes")]
+#[test]
+fn a_line_to_a_node_has_no_limit_of_silence() {
+    let mut calls = Calls::<1, 16>::new();
+    let timing = Timing::resend_after(10).lost_after(1);
+    let _ = calls.open_node(1, timing);
+    assert_eq!(calls.next_at(), Some(0), "the greeting is due");
+    assert!(calls.next(5).is_some());
+    assert_eq!(calls.next_at(), Some(15));
+    assert_eq!(calls.check_silence(1000), Ended::None);
+    assert_eq!(calls.next_at(), Some(15));
 }

@@ -42,6 +42,7 @@ impl<'l, const CALLS: usize, const BYTES: usize> EncodedCall<'l, CALLS, BYTES> {
         })?;
         self.index = None;
         drop(waker);
+        self.link.wake_room();
         Some((outcome, len))
     }
 
@@ -77,6 +78,28 @@ impl<'l, const CALLS: usize, const BYTES: usize> EncodedCall<'l, CALLS, BYTES> {
 }
 
 #[cfg(feature = "nodes")]
+impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
+    /// As [`begin_encoded`](Self::begin_encoded), when there is a free slot.
+    pub(crate) async fn begin_when_room(
+        &self,
+        id: crate::TaskId,
+        argument: &[u8],
+    ) -> EncodedCall<'_, CALLS, BYTES> {
+        core::future::poll_fn(|context| {
+            if let Some(call) = self.begin_encoded(id, Some(argument)) {
+                return Poll::Ready(call);
+            }
+            let waker = context.waker().clone();
+            self.0.with(|state| state.room.push(waker));
+            // A slot may have become free between the looks.
+            let call = self.begin_encoded(id, Some(argument));
+            call.map_or(Poll::Pending, Poll::Ready)
+        })
+        .await
+    }
+}
+
+#[cfg(feature = "nodes")]
 impl<const CALLS: usize, const BYTES: usize> Future for EncodedCall<'_, CALLS, BYTES> {
     type Output = crate::nodes::Reply;
 
@@ -102,6 +125,7 @@ impl<const CALLS: usize, const BYTES: usize> Drop for EncodedCall<'_, CALLS, BYT
         });
         drop(waker);
         self.link.wake_driver();
+        self.link.wake_room();
     }
 }
 

@@ -109,8 +109,7 @@ impl<T, const BYTES: usize> fmt::Debug for ExecutorBackend<T, BYTES> {
     }
 }
 
-/// A board runs the calls. The node needs the link for itself: calls of others may leave no room,
-/// and then a call of the node ends as [`Lost`](crate::RemoteError::Lost).
+/// A board runs the calls, one at a time.
 impl<const CALLS: usize, const BYTES: usize> Backend<BYTES> for &'static Link<CALLS, BYTES> {
     fn workers(&self) -> usize {
         1
@@ -122,12 +121,8 @@ impl<const CALLS: usize, const BYTES: usize> Backend<BYTES> for &'static Link<CA
 
     fn call(&self, id: TaskId, argument: Vec<u8>) -> ReplyFuture {
         let link = *self;
-        Box::pin(async move {
-            match link.begin_encoded(id, Some(&argument)) {
-                Some(call) => call.await,
-                None => Reply::failed(crate::RemoteError::Lost),
-            }
-        })
+        // A slot may be in use: of others, or of a call that was cancelled and not answered yet.
+        Box::pin(async move { link.begin_when_room(id, &argument).await.await })
     }
 }
 
@@ -136,8 +131,8 @@ mod processes {
     use super::{Backend, ReplyFuture, TaskId};
     use crate::process::Processes;
 
-    /// Worker processes run the calls: a crash costs the call that ran, and a call that is cancelled
-    /// while it runs ends its process.
+    /// Worker processes run the calls: a crash costs the call that ran, and a call that is
+    /// cancelled while it runs ends its process. The node leaves when the pool is shut down.
     impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Backend<BYTES>
         for &'static Processes<PROCS, QUEUE, BYTES>
     {

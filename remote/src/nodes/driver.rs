@@ -4,6 +4,7 @@ use core::time::Duration;
 use std::sync::OnceLock;
 use std::time::Instant;
 
+use super::LANES;
 use super::pool::Nodes;
 use super::transport::Transport;
 use crate::frame::HEADER;
@@ -55,15 +56,18 @@ impl<T: Transport, const NODES: usize, const QUEUE: usize, const BYTES: usize>
         self.send(&mut frame);
     }
 
-    /// Sends what is due.
+    /// Sends what is due now.
     ///
-    /// Bound: the lanes of all nodes, unless calls end and begin meanwhile.
+    /// Bound: a frame of each lane of all nodes, and a greeting. The rest waits for the next turn.
     fn send(&mut self, frame: &mut Vec<u8>) {
+        let now = now();
+        let most = NODES * (LANES + 1);
         // One frame at a time: the lock is not held while the transport waits.
-        loop {
-            let node = self.pool.lock().next_frame(now(), frame);
-            let Some(node) = node else { break };
+        for _ in 0..most {
+            let node = self.pool.lock().next_frame(now, frame);
+            let Some(node) = node else { return };
             self.transport.send(&node, frame);
         }
+        self.pool.lock().changed = true; // there may be more
     }
 }

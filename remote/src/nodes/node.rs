@@ -15,7 +15,6 @@ use super::backend::{Backend, ReplyFuture};
 use super::node_state::{CallAt, NodeState};
 use super::transport::{NodeEvents, NodeInbox, NodesStartError, Transport};
 use crate::frame::HEADER;
-use crate::replies::Replies;
 
 /// How much a node takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,7 +151,19 @@ impl Node {
     {
         let nonce = RandomState::new().build_hasher().finish() as u32;
         let credits = options.credits_for(backend.workers());
-        let state = NodeState::new(options.submitters.into(), credits, nonce);
+        // Built by a thread with a stack that is large enough. The places stay for the node's life.
+        let build = || NodeState::new(options.submitters.into(), credits, nonce);
+        let state = thread::scope(|scope| {
+            let builder = thread::Builder::new().stack_size(NodeState::<BYTES>::STACK + (1 << 20));
+            builder
+                .spawn_scoped(scope, build)
+                .map(thread::ScopedJoinHandle::join)
+        });
+        let state = match state {
+            Ok(Ok(state)) => state,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            Err(error) => return Err(NodesStartError::System(error)),
+        };
         let shared = Arc::new(Shared {
             state: Mutex::new(state),
             changed: Condvar::new(),
@@ -175,11 +186,11 @@ impl Node {
         })
     }
 
-    /// Waits for the node's end, which comes if its backend or its transport panics.
+    /// Waits for the node's end: its backend takes no calls any more, because it was shut down.
     ///
     /// # Errors
     ///
-    /// Then.
+    /// If the backend or the transport panicked.
     pub fn join(mut self) -> io::Result<()> {
         let ended = self.thread.take().map(JoinHandle::join);
         match ended {
@@ -192,7 +203,13 @@ impl Node {
 impl Drop for Node {
     fn drop(&mut self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.take() {
+        let me = thread::current().id();
+        // In the node's own thread, it leaves when it is through.
+        if let Some(thread) = self
+            .thread
+            .take()
+            .filter(|thread| thread.thread().id() != me)
+        {
             // A thread that panicked has said so.
             let _ = thread.join();
         }
@@ -228,11 +245,11 @@ struct Running<const BYTES: usize> {
 
 /// What the node's thread owns.
 struct Server<B, T, const BYTES: usize> {
-    shared: Arc<Shared<BYTES>>,
-    backend: B,
     // Dropped before what runs: first the node withdraws.
     transport: T,
     running: Vec<Running<BYTES>>,
+    backend: B,
+    shared: Arc<Shared<BYTES>>,
     frame: Vec<u8>,
 }
 
@@ -256,7 +273,7 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
     /// Cancels the calls that nobody wants.
     fn drop_unwanted(&mut self) {
         let mut at = 0;
-        // Bound: each turn looks at another call. Outside the lock: a future's drop is foreign code.
+        // Bound: each turn looks at another call. A future's drop is foreign code: outside the lock.
         while let Some(running) = self.running.get(at) {
             let is_wanted = self.shared.lock().is_wanted(running.at);
             if is_wanted {
@@ -298,6 +315,9 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
             match polled {
                 Poll::Pending => at += 1,
                 Poll::Ready(reply) => {
+                    if reply.is_refusal() {
+                        self.shared.stop();
+                    }
                     self.shared.lock().end(running.at, &reply);
                     drop(self.running.swap_remove(at));
                     ended = true;
@@ -317,5 +337,3 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
         }
     }
 }
-
-const _: () = assert!(size_of::<Replies<LANES, 65_000>>() < 4 << 20);

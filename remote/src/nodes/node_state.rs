@@ -4,13 +4,14 @@
 
 use super::LANES;
 use super::reply::Reply;
-use crate::frame::{HEADER, Header};
+use crate::frame::{HEADER, Header, Kind};
 use crate::replies::{Replies, RunningCall};
 use crate::task::TaskId;
 
-/// One submitter.
+/// A place for a submitter.
 struct Place<const BYTES: usize> {
-    submitter: Box<str>,
+    /// `None`: the place is free.
+    submitter: Option<Box<str>>,
     /// Which of the place's submitters it is.
     life: u32,
     replies: Box<Replies<LANES, BYTES>>,
@@ -34,25 +35,36 @@ pub(super) struct Begun {
 /// What the lock guards.
 pub(super) struct NodeState<const BYTES: usize> {
     /// As many as submitters may be there at once.
-    places: Vec<Option<Place<BYTES>>>,
+    places: Vec<Place<BYTES>>,
     credits: u8,
     /// The number of the last life of a place.
     lives: u32,
     /// The place whose calls are looked at first, so that submitters take turns.
     first: usize,
+    /// A submitter without a place that has called, and in which session. It is to begin another.
+    stranger: Option<(Box<str>, u32)>,
     /// Something has changed: the node is to look at everything again.
     pub(super) changed: bool,
     pub(super) is_stopped: bool,
 }
 
 impl<const BYTES: usize> NodeState<BYTES> {
+    /// The stack that [`new`](Self::new) needs: places are built there.
+    pub(super) const STACK: usize = 4 * size_of::<Replies<LANES, BYTES>>();
+
     /// `nonce` tells this node from others, and from its earlier lives.
     pub(super) fn new(submitters: usize, credits: u8, nonce: u32) -> Self {
+        let place = |_| Place {
+            submitter: None,
+            life: nonce,
+            replies: Box::new(Replies::new(nonce)),
+        };
         Self {
-            places: (0..submitters).map(|_| None).collect(),
+            places: (0..submitters).map(place).collect(),
             credits,
             lives: nonce,
             first: 0,
+            stranger: None,
             changed: false,
             is_stopped: false,
         }
@@ -66,42 +78,49 @@ impl<const BYTES: usize> NodeState<BYTES> {
         let Some(header) = Header::from_bytes(header) else {
             return;
         };
-        if let Some(place) = self.place_of(submitter) {
-            place.replies.receive(&header, body);
-            self.changed = true;
+        let place = match header.kind {
+            Kind::Hello => self.place_for(submitter),
+            Kind::Call | Kind::Cancel => self.place_of(submitter),
+            // A node's.
+            Kind::Welcome | Kind::Reply | Kind::Reset => return,
+        };
+        match place {
+            Some(place) => place.replies.receive(&header, body),
+            // Frames and presence travel apart: a late frame takes no place.
+            None if header.kind == Kind::Call => {
+                self.stranger = Some((submitter.into(), header.session));
+            }
+            None => return,
         }
+        self.changed = true;
     }
 
-    /// The place of a submitter, or a free one.
+    /// The place of a submitter.
     fn place_of(&mut self, submitter: &str) -> Option<&mut Place<BYTES>> {
-        let is_its = |place: &Option<Place<BYTES>>| {
-            place
-                .as_ref()
-                .is_some_and(|place| *place.submitter == *submitter)
-        };
-        let at = { self.places.iter().position(is_its) }
-            .or_else(|| self.places.iter().position(Option::is_none))?;
-        let (lives, credits) = (&mut self.lives, self.credits);
-        Some(self.places[at].get_or_insert_with(|| {
-            *lives = lives.wrapping_add(1);
-            Place {
-                submitter: submitter.into(),
-                life: *lives,
-                replies: Box::new(Replies::with_credits(*lives, credits)),
-            }
-        }))
+        let mut places = self.places.iter_mut();
+        places.find(|place| place.submitter.as_deref() == Some(submitter))
+    }
+
+    /// The place of a submitter that greets: its own, or a free one.
+    fn place_for(&mut self, submitter: &str) -> Option<&mut Place<BYTES>> {
+        if self.place_of(submitter).is_none() {
+            let free = |place: &&mut Place<BYTES>| place.submitter.is_none();
+            let place = self.places.iter_mut().find(free)?;
+            self.lives = self.lives.wrapping_add(1);
+            (place.submitter, place.life) = (Some(submitter.into()), self.lives);
+            place.replies.renew(self.lives, self.credits);
+        }
+        self.place_of(submitter)
     }
 
     /// A submitter is gone, and wants nothing any more.
     pub(super) fn left(&mut self, submitter: &str) {
-        for place in &mut self.places {
-            if place
-                .as_ref()
-                .is_some_and(|place| *place.submitter == *submitter)
-            {
-                *place = None;
-                self.changed = true;
-            }
+        self.lives = self.lives.wrapping_add(1);
+        let (life, credits) = (self.lives, self.credits);
+        if let Some(place) = self.place_of(submitter) {
+            (place.submitter, place.life) = (None, life);
+            place.replies.renew(life, credits);
+            self.changed = true;
         }
     }
 
@@ -110,9 +129,7 @@ impl<const BYTES: usize> NodeState<BYTES> {
         let count = self.places.len();
         for step in 0..count {
             let at = (self.first + step) % count;
-            let Some(place) = &mut self.places[at] else {
-                continue;
-            };
+            let place = &mut self.places[at];
             if let Some((call, id, argument)) = place.replies.begin_oldest() {
                 self.first = (at + 1) % count;
                 let life = place.life;
@@ -131,8 +148,7 @@ impl<const BYTES: usize> NodeState<BYTES> {
     }
 
     fn place(&mut self, at: CallAt) -> Option<&mut Place<BYTES>> {
-        let place = self.places[at.place].as_mut();
-        place.filter(|place| place.life == at.life)
+        Some(&mut self.places[at.place]).filter(|place| place.life == at.life)
     }
 
     /// Returns true if the submitter of a call that runs still wants it.
@@ -150,12 +166,23 @@ impl<const BYTES: usize> NodeState<BYTES> {
 
     /// Writes the next frame that is due. Returns the submitter that it is for.
     pub(super) fn next_frame(&mut self, frame: &mut Vec<u8>) -> Option<Box<str>> {
-        for place in self.places.iter_mut().flatten() {
+        let mut write = |header: Header, body: &[u8]| {
+            frame.clear();
+            frame.extend_from_slice(&header.to_bytes());
+            frame.extend_from_slice(body);
+        };
+        if let Some((stranger, session)) = self.stranger.take() {
+            let header = Header::greeting(Kind::Reset);
+            write(Header { session, ..header }, &[]);
+            return Some(stranger);
+        }
+        for place in &mut self.places {
+            let Some(submitter) = &place.submitter else {
+                continue;
+            };
             if let Some((header, body)) = place.replies.next() {
-                frame.clear();
-                frame.extend_from_slice(&header.to_bytes());
-                frame.extend_from_slice(body);
-                return Some(place.submitter.clone());
+                write(header, body);
+                return Some(submitter.clone());
             }
         }
         None

@@ -130,17 +130,33 @@ impl<const BYTES: usize> Place<BYTES> {
         let _ = self.calls.receive(header, body, now);
     }
 
-    /// The node is gone. What was under way ends as lost, but for calls that were not sent.
-    pub(super) fn close(&mut self) {
+    /// The node is gone. What was under way ends as lost, but for calls that were not sent. Returns
+    /// the last number that the pool had there.
+    pub(super) fn close(&mut self) -> Option<u32> {
         self.name = None;
-        let _ = self.calls.close(); // `take_ended` finds what has ended
+        self.hang_up()
     }
 
-    /// Takes back a call that was not sent. The place is closed.
+    /// The node cannot be used, and keeps its place.
+    pub(super) fn refuse(&mut self, error: RemoteError) -> Option<u32> {
+        self.refused = Some(error);
+        self.hang_up()
+    }
+
+    fn hang_up(&mut self) -> Option<u32> {
+        let nonce = self.calls.nonce();
+        let _ = self.calls.close(); // `take_ended` finds what has ended
+        nonce
+    }
+
+    /// Returns true if the node answers the greeting of this session.
+    pub(super) fn has_greeted(&self, nonce: u32) -> bool {
+        self.calls.nonce() == Some(nonce)
+    }
+
+    /// Takes back the newest call that was not sent.
     pub(super) fn take_unsent(&mut self) -> Option<u16> {
-        let slot = { 0..LANES }
-            .rev()
-            .find(|&slot| self.entries[slot].is_some() && self.calls.is_waiting(slot))?;
+        let slot = self.calls.newest_waiting()?;
         self.calls.abandon(slot);
         self.entries[slot].take()
     }

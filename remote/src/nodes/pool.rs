@@ -26,17 +26,17 @@ use crate::task::{Idempotent, Task, TaskId};
 /// A pool of up to `NODES` machines, with room for `QUEUE` calls. Their arguments and results take
 /// at most `BYTES` each.
 ///
-/// It lives in a `static`. A call waits in its slot until a node has room, and goes to the node with
-/// the most. Each node may have 32 calls of the pool under way, or as many as it allows. The pool's
-/// memory is a constant of its type: about `(QUEUE + 32 * NODES) * BYTES`.
+/// It lives in a `static`. A call waits in its slot until a node has room, and goes to the node
+/// with the most. Each node may have 32 calls of the pool under way, or as many as it allows. The
+/// pool's memory is a constant of its type: about `(QUEUE + 32 * NODES) * BYTES`.
 ///
 /// A node that is gone ends the calls under way to it as [`Lost`](crate::RemoteError::Lost), and
 /// nothing else. A task runs at most once, unless it asked for [more](Self::submit_retry).
 ///
 /// # Callbacks and async tasks
 ///
-/// Callbacks, and the wakers of tasks that await a handle, run in the pool's own thread, if no other
-/// thread waits for the task. A callback that blocks keeps all calls back.
+/// Callbacks, and the wakers of tasks that await a handle, run in the pool's own thread, if no
+/// other thread waits for the task. A callback that blocks keeps all calls back.
 ///
 /// # Python
 ///
@@ -48,6 +48,19 @@ pub struct Nodes<const NODES: usize, const QUEUE: usize, const BYTES: usize> {
     /// The driver has something to do, or the nodes are others.
     changed: Condvar,
     thread: PoolThread,
+}
+
+/// A pool that starts. Dropped if it does not, also if its transport panics.
+struct Starting<const NODES: usize, const QUEUE: usize, const BYTES: usize>(
+    &'static Nodes<NODES, QUEUE, BYTES>,
+);
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Drop
+    for Starting<NODES, QUEUE, BYTES>
+{
+    fn drop(&mut self) {
+        self.0.end_life();
+    }
 }
 
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QUEUE, BYTES> {
@@ -85,12 +98,27 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         let mut state = self.lock();
         let result = act(&mut state);
         let (wakers, changed) = (state.take_wakers(), state.changed);
+        let ended = core::mem::take(&mut state.ended);
         drop(state);
-        if changed {
+        wakers.into_iter().for_each(Waker::wake);
+        // Not before: what is polled must have been woken.
+        if ended {
+            let mut state = self.lock();
+            (state.polls, state.changed) = (true, true);
+        }
+        if ended || changed {
             self.changed.notify_all();
         }
-        wakers.into_iter().for_each(Waker::wake);
         result
+    }
+
+    /// Calls `act` inside the lock, if the transport that tells it is that of this life.
+    fn hear(&self, life: u32, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>)) {
+        self.act(|state| {
+            if state.hears(life) {
+                act(state);
+            }
+        });
     }
 
     /// Waits until something has changed, or for a time. Returns false if the driver is to leave.
@@ -127,7 +155,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     pub(super) fn close(&self) {
         self.act(|state| {
             state.close();
-            if state.life == Life::Running {
+            if matches!(state.life, Life::Starting | Life::Running) {
                 state.break_down();
             }
         });
@@ -136,9 +164,9 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// Starts the pool over a transport, which `connect` opens. From then on, nodes are found.
     ///
-    /// `timing` says when a frame is sent again that was not answered, in milliseconds: some seconds
-    /// over a transport that loses nothing. Its limit of silence has no meaning here: the transport
-    /// says when a node is gone.
+    /// `timing` says when a frame is sent again that was not answered, in milliseconds: some
+    /// seconds over a transport that loses nothing. Its limit of silence has no meaning here: the
+    /// transport says when a node is gone.
     ///
     /// Tasks may be submitted at once. They wait until there is a node.
     ///
@@ -157,38 +185,33 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         let Some(mut control) = self.thread.enter() else {
             return Err(NodesStartError::WouldDeadlock);
         };
-        {
-            let state = self.lock();
-            if !matches!(state.life, Life::Off | Life::Broken) {
-                return Err(NodesStartError::AlreadyStarted);
-            }
-            // A driver that broke down has left, or is leaving.
-            drop(state);
-            control.join();
-            let mut state = self.lock();
-            // Each life begins with other numbers.
-            state.begin(RandomState::new().build_hasher().finish() as u32, timing);
+        if !matches!(self.lock().life, Life::Off | Life::Broken) {
+            return Err(NodesStartError::AlreadyStarted);
         }
+        // A driver that broke down has left, or is leaving.
+        control.join();
         // The calls of an earlier life have ended, and are polled here at the latest. No worker of
         // the executor would deadlock: it has none.
         let _ = self.executor.shutdown(Shutdown::Drain);
-        let end = |error| {
-            let mut state = self.lock();
-            state.close();
-            state.life = Life::Off;
-            error
-        };
-        let transport =
-            connect(NodesInbox(self)).map_err(|error| end(NodesStartError::Transport(error)))?;
+        // Each life begins with other numbers.
+        let nonce = RandomState::new().build_hasher().finish() as u32;
+        let life = self.lock().begin(nonce, timing);
+        let starting = Starting(self);
+        let inbox = NodesInbox { pool: self, life };
+        let transport = connect(inbox).map_err(NodesStartError::Transport)?;
         match self.executor.start(&StdThreads::new()) {
             Ok(()) => {}
             Err(_) => unreachable!("it has ended, and no worker is spawned"),
         }
-        self.lock().life = Life::Running;
         let driver = Driver::new(self, transport);
-        control
-            .spawn("slotted-nodes", || driver.run())
-            .map_err(|error| end(NodesStartError::System(error)))
+        { control.spawn("slotted-nodes", || driver.run()) }.map_err(NodesStartError::System)?;
+        core::mem::forget(starting);
+        let mut state = self.lock();
+        // It may have broken down already.
+        if state.life == Life::Starting {
+            state.life = Life::Running;
+        }
+        Ok(())
     }
 
     /// Waits until so many nodes serve, at most for `timeout`. Returns true if they do.
@@ -228,8 +251,8 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// # Errors
     ///
-    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]), or if the pool
-    /// is not started or is shut down ([`Refusal::ShutDown`]), or if its transport panicked
+    /// The task comes back if `QUEUE` calls or results are there ([`Refusal::Full`]), or if the
+    /// pool is not started or is shut down ([`Refusal::ShutDown`]), or if its transport panicked
     /// ([`Refusal::Broken`]). Without any node the task waits.
     ///
     /// A task whose argument is larger than `BYTES` is accepted, and its handle ends as
@@ -237,10 +260,10 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// # Cancellation
     ///
-    /// [`JoinHandle::cancel`] takes back a call that no node has begun. A node that runs it is told,
-    /// and ends it if its backend can: a pool of processes kills the process. The caller waits for
-    /// none of this. As with `Processes::submit`, it returns false for the moment in which another
-    /// thread polls the call.
+    /// [`JoinHandle::cancel`] takes back a call that no node has begun. A node that runs it is
+    /// told, and ends it if its backend can: a pool of processes kills the process. The caller
+    /// waits for none of this. As with `Processes::submit`, it returns false for the moment in
+    /// which another thread polls the call.
     pub fn submit<T>(
         &'static self,
         task: T,
@@ -308,15 +331,23 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         // First into the executor, then on its way: the driver polls what has ended.
         let handle = permit.submit_future_outcome(call);
         let handle = handle.map_err(|refused| refused.reason())?;
-        self.act(|state| {
-            if state.entries.is_begun(index, ticket) {
-                state.entries.enqueue(index);
-                state.dispatch();
-            } else {
+        let is_driven = self.act(|state| {
+            let is_driven = state.life == Life::Running;
+            match state.entries.is_begun(index, ticket) {
+                true if is_driven => {
+                    state.enqueue(index);
+                    state.dispatch();
+                }
+                true => state.end(index, Outcome::Broken),
                 // It has ended already.
-                (state.polls, state.changed) = (true, true);
+                false => state.ended = true,
             }
+            is_driven
         });
+        // The pool broke meanwhile, and has no driver.
+        if !is_driven {
+            self.poll_calls();
+        }
         Ok(handle)
     }
 
@@ -346,15 +377,15 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// # Errors
     ///
-    /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the pool's own thread, or in a thread that
-    /// shuts this pool down already.
+    /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the pool's own thread, or in a thread
+    /// that shuts this pool down already.
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
         let Some(mut control) = self.thread.enter() else {
             return Err(ShutdownError::WouldDeadlock);
         };
         self.executor.begin_shutdown(Shutdown::Drain);
         if !matches!(how, Shutdown::Drain) {
-            self.act(|state| state.end_queued(Outcome::Cancelled));
+            self.act(State::cancel_queued);
         }
         let how = match how {
             Shutdown::Stop => how,
@@ -369,10 +400,16 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         }
         self.changed.notify_all();
         control.join();
-        let mut state = self.lock();
-        state.close();
-        state.life = Life::Off;
+        self.end_life();
         Ok(())
+    }
+
+    /// The pool has no driver any more, or none yet.
+    fn end_life(&self) {
+        self.act(|state| {
+            state.close();
+            state.life = Life::Off;
+        });
     }
 }
 
@@ -391,17 +428,17 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE,
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
     for Nodes<NODES, QUEUE, BYTES>
 {
-    fn appeared(&self, node: &str) {
-        self.act(|state| state.appeared(node));
+    fn appeared(&self, life: u32, node: &str) {
+        self.hear(life, |state| state.appeared(node));
     }
 
-    fn vanished(&self, node: &str) {
-        self.act(|state| state.vanished(node));
+    fn vanished(&self, life: u32, node: &str) {
+        self.hear(life, |state| state.vanished(node));
     }
 
-    fn receive(&self, node: &str, frame: &[u8]) {
+    fn receive(&self, life: u32, node: &str, frame: &[u8]) {
         let now = super::driver::now();
-        self.act(|state| state.receive(node, frame, now));
+        self.hear(life, |state| state.receive(node, frame, now));
     }
 }
 

@@ -12,6 +12,8 @@ use crate::task::{TaskId, Tasks};
 pub struct Reply {
     status: Status,
     body: Vec<u8>,
+    /// What runs the calls takes none any more.
+    is_refusal: bool,
 }
 
 impl Reply {
@@ -44,7 +46,11 @@ impl Reply {
         body.resize(argument.max(len), 0);
         let (status, len) = run(&mut body, argument, room);
         body.truncate(len);
-        Self { status, body }
+        Self {
+            status,
+            body,
+            is_refusal: false,
+        }
     }
 
     /// The call failed.
@@ -53,6 +59,7 @@ impl Reply {
         Self {
             status: Status::Failed,
             body: error_to_bytes(error).to_vec(),
+            is_refusal: false,
         }
     }
 
@@ -60,7 +67,12 @@ impl Reply {
         Self {
             status,
             body: body.to_vec(),
+            is_refusal: false,
         }
+    }
+
+    pub(super) fn is_refusal(&self) -> bool {
+        self.is_refusal
     }
 
     pub(super) fn status(&self) -> Status {
@@ -88,9 +100,13 @@ impl From<TaskError> for Reply {
 }
 
 impl From<Refusal> for Reply {
-    /// The call did not begin here. On the line that is [`Lost`](RemoteError::Lost).
+    /// What runs the calls takes none any more. The node leaves, and its calls are
+    /// [`Lost`](RemoteError::Lost).
     fn from(_: Refusal) -> Self {
-        Self::failed(RemoteError::Lost)
+        Self {
+            is_refusal: true,
+            ..Self::failed(RemoteError::Lost)
+        }
     }
 }
 

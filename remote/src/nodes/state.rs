@@ -39,10 +39,17 @@ pub(super) struct State<const NODES: usize, const QUEUE: usize, const BYTES: usi
     /// Nodes beyond the places. One of them follows when a place is free.
     spare: Vec<Arc<str>, SPARE>,
     timing: Timing,
+    /// The last number of a session, of any place. Each session has a later one.
     nonce: u32,
+    /// Which life of the pool it is: what a transport of another says is not heard.
+    life_number: u32,
+    /// The pool is shut down, and what would wait for a node is cancelled.
+    cancels: bool,
     /// Something has changed: the driver is to look at everything again.
     pub(super) changed: bool,
-    /// Calls have ended, and the driver is to poll them.
+    /// Calls have ended, and what waits for them is to be woken, outside the lock.
+    pub(super) ended: bool,
+    /// Calls have ended and were woken: the driver is to poll those that no thread waits for.
     pub(super) polls: bool,
     /// What is to be woken outside the lock.
     wakers: Vec<Waker, QUEUE>,
@@ -57,15 +64,27 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
             spare: Vec::new(),
             timing: Timing::resend_after(1),
             nonce: 0,
+            life_number: 0,
+            cancels: false,
             changed: false,
+            ended: false,
             polls: false,
             wakers: Vec::new(),
         }
     }
 
-    /// A new life begins. `nonce` tells it from others.
-    pub(super) fn begin(&mut self, nonce: u32, timing: Timing) {
+    /// A new life begins, and its number comes back. `nonce` tells it from others.
+    pub(super) fn begin(&mut self, nonce: u32, timing: Timing) -> u32 {
         (self.life, self.nonce, self.timing) = (Life::Starting, nonce, timing);
+        (self.cancels, self.polls) = (false, true);
+        self.life_number = self.life_number.wrapping_add(1);
+        self.life_number
+    }
+
+    /// Returns true if a transport of a life is heard: that life has not ended.
+    pub(super) fn hears(&self, life_number: u32) -> bool {
+        let is_open = matches!(self.life, Life::Starting | Life::Running | Life::Stopping);
+        is_open && self.life_number == life_number
     }
 
     /// Returns an error if the pool takes no calls.
@@ -117,14 +136,49 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         let Some(at) = self.places.iter().position(|place| place.is(node)) else {
             return;
         };
-        self.places[at].close();
-        // Bound: the lanes.
-        while let Some(index) = self.places[at].take_unsent() {
-            self.entries.enqueue_first(index);
-        }
-        self.take_ended(at);
+        let nonce = self.places[at].close();
+        self.hung_up(at, nonce);
         self.fill_places();
         self.dispatch();
+    }
+
+    /// The line to a node was closed.
+    fn hung_up(&mut self, at: usize, nonce: Option<u32>) {
+        // The line may have begun sessions by itself.
+        if let Some(nonce) = nonce
+            && nonce.wrapping_sub(self.nonce).cast_signed() > 0
+        {
+            self.nonce = nonce;
+        }
+        self.take_unsent(at);
+        self.take_ended(at);
+        self.changed = true;
+    }
+
+    /// Takes back the calls that were not sent to a node: they wait again before all others.
+    ///
+    /// Bound: the lanes.
+    fn take_unsent(&mut self, at: usize) {
+        while let Some(index) = self.places[at].take_unsent() {
+            self.enqueue_first(index);
+        }
+    }
+
+    /// Appends a call to the queue.
+    pub(super) fn enqueue(&mut self, index: u16) {
+        if self.cancels {
+            self.end(index, Outcome::Cancelled);
+        } else {
+            self.entries.enqueue(index);
+        }
+    }
+
+    fn enqueue_first(&mut self, index: u16) {
+        if self.cancels {
+            self.end(index, Outcome::Cancelled);
+        } else {
+            self.entries.enqueue_first(index);
+        }
     }
 
     /// The driver panicked, and no call will be sent any more.
@@ -136,6 +190,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
     /// All nodes are gone, with the transport.
     pub(super) fn close(&mut self) {
         self.spare.clear();
+        // Bound: the places.
         for at in 0..NODES {
             if let Some(name) = self.places[at].name.clone() {
                 self.vanished(&name);
@@ -157,10 +212,18 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         let place = &mut self.places[at];
         match (header.kind, Welcome::from_bytes(body)) {
             // It would answer every greeting so.
-            (Kind::Welcome, Some(Welcome { protocol, .. })) if protocol != PROTOCOL => {
-                place.refused = Some(RemoteError::Version { theirs: protocol });
+            (Kind::Welcome, Some(welcome)) if welcome.protocol != PROTOCOL => {
+                if place.has_greeted(welcome.theirs) {
+                    let theirs = welcome.protocol;
+                    let nonce = place.refuse(RemoteError::Version { theirs });
+                    self.hung_up(at, nonce);
+                }
             }
             _ => place.receive(&header, body, now),
+        }
+        // After a reset other nodes may have room.
+        if !self.places[at].serves() {
+            self.take_unsent(at);
         }
         self.take_ended(at);
         self.dispatch();
@@ -191,19 +254,19 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         );
         if is_retried && entry.retries > 0 {
             entry.retries -= 1;
-            self.entries.enqueue_first(index);
+            self.enqueue_first(index);
         } else {
             self.end(index, Outcome::Failed(error));
         }
     }
 
-    fn end(&mut self, index: u16, outcome: Outcome) {
+    pub(super) fn end(&mut self, index: u16, outcome: Outcome) {
         let entry = self.entries.get(index);
         entry.phase = Phase::Ended(outcome);
         if let Some(waker) = entry.waker.take() {
             let _ = self.wakers.push(waker); // there is room: each entry has one
         }
-        (self.polls, self.changed) = (true, true);
+        self.ended = true;
     }
 
     /// Gives waiting calls to the nodes with the most room.
@@ -237,13 +300,22 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
             }
             Phase::Begun | Phase::Ended(_) => {}
         }
-        self.entries.give_back(index)
+        let waker = self.entries.give_back(index);
+        // A call that was not sent gave room back.
+        self.dispatch();
+        waker
+    }
+
+    /// Cancels all calls that wait for a node, and those that would from now on.
+    pub(super) fn cancel_queued(&mut self) {
+        self.cancels = true;
+        self.end_queued(Outcome::Cancelled);
     }
 
     /// Ends all calls that wait for a node.
     ///
     /// Bound: the calls that wait.
-    pub(super) fn end_queued(&mut self, outcome: Outcome) {
+    fn end_queued(&mut self, outcome: Outcome) {
         while let Some(index) = self.entries.dequeue() {
             self.end(index, outcome);
         }

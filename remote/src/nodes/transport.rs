@@ -13,36 +13,43 @@ use std::sync::Arc;
 ///
 /// What comes from the other ends goes into a [`NodesInbox`] or a [`NodeInbox`].
 pub trait Transport: Send + 'static {
-    /// Sends a frame to the end of a name. It may wait for room, and the calling end then waits too.
+    /// Sends a frame to the end of a name. It may wait for room, and its end waits too.
     /// What cannot be sent is dropped.
     fn send(&mut self, to: &str, frame: &[u8]);
 }
 
 /// Hears of nodes, for a pool. All of its calls take the pool's lock, and none waits for more.
 pub(super) trait NodesEvents: Sync {
-    fn appeared(&self, node: &str);
-    fn vanished(&self, node: &str);
-    fn receive(&self, node: &str, frame: &[u8]);
+    fn appeared(&self, life: u32, node: &str);
+    fn vanished(&self, life: u32, node: &str);
+    fn receive(&self, life: u32, node: &str, frame: &[u8]);
 }
 
 /// Where a [`Transport`] tells a pool of nodes what happens. Any thread may do so. No call waits.
+///
+/// The transport says in the right order that a node is there and that it is gone. What it says
+/// after the pool was shut down changes nothing, also if the pool has started anew.
 #[derive(Clone, Copy)]
-pub struct NodesInbox(pub(super) &'static dyn NodesEvents);
+pub struct NodesInbox {
+    pub(super) pool: &'static dyn NodesEvents,
+    /// Of the pool.
+    pub(super) life: u32,
+}
 
 impl NodesInbox {
     /// A node is there. The pool greets it, and uses it when it has answered.
     pub fn appeared(&self, node: &str) {
-        self.0.appeared(node);
+        self.pool.appeared(self.life, node);
     }
 
     /// A node is gone: the calls under way to it end as [`Lost`](crate::RemoteError::Lost).
     pub fn vanished(&self, node: &str) {
-        self.0.vanished(node);
+        self.pool.vanished(self.life, node);
     }
 
     /// A frame came from a node.
     pub fn receive(&self, node: &str, frame: &[u8]) {
-        self.0.receive(node, frame);
+        self.pool.receive(self.life, node, frame);
     }
 }
 
@@ -59,6 +66,8 @@ pub(super) trait NodeEvents: Send + Sync {
 }
 
 /// Where a [`Transport`] tells a node what happens. Any thread may do so. No call waits.
+///
+/// That a submitter is gone is the last that the transport says of it.
 #[derive(Clone)]
 pub struct NodeInbox(pub(super) Arc<dyn NodeEvents>);
 

@@ -68,7 +68,7 @@ pub struct Processes<const PROCS: usize, const QUEUE: usize, const BYTES: usize>
     /// Its futures are the calls.
     executor: Executor<0, QUEUE, BYTES>,
     state: Mutex<State<PROCS, QUEUE, BYTES>>,
-    /// The pool has started, or has not.
+    /// The pool has started, or has not; or a call of a node has ended.
     started: Condvar,
     thread: PoolThread,
 }
@@ -282,7 +282,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
         let (index, ticket) = {
             let mut state = self.lock();
-            state.life.accepts()?;
+            state.accepts()?;
             // Each call holds a slot of the executor, and there are as many entries.
             let begun = state.entries.begin(TaskId::of::<T>(), argument);
             let (index, ticket) = begun.ok_or(Refusal::Full)?;
@@ -298,8 +298,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         Ok(handle)
     }
 
-    /// A call whose types this program need not know. Its future waits for room, and holds the place
-    /// of a slot meanwhile. Dropping the future cancels the call.
+    /// A call whose types this program need not know. Its future waits for room, and holds a slot
+    /// from then on. Dropping the future cancels the call.
     #[cfg(feature = "nodes")]
     pub(crate) async fn call_encoded(
         &'static self,
@@ -309,10 +309,13 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let _permit = self.executor.submitter().reserve_async().await?;
         let (index, ticket) = {
             let mut state = self.lock();
-            state.life.accepts()?;
+            state.accepts()?;
             let begun = state.entries.begin(id, Some(argument));
-            begun.ok_or(Refusal::Full)?
+            let begun = begun.ok_or(Refusal::Full)?;
+            state.encoded += 1;
+            begun
         };
+        let _counted = Counted(self);
         let call = PoolCall::<crate::nodes::Encoded, Self, QUEUE, BYTES>::new(self, index);
         self.send(index, ticket);
         Ok(call.await)
@@ -420,6 +423,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
             return Err(ShutdownError::WouldDeadlock);
         };
         self.executor.begin_shutdown(Shutdown::Drain);
+        self.lock().is_closing = true;
         if !matches!(how, Shutdown::Drain) {
             // Bound: the calls that wait; none is accepted any more.
             loop {
@@ -435,6 +439,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.executor.shutdown(how)?;
         {
             let mut state = self.lock();
+            // Bound: the calls of nodes that are there; none is accepted any more.
+            while state.encoded > 0 && state.life == Life::Running && how != Shutdown::Stop {
+                state = { self.started.wait(state) }.unwrap_or_else(PoisonError::into_inner);
+            }
             if state.life == Life::Running {
                 state.life = Life::Stopping;
                 state.wake_reader();
@@ -470,6 +478,22 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.start(command)?;
         let _end = End(self);
         Ok(work(self))
+    }
+}
+
+/// A call of a node, which a shutdown waits for.
+#[cfg(feature = "nodes")]
+struct Counted<const PROCS: usize, const QUEUE: usize, const BYTES: usize>(
+    &'static Processes<PROCS, QUEUE, BYTES>,
+);
+
+#[cfg(feature = "nodes")]
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
+    for Counted<PROCS, QUEUE, BYTES>
+{
+    fn drop(&mut self) {
+        self.0.lock().encoded -= 1;
+        self.0.started.notify_all();
     }
 }
 

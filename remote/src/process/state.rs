@@ -41,21 +41,14 @@ pub(super) enum Life {
     Broken,
 }
 
-impl Life {
-    /// Returns an error if the pool takes no calls.
-    pub(super) fn accepts(self) -> Result<(), Refusal> {
-        match self {
-            Self::Running => Ok(()),
-            Self::Broken => Err(Refusal::Broken),
-            Self::Off | Self::Starting | Self::Stopping => Err(Refusal::ShutDown),
-        }
-    }
-}
-
 /// What the lock guards.
 pub(super) struct State<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
     pub(super) life: Life,
     pub(super) command: Option<Arc<Command>>,
+    /// The pool is being shut down.
+    pub(super) is_closing: bool,
+    /// Calls of nodes under way: a shutdown waits for them.
+    pub(super) encoded: usize,
     pub(super) entries: Entries<QUEUE, BYTES>,
     processes: [Process; PROCS],
     /// Why the pool did not start.
@@ -76,6 +69,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         Self {
             life: Life::Off,
             command: None,
+            is_closing: false,
+            encoded: 0,
             entries: Entries::new(),
             processes: [const { Process::GONE }; PROCS],
             start_error: None,
@@ -84,6 +79,15 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             reader_wakes: None,
             wake: None,
             polls: false,
+        }
+    }
+
+    /// Returns an error if the pool takes no calls.
+    pub(super) fn accepts(&self) -> Result<(), Refusal> {
+        match self.life {
+            Life::Running if !self.is_closing => Ok(()),
+            Life::Broken => Err(Refusal::Broken),
+            Life::Running | Life::Off | Life::Starting | Life::Stopping => Err(Refusal::ShutDown),
         }
     }
 
@@ -97,7 +101,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
 
     /// Forgets the processes of an earlier life, and keeps the calls that have not been looked at.
     pub(super) fn begin(&mut self, command: Arc<Command>, wake: UnixStream) {
-        self.life = Life::Starting;
+        (self.life, self.is_closing) = (Life::Starting, false);
         self.command = Some(command);
         self.wake = Some(wake);
         self.processes = [const { Process::GONE }; PROCS];

@@ -3,6 +3,7 @@
 use core::convert::Infallible;
 use core::time::Duration;
 use std::io;
+use std::sync::{Arc, Mutex};
 
 use slotted::Shutdown;
 use slotted::error::{Refusal, ShutdownError, TaskError};
@@ -11,7 +12,7 @@ use slotted_remote::nodes::{
 };
 use slotted_remote::{PROTOCOL, RemoteError};
 
-use crate::net::{NEVER, Net, SOON};
+use crate::net::{Fate, NEVER, Net, SOON};
 use crate::table::{Manual, Square, Table, until};
 use crate::{LONG, remote};
 
@@ -83,7 +84,7 @@ fn a_start_that_fails_can_be_tried_again_and_a_second_one_is_refused() {
 }
 
 /// A transport that carries nothing.
-struct Silent;
+pub(crate) struct Silent;
 
 impl Transport for Silent {
     fn send(&mut self, _to: &str, _frame: &[u8]) {}
@@ -136,7 +137,7 @@ fn shutting_down_in_a_callback_of_the_pools_own_thread_is_an_error() {
 }
 
 /// A frame of the protocol: kind, lane, session, sequence, id, body.
-fn frame(kind: u8, session: u32, body: &[u8]) -> Vec<u8> {
+pub(crate) fn frame(kind: u8, session: u32, body: &[u8]) -> Vec<u8> {
     let mut frame = vec![kind, 0];
     frame.extend(session.to_le_bytes());
     frame.extend([1, 0, 0, 0, 0, 0, 0, 0]);
@@ -148,13 +149,20 @@ fn frame(kind: u8, session: u32, body: &[u8]) -> Vec<u8> {
 fn a_node_of_another_version_is_named_and_not_used() {
     static POOL: Nodes<2, 4, 64> = Nodes::new();
     let net = Net::default();
+    let nonce = Arc::new(Mutex::new(None));
+    let noted = nonce.clone();
+    net.decide(move |to, frame| {
+        if to == "old" {
+            *noted.lock().unwrap() = Some(frame[18..22].to_vec());
+        }
+        Fate::Arrives
+    });
     net.start("pool", &POOL, NEVER);
     net.sees("old");
-    net.forge(
-        "pool",
-        "old",
-        &frame(2, 0, &[PROTOCOL + 1, 1, 64, 0, 0, 0, 0, 0, 0, 0, 0, 0]),
-    );
+    until(|| nonce.lock().unwrap().is_some());
+    let theirs = nonce.lock().unwrap().clone().unwrap();
+    let body = [&[PROTOCOL + 1, 1, 64, 0][..], &theirs, &[0; 4]].concat();
+    net.forge("pool", "old", &frame(2, 0, &body));
     let theirs = PROTOCOL + 1;
     let refused = POOL.nodes()[0].refused;
     assert_eq!(refused, Some(RemoteError::Version { theirs }));

@@ -1,5 +1,6 @@
 //! A pool of nodes and its nodes, over a network inside the process.
 
+mod faults;
 mod lives;
 mod net;
 mod table;

@@ -7,6 +7,8 @@ mod conformance;
 mod crashes;
 #[cfg(unix)]
 mod lives;
+#[cfg(all(unix, feature = "nodes"))]
+mod nodes;
 #[cfg(unix)]
 mod part;
 #[cfg(unix)]
@@ -22,7 +24,13 @@ fn main() -> std::process::ExitCode {
     part::play();
     slotted_remote::process::serve::<table::Table>();
     let arguments = Arguments::from_args();
-    let tests = [crashes::tests(), conformance::tests(), lives::tests()].concat();
+    #[cfg_attr(
+        not(feature = "nodes"),
+        expect(unused_mut, reason = "there are no more")
+    )]
+    let mut tests = [crashes::tests(), conformance::tests(), lives::tests()].concat();
+    #[cfg(feature = "nodes")]
+    tests.extend(nodes::tests());
     let trials = tests.into_iter().map(|(name, test)| {
         Trial::test(name, move || {
             test();

@@ -1,5 +1,5 @@
-//! Pools and nodes over Zenoh, on this machine's loopback. The program of these tests is a node and a
-//! worker process too, so the tests have no harness of the usual kind.
+//! Pools and nodes over Zenoh, on this machine's loopback. The program of these tests is a node and
+//! a worker process too, so the tests have no harness of the usual kind.
 
 #[cfg(unix)]
 mod ends;
