@@ -273,7 +273,7 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
     /// Cancels the calls that nobody wants.
     fn drop_unwanted(&mut self) {
         let mut at = 0;
-        // Bound: each turn looks at another call. A future's drop is foreign code: outside the lock.
+        // Bound: each turn looks at another call. Outside the lock: a drop is foreign code.
         while let Some(running) = self.running.get(at) {
             let is_wanted = self.shared.lock().is_wanted(running.at);
             if is_wanted {

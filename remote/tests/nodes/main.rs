@@ -66,18 +66,20 @@ fn map_and_as_completed_work_over_two_nodes_and_both_get_calls() {
     let _b = net.serve("b", executor!(1), NodeOptions::new());
     net.start("pool", &POOL, NEVER);
     assert!(POOL.wait_for(2, LONG));
-    let squares: Vec<u64> = POOL.map((0..200).map(Square)).map(Result::unwrap).collect();
-    assert_eq!(
-        squares,
-        (0..200).map(|number| number * number).collect::<Vec<u64>>()
-    );
+    let count = if cfg!(miri) { 20 } else { 200 };
+    let squares: Vec<u64> = POOL
+        .map((0..count).map(Square))
+        .map(Result::unwrap)
+        .collect();
+    let expected: Vec<u64> = (0..count).map(|number| number * number).collect();
+    assert_eq!(squares, expected);
     let handles = [1, 2, 3].map(|number| POOL.submit(Square(number)).unwrap());
     let sum: u64 = as_completed(handles)
         .map(|handle| handle.result().unwrap())
         .sum();
     assert_eq!(sum, 14);
     let completed: Vec<u64> = POOL.nodes().iter().map(|node| node.completed).collect();
-    assert_eq!(completed.iter().sum::<u64>(), 203);
+    assert_eq!(completed.iter().sum::<u64>(), count + 3);
     assert!(
         completed.iter().all(|&completed| completed > 0),
         "{completed:?}"
