@@ -69,6 +69,8 @@ pub enum Status {
     Cancelled = 5,
     /// What ran the call for the worker failed. The body says how.
     Failed = 6,
+    /// The worker takes no more calls, and this one did not begin.
+    Refused = 7,
 }
 
 impl Status {
@@ -81,6 +83,7 @@ impl Status {
             Self::Panicked,
             Self::Cancelled,
             Self::Failed,
+            Self::Refused,
         ]
         .get(bits as usize)
         .copied()
@@ -295,13 +298,13 @@ mod tests {
 
     #[test]
     fn every_status_comes_back_as_it_was() {
-        for bits in 0..7 {
+        for bits in 0..8 {
             assert_eq!(
                 Status::from_bits(bits).map(|status| status as u32),
                 Some(bits)
             );
         }
-        assert_eq!(Status::from_bits(7), None);
+        assert_eq!(Status::from_bits(8), None);
     }
 
     #[cfg(feature = "nodes")]

@@ -223,6 +223,7 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
             (frame, state.take_wakers(ended, false))
         });
         wakers.wake();
+        self.wake_room();
         Some(frame?.expect("slotted-remote: the buffer is shorter than `frame_bytes(BYTES)`"))
     }
 
@@ -270,6 +271,7 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
             state.take_wakers(ended, true)
         });
         wakers.wake();
+        self.wake_room();
     }
 }
 

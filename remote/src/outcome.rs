@@ -22,6 +22,8 @@ pub(crate) fn outcome_of<T: Task>(
         Ok(Status::Panicked) => return Err(panicked(body)),
         Ok(Status::Cancelled) => return Err(TaskError::Cancelled),
         Ok(Status::Failed) => error_from_bytes(body),
+        // Only nodes do, and their pool gives the call to another.
+        Ok(Status::Refused) => RemoteError::Lost,
         Err(error) => error,
     };
     Err(TaskError::Remote(error))

@@ -146,7 +146,7 @@ fn greetings_and_replies_that_are_cut_are_dropped() {
         lane,
         ..header
     };
-    for (id, lane) in [(7, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
+    for (id, lane) in [(8, header.lane), (u32::MAX, header.lane), (0, 1), (0, 255)] {
         assert_eq!(calls.receive(&reply(id, lane), &[], 0), Ended::None);
     }
     let ended = calls.receive(&reply(0, header.lane), &[1], 0);

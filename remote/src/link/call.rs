@@ -4,6 +4,8 @@ use core::fmt;
 use core::future::Future;
 use core::marker::PhantomData;
 use core::pin::Pin;
+#[cfg(feature = "nodes")]
+use core::task::Waker;
 use core::task::{Context, Poll};
 
 use slotted::error::{RemoteError, TaskError};
@@ -85,17 +87,58 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
         id: crate::TaskId,
         argument: &[u8],
     ) -> EncodedCall<'_, CALLS, BYTES> {
+        let mut waits = Waits {
+            link: self,
+            waker: None,
+        };
         core::future::poll_fn(|context| {
             if let Some(call) = self.begin_encoded(id, Some(argument)) {
                 return Poll::Ready(call);
             }
-            let waker = context.waker().clone();
-            self.0.with(|state| state.room.push(waker));
+            waits.enter(context.waker());
             // A slot may have become free between the looks.
             let call = self.begin_encoded(id, Some(argument));
             call.map_or(Poll::Pending, Poll::Ready)
         })
         .await
+    }
+}
+
+/// What waits for a free slot of a link.
+#[cfg(feature = "nodes")]
+struct Waits<'l, const CALLS: usize, const BYTES: usize> {
+    link: &'l Link<CALLS, BYTES>,
+    waker: Option<Waker>,
+}
+
+#[cfg(feature = "nodes")]
+impl<const CALLS: usize, const BYTES: usize> Waits<'_, CALLS, BYTES> {
+    fn enter(&mut self, waker: &Waker) {
+        self.leave();
+        let (kept, waker) = (waker.clone(), waker.clone());
+        self.link.0.with(|state| state.room.push(waker));
+        self.waker = Some(kept);
+    }
+
+    /// So that a wait that was given up leaves nothing behind.
+    ///
+    /// Bound: what waits.
+    fn leave(&mut self) {
+        let Some(waker) = self.waker.take() else {
+            return;
+        };
+        let left = self.link.0.with(|state| {
+            let at = { state.room.iter() }.position(|other| other.will_wake(&waker))?;
+            Some(state.room.swap_remove(at))
+        });
+        drop(left);
+    }
+}
+
+#[cfg(feature = "nodes")]
+impl<const CALLS: usize, const BYTES: usize> Drop for Waits<'_, CALLS, BYTES> {
+    fn drop(&mut self) {
+        self.leave();
     }
 }
 

@@ -132,7 +132,8 @@ mod processes {
     use crate::process::Processes;
 
     /// Worker processes run the calls: a crash costs the call that ran, and a call that is
-    /// cancelled while it runs ends its process. The node leaves when the pool is shut down.
+    /// cancelled while it runs ends its process. A shutdown of the pool waits for the node's calls
+    /// as for its own; the node leaves when the pool has refused one.
     impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Backend<BYTES>
         for &'static Processes<PROCS, QUEUE, BYTES>
     {

@@ -186,7 +186,9 @@ impl Node {
         })
     }
 
-    /// Waits for the node's end: its backend takes no calls any more, because it was shut down.
+    /// Waits for the node's end. It ends when its backend was shut down, and a call came that the
+    /// backend refused. Then the node begins no more calls, and leaves when none runs. Calls that
+    /// it refuses meanwhile run on other nodes.
     ///
     /// # Errors
     ///
@@ -258,14 +260,19 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
         // Endless for a reason: the node's life is.
         while self.shared.wait_for_change() {
             self.drop_unwanted();
-            // Bound: each turn ends a call. What has ended makes room for another.
-            loop {
-                self.begin();
-                let ended = self.poll();
+            self.begin();
+            if self.poll() {
+                // What has ended makes room for another, at the next turn.
+                self.shared.lock().changed = true;
+            }
+            if self.shared.lock().is_leaving {
+                self.shared.lock().refuse_all();
                 self.send();
-                if !ended {
+                if self.running.is_empty() {
                     break;
                 }
+            } else {
+                self.send();
             }
         }
     }
@@ -287,7 +294,12 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
     /// Gives calls to the backend, as far as it has room.
     fn begin(&mut self) {
         while self.running.len() < self.backend.capacity() {
-            let begun = self.shared.lock().begin();
+            let mut state = self.shared.lock();
+            if state.is_leaving {
+                break;
+            }
+            let begun = state.begin();
+            drop(state);
             let Some(begun) = begun else { break };
             let waker = CallWaker {
                 is_woken: AtomicBool::new(true),
@@ -316,7 +328,7 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
                 Poll::Pending => at += 1,
                 Poll::Ready(reply) => {
                     if reply.is_refusal() {
-                        self.shared.stop();
+                        self.shared.lock().is_leaving = true;
                     }
                     self.shared.lock().end(running.at, &reply);
                     drop(self.running.swap_remove(at));

@@ -4,7 +4,7 @@
 
 use super::LANES;
 use super::reply::Reply;
-use crate::frame::{HEADER, Header, Kind};
+use crate::frame::{HEADER, Header, Kind, Status};
 use crate::replies::{Replies, RunningCall};
 use crate::task::TaskId;
 
@@ -45,6 +45,9 @@ pub(super) struct NodeState<const BYTES: usize> {
     stranger: Option<(Box<str>, u32)>,
     /// Something has changed: the node is to look at everything again.
     pub(super) changed: bool,
+    /// The node takes no more calls, and leaves when none runs.
+    pub(super) is_leaving: bool,
+    /// The node leaves at once.
     pub(super) is_stopped: bool,
 }
 
@@ -66,6 +69,7 @@ impl<const BYTES: usize> NodeState<BYTES> {
             first: 0,
             stranger: None,
             changed: false,
+            is_leaving: false,
             is_stopped: false,
         }
     }
@@ -87,7 +91,7 @@ impl<const BYTES: usize> NodeState<BYTES> {
         match place {
             Some(place) => place.replies.receive(&header, body),
             // Frames and presence travel apart: a late frame takes no place.
-            None if header.kind == Kind::Call => {
+            None if header.kind != Kind::Hello => {
                 self.stranger = Some((submitter.into(), header.session));
             }
             None => return,
@@ -145,6 +149,17 @@ impl<const BYTES: usize> NodeState<BYTES> {
             }
         }
         None
+    }
+
+    /// Refuses the calls that wait. They have not begun.
+    ///
+    /// Bound: the lanes of all places.
+    pub(super) fn refuse_all(&mut self) {
+        for place in &mut self.places {
+            while let Some((call, ..)) = place.replies.begin_oldest() {
+                place.replies.end(call, Status::Refused, &[]);
+            }
+        }
     }
 
     fn place(&mut self, at: CallAt) -> Option<&mut Place<BYTES>> {

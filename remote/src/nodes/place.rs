@@ -29,6 +29,8 @@ pub(super) enum CallEnd {
     /// The entry holds the body.
     Replied(Status),
     Failed(RemoteError),
+    /// The node takes no more calls, and this one did not begin.
+    Refused,
 }
 
 /// One node.
@@ -36,6 +38,8 @@ pub(super) struct Place<const BYTES: usize> {
     /// `None`: there is no node.
     pub(super) name: Option<Arc<str>>,
     pub(super) refused: Option<RemoteError>,
+    /// The node has refused a call, and will be gone.
+    is_leaving: bool,
     completed: u64,
     /// How many calls were sent, to take turns among nodes with equal room.
     sent: u64,
@@ -48,6 +52,7 @@ impl<const BYTES: usize> Place<BYTES> {
     pub(super) const EMPTY: Self = Self {
         name: None,
         refused: None,
+        is_leaving: false,
         completed: 0,
         sent: 0,
         calls: Calls::new(),
@@ -56,7 +61,7 @@ impl<const BYTES: usize> Place<BYTES> {
 
     /// A node takes the place.
     pub(super) fn open(&mut self, name: Arc<str>, nonce: u32, timing: Timing) {
-        (self.name, self.refused) = (Some(name), None);
+        (self.name, self.refused, self.is_leaving) = (Some(name), None, false);
         (self.completed, self.sent) = (0, 0);
         // No call is under way in an empty place.
         let _ = self.calls.open_node(nonce, timing);
@@ -78,12 +83,16 @@ impl<const BYTES: usize> Place<BYTES> {
 
     /// Returns true if the node has answered the greeting.
     pub(super) fn serves(&self) -> bool {
-        self.refused.is_none() && self.calls.is_in_session()
+        self.refused.is_none() && !self.is_leaving && self.calls.is_in_session()
     }
 
     /// How many more calls the node takes now.
     pub(super) fn room(&self) -> usize {
-        self.calls.room()
+        if self.is_leaving {
+            0
+        } else {
+            self.calls.room()
+        }
     }
 
     /// Which node gets the next call: that with the most room, and of those the one that got the
@@ -170,14 +179,17 @@ impl<const BYTES: usize> Place<BYTES> {
         let slot = (0..LANES).find(|&slot| ended(slot))?;
         let index = self.entries[slot].take()?;
         let end = self.calls.take(slot, |outcome, body| match outcome {
+            Ok(Status::Refused) => CallEnd::Refused,
             Ok(Status::Failed) => CallEnd::Failed(crate::frame::error_from_bytes(body)),
             // A body is not larger than a frame.
             Ok(status) if entries.get(index).set_body(body) => CallEnd::Replied(status),
             Ok(_) => CallEnd::Failed(RemoteError::TooLarge),
             Err(error) => CallEnd::Failed(error),
         })?;
-        if let CallEnd::Replied(_) = end {
-            self.completed += 1;
+        match end {
+            CallEnd::Replied(_) => self.completed += 1,
+            CallEnd::Refused => self.is_leaving = true,
+            CallEnd::Failed(_) => {}
         }
         Some((index, end))
     }

@@ -105,6 +105,12 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         if ended {
             let mut state = self.lock();
             (state.polls, state.changed) = (true, true);
+            let is_broken = state.life == Life::Broken;
+            drop(state);
+            // There is no driver that would.
+            if is_broken {
+                self.poll_calls();
+            }
         }
         if ended || changed {
             self.changed.notify_all();
@@ -331,23 +337,18 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         // First into the executor, then on its way: the driver polls what has ended.
         let handle = permit.submit_future_outcome(call);
         let handle = handle.map_err(|refused| refused.reason())?;
-        let is_driven = self.act(|state| {
-            let is_driven = state.life == Life::Running;
+        self.act(|state| {
             match state.entries.is_begun(index, ticket) {
-                true if is_driven => {
+                true if state.life == Life::Running => {
                     state.enqueue(index);
                     state.dispatch();
                 }
+                // The pool broke meanwhile.
                 true => state.end(index, Outcome::Broken),
                 // It has ended already.
                 false => state.ended = true,
             }
-            is_driven
         });
-        // The pool broke meanwhile, and has no driver.
-        if !is_driven {
-            self.poll_calls();
-        }
         Ok(handle)
     }
 

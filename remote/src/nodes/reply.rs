@@ -12,8 +12,6 @@ use crate::task::{TaskId, Tasks};
 pub struct Reply {
     status: Status,
     body: Vec<u8>,
-    /// What runs the calls takes none any more.
-    is_refusal: bool,
 }
 
 impl Reply {
@@ -46,11 +44,7 @@ impl Reply {
         body.resize(argument.max(len), 0);
         let (status, len) = run(&mut body, argument, room);
         body.truncate(len);
-        Self {
-            status,
-            body,
-            is_refusal: false,
-        }
+        Self { status, body }
     }
 
     /// The call failed.
@@ -59,7 +53,6 @@ impl Reply {
         Self {
             status: Status::Failed,
             body: error_to_bytes(error).to_vec(),
-            is_refusal: false,
         }
     }
 
@@ -67,12 +60,11 @@ impl Reply {
         Self {
             status,
             body: body.to_vec(),
-            is_refusal: false,
         }
     }
 
     pub(super) fn is_refusal(&self) -> bool {
-        self.is_refusal
+        self.status == Status::Refused
     }
 
     pub(super) fn status(&self) -> Status {
@@ -100,13 +92,10 @@ impl From<TaskError> for Reply {
 }
 
 impl From<Refusal> for Reply {
-    /// What runs the calls takes none any more. The node leaves, and its calls are
-    /// [`Lost`](RemoteError::Lost).
+    /// What runs the calls takes none any more, and this one did not begin. The submitter's pool
+    /// gives it to another node, and this node leaves when it has nothing left to run.
     fn from(_: Refusal) -> Self {
-        Self {
-            is_refusal: true,
-            ..Self::failed(RemoteError::Lost)
-        }
+        Self::new(Status::Refused, &[])
     }
 }
 

@@ -221,11 +221,11 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
             }
             _ => place.receive(&header, body, now),
         }
-        // After a reset other nodes may have room.
+        // After a reset, or from a node that leaves: other nodes may have room.
+        self.take_ended(at);
         if !self.places[at].serves() {
             self.take_unsent(at);
         }
-        self.take_ended(at);
         self.dispatch();
         self.changed = true;
     }
@@ -238,6 +238,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
             match end {
                 CallEnd::Replied(status) => self.end(index, Outcome::Replied(status)),
                 CallEnd::Failed(error) => self.fail(index, error),
+                CallEnd::Refused => self.enqueue_first(index),
             }
         }
     }

@@ -39,6 +39,12 @@ pub struct Command {
 
 impl Command {
     /// Workers are processes of the running program, which calls [`serve`](super::serve) first.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::current_exe();
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn current_exe() -> Self {
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
@@ -58,6 +64,12 @@ impl Command {
 
     /// Workers are processes of another program, which calls [`serve`](super::serve) with a table
     /// that has the tasks.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::program("/usr/lib/thumbnailer/worker");
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn program(path: impl Into<PathBuf>) -> Self {
         Self {
@@ -67,6 +79,12 @@ impl Command {
     }
 
     /// Adds an argument of the program, which finds it behind its name.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::program("worker").argument("--quiet");
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn argument(mut self, argument: impl Into<OsString>) -> Self {
         self.arguments.push(argument.into());
@@ -76,6 +94,12 @@ impl Command {
     /// Limits the memory of each process: its heap, its stacks and what it maps to write to
     /// (`RLIMIT_DATA`). An allocation beyond it fails, which ends a Rust program. The task's error
     /// is then [`MemoryLimit`](crate::RemoteError::MemoryLimit), as far as it can be told.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::current_exe().memory(512 << 20); // 512 MiB each
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn memory(self, bytes: u64) -> Self {
         Self {
@@ -87,6 +111,13 @@ impl Command {
     /// Limits the time of each task, from when it begins. A process whose task takes longer is
     /// killed, and the task ends as [`TimeLimit`](crate::RemoteError::TimeLimit). See
     /// [`submit_within`](super::Processes::submit_within) for a limit of one task.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::current_exe().time_limit(Duration::from_secs(10));
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn time_limit(self, limit: Duration) -> Self {
         Self {
@@ -104,6 +135,12 @@ impl Command {
     /// # Python
     ///
     /// `max_tasks_per_child`.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::current_exe().tasks_per_process(1000);
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn tasks_per_process(self, count: u64) -> Self {
         assert!(count > 0, "a process runs at least one task");
@@ -115,6 +152,12 @@ impl Command {
 
     /// If false, a task that runs goes on when its handle is cancelled, as in Python. Its result is
     /// dropped. If true, the default, its process is killed.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Command;
+    /// let as_in_python = Command::current_exe().kill_cancelled(false);
+    /// # let _ = as_in_python;
+    /// ```
     #[must_use]
     pub fn kill_cancelled(self, kill: bool) -> Self {
         Self {
@@ -124,6 +167,14 @@ impl Command {
     }
 
     /// How long `start` waits for the processes to say that they serve: 10 s by default.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted_remote::process::Command;
+    /// // Its initializer loads a model.
+    /// let command = Command::current_exe().start_timeout(Duration::from_secs(60));
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn start_timeout(self, timeout: Duration) -> Self {
         Self {
@@ -133,6 +184,13 @@ impl Command {
     }
 
     /// How long `shutdown` waits for idle processes to leave before it kills them: 1 s by default.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted_remote::process::Command;
+    /// let command = Command::current_exe().grace(Duration::from_millis(100));
+    /// # let _ = command;
+    /// ```
     #[must_use]
     pub fn grace(self, grace: Duration) -> Self {
         Self { grace, ..self }
@@ -141,6 +199,13 @@ impl Command {
     /// How long both ends look for the next frame before they sleep in the kernel: 50 µs by
     /// default, and not at all with one processor. It halves a round trip, and burns the processor
     /// for that long.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted_remote::process::Command;
+    /// let sleeps_at_once = Command::current_exe().linger(Duration::ZERO);
+    /// # let _ = sleeps_at_once;
+    /// ```
     #[must_use]
     pub fn linger(self, linger: Duration) -> Self {
         Self { linger, ..self }

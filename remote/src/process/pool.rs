@@ -16,7 +16,7 @@ use super::reader::Reader;
 use super::serve::is_worker;
 use super::state::{Life, State};
 use super::worker_process::ProcessStats;
-use crate::entries::{Entries, Outcome, Phase};
+use crate::entries::{Entries, Outcome};
 use crate::pool_call::{CallPool, PoolCall, Typed};
 use crate::pool_thread::{InControl, PoolThread};
 use crate::run;
@@ -325,25 +325,34 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     fn send(&'static self, index: u16, ticket: u64) {
         let mut state = self.lock();
         let is_begun = state.entries.is_begun(index, ticket);
-        match state.life {
-            // It was cancelled meanwhile, or has ended already.
-            Life::Running if !is_begun => {
-                state.polls = true;
-                state.wake_reader();
-            }
-            Life::Running => {
-                state.entries.enqueue(index);
-                state.dispatch();
-                self.wake_reader(&mut state);
-            }
-            // The pool broke meanwhile, and has no reader.
-            _ => {
-                if is_begun {
-                    state.entries.get(index).phase = Phase::Ended(Outcome::Broken);
-                }
-                drop(state);
-                self.poll_calls();
-            }
+        let is_running = state.life == Life::Running;
+        if is_begun && is_running && !state.cancels {
+            state.entries.enqueue(index);
+            state.dispatch();
+            self.wake_reader(&mut state);
+            return;
+        }
+        // It has ended already; or the pool cancels what was not sent; or it broke meanwhile, and
+        // has no reader.
+        let mut waker = None;
+        if is_begun {
+            let outcome = if is_running {
+                Outcome::Cancelled
+            } else {
+                Outcome::Broken
+            };
+            waker = state.end_call(index, outcome);
+        }
+        drop(state);
+        // Another thread may have polled the future, which rests.
+        waker.into_iter().for_each(Waker::wake);
+        let mut state = self.lock();
+        if state.life == Life::Running {
+            state.polls = true;
+            state.wake_reader();
+        } else {
+            drop(state);
+            self.poll_calls();
         }
     }
 
@@ -425,7 +434,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         self.executor.begin_shutdown(Shutdown::Drain);
         self.lock().is_closing = true;
         if !matches!(how, Shutdown::Drain) {
-            // Bound: the calls that wait; none is accepted any more.
+            self.lock().cancels = true;
+            // Bound: the calls that wait; none follows.
             loop {
                 let ended = self.lock().end_queued(Outcome::Cancelled);
                 let Some(waker) = ended else { break };
@@ -444,6 +454,9 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
                 state = { self.started.wait(state) }.unwrap_or_else(PoisonError::into_inner);
             }
             if state.life == Life::Running {
+                if state.encoded > 0 {
+                    state.kill_all(); // `Stop`
+                }
                 state.life = Life::Stopping;
                 state.wake_reader();
             }

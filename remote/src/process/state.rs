@@ -47,6 +47,8 @@ pub(super) struct State<const PROCS: usize, const QUEUE: usize, const BYTES: usi
     pub(super) command: Option<Arc<Command>>,
     /// The pool is being shut down.
     pub(super) is_closing: bool,
+    /// The pool is being shut down, and what was not sent is cancelled.
+    pub(super) cancels: bool,
     /// Calls of nodes under way: a shutdown waits for them.
     pub(super) encoded: usize,
     pub(super) entries: Entries<QUEUE, BYTES>,
@@ -70,6 +72,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             life: Life::Off,
             command: None,
             is_closing: false,
+            cancels: false,
             encoded: 0,
             entries: Entries::new(),
             processes: [const { Process::GONE }; PROCS],
@@ -101,7 +104,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
 
     /// Forgets the processes of an earlier life, and keeps the calls that have not been looked at.
     pub(super) fn begin(&mut self, command: Arc<Command>, wake: UnixStream) {
-        (self.life, self.is_closing) = (Life::Starting, false);
+        self.life = Life::Starting;
+        (self.is_closing, self.cancels) = (false, false);
         self.command = Some(command);
         self.wake = Some(wake);
         self.processes = [const { Process::GONE }; PROCS];
@@ -341,17 +345,24 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
 
     /// A call's process has ended under it. The call fails, or is tried again if it asked for that.
     fn fail_call(&mut self, index: u16, error: RemoteError) -> Option<Waker> {
+        let cancels = self.cancels;
         let entry = self.entries.get(index);
         let is_retried = matches!(
             error,
             RemoteError::Crashed { .. } | RemoteError::Exited { .. } | RemoteError::Lost
         );
-        if is_retried && entry.retries > 0 {
+        if is_retried && entry.retries > 0 && !cancels {
             entry.retries -= 1;
             self.entries.enqueue_first(index);
             return None;
         }
-        entry.phase = Phase::Ended(Outcome::Failed(error));
+        self.end_call(index, Outcome::Failed(error))
+    }
+
+    /// Ends a call. Returns what to wake.
+    pub(super) fn end_call(&mut self, index: u16, outcome: Outcome) -> Option<Waker> {
+        let entry = self.entries.get(index);
+        entry.phase = Phase::Ended(outcome);
         entry.waker.take()
     }
 
@@ -370,9 +381,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
     /// Ends all calls that wait. Returns what to wake, in turn, until there is none.
     pub(super) fn end_queued(&mut self, outcome: Outcome) -> Option<Option<Waker>> {
         let index = self.entries.dequeue()?;
-        let entry = self.entries.get(index);
-        entry.phase = Phase::Ended(outcome);
-        Some(entry.waker.take())
+        Some(self.end_call(index, outcome))
     }
 
     /// The submitter of a call wants it no more. Returns its waker, to be dropped outside.

@@ -426,7 +426,7 @@ fn a_node_that_is_dropped_in_its_own_thread_leaves() {
 
 /// It would answer each call at once, and so have the most room.
 #[test]
-fn a_node_whose_executor_is_shut_down_leaves() {
+fn a_node_whose_executor_is_shut_down_leaves_and_what_it_refused_runs_elsewhere() {
     static POOL: Nodes<2, 8, 64> = Nodes::new();
     static EXECUTOR: Executor<1, 16> = Executor::new();
     EXECUTOR.start(&StdThreads::new()).unwrap();
@@ -436,13 +436,121 @@ fn a_node_whose_executor_is_shut_down_leaves() {
     net.start("pool", &POOL, NEVER);
     assert!(POOL.wait_for(1, LONG));
     EXECUTOR.shutdown(Shutdown::Drain).unwrap();
-    assert_eq!(
-        POOL.submit(Square(1)).unwrap().result(),
-        remote(RemoteError::Lost)
-    );
+    let refused = POOL.submit(Square(3)).unwrap();
     node.join().unwrap();
-    assert!(POOL.nodes().is_empty());
+    assert!(POOL.nodes().is_empty() && !refused.done());
+    let manual = Manual::new(1);
+    let _other = net.serve("b", manual.clone(), NodeOptions::new());
+    until(|| manual.came() == 1);
+    manual.run(0);
+    assert_eq!(refused.result(), Ok(9));
     POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn a_refused_call_runs_elsewhere_and_does_not_cancel_what_runs() {
+    static POOL: Nodes<2, 8, 64> = Nodes::new();
+    let net = Net::default();
+    let (left, right) = (Manual::new(2), Manual::new(1));
+    let node = net.serve("left", left.clone(), NodeOptions::new());
+    net.start("pool", &POOL, NEVER);
+    let runs = POOL.submit(Square(3)).unwrap();
+    let refused = POOL.submit(Square(4)).unwrap();
+    until(|| left.came() == 2);
+    left.end(1, Refusal::ShutDown.into());
+    let _right = net.serve("right", right.clone(), NodeOptions::new());
+    until(|| right.came() == 1);
+    right.run(0);
+    assert_eq!(refused.result(), Ok(16));
+    assert!(!runs.done());
+    left.run(0);
+    assert_eq!(runs.result(), Ok(9));
+    node.join().unwrap();
+    assert_eq!(left.dropped(), 0);
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn a_call_that_is_cancelled_after_an_unseen_restart_gives_its_credit_back() {
+    static POOL: Nodes<1, 4, 64> = Nodes::new();
+    let net = Net::default();
+    let (before, after) = (Manual::new(1), Manual::new(1));
+    let _earlier = net.serve("a", before.clone(), NodeOptions::new().credits(1));
+    net.start("pool", &POOL, SOON);
+    let first = POOL.submit(Square(1)).unwrap();
+    until(|| before.came() == 1);
+    // The new node hears of the cancelling alone.
+    net.decide(|_, frame| {
+        if frame[0] == 3 {
+            Fate::IsLost
+        } else {
+            Fate::Arrives
+        }
+    });
+    let _later = net.serve("a", after.clone(), NodeOptions::new().credits(1));
+    until(|| first.cancel());
+    net.decide(|_, _| Fate::Arrives);
+    let second = POOL.submit(Square(2)).unwrap();
+    until(|| after.came() == 1);
+    after.run(0);
+    assert_eq!(second.result(), Ok(4));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn a_call_that_waits_for_a_slot_goes_on_when_the_board_is_lost() {
+    static LINK: Link<1, 64> = Link::new();
+    static POOL: Nodes<1, 4, 64> = Nodes::new();
+    frees_the_slot_of_a_dead_board(&LINK, &POOL, |now, bytes| _ = LINK.next(now, bytes));
+}
+
+#[test]
+fn a_call_that_waits_for_a_slot_goes_on_when_the_link_is_opened_again() {
+    static LINK: Link<1, 64> = Link::new();
+    static POOL: Nodes<1, 4, 64> = Nodes::new();
+    let opens = |_, _: &mut [u8]| LINK.open(7, Timing::resend_after(1_000_000));
+    frees_the_slot_of_a_dead_board(&LINK, &POOL, opens);
+}
+
+/// The only slot of the link is that of a cancelled call, and the board will never answer it.
+fn frees_the_slot_of_a_dead_board(
+    link: &'static Link<1, 64>,
+    pool: &'static Nodes<1, 4, 64>,
+    frees: impl Fn(u64, &mut [u8]),
+) {
+    let net = Net::default();
+    let timing = Timing::resend_after(1_000_000).lost_after(1_000);
+    link.open(1, timing);
+    let mut board: LineWorker<(Square,), 1, 64> = LineWorker::new(2);
+    let mut bytes = [0; frame_bytes(64)];
+    let _node = net.serve("a", link, NodeOptions::new().credits(2));
+    net.start("pool", pool, NEVER);
+    let first = pool.submit(Square(1)).unwrap();
+    // The greeting and its answer, the call, and that it is cancelled.
+    let mut second = None;
+    for frame in 0..3 {
+        let mut len = None;
+        until(|| {
+            len = link.next(0, &mut bytes);
+            len.is_some()
+        });
+        bytes[..len.unwrap()]
+            .iter()
+            .for_each(|&byte| board.push(byte));
+        while let Some(len) = board.next(&mut bytes).filter(|_| frame == 0) {
+            bytes[..len].iter().for_each(|&byte| link.push(0, byte));
+        }
+        if frame == 1 {
+            second = Some(pool.submit(Square(2)).unwrap());
+            until(|| pool.nodes()[0].under_way == 2);
+            until(|| first.cancel());
+        }
+    }
+    frees(5_000, &mut bytes);
+    // The second call has the slot, and greets.
+    until(|| link.next(5_001, &mut bytes).is_some());
+    drop(second);
+    pool.shutdown(Shutdown::Stop).unwrap();
 }
 
 #[test]

@@ -101,7 +101,10 @@ fn a_draining_shutdown_of_the_processes_runs_the_calls_of_a_node() {
 fn a_stopping_shutdown_of_the_processes_ends_the_calls_of_a_node() {
     static PROCESSES: Processes<1, 8, 128> = Processes::new();
     static POOL: Nodes<1, 8, 128> = Nodes::new();
-    PROCESSES.start(&Command::current_exe()).unwrap();
+    // Not after this time, but at once.
+    PROCESSES
+        .start(&Command::current_exe().grace(Duration::from_secs(600)))
+        .unwrap();
     let node = join(&POOL, &PROCESSES);
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("never");
