@@ -1,5 +1,5 @@
-//! What a call to a node costs, beside a bare query of Zenoh to the same process: rounds of one after
-//! another, medians.
+//! What a call to a node costs, beside a bare query of Zenoh to the same process: rounds of one
+//! after another, medians.
 //!
 //! `cargo bench -p slotted-zenoh --bench calls`
 //!
