@@ -16,9 +16,9 @@ use std::env;
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command as Program, ExitCode, Stdio};
-use std::thread::sleep;
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use serde::{Deserialize, Serialize};
 use slotted::Shutdown;
 use slotted_remote::Task;
@@ -43,7 +43,10 @@ const PIPELINED: u32 = 20_000;
 const ROUND_TRIPS_OF_PEER: u32 = ROUND_TRIPS / 4;
 const PIPELINED_OF_PEER: u32 = PIPELINED / 8;
 /// The most time that a peer has for its end.
-const END: Duration = Duration::from_secs(10);
+const END: Timespec = Timespec {
+    tv_sec: 10,
+    tv_nsec: 0,
+};
 
 #[derive(Serialize, Deserialize)]
 struct Square(u64);
@@ -203,10 +206,9 @@ impl Drop for Peer {
     fn drop(&mut self) {
         // Without input a peer ends its workers, then itself. A killed one could leave them behind.
         drop(self.child.stdin.take());
-        let began = Instant::now();
-        while matches!(self.child.try_wait(), Ok(None)) && began.elapsed() < END {
-            sleep(Duration::from_millis(1));
-        }
+        // Its output ends with it.
+        let mut output = [PollFd::new(self.answers.get_ref(), PollFlags::IN)];
+        let _ = poll(&mut output, Some(&END));
         // A child that is gone already is no fault.
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -207,7 +207,7 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     #[cfg(feature = "nodes")]
     pub(crate) fn open_node(&mut self, nonce: u32, timing: Timing) -> Ended {
         self.is_node = true;
-        // Who carries the frames says when a node is gone.
+        // The transport says when a node is gone.
         self.open(
             nonce,
             Timing {

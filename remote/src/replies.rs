@@ -182,7 +182,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
             (Kind::Cancel, Phase::Queued) if header.sequence == lane.sequence => {
                 lane.end(Status::Cancelled, 0);
             }
-            // Whoever runs it looks whether it is wanted.
+            // The node looks whether it is wanted.
             #[cfg(feature = "nodes")]
             (Kind::Cancel, Phase::Running) if header.sequence == lane.sequence => {
                 lane.end(Status::Cancelled, 0);

@@ -59,7 +59,7 @@ fn node(endpoint: &str, bare_endpoint: &str) {
             .map(|payload| payload.to_bytes().into_owned());
         let number = bytes.and_then(|bytes| Some(u64::from_le_bytes(bytes.try_into().ok()?)));
         let square = number.map_or(0, |number| number * number);
-        // A query that nobody waits for any more needs no answer.
+        // A query whose submitter is gone needs no answer.
         let _ = query.reply(KEY, square.to_le_bytes().to_vec()).wait();
     };
     let queryable = session.declare_queryable(KEY).callback(answer).wait();
@@ -133,7 +133,7 @@ fn median(figures: &[Figures], which: usize) -> f64 {
     figures[figures.len() / 2]
 }
 
-/// An endpoint that nobody uses.
+/// An endpoint that is not in use.
 fn free_endpoint() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("there is a free port");
     let port = listener.local_addr().expect("it has an address").port();

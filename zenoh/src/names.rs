@@ -1,6 +1,6 @@
 //! The key expressions of a pool, and the open session of one end.
 //!
-//! | key | who declares or sends it |
+//! | key | what it is |
 //! | --- | --- |
 //! | `slotted/POOL/node/NODE` | the liveliness token of a node |
 //! | `slotted/POOL/submitter/SUBMITTER` | the liveliness token of a submitter |
@@ -26,7 +26,7 @@ pub(crate) fn check_pool(pool: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The last part of a key: who it is.
+/// The last part of a key: the name of an end.
 pub(crate) fn last<'k>(key: &'k KeyExpr<'_>) -> &'k str {
     key.as_str().rsplit('/').next().unwrap_or_default()
 }

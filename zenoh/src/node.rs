@@ -58,7 +58,7 @@ fn connect(inbox: &NodeInbox, pool: &str, config: Config) -> Result<End, Error> 
     check_pool(pool)?;
     let session = zenoh::open(config).wait()?;
     let mut end = End::new(session, pool, "reply");
-    // First what hears, then what tells: who hears of this end may send at once.
+    // First what hears, then what tells: an end that hears of this one may send at once.
     let presence = {
         let inbox = inbox.clone();
         move |sample: Sample| {

@@ -47,7 +47,7 @@ fn connect(inbox: NodesInbox, pool: &str, config: Config) -> Result<End, Error> 
     check_pool(pool)?;
     let session = zenoh::open(config).wait()?;
     let mut end = End::new(session, pool, "call");
-    // First what hears, then what tells: who hears of this end may send at once.
+    // First what hears, then what tells: an end that hears of this one may send at once.
     let replies = move |sample: Sample| {
         inbox.receive(last(sample.key_expr()), &sample.payload().to_bytes());
     };

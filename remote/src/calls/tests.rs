@@ -192,8 +192,7 @@ fn no_frame_of_another_session_ends_a_call() {
     assert_eq!(error(&mut calls, call), Some(RemoteError::Restarted));
 }
 
-/// Who carries the frames of a node says when it is gone: a limit of silence is not kept, and asks
-/// for no look.
+/// The transport says when a node is gone: a limit of silence is not kept, and asks for no look.
 #[cfg(feature = "nodes")]
 #[test]
 fn a_line_to_a_node_has_no_limit_of_silence() {

@@ -31,8 +31,8 @@ pub trait Backend<const BYTES: usize>: Send + 'static {
 
 /// Runs the tasks of the table `T` in an executor of this process.
 ///
-/// A task that crashes takes the whole node with it, and one that runs cannot be cancelled. A pool
-/// of processes is better off with both.
+/// A task that crashes takes the whole node with it, and a task that runs cannot be cancelled. A
+/// pool of processes is better off with both.
 ///
 /// ```
 /// # use serde::{Deserialize, Serialize};

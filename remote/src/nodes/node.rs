@@ -110,7 +110,7 @@ impl<const BYTES: usize> NodeEvents for Shared<BYTES> {
     }
 }
 
-/// Whoever can stop a node.
+/// What stops a node.
 trait Stop: Send + Sync {
     fn stop(&self);
 }
@@ -277,7 +277,7 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
         }
     }
 
-    /// Cancels the calls that nobody wants.
+    /// Cancels the calls that their submitters want no more.
     fn drop_unwanted(&mut self) {
         let mut at = 0;
         // Bound: each turn looks at another call. Outside the lock: a drop is foreign code.

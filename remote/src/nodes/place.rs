@@ -95,8 +95,8 @@ impl<const BYTES: usize> Place<BYTES> {
         }
     }
 
-    /// Which node gets the next call: that with the most room, and of those the one that got the
-    /// fewest.
+    /// The pool gives the next call to the node with the most room, and among equals to the node
+    /// that got the fewest.
     pub(super) fn rank(&self) -> (usize, core::cmp::Reverse<u64>) {
         (self.room(), core::cmp::Reverse(self.sent))
     }

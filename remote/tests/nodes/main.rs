@@ -110,10 +110,15 @@ fn the_node_with_the_most_room_gets_the_next_task() {
     let _large = net.serve("large", large.clone(), NodeOptions::new().credits(3));
     net.start("pool", &POOL, NEVER);
     assert!(POOL.wait_for(2, LONG));
-    let handles: Vec<_> = (0..6)
-        .map(|number| POOL.submit(Square(number)).unwrap())
-        .collect();
-    until(|| (small.came(), large.came()) == (1, 3));
+    let came = || (small.came(), large.came());
+    let mut handles = Vec::new();
+    // Of equals, the node that got the fewest.
+    for (number, expected) in [(0, 1), (0, 2), (1, 2), (1, 3)].into_iter().enumerate() {
+        handles.push(POOL.submit(Square(number as u64)).unwrap());
+        until(|| small.came() + large.came() == number + 1);
+        assert_eq!(came(), expected);
+    }
+    handles.extend((4..6).map(|number| POOL.submit(Square(number)).unwrap()));
     // Two wait in their slots. The node that gives room back gets one.
     small.run(0);
     until(|| small.came() == 2);

@@ -35,7 +35,8 @@ struct Ends {
 pub(crate) struct Net(Arc<Mutex<Ends>>);
 
 impl Net {
-    /// From now on, decides of each frame what becomes of it. `fate` is given whom it is for.
+    /// From now on, decides of each frame what becomes of it. `fate` is given the name of its
+    /// receiver.
     pub(crate) fn decide(&self, fate: impl FnMut(&str, &[u8]) -> Fate + Send + 'static) {
         self.0.lock().unwrap().fates = Some(Box::new(fate));
     }

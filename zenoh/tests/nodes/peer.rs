@@ -37,7 +37,7 @@ pub(crate) fn play() {
     std::process::exit(0);
 }
 
-/// A port that nobody uses.
+/// A port that is not in use.
 pub(crate) fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap().port()

@@ -1,4 +1,4 @@
-//! A line between two ends that can be cut: bytes that come then are swallowed, and nobody is told.
+//! A line between two ends that can be cut: bytes that come then are swallowed, and no end is told.
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use std::io::{Read, Write};
