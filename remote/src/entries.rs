@@ -1,12 +1,12 @@
 //! The calls of a pool: what waits, what travels, and what came back.
 
 use core::task::Waker;
-use core::time::Duration;
 
 use heapless::{Deque, Vec};
 
 use crate::RemoteError;
 use crate::frame::Status;
+use crate::pool_submit::Terms;
 use crate::task::TaskId;
 
 /// How a call ended.
@@ -39,10 +39,7 @@ pub(crate) enum Phase {
 pub(crate) struct Entry<const BYTES: usize> {
     pub(crate) phase: Phase,
     pub(crate) id: TaskId,
-    /// The most time that the task may take.
-    pub(crate) limit: Option<Duration>,
-    /// How often it is sent again if what runs it is lost.
-    pub(crate) retries: u32,
+    pub(crate) terms: Terms,
     pub(crate) waker: Option<Waker>,
     /// Which call it is: another one each time.
     ticket: u64,
@@ -55,8 +52,10 @@ impl<const BYTES: usize> Entry<BYTES> {
     const UNUSED: Self = Self {
         phase: Phase::Ended(Outcome::Cancelled),
         id: TaskId::from_bits(0),
-        limit: None,
-        retries: 0,
+        terms: Terms {
+            limit: None,
+            retries: 0,
+        },
         waker: None,
         ticket: 0,
         len: 0,
@@ -105,10 +104,15 @@ impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
 
     /// Begins a call. `None`: all entries are in use. Without an argument, which was too large, the
     /// call has ended.
-    pub(crate) fn begin(&mut self, id: TaskId, argument: Option<&[u8]>) -> Option<(u16, u64)> {
+    pub(crate) fn begin(
+        &mut self,
+        id: TaskId,
+        argument: Option<&[u8]>,
+        terms: Terms,
+    ) -> Option<(u16, u64)> {
         let (index, ticket) = self.take()?;
         let entry = self.get(index);
-        (entry.id, entry.limit, entry.retries) = (id, None, 0);
+        (entry.id, entry.terms) = (id, terms);
         if !argument.is_some_and(|argument| entry.set_body(argument)) {
             entry.phase = Phase::Ended(Outcome::Failed(RemoteError::TooLarge));
         }

@@ -9,6 +9,8 @@
 
 mod calls;
 #[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+mod chunk;
+#[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
 mod entries;
 pub mod docs;
 mod frame;
@@ -24,6 +26,8 @@ mod outcome;
 // The model checker's world has no `static` executors.
 #[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
 mod pool_call;
+#[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+mod pool_submit;
 #[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
 mod pool_thread;
 #[cfg(all(unix, feature = "process", not(loom)))]

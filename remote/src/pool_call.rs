@@ -8,7 +8,6 @@ use core::task::{Context, Poll, Waker};
 use slotted::error::TaskError;
 
 use crate::entries::{Entries, Outcome, Phase};
-use crate::frame::Status;
 use crate::outcome::outcome_of;
 use crate::task::Task;
 
@@ -25,17 +24,29 @@ pub(crate) trait CallPool<const QUEUE: usize, const BYTES: usize>: 'static {
 pub(crate) trait ReadOutcome {
     type Output;
 
-    fn read(outcome: Result<Status, TaskError>, body: &[u8]) -> Self::Output;
+    /// `body` is what came with the outcome.
+    fn read(&self, outcome: Outcome, body: &[u8]) -> Self::Output;
 }
 
 /// The outcome is the task's.
-pub(crate) struct Typed<T>(PhantomData<T>);
+pub(crate) struct Typed<T>(PhantomData<fn() -> T>);
+
+impl<T> Typed<T> {
+    pub(crate) fn new() -> Self {
+        Self(PhantomData)
+    }
+}
 
 impl<T: Task> ReadOutcome for Typed<T> {
     type Output = Result<T::Output, TaskError>;
 
-    fn read(outcome: Result<Status, TaskError>, body: &[u8]) -> Self::Output {
-        outcome_of::<T>(Ok(outcome?), body)
+    fn read(&self, outcome: Outcome, body: &[u8]) -> Self::Output {
+        match outcome {
+            Outcome::Replied(status) => outcome_of::<T>(Ok(status), body),
+            Outcome::Failed(error) => Err(TaskError::Remote(error)),
+            Outcome::Cancelled => Err(TaskError::Cancelled),
+            Outcome::Broken => Err(TaskError::Broken),
+        }
     }
 }
 
@@ -47,7 +58,7 @@ where
     pool: &'static P,
     /// `None` when the outcome was taken.
     index: Option<u16>,
-    read: PhantomData<fn() -> R>,
+    read: R,
 }
 
 impl<R, P, const QUEUE: usize, const BYTES: usize> PoolCall<R, P, QUEUE, BYTES>
@@ -55,18 +66,18 @@ where
     P: CallPool<QUEUE, BYTES>,
 {
     /// The call of an entry, which is the future's from now on.
-    pub(crate) fn new(pool: &'static P, index: u16) -> Self {
+    pub(crate) fn new(pool: &'static P, index: u16, read: R) -> Self {
         Self {
             pool,
             index: Some(index),
-            read: PhantomData,
+            read,
         }
     }
 }
 
 impl<R, P, const QUEUE: usize, const BYTES: usize> Future for PoolCall<R, P, QUEUE, BYTES>
 where
-    R: ReadOutcome,
+    R: ReadOutcome + Unpin,
     P: CallPool<QUEUE, BYTES>,
 {
     type Output = R::Output;
@@ -95,12 +106,7 @@ where
         };
         self.index = None;
         // Outside the lock: `Deserialize` is foreign code.
-        Poll::Ready(match outcome {
-            Outcome::Replied(status) => R::read(Ok(status), &body[..len]),
-            Outcome::Failed(error) => R::read(Err(TaskError::Remote(error)), &[]),
-            Outcome::Cancelled => R::read(Err(TaskError::Cancelled), &[]),
-            Outcome::Broken => R::read(Err(TaskError::Broken), &[]),
-        })
+        Poll::Ready(self.read.read(outcome, &body[..len]))
     }
 }
 

@@ -19,7 +19,11 @@ pub(crate) fn runner<T: Task>(bytes: &mut [u8], len: usize, limit: usize) -> (St
         return (Status::BadBytes, 0);
     };
     let room = limit.min(bytes.len());
-    let room = &mut bytes[..room];
+    run_into(task, &mut bytes[..room])
+}
+
+/// Runs a task, and leaves its result, or the message of its panic, at the front of `room`.
+fn run_into<T: Task>(task: T, room: &mut [u8]) -> (Status, usize) {
     match catch(|| task.run()) {
         Ok(output) => match encode(&output, room) {
             Some(len) => (Status::Done, len),
@@ -27,6 +31,47 @@ pub(crate) fn runner<T: Task>(bytes: &mut [u8], len: usize, limit: usize) -> (St
         },
         Err(message) => (Status::Panicked, message.write(room)),
     }
+}
+
+/// What each task of a chunk has before its result: its status, and how long that is.
+#[cfg(feature = "std")]
+pub(crate) const HEAD: usize = 3;
+
+/// The [`Runner`] of several tasks of one type, one after another. It runs none of them if their
+/// heads do not fit.
+///
+/// A task that does not decode ends the chunk: where the next begins is not known. It and those
+/// behind it are bad bytes.
+#[cfg(feature = "std")]
+pub(crate) fn chunk_runner<T: Task>(bytes: &mut [u8], len: usize, limit: usize) -> (Status, usize) {
+    let arguments = bytes.get(..len).unwrap_or_default().to_vec();
+    let Ok((count, mut arguments)) = postcard::take_from_bytes::<u16>(&arguments) else {
+        return (Status::BadBytes, 0);
+    };
+    let room = limit.min(bytes.len());
+    if usize::from(count) * HEAD > room {
+        return (Status::TooLarge, 0);
+    }
+    let mut len = 0;
+    for behind in (0..usize::from(count)).rev() {
+        // The others have room for their heads.
+        let (head, rest) = bytes[len..room - behind * HEAD].split_at_mut(HEAD);
+        let (status, own) = match postcard::take_from_bytes::<T>(arguments) {
+            Ok((task, others)) => {
+                arguments = others;
+                run_into(task, rest)
+            }
+            Err(_) => {
+                arguments = &[];
+                (Status::BadBytes, 0)
+            }
+        };
+        // A frame has at most 65,535 bytes.
+        let [low, high] = (own as u16).to_le_bytes();
+        head.copy_from_slice(&[status as u8, low, high]);
+        len += HEAD + own;
+    }
+    (Status::Done, len)
 }
 
 /// The value in all of `bytes`.

@@ -5,6 +5,8 @@ use core::fmt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+#[cfg(feature = "std")]
+use crate::run::chunk_runner;
 use crate::run::{Runner, runner};
 
 /// What another process, chip or machine runs: a value that is its own argument.
@@ -82,12 +84,29 @@ impl TaskId {
     /// FNV-1a, 32 bits.
     const fn hash(name: &str) -> Self {
         let name = name.as_bytes();
-        let (mut hash, mut at) = (0x811c_9dc5_u32, 0);
+        let (mut id, mut at) = (Self(0x811c_9dc5), 0);
         while at < name.len() {
-            hash = (hash ^ name[at] as u32).wrapping_mul(0x0100_0193);
+            id = id.then(name[at]);
             at += 1;
         }
-        Self(hash)
+        id
+    }
+
+    /// The number of a name that has one more byte.
+    const fn then(self, byte: u8) -> Self {
+        Self((self.0 ^ byte as u32).wrapping_mul(0x0100_0193))
+    }
+
+    /// The number of several tasks in one call, whose single number this is. No name has the byte
+    /// that it adds.
+    const fn chunk(self) -> Self {
+        self.then(0xff)
+    }
+
+    /// The number of several tasks `T` in one call.
+    #[cfg(all(any(feature = "nodes", all(unix, feature = "process")), not(loom)))]
+    pub(crate) const fn of_chunk<T: Task>() -> Self {
+        Self::of::<T>().chunk()
     }
 
     pub(crate) const fn from_bits(bits: u32) -> Self {
@@ -151,10 +170,11 @@ impl Names {
     const fn assert_distinct(&self) {
         let (count, mut left) = (self.count(), 0);
         while left < count {
-            let mut right = left + 1;
+            let mut right = 0;
             while right < count {
+                let (a, b) = (self.id(left), self.id(right));
                 assert!(
-                    self.id(left) != self.id(right),
+                    (left == right || a != b) && TaskId(a).chunk().0 != b,
                     "slotted-remote: two tasks of this table have the same NAME, or two names with \
                      the same number: rename one"
                 );
@@ -192,6 +212,12 @@ pub trait Tasks {
     /// The code that runs the task of a number.
     #[doc(hidden)]
     fn find(id: TaskId) -> Option<Runner>;
+
+    /// The code that runs several tasks of one type in one call. A worker that never calls it does
+    /// not hold it.
+    #[doc(hidden)]
+    #[cfg(feature = "std")]
+    fn find_chunk(id: TaskId) -> Option<Runner>;
 }
 
 impl<T: Task> Tasks for T {
@@ -200,6 +226,11 @@ impl<T: Task> Tasks for T {
     #[inline]
     fn find(id: TaskId) -> Option<Runner> {
         (id == TaskId::of::<T>()).then_some(runner::<T> as Runner)
+    }
+
+    #[cfg(feature = "std")]
+    fn find_chunk(id: TaskId) -> Option<Runner> {
+        (id == TaskId::of::<T>().chunk()).then_some(chunk_runner::<T> as Runner)
     }
 }
 
@@ -211,6 +242,14 @@ macro_rules! tuples {
             #[inline]
             fn find(id: TaskId) -> Option<Runner> {
                 $(if let Some(runner) = $table::find(id) {
+                    return Some(runner);
+                })+
+                None
+            }
+
+            #[cfg(feature = "std")]
+            fn find_chunk(id: TaskId) -> Option<Runner> {
+                $(if let Some(runner) = $table::find_chunk(id) {
                     return Some(runner);
                 })+
                 None

@@ -147,13 +147,16 @@ impl<const CALLS: usize, const BYTES: usize> Future for EncodedCall<'_, CALLS, B
     type Output = crate::nodes::Reply;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        use crate::entries::Outcome;
         use crate::nodes::Encoded;
         use crate::pool_call::ReadOutcome;
 
         let mut bytes = [0; BYTES];
         let polled = self.get_mut().poll_take(context, &mut bytes);
-        polled
-            .map(|(outcome, len)| Encoded::read(outcome.map_err(TaskError::Remote), &bytes[..len]))
+        polled.map(|(outcome, len)| {
+            let outcome = outcome.map_or_else(Outcome::Failed, Outcome::Replied);
+            Encoded.read(outcome, &bytes[..len])
+        })
     }
 }
 

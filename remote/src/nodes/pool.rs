@@ -9,7 +9,7 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use slotted::error::{Refusal, ShutdownError, SubmitError};
-use slotted::map::{Map, SubmitItem, map_over};
+use slotted::map::{EachOf, Map, SubmitItem, map_over};
 use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
 
 use super::driver::Driver;
@@ -17,11 +17,12 @@ use super::place::NodeStats;
 use super::state::{Life, State};
 use super::transport::{NodesEvents, NodesInbox, NodesStartError, Transport};
 use crate::calls::Timing;
+use crate::chunk::Outcomes;
 use crate::entries::{Entries, Outcome};
-use crate::pool_call::{CallPool, PoolCall, Typed};
+use crate::pool_call::CallPool;
+use crate::pool_submit::{self, SubmitPool, Terms};
 use crate::pool_thread::PoolThread;
-use crate::run;
-use crate::task::{Idempotent, Task, TaskId};
+use crate::task::{Idempotent, Task};
 
 /// A pool of up to `NODES` machines, with room for `QUEUE` calls. Their arguments and results take
 /// at most `BYTES` each.
@@ -277,7 +278,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     where
         T: Task<Output: Send + 'static> + 'static,
     {
-        self.submit_with(task, 0)
+        pool_submit::submit(self, task, Terms::default())
     }
 
     /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, on any node, if
@@ -290,72 +291,22 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     where
         T: Idempotent<Output: Send + 'static> + 'static,
     {
-        self.submit_with(task, retries)
-    }
-
-    fn submit_with<T>(
-        &'static self,
-        task: T,
-        retries: u32,
-    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
-    where
-        T: Task<Output: Send + 'static> + 'static,
-    {
-        let permit = match self.executor.reserve() {
-            Ok(permit) => permit,
-            Err(reason) => return Err(SubmitError::new(task, reason)),
+        let terms = Terms {
+            retries,
+            ..Terms::default()
         };
-        match self.call(permit, &task, retries) {
-            Ok(handle) => Ok(handle),
-            Err(reason) => Err(SubmitError::new(task, reason)),
-        }
-    }
-
-    /// Sends a call on its way. Its future takes the permit's slot.
-    fn call<T>(
-        &'static self,
-        permit: Permit<'static, BYTES>,
-        task: &T,
-        retries: u32,
-    ) -> Result<JoinHandle<'static, T::Output>, Refusal>
-    where
-        T: Task<Output: Send + 'static> + 'static,
-    {
-        // Outside the lock: `Serialize` is foreign code.
-        let mut bytes = [0; BYTES];
-        let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
-        let (index, ticket) = {
-            let mut state = self.lock();
-            state.accepts()?;
-            // Each call holds a slot of the executor, and there are as many entries.
-            let begun = state.entries.begin(TaskId::of::<T>(), argument);
-            let (index, ticket) = begun.ok_or(Refusal::Full)?;
-            state.entries.get(index).retries = retries;
-            (index, ticket)
-        };
-        let call = PoolCall::<Typed<T>, Self, QUEUE, BYTES>::new(self, index);
-        // First into the executor, then on its way: the driver polls what has ended.
-        let handle = permit.submit_future_outcome(call);
-        let handle = handle.map_err(|refused| refused.reason())?;
-        self.act(|state| {
-            match state.entries.is_begun(index, ticket) {
-                true if state.life == Life::Running => {
-                    state.enqueue(index);
-                    state.dispatch();
-                }
-                // The pool broke meanwhile.
-                true => state.end(index, Outcome::Broken),
-                // It has ended already.
-                false => state.ended = true,
-            }
-        });
-        Ok(handle)
+        pool_submit::submit(self, task, terms)
     }
 
     /// The results of many tasks, in the order of the tasks, as slotted's own iterator: with
     /// `timeout`, `buffersize`, `unordered` and `detach`.
     ///
     /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
+    ///
+    /// The items of a chunk, [`chunksize::<N>()`](Map::chunksize), are one call: their arguments
+    /// take at most `BYTES` together, and so do their results. What ends that call ends each of its
+    /// items, with the same error. A node of a board knows no chunks: each item is an
+    /// [`Unknown`](crate::RemoteError::Unknown) task to it.
     pub fn map<I, T>(&'static self, tasks: I) -> NodesMap<NODES, QUEUE, BYTES, I::IntoIter, T>
     where
         I: IntoIterator<Item = T>,
@@ -426,6 +377,38 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE,
     }
 }
 
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEUE, BYTES>
+    for Nodes<NODES, QUEUE, BYTES>
+{
+    fn executor(&self) -> &Executor<0, QUEUE, BYTES> {
+        &self.executor
+    }
+
+    fn with_open<R>(
+        &self,
+        act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R,
+    ) -> Result<R, Refusal> {
+        let mut state = self.lock();
+        state.accepts()?;
+        Ok(act(&mut state.entries))
+    }
+
+    fn send(&'static self, index: u16, ticket: u64) {
+        self.act(|state| {
+            match state.entries.is_begun(index, ticket) {
+                true if state.life == Life::Running => {
+                    state.enqueue(index);
+                    state.dispatch();
+                }
+                // The pool broke meanwhile.
+                true => state.end(index, Outcome::Broken),
+                // It has ended already.
+                false => state.ended = true,
+            }
+        });
+    }
+}
+
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
     for Nodes<NODES, QUEUE, BYTES>
 {
@@ -480,6 +463,26 @@ where
         (): (),
         task: T,
     ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
-        self.call(permit, &task, 0)
+        pool_submit::submit_into(*self, permit, &task, Terms::default())
+    }
+}
+
+impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, const N: usize, T>
+    SubmitItem<'static, BYTES, EachOf<(), N>, heapless::Vec<T, N>, Outcomes<T, N>, StdHost>
+    for &'static Nodes<NODES, QUEUE, BYTES>
+where
+    T: Task<Output: Send + 'static> + 'static,
+{
+    fn submitter(&self) -> Submitter<'static, BYTES> {
+        self.executor.submitter()
+    }
+
+    fn submit_item(
+        &self,
+        permit: Permit<'static, BYTES>,
+        _: EachOf<(), N>,
+        tasks: heapless::Vec<T, N>,
+    ) -> Result<JoinHandle<'static, Outcomes<T, N>>, Refusal> {
+        pool_submit::submit_chunk(*self, permit, &tasks)
     }
 }

@@ -4,6 +4,7 @@ use core::fmt;
 
 use slotted::error::{Refusal, RemoteError, TaskError};
 
+use crate::entries::Outcome;
 use crate::frame::{Status, error_to_bytes};
 use crate::pool_call::ReadOutcome;
 use crate::task::{TaskId, Tasks};
@@ -36,7 +37,7 @@ impl Reply {
     #[must_use]
     pub fn run<T: Tasks>(id: TaskId, argument: Vec<u8>, room: usize) -> Self {
         const { T::DISTINCT }
-        let Some(run) = T::find(id) else {
+        let Some(run) = T::find(id).or_else(|| T::find_chunk(id)) else {
             return Self::failed(RemoteError::Unknown);
         };
         let (mut body, len) = (argument, room);
@@ -114,10 +115,11 @@ pub(crate) struct Encoded;
 impl ReadOutcome for Encoded {
     type Output = Reply;
 
-    fn read(outcome: Result<Status, TaskError>, body: &[u8]) -> Reply {
+    fn read(&self, outcome: Outcome, body: &[u8]) -> Reply {
         match outcome {
-            Ok(status) => Reply::new(status, body),
-            Err(error) => error.into(),
+            Outcome::Replied(status) => Reply::new(status, body),
+            Outcome::Failed(error) => Reply::failed(error),
+            Outcome::Cancelled | Outcome::Broken => Reply::failed(RemoteError::Lost),
         }
     }
 }

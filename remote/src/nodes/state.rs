@@ -253,8 +253,8 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
                 | RemoteError::Crashed { .. }
                 | RemoteError::Exited { .. }
         );
-        if is_retried && entry.retries > 0 {
-            entry.retries -= 1;
+        if is_retried && entry.terms.retries > 0 {
+            entry.terms.retries -= 1;
             self.enqueue_first(index);
         } else {
             self.end(index, Outcome::Failed(error));

@@ -6,8 +6,9 @@ use core::time::Duration;
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use heapless::Vec;
 use slotted::error::{Refusal, ShutdownError, SubmitError};
-use slotted::map::{Map, SubmitItem, map_over};
+use slotted::map::{EachOf, Map, SubmitItem, map_over};
 use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
 
 use super::command::Command;
@@ -16,11 +17,16 @@ use super::reader::Reader;
 use super::serve::is_worker;
 use super::state::{Life, State};
 use super::worker_process::ProcessStats;
+use crate::chunk::Outcomes;
 use crate::entries::{Entries, Outcome};
-use crate::pool_call::{CallPool, PoolCall, Typed};
+use crate::pool_call::CallPool;
+#[cfg(feature = "nodes")]
+use crate::pool_call::PoolCall;
+use crate::pool_submit::{self, SubmitPool, Terms};
 use crate::pool_thread::{InControl, PoolThread};
-use crate::run;
-use crate::task::{Idempotent, Task, TaskId};
+#[cfg(feature = "nodes")]
+use crate::task::TaskId;
+use crate::task::{Idempotent, Task};
 
 /// A pool of `PROCS` processes, with room for `QUEUE` calls. Their arguments and results take at
 /// most `BYTES` each.
@@ -209,7 +215,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     where
         T: Task<Output: Send + 'static> + 'static,
     {
-        self.submit_with(task, None, 0)
+        pool_submit::submit(self, task, Terms::default())
     }
 
     /// As [`submit`](Self::submit), with a limit of the task's time, from when a process begins it.
@@ -227,7 +233,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     where
         T: Task<Output: Send + 'static> + 'static,
     {
-        self.submit_with(task, Some(limit), 0)
+        let terms = Terms {
+            limit: Some(limit),
+            ..Terms::default()
+        };
+        pool_submit::submit(self, task, terms)
     }
 
     /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, if its process
@@ -244,58 +254,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     where
         T: Idempotent<Output: Send + 'static> + 'static,
     {
-        self.submit_with(task, None, retries)
-    }
-
-    fn submit_with<T>(
-        &'static self,
-        task: T,
-        limit: Option<Duration>,
-        retries: u32,
-    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
-    where
-        T: Task<Output: Send + 'static> + 'static,
-    {
-        let permit = match self.executor.reserve() {
-            Ok(permit) => permit,
-            Err(reason) => return Err(SubmitError::new(task, reason)),
+        let terms = Terms {
+            retries,
+            ..Terms::default()
         };
-        match self.call(permit, &task, limit, retries) {
-            Ok(handle) => Ok(handle),
-            Err(reason) => Err(SubmitError::new(task, reason)),
-        }
-    }
-
-    /// Sends a call on its way. Its future takes the permit's slot.
-    fn call<T>(
-        &'static self,
-        permit: Permit<'static, BYTES>,
-        task: &T,
-        limit: Option<Duration>,
-        retries: u32,
-    ) -> Result<JoinHandle<'static, T::Output>, Refusal>
-    where
-        T: Task<Output: Send + 'static> + 'static,
-    {
-        // Outside the lock: `Serialize` is foreign code.
-        let mut bytes = [0; BYTES];
-        let argument = run::encode(task, &mut bytes).map(|len| &bytes[..len]);
-        let (index, ticket) = {
-            let mut state = self.lock();
-            state.accepts()?;
-            // Each call holds a slot of the executor, and there are as many entries.
-            let begun = state.entries.begin(TaskId::of::<T>(), argument);
-            let (index, ticket) = begun.ok_or(Refusal::Full)?;
-            let entry = state.entries.get(index);
-            (entry.limit, entry.retries) = (limit, retries);
-            (index, ticket)
-        };
-        let call = PoolCall::<Typed<T>, Self, QUEUE, BYTES>::new(self, index);
-        // First into the executor, then on its way: the reader polls what has ended.
-        let handle = permit.submit_future_outcome(call);
-        let handle = handle.map_err(|refused| refused.reason())?;
-        self.send(index, ticket);
-        Ok(handle)
+        pool_submit::submit(self, task, terms)
     }
 
     /// A call whose types this program need not know. Its future waits for room, and holds a slot
@@ -310,50 +273,15 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         let (index, ticket) = {
             let mut state = self.lock();
             state.accepts()?;
-            let begun = state.entries.begin(id, Some(argument));
+            let begun = state.entries.begin(id, Some(argument), Terms::default());
             let begun = begun.ok_or(Refusal::Full)?;
             state.encoded += 1;
             begun
         };
         let _counted = Counted(self);
-        let call = PoolCall::<crate::nodes::Encoded, Self, QUEUE, BYTES>::new(self, index);
+        let call = PoolCall::new(self, index, crate::nodes::Encoded);
         self.send(index, ticket);
         Ok(call.await)
-    }
-
-    /// Sends a call on its way, whose future is in the executor.
-    fn send(&'static self, index: u16, ticket: u64) {
-        let mut state = self.lock();
-        let is_begun = state.entries.is_begun(index, ticket);
-        let is_running = state.life == Life::Running;
-        if is_begun && is_running && !state.cancels {
-            state.entries.enqueue(index);
-            state.dispatch();
-            self.wake_reader(&mut state);
-            return;
-        }
-        // It has ended already; or the pool cancels what was not sent; or it broke meanwhile, and
-        // has no reader.
-        let mut waker = None;
-        if is_begun {
-            let outcome = if is_running {
-                Outcome::Cancelled
-            } else {
-                Outcome::Broken
-            };
-            waker = state.end_call(index, outcome);
-        }
-        drop(state);
-        // Another thread may have polled the future, which rests.
-        waker.into_iter().for_each(Waker::wake);
-        let mut state = self.lock();
-        if state.life == Life::Running {
-            state.polls = true;
-            state.wake_reader();
-        } else {
-            drop(state);
-            self.poll_calls();
-        }
     }
 
     /// Wakes the reader if it sleeps longer than it may, or if a socket did not take all.
@@ -378,7 +306,9 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// # Python
     ///
-    /// `map`, without `chunksize`: make a task of several items instead.
+    /// `map`. The items of a chunk, [`chunksize::<N>()`](Map::chunksize), are one call: their
+    /// arguments take at most `BYTES` together, and so do their results. What ends that call ends
+    /// each of its items, with the same error.
     pub fn map<I, T>(&'static self, tasks: I) -> PoolMap<PROCS, QUEUE, BYTES, I::IntoIter, T>
     where
         I: IntoIterator<Item = T>,
@@ -522,6 +452,57 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE,
     }
 }
 
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEUE, BYTES>
+    for Processes<PROCS, QUEUE, BYTES>
+{
+    fn executor(&self) -> &Executor<0, QUEUE, BYTES> {
+        &self.executor
+    }
+
+    fn with_open<R>(
+        &self,
+        act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R,
+    ) -> Result<R, Refusal> {
+        let mut state = self.lock();
+        state.accepts()?;
+        Ok(act(&mut state.entries))
+    }
+
+    fn send(&'static self, index: u16, ticket: u64) {
+        let mut state = self.lock();
+        let is_begun = state.entries.is_begun(index, ticket);
+        let is_running = state.life == Life::Running;
+        if is_begun && is_running && !state.cancels {
+            state.entries.enqueue(index);
+            state.dispatch();
+            self.wake_reader(&mut state);
+            return;
+        }
+        // It has ended already; or the pool cancels what was not sent; or it broke meanwhile, and
+        // has no reader.
+        let mut waker = None;
+        if is_begun {
+            let outcome = if is_running {
+                Outcome::Cancelled
+            } else {
+                Outcome::Broken
+            };
+            waker = state.end_call(index, outcome);
+        }
+        drop(state);
+        // Another thread may have polled the future, which rests.
+        waker.into_iter().for_each(Waker::wake);
+        let mut state = self.lock();
+        if state.life == Life::Running {
+            state.polls = true;
+            state.wake_reader();
+        } else {
+            drop(state);
+            self.poll_calls();
+        }
+    }
+}
+
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
     for Processes<PROCS, QUEUE, BYTES>
 {
@@ -560,6 +541,26 @@ where
         (): (),
         task: T,
     ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
-        self.call(permit, &task, None, 0)
+        pool_submit::submit_into(*self, permit, &task, Terms::default())
+    }
+}
+
+impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize, const N: usize, T>
+    SubmitItem<'static, BYTES, EachOf<(), N>, Vec<T, N>, Outcomes<T, N>, StdHost>
+    for &'static Processes<PROCS, QUEUE, BYTES>
+where
+    T: Task<Output: Send + 'static> + 'static,
+{
+    fn submitter(&self) -> Submitter<'static, BYTES> {
+        self.executor.submitter()
+    }
+
+    fn submit_item(
+        &self,
+        permit: Permit<'static, BYTES>,
+        _: EachOf<(), N>,
+        tasks: Vec<T, N>,
+    ) -> Result<JoinHandle<'static, Outcomes<T, N>>, Refusal> {
+        pool_submit::submit_chunk(*self, permit, &tasks)
     }
 }

@@ -95,7 +95,7 @@ pub fn serve_with<T: Tasks, E: core::fmt::Display>(initializer: impl FnOnce() ->
         eprintln!("a worker process could not start: {error}");
         exit(INITIALIZER_FAILED);
     }
-    match serve_parent(socket, T::find) {
+    match serve_parent(socket, |id| T::find(id).or_else(|| T::find_chunk(id))) {
         Ok(()) => exit(0),
         Err(error) => {
             eprintln!("a worker process lost its parent: {error}");

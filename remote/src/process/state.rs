@@ -210,7 +210,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         let ahead = Ahead {
             entry: Some(index),
             number,
-            limit: entry.limit,
+            limit: entry.terms.limit,
             kill: false,
         };
         let _ = process.ahead.push_back(ahead); // it had room
@@ -351,8 +351,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             error,
             RemoteError::Crashed { .. } | RemoteError::Exited { .. } | RemoteError::Lost
         );
-        if is_retried && entry.retries > 0 && !cancels {
-            entry.retries -= 1;
+        if is_retried && entry.terms.retries > 0 && !cancels {
+            entry.terms.retries -= 1;
             self.entries.enqueue_first(index);
             return None;
         }

@@ -88,6 +88,24 @@ fn map_and_as_completed_work_over_two_nodes_and_both_get_calls() {
 }
 
 #[test]
+fn the_items_of_a_chunk_are_one_call_of_a_node() {
+    static POOL: Nodes<1, 4, 256> = Nodes::new();
+    static EXECUTOR: Executor<1, 4> = Executor::new();
+    EXECUTOR.start(&StdThreads::new()).unwrap();
+    let net = Net::default();
+    let backend = ExecutorBackend::<Table, 64>::new(&EXECUTOR);
+    let _node = net.serve("a", backend, NodeOptions::new());
+    net.start("pool", &POOL, NEVER);
+    let squares = POOL.map((0..10).map(Square)).chunksize::<4>();
+    let squares: Vec<u64> = squares.map(Result::unwrap).collect();
+    assert_eq!(squares, [0, 1, 4, 9, 16, 25, 36, 49, 64, 81]);
+    assert_eq!(POOL.nodes()[0].completed, 3, "calls");
+    let unknown = POOL.map([Missing, Missing]).chunksize::<2>();
+    assert!(unknown.eq([remote(RemoteError::Unknown), remote(RemoteError::Unknown)]));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
 fn tasks_wait_for_a_node_and_full_is_full() {
     static POOL: Nodes<2, 2, 64> = Nodes::new();
     let net = Net::default();

@@ -11,7 +11,7 @@ use slotted_remote::RemoteError;
 use slotted_remote::process::{Command, Processes};
 
 use crate::part::{self, endless, exists, pid, until};
-use crate::table::{Abort, Panics, Pid, Square, Takes};
+use crate::table::{Abort, AbortsAt, Panics, Pid, Square, Takes};
 
 part::tests![
     submit,
@@ -24,6 +24,8 @@ part::tests![
     max_workers_negative_or_too_large,
     killed_child,
     map_chunksize,
+    a_crash_ends_each_item_of_its_chunk_and_no_other,
+    a_chunk_that_is_too_large_is_an_error_of_each_of_its_items,
     traceback,
     ressources_gced_in_workers,
     saturation,
@@ -153,13 +155,48 @@ fn killed_child() {
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 
-/// Chunks amortise the cost of a call. A task of several items does the same.
+/// The items of a chunk are one call, and each has an outcome.
 fn map_chunksize() {
-    static POOL: Processes<2, 8, 128> = Processes::new();
+    static POOL: Processes<2, 8, 512> = Processes::new();
     POOL.start(&Command::current_exe()).unwrap();
-    let chunks = (0..10).map(|n| Takes(vec![0; n]));
-    let items: usize = POOL.map(chunks).map(Result::unwrap).sum();
-    assert_eq!(items, 45);
+    let squares = POOL.map((0..100).map(Square)).chunksize::<8>();
+    let squares: Vec<u64> = squares.map(Result::unwrap).collect();
+    assert_eq!(squares, (0..100).map(|n| n * n).collect::<Vec<u64>>());
+    assert_eq!(POOL.stats().completed, 13, "calls");
+
+    let texts = ["one", "two", "three"].map(|text| Panics(text.into()));
+    for (outcome, text) in POOL
+        .map(texts)
+        .chunksize::<2>()
+        .zip(["one", "two", "three"])
+    {
+        let Err(TaskError::Panicked(panic)) = outcome else {
+            panic!("it panicked")
+        };
+        assert!(panic.message().unwrap().starts_with(text));
+    }
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// In Python the pool is broken afterwards, and no later chunk runs.
+fn a_crash_ends_each_item_of_its_chunk_and_no_other() {
+    static POOL: Processes<1, 8, 512> = Processes::new();
+    POOL.start(&Command::current_exe()).unwrap();
+    let tasks = (0..6).map(|n| AbortsAt(n, 2));
+    let outcomes: Vec<_> = POOL.map(tasks).chunksize::<2>().collect();
+    let crashed = || Err(TaskError::Remote(RemoteError::Crashed { signal: 6 }));
+    let expected = [Ok(0), Ok(1), crashed(), crashed(), Ok(4), Ok(5)];
+    assert_eq!(outcomes, expected);
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+fn a_chunk_that_is_too_large_is_an_error_of_each_of_its_items() {
+    static POOL: Processes<1, 8, 512> = Processes::new();
+    POOL.start(&Command::current_exe()).unwrap();
+    let tasks = [300, 300, 10, 10].map(|n| Takes(vec![0; n]));
+    let outcomes: Vec<_> = POOL.map(tasks).chunksize::<2>().collect();
+    let large = || Err(TaskError::Remote(RemoteError::TooLarge));
+    assert_eq!(outcomes, [large(), large(), Ok(10), Ok(10)]);
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 

@@ -32,6 +32,15 @@ task!(
     Pid(pub(crate) ()), "pid/1", u32, |_this| std::process::id()
 );
 task!(Abort(pub(crate) ()), "abort/1", (), |_this| std::process::abort());
+task!(
+    /// Returns the first number, or ends its process if it is the second.
+    AbortsAt(pub(crate) u64, pub(crate) u64), "aborts-at/1", u64, |this| {
+        if this.0 == this.1 {
+            std::process::abort();
+        }
+        this.0
+    }
+);
 task!(Exit(pub(crate) i32), "exit/1", (), |this| std::process::exit(this.0));
 task!(Panics(pub(crate) String), "panics/1", (), |this| panic!("{}", this.0));
 task!(
@@ -134,7 +143,7 @@ fn mark(path: &str) {
 }
 
 pub(crate) type Table = (
-    (Square, Pid, Abort, Exit, Panics, Signalled),
+    (Square, Pid, Abort, AbortsAt, Exit, Panics, Signalled),
     (
         Endless,
         AwaitsFile,
