@@ -155,7 +155,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
         self.wait_and_take(&Deadline::<H>::after(timeout), RunUnstarted::Workers)
     }
 
-    /// Takes the value if the task has ended; `None` if it has not.
+    /// Takes the value if the task has ended; `None` if it has not, or if its callbacks still run.
+    /// So there may be none for a moment, though the task is [`done`](Self::done).
     ///
     /// # Errors
     ///

@@ -14,14 +14,14 @@ use core::cell::Cell;
 use crate::list::{Index, Link, Links, List, READY, Seat};
 use crate::sync::{AtomicUsize, CachePadded, Ordering, const_fn};
 
-#[cfg(any(loom, all(feature = "std", not(slotted_critical_section))))]
+#[cfg(all(any(loom, feature = "std"), not(slotted_critical_section)))]
 mod inbox;
-#[cfg(any(loom, all(feature = "std", not(slotted_critical_section))))]
+#[cfg(all(any(loom, feature = "std"), not(slotted_critical_section)))]
 pub(crate) use inbox::{Inbox, InboxWatch};
 
-#[cfg(not(any(loom, all(feature = "std", not(slotted_critical_section)))))]
+#[cfg(not(all(any(loom, feature = "std"), not(slotted_critical_section))))]
 mod locked;
-#[cfg(not(any(loom, all(feature = "std", not(slotted_critical_section)))))]
+#[cfg(not(all(any(loom, feature = "std"), not(slotted_critical_section))))]
 pub(crate) use locked::{Inbox, InboxWatch};
 
 /// What threads see of the ready queue without its lock.

@@ -1,6 +1,6 @@
 //! The only place that names an atomic type, a lock or an interior-mutable cell.
 //!
-//! Three worlds export the same names with the same signatures. This file chooses between them, and
+//! Four worlds export the same names with the same signatures. This file chooses between them, and
 //! `ready_queue` chooses its inbox by the same conditions:
 //!
 //! | world | when | lock |
@@ -8,11 +8,12 @@
 //! | `std` | feature `std` | a short spin, then the futex mutex of std |
 //! | `critical_section` | otherwise | interrupts off, or what the binary chose |
 //! | `loom` | `--cfg loom` | loom's model |
+//! | `shuttle` | `--cfg shuttle` | a point of a seeded schedule |
 //!
 //! Invariants:
 //!
 //! - **Sole Namer.** No other file names `portable_atomic`, `critical_section`,
-//!   `core::sync::atomic`, `std::sync` or `loom` (`tests/tidy.rs` checks it).
+//!   `core::sync::atomic`, `std::sync`, `loom` or `shuttle` (`tests/tidy.rs` checks it).
 //! - **Short Lock.** What runs inside [`Lock::with`] is a bounded number of steps. It takes no
 //!   other lock, and calls nothing that a user or a host wrote. There is one exception: the clone
 //!   and the move of a host's thread token ([`Park::Thread`](crate::Park::Thread)). Its
@@ -24,25 +25,42 @@
 #[path = "sync/loom.rs"]
 mod world;
 
-#[cfg(all(not(loom), feature = "std", not(slotted_critical_section)))]
+#[cfg(shuttle)]
+#[path = "sync/shuttle.rs"]
+mod world;
+
+#[cfg(all(
+    not(any(loom, shuttle)),
+    feature = "std",
+    not(slotted_critical_section)
+))]
 #[path = "sync/std.rs"]
 mod world;
 
-#[cfg(all(not(loom), any(not(feature = "std"), slotted_critical_section)))]
+#[cfg(all(
+    not(any(loom, shuttle)),
+    any(not(feature = "std"), slotted_critical_section)
+))]
 #[path = "sync/critical_section.rs"]
 mod world;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 #[path = "sync/plain.rs"]
 mod plain;
 
-#[cfg(not(loom))]
+#[cfg(any(loom, shuttle))]
+#[path = "sync/made.rs"]
+mod made;
+
+#[cfg(any(loom, shuttle))]
+pub(crate) use made::{array, const_fn};
+#[cfg(not(any(loom, shuttle)))]
 pub(crate) use plain::{UnsafeCell, array, const_fn};
+#[cfg(any(loom, shuttle))]
+pub(crate) use world::UnsafeCell;
 pub(crate) use world::{
     AtomicPtr, AtomicU16, AtomicUsize, CacheAligned, CachePadded, Lock, Ordering,
 };
-#[cfg(loom)]
-pub(crate) use world::{UnsafeCell, array, const_fn};
 
 impl<T> CachePadded<T> {
     pub(crate) const fn new(value: T) -> Self {

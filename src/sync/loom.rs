@@ -49,19 +49,3 @@ impl<T: ?Sized> UnsafeCell<T> {
         self.0.with_mut(access)
     }
 }
-
-/// An array built from one expression.
-macro_rules! array {
-    ($length:expr, $element:expr) => {
-        core::array::from_fn::<_, $length, _>(|_| $element)
-    };
-}
-pub(crate) use array;
-
-/// Not `const` here: loom's objects register themselves when made.
-macro_rules! const_fn {
-    ($(#[$meta:meta])* $visibility:vis const fn $($rest:tt)*) => {
-        $(#[$meta])* $visibility fn $($rest)*
-    };
-}
-pub(crate) use const_fn;

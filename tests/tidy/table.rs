@@ -174,6 +174,7 @@ pub(crate) const SYNC_NAMES: &[&str] = &[
     "core::sync::",
     "std::sync::",
     "loom::",
+    "shuttle::",
 ];
 
 /// File, name, and why the name may stand there nevertheless.

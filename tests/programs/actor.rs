@@ -1,0 +1,240 @@
+//! A thread of a program, with the handles and permits that it holds.
+
+use core::sync::atomic::Ordering;
+use std::sync::Arc;
+
+use slotted::{Park, Permit, as_completed, wait};
+
+use crate::host::BYTES;
+use crate::ledger::{Account, Output};
+use crate::play::{Promised, World};
+use crate::program::{At, Body, Completion, Ending, Step, Way};
+use crate::tasks::{
+    Handle, Mission, Suspended, cancel_any, perform, publish, run_chunks, run_map, run_scope,
+    take_all, wake_any,
+};
+use crate::world::block_on;
+
+/// A thread of a program.
+pub(crate) struct Actor<H: Park + 'static> {
+    world: Arc<World<H>>,
+    number: usize,
+    handles: Vec<(Handle<H>, Arc<Account>)>,
+    permits: Vec<Permit<'static, BYTES, H>>,
+}
+
+impl<H: Park + 'static> Actor<H> {
+    pub(crate) fn new(world: Arc<World<H>>, number: usize) -> Self {
+        Self {
+            world,
+            number,
+            handles: Vec::new(),
+            permits: Vec::new(),
+        }
+    }
+
+    /// Takes the steps, and lets go of all that is left.
+    pub(crate) fn play(mut self, steps: &[Step]) {
+        for step in steps {
+            self.step(step);
+        }
+    }
+
+    /// Returns true if the thread may wait for a slot: no other thread waits for one of its own.
+    fn may_wait_for_slots(&self) -> bool {
+        self.handles.is_empty() && self.permits.is_empty() && self.world.frees_slots
+    }
+
+    fn chosen(&mut self, at: At) -> Option<&mut (Handle<H>, Arc<Account>)> {
+        let place = usize::from(at) % self.handles.len().max(1);
+        self.handles.get_mut(place)
+    }
+
+    fn step(&mut self, step: &Step) {
+        let world = self.world.clone();
+        match *step {
+            Step::Submit(way, body) => self.submit(way, body),
+            Step::Promise(how) => self.promise(how),
+            Step::Reserve => self.permits.extend(world.pool.submitter().reserve()),
+            Step::DropPermit => drop(self.permits.pop()),
+            Step::Look(at) => self.look(at),
+            Step::TryResult(at) => self.try_result(at),
+            Step::Cancel(at) => {
+                if let Some((handle, account)) = self.chosen(at) {
+                    if handle.cancel() {
+                        account.cancelled();
+                    }
+                }
+            }
+            Step::Callback(at, body) => self.add_callback(at, body),
+            Step::End(at, ending) => self.end(at, ending),
+            Step::Wait(when) => {
+                let (mut handles, accounts) = self.take_handles();
+                let _ = wait(&mut handles, when);
+                take_all(handles, accounts);
+            }
+            Step::AsCompleted => {
+                let (handles, accounts) = self.take_handles();
+                take_all(as_completed(handles), accounts);
+            }
+            Step::Map(map) if self.may_wait_for_slots() => run_map(&world, map),
+            Step::Scope(tasks) => run_scope(&world, tasks),
+            Step::Chunks(chunks) if self.may_wait_for_slots() => run_chunks(&world, chunks),
+            Step::Map(_) | Step::Chunks(_) => {}
+            Step::CancelAny(which) => cancel_any(&world, which),
+            Step::WakeAny(which) => wake_any(&world, which),
+            Step::BeginShutdown(how) => world.begin_shutdown(how),
+            Step::Shutdown(how) => world.shutdown(how),
+            Step::Start => world.start(&world.crew),
+            Step::StartRefused(worker) => world.start(&world.crew.refusing(worker)),
+            Step::Drive(times) => (0..times).for_each(|_| _ = world.pool.run_one()),
+        }
+    }
+
+    fn take_handles(&mut self) -> (Vec<Handle<H>>, Vec<Arc<Account>>) {
+        core::mem::take(&mut self.handles).into_iter().unzip()
+    }
+
+    fn submit(&mut self, way: Way, body: Body) {
+        let world = self.world.clone();
+        let account = world.account(format!("thread {}: {way:?}, {body:?}", self.number));
+        let mission = Mission::new(&world, &account, body);
+        account.accepted();
+        let submitter = world.pool.submitter();
+        let submitted = match way {
+            Way::Closure => submitter.submit(|| mission.run()).ok(),
+            Way::Fallible => submitter.submit_fallible(|| mission.run()).ok(),
+            Way::Blocking if self.may_wait_for_slots() => {
+                submitter.submit_blocking(|| mission.run()).ok()
+            }
+            Way::Future(rests) => {
+                let future = Suspended::new(mission, rests);
+                submitter.submit_future(future).ok()
+            }
+            Way::AsyncPermit if self.may_wait_for_slots() && world.has_workers => {
+                let permit = block_on::<H, _>(submitter.reserve_async());
+                permit
+                    .ok()
+                    .and_then(|permit| permit.submit(|| mission.run()).ok())
+            }
+            Way::Permit | Way::Blocking | Way::AsyncPermit => {
+                let permit = self.permits.pop().or_else(|| submitter.reserve().ok());
+                permit.and_then(|permit| permit.submit(|| mission.run()).ok())
+            }
+            Way::PermitFuture(rests) => {
+                let permit = self.permits.pop().or_else(|| submitter.reserve().ok());
+                let future = Suspended::new(mission, rests);
+                permit.and_then(|permit| permit.submit_future(future).ok())
+            }
+        };
+        match submitted {
+            Some(handle) => {
+                publish(&world, &handle, &account);
+                self.handles.push((handle, account));
+            }
+            None => account.refused(),
+        }
+    }
+
+    fn promise(&mut self, how: Completion) {
+        let world = self.world.clone();
+        let account = world.account(format!("thread {}: promise, {how:?}", self.number));
+        let Ok((promise, handle)) = world.pool.submitter().promise::<Output>() else {
+            return;
+        };
+        account.accepted();
+        publish(&world, &handle, &account);
+        self.handles.push((handle, account.clone()));
+        world.promises.send(Promised {
+            promise,
+            how,
+            account,
+        });
+    }
+
+    /// Other threads go on, so only what never turns back can be checked.
+    fn look(&mut self, at: At) {
+        let Some((handle, account)) = self.chosen(at) else {
+            return;
+        };
+        let was_done = handle.done();
+        let (was_cancelled, is_running) = (handle.cancelled(), handle.running());
+        if was_done && (is_running || !handle.done()) {
+            account.fault("a task that was done is not".into());
+        }
+        if was_cancelled && !(handle.cancelled() && handle.done()) {
+            account.fault("a task that was cancelled is not".into());
+        }
+    }
+
+    fn try_result(&mut self, at: At) {
+        let place = usize::from(at) % self.handles.len().max(1);
+        let Some((handle, account)) = self.handles.get_mut(place) else {
+            return;
+        };
+        // A task that is done may have none: its callbacks run.
+        if let Some(result) = handle.try_result() {
+            account.see(result.as_ref());
+            // There is nothing to take any more.
+            drop(self.handles.swap_remove(place));
+        }
+    }
+
+    fn add_callback(&mut self, at: At, body: Body) {
+        let world = self.world.clone();
+        let Some((handle, account)) = self.chosen(at) else {
+            return;
+        };
+        let called = account.clone();
+        account.callback_added();
+        let added = handle.add_done_callback(move |outcome| {
+            called.callback_called();
+            called.see(outcome);
+            perform(&world, body);
+        });
+        if added.is_err() {
+            account.callback_refused();
+        }
+    }
+
+    fn end(&mut self, at: At, ending: Ending) {
+        if self.handles.is_empty() {
+            return;
+        }
+        let (mut handle, account) = {
+            let place = usize::from(at) % self.handles.len();
+            self.handles.swap_remove(place)
+        };
+        match ending {
+            Ending::Await if self.world.has_workers => {
+                account.see(block_on::<H, _>(handle).as_ref());
+            }
+            Ending::Result | Ending::Await => account.see(handle.result().as_ref()),
+            Ending::Inline => account.see(handle.result_inline().as_ref()),
+            Ending::WaitThenTake => {
+                account.see(handle.wait());
+                if let Some(result) = handle.try_result() {
+                    account.see(result.as_ref());
+                }
+            }
+            Ending::Drop => drop(handle),
+            Ending::Detach => handle.detach(),
+            Ending::Forget => self.forget(handle, &account),
+            Ending::CancelOnDrop => {
+                account.perhaps_cancelled();
+                drop(handle.cancel_on_drop());
+            }
+        }
+    }
+
+    /// Leaks a slot, if enough are left.
+    fn forget(&mut self, handle: Handle<H>, account: &Account) {
+        let one_less = |left: usize| left.checked_sub(1);
+        let forgettable = &self.world.forgettable;
+        let forgets = forgettable.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
+        if forgets.is_ok() {
+            account.forgotten();
+            core::mem::forget(handle);
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! The host's part in a program: it lends threads to the workers.
+
+use core::fmt;
+use std::sync::Arc;
+
+use slotted::{Executor, Park, Ran, Shutdown, Spawn, Stats, Submitter, Worker};
+
+use crate::program::Driven;
+use crate::world::{Mutex, block_on, thread, with};
+
+pub(crate) const BYTES: usize = 128;
+
+/// An executor without its numbers of workers and slots.
+pub(crate) trait Pool<H: Park>: Sync {
+    fn submitter(&'static self) -> Submitter<'static, BYTES, H>;
+    /// Returns true if a life began.
+    fn start(&'static self, crew: &Crew) -> bool;
+    fn shutdown(&self, how: Shutdown);
+    fn begin_shutdown(&self, how: Shutdown);
+    fn run_one(&self) -> bool;
+    fn stats(&self) -> Stats;
+}
+
+impl<const WORKERS: usize, const QUEUE: usize, H: Park + 'static> Pool<H>
+    for Executor<WORKERS, QUEUE, BYTES, H>
+{
+    fn submitter(&'static self) -> Submitter<'static, BYTES, H> {
+        self.submitter()
+    }
+
+    fn start(&'static self, crew: &Crew) -> bool {
+        // It may have been started, or the host refuses a worker: then it can be started again.
+        self.start(crew).is_ok()
+    }
+
+    fn shutdown(&self, how: Shutdown) {
+        // In a worker it would deadlock, and says so.
+        let _ = self.shutdown(how);
+    }
+
+    fn begin_shutdown(&self, how: Shutdown) {
+        self.begin_shutdown(how);
+    }
+
+    fn run_one(&self) -> bool {
+        self.run_one()
+    }
+
+    fn stats(&self) -> Stats {
+        self.stats()
+    }
+}
+
+/// The threads of the workers.
+#[derive(Clone)]
+pub(crate) struct Crew {
+    /// What a thread does that has handed its worker over.
+    after: Arc<dyn Fn() + Send + Sync>,
+    driven: Driven,
+    /// The worker that the host refuses.
+    refuses: Option<usize>,
+    threads: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
+    /// The numbers of the threads, as the host counts them.
+    ids: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Crew {
+    pub(crate) fn new(driven: Driven, after: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self {
+            after,
+            driven,
+            refuses: None,
+            threads: Arc::new(Mutex::new(Vec::new())),
+            ids: Arc::new(Mutex::new(Vec::new())),
+        }
+    }
+
+    /// As this one, but without a thread for one worker.
+    pub(crate) fn refusing(&self, worker: u8) -> Self {
+        Self {
+            refuses: Some(usize::from(worker)),
+            ..self.clone()
+        }
+    }
+
+    /// Waits for the threads to end.
+    pub(crate) fn join(&self) {
+        // Bound: the lives of the executor, and its workers.
+        while let Some(thread) = with(&self.threads, Vec::pop) {
+            thread.join().expect("a worker's thread does not panic");
+        }
+    }
+
+    /// Returns true in a thread of a worker.
+    pub(crate) fn is_worker<H: Park>(&self) -> bool {
+        let id = H::current_id();
+        with(&self.ids, |ids| ids.contains(&id))
+    }
+
+    fn add<H: Park>(&self, work: impl FnOnce() + Send + 'static) {
+        let ids = self.ids.clone();
+        let thread = thread::spawn(move || {
+            with(&ids, |ids| ids.push(H::current_id()));
+            work();
+        });
+        with(&self.threads, |threads| threads.push(thread));
+    }
+}
+
+/// The host has no thread for a worker.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("there is no thread")
+    }
+}
+
+impl<H: Park + 'static> Spawn<H> for Crew {
+    type Error = Refused;
+
+    fn spawn(&self, mut worker: Worker<'static, H>) -> Result<(), Refused> {
+        if self.refuses == Some(worker.index()) {
+            return Err(Refused);
+        }
+        match self.driven {
+            Driven::Run => self.add::<H>(move || worker.run()),
+            Driven::Awaits => self.add::<H>(move || {
+                // Endless for a reason: the worker's life is.
+                loop {
+                    match worker.run_one() {
+                        Ran::Task => {}
+                        Ran::Nothing => block_on::<H, _>(worker.ready()),
+                        Ran::Left => break,
+                    }
+                }
+            }),
+            Driven::HandedOver(turns) => {
+                let crew = self.clone();
+                self.add::<H>(move || {
+                    for _ in 0..turns {
+                        if worker.run_one() == Ran::Left {
+                            return;
+                        }
+                    }
+                    crew.add::<H>(move || worker.run());
+                    (crew.after)();
+                });
+            }
+        }
+        Ok(())
+    }
+}

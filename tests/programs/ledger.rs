@@ -1,0 +1,254 @@
+//! The account of each task: what was made, run, dropped and told.
+
+use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use slotted::TaskError;
+
+/// What a task returns: `Err` is a failure of its own.
+pub(crate) type Output = Result<Value, Failure>;
+
+/// One task's account. Its counters are no steps of a schedule.
+#[derive(Debug, Default)]
+pub(crate) struct Account {
+    number: usize,
+    /// How many lives had begun before it was submitted.
+    life: usize,
+    /// How the task came to be, for the reader of a failure.
+    origin: String,
+    /// A closure that started, or a future that ended by itself.
+    ran: AtomicUsize,
+    is_future: AtomicBool,
+    accepted: AtomicBool,
+    /// A canceller was told that it cancelled the task.
+    cancelled: AtomicBool,
+    /// The task may have been cancelled: a handle that cancels was dropped.
+    perhaps_cancelled: AtomicBool,
+    has_capture: AtomicBool,
+    captures_dropped: AtomicUsize,
+    values_made: AtomicUsize,
+    values_dropped: AtomicUsize,
+    callbacks_added: AtomicUsize,
+    callbacks_called: AtomicUsize,
+    forgotten: AtomicBool,
+    seen: Mutex<Option<Seen>>,
+    faults: Mutex<Vec<String>>,
+}
+
+/// How a task ended, as an observer sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Seen {
+    Value,
+    Failure,
+    Panicked,
+    Cancelled,
+    Broken,
+}
+
+/// The value of a task. Counts its drop.
+#[derive(Debug)]
+pub(crate) struct Value(Arc<Account>);
+
+/// The failure of a task.
+#[derive(Debug)]
+pub(crate) struct Failure(Value);
+
+impl Drop for Value {
+    fn drop(&mut self) {
+        self.0.values_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// What a task captures. Counts its drop.
+#[derive(Debug)]
+pub(crate) struct Capture(pub(crate) Arc<Account>);
+
+impl Drop for Capture {
+    fn drop(&mut self) {
+        self.0.captures_dropped.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+impl Account {
+    pub(crate) fn new(number: usize, life: usize, origin: String) -> Arc<Self> {
+        Arc::new(Self {
+            number,
+            life,
+            origin,
+            ..Self::default()
+        })
+    }
+
+    pub(crate) fn life(&self) -> usize {
+        self.life
+    }
+
+    pub(crate) fn capture(self: &Arc<Self>) -> Capture {
+        self.has_capture.store(true, Ordering::Relaxed);
+        Capture(self.clone())
+    }
+
+    pub(crate) fn value(self: &Arc<Self>) -> Value {
+        self.values_made.fetch_add(1, Ordering::Relaxed);
+        Value(self.clone())
+    }
+
+    pub(crate) fn failure(self: &Arc<Self>) -> Failure {
+        Failure(self.value())
+    }
+
+    pub(crate) fn is_future(&self) {
+        self.is_future.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn accepted(&self) {
+        self.accepted.store(true, Ordering::Relaxed);
+    }
+
+    /// It came back to its submitter.
+    pub(crate) fn refused(&self) {
+        self.accepted.store(false, Ordering::Relaxed);
+    }
+
+    /// Checks that the task has ended by now: its closure is gone.
+    pub(crate) fn check_ended(&self) {
+        let dropped = self.captures_dropped.load(Ordering::Relaxed);
+        self.expect(dropped == 1, "a scope ended before its task");
+    }
+
+    pub(crate) fn ran(&self) {
+        self.ran.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cancelled(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn perhaps_cancelled(&self) {
+        self.perhaps_cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn forgotten(&self) {
+        self.forgotten.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn callback_added(&self) {
+        self.callbacks_added.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn callback_refused(&self) {
+        self.callbacks_added.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn callback_called(&self) {
+        self.callbacks_called.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a fault. An assertion in a task would become the task's own panic.
+    pub(crate) fn fault(&self, fault: String) {
+        let mut faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        faults.push(fault);
+    }
+
+    fn expect(&self, is_so: bool, fault: &str) {
+        if !is_so {
+            self.fault(fault.to_string());
+        }
+    }
+
+    /// An observer of the task sees its outcome.
+    pub(crate) fn see(&self, outcome: Result<&Output, &TaskError>) {
+        let seen = match outcome {
+            Ok(Ok(value) | Err(Failure(value))) => {
+                self.expect(
+                    core::ptr::eq(&raw const *value.0, self),
+                    "the value is another task's",
+                );
+                if outcome.is_ok_and(Result::is_ok) {
+                    Seen::Value
+                } else {
+                    Seen::Failure
+                }
+            }
+            Err(TaskError::Panicked(_)) => Seen::Panicked,
+            Err(TaskError::Cancelled) => Seen::Cancelled,
+            Err(TaskError::Broken) => Seen::Broken,
+            // Of a wait, not of the task.
+            Err(TaskError::NotStarted) => return,
+            Err(error) => return self.fault(format!("a wait says {error:?}")),
+        };
+        let mut earlier = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let agrees = earlier.is_none_or(|earlier| earlier == seen);
+        *earlier = Some(seen);
+        drop(earlier);
+        self.expect(agrees, "two observers see different outcomes");
+    }
+
+    /// Returns true if the value is of one of these tasks, and takes that one out.
+    pub(crate) fn take_of(accounts: &mut Vec<Arc<Self>>, output: &Output) -> bool {
+        let (Ok(value) | Err(Failure(value))) = output;
+        let place = { accounts.iter() }.position(|account| Arc::ptr_eq(account, &value.0));
+        place.is_some_and(|place| {
+            accounts.swap_remove(place).see(Ok(output));
+            true
+        })
+    }
+
+    /// Checks the account when all threads have ended. `must_run` is true if nothing but a
+    /// canceller can have kept an accepted task from its run.
+    pub(crate) fn check(&self, must_run: bool) {
+        let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let ran = count(&self.ran);
+        let seen = *self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        self.expect(ran <= 1, "it ran more than once");
+        self.expect(
+            is(&self.accepted) || ran == 0,
+            "it ran though it was refused",
+        );
+        self.expect(
+            count(&self.captures_dropped) == usize::from(is(&self.has_capture)),
+            "its closure was not dropped once",
+        );
+        let (made, dropped) = (count(&self.values_made), count(&self.values_dropped));
+        self.expect(dropped <= made, "its value was dropped twice");
+        let kept = usize::from(is(&self.forgotten));
+        self.expect(dropped + kept >= made, "its value was not dropped");
+        self.expect(
+            count(&self.callbacks_called) == count(&self.callbacks_added),
+            "its callbacks were not called once each",
+        );
+        if is(&self.cancelled) {
+            self.expect(ran == 0, "it ran though it was cancelled");
+            self.expect(
+                seen.is_none_or(|seen| seen == Seen::Cancelled),
+                "it was cancelled, and an observer sees something else",
+            );
+        }
+        if seen == Some(Seen::Cancelled) {
+            self.expect(
+                ran == 0,
+                "it ran, and an observer sees that it was cancelled",
+            );
+        }
+        let lost = is(&self.accepted) && is(&self.has_capture) && ran == 0;
+        if lost && must_run {
+            self.expect(
+                is(&self.cancelled) || is(&self.perhaps_cancelled),
+                "it was accepted, and neither ran nor was cancelled",
+            );
+        }
+        let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        assert!(
+            faults.is_empty(),
+            "task {} ({}): {}",
+            self.number,
+            self.origin,
+            faults.join("; ")
+        );
+    }
+
+    pub(crate) fn is_forgotten(&self) -> bool {
+        self.forgotten.load(Ordering::Relaxed)
+    }
+}

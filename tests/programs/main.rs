@@ -1,0 +1,116 @@
+//! Random programs of several threads over the whole API, under random schedules.
+//!
+//! The same programs are played in two worlds:
+//!
+//! - by the machine's threads:
+//!   `cargo test --test programs`
+//! - by seeded schedules, in which each step on an atomic, a lock or a slot is a point at which
+//!   another thread may go on: half of them as *probabilistic concurrency testing* chooses
+//!   (Burckhardt et al., ASPLOS 2010), half at random. A failure comes back with the same seed:
+//!   `RUSTFLAGS="--cfg shuttle" cargo test --profile schedules --test programs`
+//!
+//! What is checked of each program: no task is lost, runs twice, or keeps its closure or value;
+//! each callback is called once; what observers see agrees; no slot stays in use; and each wait
+//! ends.
+//!
+//! `SLOTTED_PROGRAMS` is how many programs are played, and `SLOTTED_SEED` which.
+#![cfg(feature = "std")]
+
+mod actor;
+mod host;
+mod ledger;
+mod play;
+mod program;
+mod tasks;
+mod world;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
+
+use crate::play::play;
+use crate::program::{Program, program};
+
+/// How many programs a test plays, unless the environment says otherwise.
+#[cfg(shuttle)]
+const PROGRAMS: u32 = 6_000;
+#[cfg(not(shuttle))]
+const PROGRAMS: u32 = if cfg!(miri) { 4 } else { 3_000 };
+
+/// A number in the environment.
+fn number(name: &str) -> Option<u64> {
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().expect("the variable is a number"))
+}
+
+#[test]
+fn programs_lose_nothing_and_end() {
+    let seed = number("SLOTTED_SEED").unwrap_or(1);
+    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
+    let config = Config {
+        cases: programs,
+        failure_persistence: None,
+        max_shrink_iters: 2_000,
+        ..Config::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let mut runner = TestRunner::new_with_rng(config, rng);
+    let result = runner.run(&program(), |program| {
+        world_of(&program, seed);
+        Ok::<(), TestCaseError>(())
+    });
+    if let Err(failure) = result {
+        panic!("seed {seed}: {failure}");
+    }
+}
+
+/// Plays a program by the machine's threads. A wait that never ends fails it.
+#[cfg(not(shuttle))]
+fn world_of(program: &Program, _seed: u64) {
+    use core::time::Duration;
+    use std::sync::mpsc::channel;
+    use std::thread;
+
+    const LIMIT: Duration = Duration::from_secs(if cfg!(miri) { 600 } else { 60 });
+    let (end, ended) = channel::<()>();
+    let played = program.clone();
+    let thread = thread::spawn(move || {
+        let _end = end; // also when it panics
+        play::<slotted::StdHost>(&played);
+    });
+    let hangs = ended.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
+    assert!(!hangs, "the program does not end");
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Plays a program under many schedules.
+#[cfg(shuttle)]
+fn world_of(program: &Program, seed: u64) {
+    use std::sync::Arc;
+
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+    use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+
+    use crate::world::Scheduled;
+
+    let schedules = number("SLOTTED_SCHEDULES").map_or(8, |number| number as usize);
+    let mut config = Config::new();
+    config.stack_size = 0x4_0000;
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::FailAfter(200_000);
+    config.silence_warnings = true;
+    let program = Arc::new(program.clone());
+    let plays = move || {
+        if program.fair {
+            play::<Scheduled<true>>(&program);
+        } else {
+            play::<Scheduled<false>>(&program);
+        }
+    };
+    let pct = PctScheduler::new_from_seed(seed, 3, schedules);
+    Runner::new(pct, config.clone()).run(plays.clone());
+    let random = RandomScheduler::new_from_seed(seed, schedules);
+    Runner::new(random, config).run(plays);
+}

@@ -1,0 +1,228 @@
+//! Plays a program, and checks the accounts of its tasks.
+
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::Waker;
+use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
+
+use slotted::{Canceller, Executor, Park, Promise, Shutdown};
+
+use crate::actor::Actor;
+use crate::host::{BYTES, Crew, Pool};
+use crate::ledger::{Account, Output};
+use crate::program::{Body, Completion, Program, Shape};
+use crate::tasks::perform;
+use crate::world::{Channel, Mutex, on_drop_of_names, thread, with};
+
+/// What the threads and tasks of one program share.
+pub(crate) struct World<H: Park + 'static> {
+    pub(crate) pool: &'static dyn Pool<H>,
+    pub(crate) crew: Crew,
+    /// Threads can wait in a way that needs workers.
+    pub(crate) has_workers: bool,
+    /// A shutdown may cancel tasks.
+    pub(crate) cancels_at_shutdown: bool,
+    /// Lives that have begun, and shutdowns that were called.
+    lives: AtomicUsize,
+    shutdowns: AtomicUsize,
+    /// Threads that wait for the end of a scope, or begin one.
+    pub(crate) in_scopes: Mutex<Vec<usize>>,
+    /// Threads can wait for a slot.
+    pub(crate) frees_slots: bool,
+    /// So many handles may be forgotten.
+    pub(crate) forgettable: AtomicUsize,
+    accounts: StdMutex<Vec<Arc<Account>>>,
+    pub(crate) cancellers: Mutex<Vec<(Canceller<'static, H>, Arc<Account>)>>,
+    pub(crate) wakers: Mutex<Vec<Waker>>,
+    /// Futures that are suspended, to be woken once each.
+    pub(crate) alarm: Channel<Waker>,
+    /// Promises that are to be completed.
+    pub(crate) promises: Channel<Promised<H>>,
+}
+
+pub(crate) struct Promised<H: Park + 'static> {
+    pub(crate) promise: Promise<'static, Output, H>,
+    pub(crate) how: Completion,
+    pub(crate) account: Arc<Account>,
+}
+
+impl<H: Park + 'static> World<H> {
+    pub(crate) fn start(&self, crew: &Crew) {
+        if self.pool.start(crew) {
+            self.lives.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) {
+        self.shutdowns.fetch_add(1, Ordering::Relaxed);
+        self.pool.shutdown(how);
+    }
+
+    pub(crate) fn begin_shutdown(&self, how: Shutdown) {
+        self.shutdowns.fetch_add(1, Ordering::Relaxed);
+        self.pool.begin_shutdown(how);
+    }
+
+    /// Returns true if no shutdown can have cancelled the tasks that were submitted after so many
+    /// lives had begun. A life with workers follows a shutdown of the one before.
+    fn is_spared(&self, lives: usize) -> bool {
+        !self.cancels_at_shutdown
+            || self.has_workers && self.shutdowns.load(Ordering::Relaxed) < lives
+    }
+
+    /// The account of another task.
+    pub(crate) fn account(&self, origin: String) -> Arc<Account> {
+        let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = self.lives.load(Ordering::Relaxed);
+        let account = Account::new(accounts.len(), life, origin);
+        accounts.push(account.clone());
+        account
+    }
+}
+
+/// Plays a program once.
+pub(crate) fn play<H: Park + 'static>(program: &Program) {
+    match program.shape {
+        Shape::Workers0Slots2 => play_with::<0, 2, H>(program),
+        Shape::Workers0Slots3 => play_with::<0, 3, H>(program),
+        Shape::Workers1Slots1 => play_with::<1, 1, H>(program),
+        Shape::Workers1Slots2 => play_with::<1, 2, H>(program),
+        Shape::Workers1Slots3 => play_with::<1, 3, H>(program),
+        Shape::Workers2Slots2 => play_with::<2, 2, H>(program),
+        Shape::Workers2Slots3 => play_with::<2, 3, H>(program),
+        Shape::Workers3Slots4 => play_with::<3, 4, H>(program),
+    }
+}
+
+fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(program: &Program) {
+    // Wakers may live for ever, so the executor must too.
+    let pool: &'static Executor<WORKERS, SLOTS, BYTES, H> = Box::leak(Box::new(Executor::new()));
+    // No thread drops a name inside a lock: this would wait for itself there.
+    on_drop_of_names(Some(Box::leak(Box::new(|| _ = pool.stats()))));
+    let has_workers = WORKERS > 0 && !program.has_refused_starts();
+    let world = Arc::new_cyclic(|world: &Weak<World<H>>| World {
+        pool,
+        crew: Crew::new(program.workers, submits_and_waits(world.clone())),
+        lives: AtomicUsize::new(0),
+        shutdowns: AtomicUsize::new(0),
+        in_scopes: Mutex::new(Vec::new()),
+        has_workers,
+        cancels_at_shutdown: program.cancels_at_shutdown(),
+        frees_slots: WORKERS == 0 || has_workers,
+        forgettable: AtomicUsize::new(SLOTS - 1),
+        accounts: StdMutex::default(),
+        cancellers: Mutex::new(Vec::new()),
+        wakers: Mutex::new(Vec::new()),
+        alarm: Channel::new(),
+        promises: Channel::new(),
+    });
+    world.start(&world.crew);
+    let helpers = [
+        {
+            let world = world.clone();
+            thread::spawn(move || wake_suspended(&world))
+        },
+        {
+            let world = world.clone();
+            thread::spawn(move || complete_promises(&world))
+        },
+    ];
+    let mut threads = Vec::new();
+    for (number, steps) in program.threads.iter().enumerate().skip(1) {
+        let (world, steps) = (world.clone(), steps.clone());
+        threads.push(thread::spawn(move || {
+            Actor::new(world, number).play(&steps)
+        }));
+    }
+    Actor::new(world.clone(), 0).play(&program.threads[0]);
+    for thread in threads {
+        thread.join().expect("a program's thread does not panic");
+    }
+    // Another life, if there is none: it runs what waited.
+    world.start(&world.crew);
+    world.pool.shutdown(Shutdown::Drain);
+    world.alarm.close();
+    world.promises.close();
+    for helper in helpers {
+        helper.join().expect("a helper does not panic");
+    }
+    world.crew.join();
+    on_drop_of_names(None);
+    check(&world);
+}
+
+/// What a thread does that has handed its worker over: it is a submitter like others.
+fn submits_and_waits<H: Park + 'static>(world: Weak<World<H>>) -> Arc<dyn Fn() + Send + Sync> {
+    Arc::new(move || {
+        let world = world
+            .upgrade()
+            .expect("it is there until the threads have ended");
+        perform(&world, Body::SubmitsAndWaits);
+    })
+}
+
+/// Wakes each suspended future once.
+fn wake_suspended<H: Park + 'static>(world: &World<H>) {
+    // Endless for a reason: until the program ends.
+    while let Some(waker) = world.alarm.receive() {
+        waker.wake();
+    }
+}
+
+fn complete_promises<H: Park + 'static>(world: &World<H>) {
+    // Endless for a reason: until the program ends.
+    while let Some(promised) = world.promises.receive() {
+        complete(promised);
+    }
+}
+
+fn complete<H: Park + 'static>(promised: Promised<H>) {
+    let Promised {
+        promise,
+        how,
+        account,
+    } = promised;
+    match how {
+        // What is refused comes back, and is dropped here.
+        Completion::Result => drop(promise.set_result(Ok(account.value()))),
+        Completion::Complete => drop(promise.complete(Ok(Err(account.failure())))),
+        Completion::Error => drop(promise.set_error(slotted::TaskError::Broken)),
+        Completion::Drop => {}
+        Completion::RunningThenResult => {
+            if promise.set_running_or_notify_cancel() == Ok(true) {
+                let refused = promise.set_result(Ok(account.value())).is_err();
+                if refused {
+                    account.fault("a running promise refuses its value".into());
+                }
+            }
+        }
+        Completion::CompleteByTwo => {
+            let promise = Arc::new(promise);
+            let (other, theirs) = (promise.clone(), account.clone());
+            let thread = thread::spawn(move || other.set_result(Ok(theirs.value())).is_ok());
+            let ours = promise.set_result(Ok(account.value())).is_ok();
+            let theirs = thread.join().expect("setting a result does not panic");
+            if ours && theirs {
+                account.fault("a promise took two values".into());
+            }
+        }
+    }
+}
+
+fn check<H: Park + 'static>(world: &World<H>) {
+    // Their handles and tasks are gone: no canceller cancels anything any more.
+    for (canceller, account) in with(&world.cancellers, core::mem::take) {
+        if !account.is_forgotten() && canceller.cancel() {
+            account.fault("a canceller of a task that is gone says that it is cancelled".into());
+        }
+    }
+    let accounts = { world.accounts.lock() }.unwrap_or_else(PoisonError::into_inner);
+    let forgotten = { accounts.iter() }
+        .filter(|account| account.is_forgotten())
+        .count();
+    let stats = world.pool.stats();
+    assert_eq!(stats.slots_in_use, forgotten, "slots in use: {stats:?}");
+    assert_eq!((stats.queued, stats.running), (0, 0), "{stats:?}");
+    for account in accounts.iter() {
+        account.check(world.is_spared(account.life()));
+    }
+}

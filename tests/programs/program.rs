@@ -1,0 +1,304 @@
+//! What a program is: threads that use one executor.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use slotted::{ReturnWhen, Shutdown};
+
+/// A program. It ends by itself: each of its waits has a way out.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    pub(crate) shape: Shape,
+    /// The host's threads are scheduled fairly. Those of the machine are.
+    #[cfg_attr(not(shuttle), expect(dead_code, reason = "StdHost is fair"))]
+    pub(crate) fair: bool,
+    pub(crate) workers: Driven,
+    pub(crate) threads: Vec<Vec<Step>>,
+}
+
+/// How many workers and slots the executor has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Workers0Slots2,
+    Workers0Slots3,
+    Workers1Slots1,
+    Workers1Slots2,
+    Workers1Slots3,
+    Workers2Slots2,
+    Workers2Slots3,
+    Workers3Slots4,
+}
+
+/// How the threads of the host drive their workers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Driven {
+    Run,
+    /// A thread runs so many tasks or looks, and hands its worker over to another thread.
+    HandedOver(u8),
+    /// The worker awaits that it is ready, as a task of another executor does.
+    Awaits,
+}
+
+/// One step of a thread. `At` chooses among the thread's handles.
+#[derive(Clone, Debug)]
+pub(crate) enum Step {
+    Submit(Way, Body),
+    Promise(Completion),
+    Reserve,
+    DropPermit,
+    Look(At),
+    TryResult(At),
+    Cancel(At),
+    Callback(At, Body),
+    End(At, Ending),
+    /// Waits for all handles, then takes their results.
+    Wait(ReturnWhen),
+    AsCompleted,
+    Map(Map),
+    Scope(u8),
+    Chunks(u8),
+    /// Cancels by any canceller that was ever made: its task may be gone.
+    CancelAny(u8),
+    /// Wakes any task that was ever suspended: it may be gone.
+    WakeAny(u8),
+    BeginShutdown(Shutdown),
+    Shutdown(Shutdown),
+    Start,
+    /// The host refuses the worker of this number.
+    StartRefused(u8),
+    Drive(u8),
+}
+
+pub(crate) type At = u8;
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Way {
+    Closure,
+    Fallible,
+    Blocking,
+    Future(Rests),
+    Permit,
+    PermitFuture(Rests),
+    AsyncPermit,
+}
+
+/// How a future is suspended before it ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Rests {
+    pub(crate) times: u8,
+    pub(crate) wakes_itself: bool,
+}
+
+/// What a task or a callback does.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Body {
+    Returns,
+    Fails,
+    Panics,
+    Submits,
+    SubmitsAndWaits,
+    SubmitsAndWaitsForBoth,
+    SubmitsAndRunsInline,
+    CancelsAny(u8),
+    WakesAny(u8),
+    Maps(Map),
+    Scopes(u8),
+    Chunks(u8),
+    BeginsShutdown(Shutdown),
+    ShutsDown(Shutdown),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Completion {
+    Result,
+    Complete,
+    Error,
+    Drop,
+    RunningThenResult,
+    CompleteByTwo,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Ending {
+    Result,
+    Inline,
+    Await,
+    WaitThenTake,
+    Drop,
+    Detach,
+    Forget,
+    CancelOnDrop,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Map {
+    pub(crate) items: u8,
+    pub(crate) buffersize: u8,
+    pub(crate) unordered: bool,
+    pub(crate) inline: bool,
+    pub(crate) take: u8,
+    pub(crate) detach: bool,
+}
+
+impl Program {
+    /// Returns true if tasks may wait while the host has no worker.
+    pub(crate) fn has_refused_starts(&self) -> bool {
+        let mut steps = self.threads.iter().flatten();
+        steps.any(|step| matches!(step, Step::StartRefused(_)))
+    }
+
+    /// Returns true if a shutdown may cancel tasks.
+    pub(crate) fn cancels_at_shutdown(&self) -> bool {
+        let cancels = |how: &Shutdown| *how != Shutdown::Drain;
+        let mut steps = self.threads.iter().flatten();
+        steps.any(|step| match step {
+            Step::BeginShutdown(how) | Step::Shutdown(how) => cancels(how),
+            Step::Submit(_, body) | Step::Callback(_, body) => match body {
+                Body::BeginsShutdown(how) | Body::ShutsDown(how) => cancels(how),
+                _ => false,
+            },
+            _ => false,
+        })
+    }
+}
+
+fn how() -> impl Strategy<Value = Shutdown> {
+    select(vec![Shutdown::Drain, Shutdown::Cancel, Shutdown::Stop])
+}
+
+fn map() -> impl Strategy<Value = Map> {
+    let numbers = (0..5_u8, 1..4_u8, 0..6_u8);
+    let choices = (any::<bool>(), any::<bool>(), any::<bool>());
+    (numbers, choices).prop_map(
+        |((items, buffersize, take), (unordered, inline, detach))| Map {
+            items,
+            buffersize,
+            unordered,
+            inline,
+            take,
+            detach,
+        },
+    )
+}
+
+fn body() -> impl Strategy<Value = Body> {
+    prop_oneof![
+        6 => Just(Body::Returns),
+        1 => Just(Body::Fails),
+        1 => Just(Body::Panics),
+        2 => Just(Body::Submits),
+        2 => Just(Body::SubmitsAndWaits),
+        1 => Just(Body::SubmitsAndWaitsForBoth),
+        1 => Just(Body::SubmitsAndRunsInline),
+        1 => (0..8_u8).prop_map(Body::CancelsAny),
+        1 => (0..8_u8).prop_map(Body::WakesAny),
+        1 => map().prop_map(Body::Maps),
+        1 => (1..3_u8).prop_map(Body::Scopes),
+        1 => (1..4_u8).prop_map(Body::Chunks),
+        1 => how().prop_map(Body::BeginsShutdown),
+        1 => how().prop_map(Body::ShutsDown),
+    ]
+}
+
+fn rests() -> impl Strategy<Value = Rests> {
+    (0..3_u8, any::<bool>()).prop_map(|(times, wakes_itself)| Rests {
+        times,
+        wakes_itself,
+    })
+}
+
+fn way() -> impl Strategy<Value = Way> {
+    prop_oneof![
+        4 => Just(Way::Closure),
+        1 => Just(Way::Fallible),
+        1 => Just(Way::Blocking),
+        3 => rests().prop_map(Way::Future),
+        1 => Just(Way::Permit),
+        1 => rests().prop_map(Way::PermitFuture),
+        1 => Just(Way::AsyncPermit),
+    ]
+}
+
+fn completion() -> impl Strategy<Value = Completion> {
+    select(vec![
+        Completion::Result,
+        Completion::Complete,
+        Completion::Error,
+        Completion::Drop,
+        Completion::RunningThenResult,
+        Completion::CompleteByTwo,
+    ])
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop_oneof![
+        4 => Just(Ending::Result),
+        2 => Just(Ending::Inline),
+        2 => Just(Ending::Await),
+        1 => Just(Ending::WaitThenTake),
+        2 => Just(Ending::Drop),
+        1 => Just(Ending::Detach),
+        1 => Just(Ending::Forget),
+        1 => Just(Ending::CancelOnDrop),
+    ]
+}
+
+fn return_when() -> impl Strategy<Value = ReturnWhen> {
+    select(vec![
+        ReturnWhen::FirstCompleted,
+        ReturnWhen::FirstError,
+        ReturnWhen::AllCompleted,
+    ])
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        12 => (way(), body()).prop_map(|(way, body)| Step::Submit(way, body)),
+        2 => completion().prop_map(Step::Promise),
+        1 => Just(Step::Reserve),
+        1 => Just(Step::DropPermit),
+        1 => any::<At>().prop_map(Step::Look),
+        2 => any::<At>().prop_map(Step::TryResult),
+        2 => any::<At>().prop_map(Step::Cancel),
+        2 => (any::<At>(), body()).prop_map(|(at, body)| Step::Callback(at, body)),
+        8 => (any::<At>(), ending()).prop_map(|(at, ending)| Step::End(at, ending)),
+        2 => return_when().prop_map(Step::Wait),
+        2 => Just(Step::AsCompleted),
+        2 => map().prop_map(Step::Map),
+        1 => (1..3_u8).prop_map(Step::Scope),
+        1 => (1..4_u8).prop_map(Step::Chunks),
+        3 => (0..8_u8).prop_map(Step::CancelAny),
+        1 => (0..8_u8).prop_map(Step::WakeAny),
+        1 => how().prop_map(Step::BeginShutdown),
+        1 => how().prop_map(Step::Shutdown),
+        2 => Just(Step::Start),
+        1 => (0..3_u8).prop_map(Step::StartRefused),
+        1 => (1..4_u8).prop_map(Step::Drive),
+    ]
+}
+
+/// Any program of up to three threads.
+pub(crate) fn program() -> impl Strategy<Value = Program> {
+    let shape = select(vec![
+        Shape::Workers0Slots2,
+        Shape::Workers0Slots3,
+        Shape::Workers1Slots1,
+        Shape::Workers1Slots2,
+        Shape::Workers1Slots3,
+        Shape::Workers2Slots2,
+        Shape::Workers2Slots3,
+        Shape::Workers3Slots4,
+    ]);
+    let driven = prop_oneof![
+        3 => Just(Driven::Run),
+        1 => (0..4_u8).prop_map(Driven::HandedOver),
+        1 => Just(Driven::Awaits),
+    ];
+    let thread = proptest::collection::vec(step(), 1..8);
+    let threads = proptest::collection::vec(thread, 1..=3);
+    (shape, any::<bool>(), driven, threads).prop_map(|(shape, fair, workers, threads)| Program {
+        shape,
+        fair,
+        workers,
+        threads,
+    })
+}
