@@ -8,19 +8,17 @@ use std::hash::RandomState;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use slotted::error::{Refusal, ShutdownError, SubmitError};
-use slotted::map::{EachOf, Map, SubmitItem, map_over};
-use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
+use slotted::error::{ShutdownError, SubmitError};
+use slotted::map::map_over;
+use slotted::{Executor, JoinHandle, Shutdown, StdThreads};
 
 use super::driver::Driver;
+use super::map::NodesMap;
 use super::place::NodeStats;
 use super::state::{Life, State};
 use super::transport::{NodesEvents, NodesInbox, NodesStartError, Transport};
 use crate::calls::Timing;
-use crate::chunk::Outcomes;
-use crate::entries::{Entries, Outcome};
-use crate::pool_call::CallPool;
-use crate::pool_submit::{self, SubmitPool, Terms};
+use crate::pool_submit::{self, Terms};
 use crate::pool_thread::PoolThread;
 use crate::task::{Idempotent, Task};
 
@@ -44,7 +42,7 @@ use crate::task::{Idempotent, Task};
 /// There is none. The calls are those of `concurrent.futures.Executor`.
 pub struct Nodes<const NODES: usize, const QUEUE: usize, const BYTES: usize> {
     /// Its futures are the calls.
-    executor: Executor<0, QUEUE, BYTES>,
+    pub(super) executor: Executor<0, QUEUE, BYTES>,
     state: Mutex<State<NODES, QUEUE, BYTES>>,
     /// The driver has something to do, or the nodes are others.
     changed: Condvar,
@@ -95,7 +93,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// Calls `act` inside the lock, tells the driver if something has changed, and wakes what waits
     /// for calls that have ended.
-    fn act<R>(&self, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>) -> R) -> R {
+    pub(super) fn act<R>(&self, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>) -> R) -> R {
         let mut state = self.lock();
         let result = act(&mut state);
         let (wakers, changed) = (state.take_wakers(), state.changed);
@@ -271,6 +269,10 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// told, and ends it if its backend can: a pool of processes kills the process. The caller
     /// waits for none of this. As with `Processes::submit`, it returns false for the moment in
     /// which another thread polls the call.
+    ///
+    /// [`Refusal::Full`]: slotted::Refusal::Full
+    /// [`Refusal::ShutDown`]: slotted::Refusal::ShutDown
+    /// [`Refusal::Broken`]: slotted::Refusal::Broken
     pub fn submit<T>(
         &'static self,
         task: T,
@@ -303,10 +305,12 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
     ///
-    /// The items of a chunk, [`chunksize::<N>()`](Map::chunksize), are one call: their arguments
+    /// The items of a chunk, [`chunksize::<N>()`][chunks], are one call: their arguments
     /// take at most `BYTES` together, and so do their results. What ends that call ends each of its
     /// items, with the same error. A node of a board knows no chunks: each item is an
     /// [`Unknown`](crate::RemoteError::Unknown) task to it.
+    ///
+    /// [chunks]: slotted::map::Map::chunksize
     pub fn map<I, T>(&'static self, tasks: I) -> NodesMap<NODES, QUEUE, BYTES, I::IntoIter, T>
     where
         I: IntoIterator<Item = T>,
@@ -365,50 +369,6 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     }
 }
 
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE, BYTES>
-    for Nodes<NODES, QUEUE, BYTES>
-{
-    fn with_entries<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R) -> R {
-        act(&mut self.lock().entries)
-    }
-
-    fn abandon(&self, index: u16) -> Option<Waker> {
-        self.act(|state| state.abandon(index))
-    }
-}
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEUE, BYTES>
-    for Nodes<NODES, QUEUE, BYTES>
-{
-    fn executor(&self) -> &Executor<0, QUEUE, BYTES> {
-        &self.executor
-    }
-
-    fn with_open<R>(
-        &self,
-        act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R,
-    ) -> Result<R, Refusal> {
-        let mut state = self.lock();
-        state.accepts()?;
-        Ok(act(&mut state.entries))
-    }
-
-    fn send(&'static self, index: u16, ticket: u64) {
-        self.act(|state| {
-            match state.entries.is_begun(index, ticket) {
-                true if state.life == Life::Running => {
-                    state.enqueue(index);
-                    state.dispatch();
-                }
-                // The pool broke meanwhile.
-                true => state.end(index, Outcome::Broken),
-                // It has ended already.
-                false => state.ended = true,
-            }
-        });
-    }
-}
-
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
     for Nodes<NODES, QUEUE, BYTES>
 {
@@ -433,56 +393,5 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
         f.debug_struct("Nodes")
             .field("nodes", &NODES)
             .finish_non_exhaustive()
-    }
-}
-
-/// What [`Nodes::map`] returns.
-pub type NodesMap<const NODES: usize, const QUEUE: usize, const BYTES: usize, I, T> = Map<
-    'static,
-    QUEUE,
-    BYTES,
-    &'static Nodes<NODES, QUEUE, BYTES>,
-    I,
-    (),
-    <T as Task>::Output,
-    StdHost,
->;
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, T>
-    SubmitItem<'static, BYTES, (), T, T::Output, StdHost> for &'static Nodes<NODES, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        (): (),
-        task: T,
-    ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
-        pool_submit::submit_into(*self, permit, &task, Terms::default())
-    }
-}
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, const N: usize, T>
-    SubmitItem<'static, BYTES, EachOf<(), N>, heapless::Vec<T, N>, Outcomes<T, N>, StdHost>
-    for &'static Nodes<NODES, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        _: EachOf<(), N>,
-        tasks: heapless::Vec<T, N>,
-    ) -> Result<JoinHandle<'static, Outcomes<T, N>>, Refusal> {
-        pool_submit::submit_chunk(*self, permit, &tasks)
     }
 }
