@@ -64,6 +64,14 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Drop
 
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QUEUE, BYTES> {
     /// A pool that is not started.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// /// Up to eight nodes, room for 100 calls of at most 1000 bytes each way.
+    /// static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// assert!(POOL.nodes().is_empty());
+    /// ```
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
     pub const fn new() -> Self {
@@ -182,6 +190,27 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// # Errors
     ///
     /// See [`NodesStartError`].
+    ///
+    /// ```
+    /// # use slotted::Shutdown;
+    /// use std::convert::Infallible;
+    /// use slotted_remote::Timing;
+    /// use slotted_remote::nodes::{Nodes, Transport};
+    ///
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    ///
+    /// POOL.start(Timing::resend_after(1000), |inbox| {
+    ///     inbox.appeared("the first"); // what the transport finds
+    ///     Ok::<_, Infallible>(Nowhere)
+    /// })
+    /// .unwrap();
+    /// assert_eq!(POOL.nodes()[0].name, "the first");
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// ```
     pub fn start<T: Transport, E>(
         &'static self,
         timing: Timing,
@@ -224,6 +253,20 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// # Blocking
     ///
     /// Until then. The pool may be used meanwhile.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn wait_for_two(pool: &'static Nodes<8, 100, 1000>) {
+    ///     if !pool.wait_for(2, Duration::from_secs(5)) {
+    ///         eprintln!("only some of {:?} serve", pool.nodes());
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # assert!(!POOL.wait_for(1, Duration::ZERO));
+    /// # let _ = wait_for_two;
+    /// ```
     pub fn wait_for(&self, nodes: usize, timeout: Duration) -> bool {
         let began = Instant::now();
         let mut state = self.lock();
@@ -239,11 +282,48 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     }
 
     /// What the nodes have done.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn print(pool: &'static Nodes<8, 100, 1000>) {
+    ///     for node in pool.nodes() {
+    ///         println!("{}: {} calls are under way", node.name, node.under_way);
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # print(&POOL);
+    /// ```
     pub fn nodes(&self) -> Vec<NodeStats> {
         self.lock().stats().collect()
     }
 
     /// What the pool's slots hold, and how many tasks came and went.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use std::convert::Infallible;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # let connect = |_| Ok::<_, Infallible>(Nowhere);
+    /// # POOL.start(Timing::resend_after(1000), connect).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap(); // waits: there is no node
+    /// assert_eq!(POOL.stats().slots_in_use, 1);
+    /// # POOL.shutdown(Shutdown::Cancel).unwrap();
+    /// # drop(square);
+    /// ```
     pub fn stats(&self) -> slotted::Stats {
         self.executor.stats()
     }
@@ -270,6 +350,28 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// waits for none of this. As with `Processes::submit`, it returns false for the moment in
     /// which another thread polls the call.
     ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::{Refusal, TaskError};
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn square(pool: &'static Nodes<8, 100, 1000>, number: u32) -> Result<u64, TaskError> {
+    ///     match pool.submit(Square(number)) {
+    ///         Ok(handle) => handle.result(), // of a node
+    ///         Err(refused) => Ok(slotted_remote::Task::run(refused.into_inner())), // here
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// assert_eq!(POOL.submit(Square(7)).unwrap_err().reason(), Refusal::ShutDown); // not started
+    /// assert_eq!(square(&POOL, 7), Ok(49));
+    /// ```
+    ///
     /// [`Refusal::Full`]: slotted::Refusal::Full
     /// [`Refusal::ShutDown`]: slotted::Refusal::ShutDown
     /// [`Refusal::Broken`]: slotted::Refusal::Broken
@@ -285,6 +387,28 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, on any node, if
     /// its node is lost or a process crashes or exits under it.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::TaskError;
+    /// use slotted_remote::Idempotent;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// impl Idempotent for Square {}
+    ///
+    /// /// Fails if three nodes in a row are lost under the task.
+    /// fn square(pool: &'static Nodes<8, 100, 1000>, number: u32) -> Result<u64, TaskError> {
+    ///     let handle = pool.submit_retry(Square(number), 2).expect("the pool has room");
+    ///     handle.result()
+    /// }
+    /// # let _ = square;
+    /// ```
     pub fn submit_retry<T>(
         &'static self,
         task: T,
@@ -309,6 +433,23 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// take at most `BYTES` together, and so do their results. What ends that call ends each of its
     /// items, with the same error. A node of a board knows no chunks: each item is an
     /// [`Unknown`](crate::RemoteError::Unknown) task to it.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::TaskError;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn sum_of_squares(pool: &'static Nodes<8, 100, 1000>) -> Result<u64, TaskError> {
+    ///     pool.map((1..=100).map(Square)).chunksize::<10>().sum() // ten calls
+    /// }
+    /// # let _ = sum_of_squares;
+    /// ```
     ///
     /// [chunks]: slotted::map::Map::chunksize
     pub fn map<I, T>(&'static self, tasks: I) -> NodesMap<NODES, QUEUE, BYTES, I::IntoIter, T>
@@ -335,6 +476,30 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the pool's own thread, or in a thread
     /// that shuts this pool down already.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::{Shutdown, TaskError};
+    /// # use std::convert::Infallible;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # let connect = |_| Ok::<_, Infallible>(Nowhere);
+    /// # POOL.start(Timing::resend_after(1000), connect).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap(); // waits: there is no node
+    /// POOL.shutdown(Shutdown::Cancel).unwrap();
+    /// assert_eq!(square.result(), Err(TaskError::Cancelled));
+    /// ```
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
         let Some(mut control) = self.thread.enter() else {
             return Err(ShutdownError::WouldDeadlock);

@@ -35,7 +35,7 @@ use crate::task::{Idempotent, Task};
 ///
 /// `concurrent.futures.ProcessPoolExecutor`. Each call says where it differs.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # use serde::{Deserialize, Serialize};
 /// # use slotted_remote::Task;
 /// # #[derive(Serialize, Deserialize)]
@@ -70,6 +70,14 @@ pub struct Processes<const PROCS: usize, const QUEUE: usize, const BYTES: usize>
 
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS, QUEUE, BYTES> {
     /// A pool that is not started.
+    ///
+    /// ```
+    /// use slotted_remote::process::Processes;
+    ///
+    /// /// Four processes, room for 100 calls of at most 1000 bytes each way.
+    /// static POOL: Processes<4, 100, 1000> = Processes::new();
+    /// assert!(POOL.processes().iter().all(|process| process.pid.is_none()), "not started");
+    /// ```
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
     pub const fn new() -> Self {
@@ -120,6 +128,29 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `ProcessPoolExecutor(max_workers=PROCS)`, which starts processes when they are needed.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// use slotted_remote::process::{Command, ProcessStartError, Processes, serve};
+    ///
+    /// static POOL: Processes<2, 8, 64> = Processes::new();
+    ///
+    /// fn main() {
+    ///     serve::<(Square,)>();
+    ///     let missing = POOL.start(&Command::program("/no/such/worker"));
+    ///     assert!(matches!(missing, Err(ProcessStartError::System(_))));
+    ///     POOL.start(&Command::current_exe()).unwrap();
+    ///     assert!(POOL.processes().iter().all(|process| process.pid.is_some()));
+    /// #     POOL.shutdown(Shutdown::Drain).unwrap();
+    /// }
+    /// ```
     pub fn start(&'static self, command: &Command) -> Result<(), ProcessStartError> {
         self.begin_life(command)
     }
@@ -150,6 +181,30 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// `submit`, whose queue has no limit and whose running tasks cannot be cancelled.
     ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::{Refusal, Shutdown};
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 1, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// // Room for one call or result.
+    /// let seven = POOL.submit(Square(7)).unwrap();
+    /// let refused = POOL.submit(Square(8)).unwrap_err();
+    /// assert_eq!(refused.reason(), Refusal::Full);
+    /// assert_eq!(seven.result(), Ok(49));
+    /// assert_eq!(POOL.submit(refused.into_inner()).unwrap().result(), Ok(64));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
+    ///
     /// [`Refusal::Full`]: slotted::Refusal::Full
     /// [`Refusal::ShutDown`]: slotted::Refusal::ShutDown
     /// [`Refusal::Broken`]: slotted::Refusal::Broken
@@ -170,6 +225,28 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// There is none: a time limit of `result` leaves the task running.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Endless;
+    /// # impl slotted_remote::Task for Endless {
+    /// #     const NAME: &str = "endless/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { loop { std::thread::park() } }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use {core::time::Duration, slotted_remote::RemoteError};
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Endless,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let endless = POOL.submit_within(Endless, Duration::from_millis(20)).unwrap();
+    /// let error = endless.result().unwrap_err();
+    /// assert_eq!(error.remote(), Some(RemoteError::TimeLimit));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn submit_within<T>(
         &'static self,
         task: T,
@@ -191,6 +268,37 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// There is none.
+    ///
+    /// ```standalone_crate
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::{Idempotent, Task};
+    /// # static POOL: Processes<1, 8, 512> = Processes::new();
+    /// #[derive(serde::Deserialize, serde::Serialize)]
+    /// struct Flaky(std::path::PathBuf);
+    ///
+    /// impl Task for Flaky {
+    ///     const NAME: &str = "flaky/1";
+    ///     type Output = u8;
+    ///     fn run(self) -> u8 {
+    ///         if std::fs::File::create_new(self.0).is_ok() {
+    ///             std::process::exit(1) // the first time
+    ///         }
+    ///         42
+    ///     }
+    /// }
+    /// impl Idempotent for Flaky {}
+    ///
+    /// # fn main() {
+    /// # serve::<(Flaky,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let mark = folder.path().join("mark");
+    /// // `mark` is the path of a file that is not there yet.
+    /// assert_eq!(POOL.submit_retry(Flaky(mark), 1).unwrap().result(), Ok(42));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn submit_retry<T>(
         &'static self,
         task: T,
@@ -217,6 +325,26 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// arguments take at most `BYTES` together, and so do their results. What ends that call ends
     /// each of its items, with the same error.
     ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 8, 512> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let squares = POOL.map((1..=100).map(Square)).chunksize::<10>(); // ten calls
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u64>(), 338_350);
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
+    ///
     /// [chunks]: slotted::map::Map::chunksize
     pub fn map<I, T>(&'static self, tasks: I) -> PoolMap<PROCS, QUEUE, BYTES, I::IntoIter, T>
     where
@@ -232,16 +360,69 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `kill_workers`, which ends the pool.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Endless;
+    /// # impl slotted_remote::Task for Endless {
+    /// #     const NAME: &str = "endless/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { loop { std::thread::park() } }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::RemoteError;
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Endless,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let endless = POOL.submit(Endless).unwrap();
+    /// POOL.kill_all();
+    /// let error = endless.result().unwrap_err();
+    /// assert_eq!(error.remote(), Some(RemoteError::Crashed { signal: 9 }));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn kill_all(&self) {
         self.lock().kill_all();
     }
 
     /// What the processes have done, one figure for each place.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Exit(i32);
+    /// # impl slotted_remote::Task for Exit {
+    /// #     const NAME: &str = "exit/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { std::process::exit(self.0) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::RemoteError;
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Exit,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// POOL.submit(Exit(3)).unwrap().wait();
+    /// let [process] = POOL.processes();
+    /// assert_eq!(process.last_error, Some(RemoteError::Exited { code: 3 }));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn processes(&self) -> [ProcessStats; PROCS] {
         self.lock().stats()
     }
 
     /// What the pool's slots hold, and how many tasks came and went.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Processes;
+    /// static POOL: Processes<2, 8, 64> = Processes::new();
+    ///
+    /// let stats = POOL.stats();
+    /// assert_eq!((stats.slots_in_use, stats.completed, stats.refused), (0, 0, 0)); // so far
+    /// ```
     pub fn stats(&self) -> slotted::Stats {
         self.executor.stats()
     }
@@ -266,6 +447,27 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `shutdown(cancel_futures=…)`.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap();
+    /// POOL.shutdown(Shutdown::Drain).unwrap();
+    /// assert_eq!(square.result(), Ok(49), "accepted before");
+    /// assert!(POOL.submit(Square(8)).is_err());
+    /// # }
+    /// ```
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
         self.end_life(how)
     }
@@ -279,6 +481,27 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// The `with` block.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted_remote::process::{Command, Processes, serve};
+    ///
+    /// static POOL: Processes<1, 8, 64> = Processes::new();
+    ///
+    /// fn main() {
+    ///     serve::<(Square,)>();
+    ///     let square = POOL.run(&Command::current_exe(), |pool| {
+    ///         pool.submit(Square(7)).unwrap().result()
+    ///     });
+    ///     assert_eq!(square.unwrap(), Ok(49));
+    /// }
+    /// ```
     pub fn run<R>(
         &'static self,
         command: &Command,
