@@ -205,6 +205,13 @@ impl fmt::Debug for NodeInbox {
 }
 
 /// Why a pool of nodes did not start. `E` is the transport's error. The pool may be started again.
+///
+/// ```
+/// use slotted_remote::nodes::NodesStartError;
+///
+/// let error = NodesStartError::Transport("the address is in use");
+/// assert_eq!(error.to_string(), "no connection could be opened: the address is in use");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodesStartError<E> {

@@ -228,21 +228,21 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// ```standalone_crate
     /// # #[derive(serde::Deserialize, serde::Serialize)]
-    /// # struct Endless;
-    /// # impl slotted_remote::Task for Endless {
-    /// #     const NAME: &str = "endless/1";
+    /// # struct Slow;
+    /// # impl slotted_remote::Task for Slow {
+    /// #     const NAME: &str = "slow/1";
     /// #     type Output = ();
-    /// #     fn run(self) { loop { std::thread::park() } }
+    /// #     fn run(self) { std::thread::sleep(std::time::Duration::from_secs(10)) }
     /// # }
     /// # use slotted::Shutdown;
     /// # use slotted_remote::process::{Command, Processes, serve};
     /// # use {core::time::Duration, slotted_remote::RemoteError};
     /// # static POOL: Processes<1, 8, 64> = Processes::new();
     /// # fn main() {
-    /// # serve::<(Endless,)>();
+    /// # serve::<(Slow,)>();
     /// # POOL.start(&Command::current_exe()).unwrap();
-    /// let endless = POOL.submit_within(Endless, Duration::from_millis(20)).unwrap();
-    /// let error = endless.result().unwrap_err();
+    /// let slow = POOL.submit_within(Slow, Duration::from_millis(20)).unwrap();
+    /// let error = slow.result().unwrap_err();
     /// assert_eq!(error.remote(), Some(RemoteError::TimeLimit));
     /// # POOL.shutdown(Shutdown::Drain).unwrap();
     /// # }
@@ -363,22 +363,22 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// ```standalone_crate
     /// # #[derive(serde::Deserialize, serde::Serialize)]
-    /// # struct Endless;
-    /// # impl slotted_remote::Task for Endless {
-    /// #     const NAME: &str = "endless/1";
+    /// # struct Slow;
+    /// # impl slotted_remote::Task for Slow {
+    /// #     const NAME: &str = "slow/1";
     /// #     type Output = ();
-    /// #     fn run(self) { loop { std::thread::park() } }
+    /// #     fn run(self) { std::thread::sleep(std::time::Duration::from_secs(10)) }
     /// # }
     /// # use slotted::Shutdown;
     /// # use slotted_remote::process::{Command, Processes, serve};
     /// # use slotted_remote::RemoteError;
     /// # static POOL: Processes<1, 8, 64> = Processes::new();
     /// # fn main() {
-    /// # serve::<(Endless,)>();
+    /// # serve::<(Slow,)>();
     /// # POOL.start(&Command::current_exe()).unwrap();
-    /// let endless = POOL.submit(Endless).unwrap();
+    /// let slow = POOL.submit(Slow).unwrap();
     /// POOL.kill_all();
-    /// let error = endless.result().unwrap_err();
+    /// let error = slow.result().unwrap_err();
     /// assert_eq!(error.remote(), Some(RemoteError::Crashed { signal: 9 }));
     /// # POOL.shutdown(Shutdown::Drain).unwrap();
     /// # }
