@@ -155,6 +155,7 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// LINK.open(2, Timing::resend_after(20));
     /// # let outcome = pin!(square).poll(&mut Context::from_waker(Waker::noop()));
     /// # let Poll::Ready(outcome) = outcome else { panic!("the call has not ended") };
+    /// // What the future `square` gives:
     /// assert_eq!(outcome, Err(TaskError::Remote(RemoteError::Lost)));
     /// ```
     pub fn open(&self, nonce: u32, timing: Timing) {
