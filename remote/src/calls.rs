@@ -47,6 +47,13 @@ impl Timing {
     /// The calls under way end as [`Lost`](RemoteError::Lost) if the other end was silent for
     /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs
     /// a task does not answer meanwhile.
+    ///
+    /// ```
+    /// # use slotted_remote::Timing;
+    /// // Tasks take up to five seconds.
+    /// const TIMING: Timing = Timing::resend_after(20).lost_after(6_000);
+    /// # let _ = TIMING;
+    /// ```
     #[must_use]
     pub const fn lost_after(self, ticks: u64) -> Self {
         Self {

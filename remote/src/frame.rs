@@ -11,6 +11,18 @@ use slotted::error::RemoteError;
 use crate::task::TaskId;
 
 /// The version of the protocol. Ends of different versions do not work together, and say so.
+///
+/// ```
+/// use slotted_remote::{PROTOCOL, RemoteError};
+///
+/// fn explain(error: RemoteError) -> String {
+///     match error {
+///         RemoteError::Version { theirs } => format!("version {PROTOCOL} here, {theirs} there"),
+///         other => other.to_string(),
+///     }
+/// }
+/// assert!(explain(RemoteError::Version { theirs: 9 }).ends_with("9 there"));
+/// ```
 pub const PROTOCOL: u8 = 1;
 
 /// Bytes of a header.

@@ -84,6 +84,14 @@ pub struct Link<const CALLS: usize, const BYTES: usize>(Lock<State<CALLS, BYTES>
 impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     #[cfg(not(loom))]
     /// A link that is not open: calls wait. All of it is zero, so a `static` one takes no flash.
+    ///
+    /// ```
+    /// use slotted_remote::{Link, frame_bytes};
+    ///
+    /// /// Four calls under way, of at most 64 bytes each way.
+    /// static LINK: Link<4, 64> = Link::new();
+    /// assert_eq!(LINK.next(0, &mut [0; frame_bytes(64)]), None);
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self(Lock::new(State {
@@ -115,6 +123,41 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// will do, or a counter in memory that survives, or the time. With the number of an earlier
     /// life, a late reply of that life may be taken for one of this. `timing` is in ticks of the
     /// caller's clock.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use core::{pin::pin, task::{Context, Poll, Waker}};
+    /// # use slotted::TaskError;
+    /// # use slotted_remote::{LineWorker, frame_bytes};
+    /// use slotted_remote::{Link, RemoteError, Timing};
+    ///
+    /// static LINK: Link<4, 64> = Link::new();
+    ///
+    /// LINK.open(1, Timing::resend_after(20));
+    /// let square = LINK.call(Square(7)).unwrap();
+    /// # let mut worker: LineWorker<(Square,), 4, 64> = LineWorker::new(1);
+    /// # let mut frame = [0; frame_bytes(64)];
+    /// # for _ in 0..2 {
+    /// #     while let Some(len) = LINK.next(0, &mut frame) {
+    /// #         frame[..len].iter().for_each(|&byte| worker.push(byte));
+    /// #     }
+    /// #     while let Some(len) = worker.next(&mut frame) {
+    /// #         frame[..len].iter().for_each(|&byte| LINK.push(0, byte));
+    /// #     }
+    /// # }
+    /// // The call is at the other end by now.
+    /// LINK.open(2, Timing::resend_after(20));
+    /// # let outcome = pin!(square).poll(&mut Context::from_waker(Waker::noop()));
+    /// # let Poll::Ready(outcome) = outcome else { panic!("the call has not ended") };
+    /// // What the future `square` gives:
+    /// assert_eq!(outcome, Err(TaskError::Remote(RemoteError::Lost)));
+    /// ```
     pub fn open(&self, nonce: u32, timing: Timing) {
         self.act(|calls| calls.open(nonce, timing));
     }
@@ -132,6 +175,30 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// # Python
     ///
     /// `ProcessPoolExecutor.submit`.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Refusal;
+    /// use slotted::TaskError;
+    /// use slotted_remote::Link;
+    ///
+    /// static LINK: Link<2, 64> = Link::new();
+    ///
+    /// async fn sum_of_squares() -> Result<u64, TaskError> {
+    ///     let call = |number| LINK.call(Square(number)).expect("two calls have room");
+    ///     let (three, four) = (call(3), call(4)); // both are on their way
+    ///     Ok(three.await? + four.await?)
+    /// }
+    /// # let _ = sum_of_squares;
+    /// # let calls = [LINK.call(Square(3)), LINK.call(Square(4))];
+    /// # assert_eq!(LINK.call(Square(5)).unwrap_err().reason(), Refusal::Full);
+    /// ```
     pub fn call<T: Task>(&self, task: T) -> Result<Call<'_, T, CALLS, BYTES>, SubmitError<T>> {
         match self.begin(&task) {
             Some(call) => Ok(call),
@@ -174,6 +241,25 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     ///
     /// The task comes back if `CALLS` calls are under way, if the executor is full, or if it is
     /// shut down.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::{Executor, TaskError};
+    /// use slotted_remote::Link;
+    ///
+    /// static LINK: Link<4, 64> = Link::new();
+    /// static CALLS: Executor<0, 8> = Executor::new();
+    ///
+    /// let mut square = LINK.submit(CALLS.submitter(), Square(7)).unwrap();
+    /// assert!(square.cancel()); // it did not begin: the link is not even open
+    /// assert_eq!(square.result(), Err(TaskError::Cancelled));
+    /// ```
     pub fn submit<T, const SLOT_BYTES: usize, H: Park>(
         &'static self,
         executor: Submitter<'static, SLOT_BYTES, H>,
@@ -197,6 +283,20 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     }
 
     /// Takes a received byte, at the tick `now`.
+    ///
+    /// ```
+    /// use slotted_remote::Link;
+    ///
+    /// static LINK: Link<4, 64> = Link::new();
+    ///
+    /// /// The interrupt of a UART that has received bytes.
+    /// fn on_receive(milliseconds: u64, mut received: impl FnMut() -> Option<u8>) {
+    ///     while let Some(byte) = received() {
+    ///         LINK.push(milliseconds, byte);
+    ///     }
+    /// }
+    /// # on_receive(0, || None);
+    /// ```
     pub fn push(&self, now: u64, byte: u8) {
         let wakers = self.0.with(|state| {
             let (header, body) = state.receiver.push(byte)?;
@@ -215,6 +315,25 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// # Panics
     ///
     /// If `out` is shorter than [`frame_bytes(BYTES)`](crate::frame_bytes).
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted_remote::{Link, Timing, frame_bytes};
+    /// # let link: Link<4, 64> = Link::new();
+    /// # link.open(1, Timing::resend_after(20));
+    /// # let call = link.call(Square(7)).unwrap();
+    /// let mut frame = [0; frame_bytes(64)];
+    /// let len = link.next(0, &mut frame).unwrap();
+    /// assert_eq!(frame[..len].last(), Some(&0)); // which ends a frame
+    /// assert_eq!(link.next(19, &mut frame), None);
+    /// assert_eq!(link.next(20, &mut frame), Some(len)); // again: no answer came
+    /// ```
     pub fn next(&self, now: u64, out: &mut [u8]) -> Option<usize> {
         let (frame, wakers) = self.0.with(|state| {
             let ended = state.calls.check_silence(now);
@@ -229,6 +348,25 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
 
     /// The tick at which [`next`](Self::next) will have something to do, if no byte comes and no
     /// call begins before. It may lie in the past. `None`: never.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted_remote::{Link, Timing, frame_bytes};
+    /// # let link: Link<4, 64> = Link::new();
+    /// link.open(1, Timing::resend_after(20));
+    /// assert_eq!(link.next_at(), None); // there is nothing to say
+    /// let call = link.call(Square(7)).unwrap();
+    /// # let mut frame = [0; frame_bytes(64)];
+    /// link.next(100, &mut frame).unwrap();
+    /// assert_eq!(link.next_at(), Some(120)); // unless the answer comes before
+    /// # drop(call);
+    /// ```
     pub fn next_at(&self) -> Option<u64> {
         self.0.with(|state| state.calls.next_at())
     }
@@ -236,6 +374,23 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// As [`next`](Self::next), for an async task that sends the frames: pending until a frame is
     /// due because a call began or ended, or a byte came. The caller also polls again at
     /// [`next_at`](Self::next_at).
+    ///
+    /// ```
+    /// use core::future::poll_fn;
+    /// use slotted_remote::{Link, frame_bytes};
+    ///
+    /// static LINK: Link<4, 64> = Link::new();
+    ///
+    /// /// Sends the frames that are due. Another task wakes it at `LINK.next_at()`.
+    /// async fn send(now: impl Fn() -> u64, write: impl AsyncFn(&[u8])) {
+    ///     let mut frame = [0; frame_bytes(64)];
+    ///     loop {
+    ///         let len = poll_fn(|context| LINK.poll_next(context, now(), &mut frame)).await;
+    ///         write(&frame[..len]).await;
+    ///     }
+    /// }
+    /// # let _ = send(|| 0, async |_| ());
+    /// ```
     pub fn poll_next(&self, context: &mut Context<'_>, now: u64, out: &mut [u8]) -> Poll<usize> {
         let waker = context.waker().clone();
         // Before the look: what comes after it wakes.
@@ -244,6 +399,15 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     }
 
     /// How many frames were dropped because bytes of them were wrong or missing.
+    ///
+    /// ```
+    /// # use slotted_remote::Link;
+    /// let link: Link<4, 64> = Link::new();
+    /// for byte in *b"noise\0" {
+    ///     link.push(0, byte);
+    /// }
+    /// assert_eq!(link.dropped(), 1);
+    /// ```
     pub fn dropped(&self) -> u32 {
         self.0.with(|state| state.receiver.dropped())
     }

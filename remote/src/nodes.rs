@@ -69,18 +69,21 @@
 
 mod backend;
 mod driver;
+mod map;
 mod node;
 mod node_state;
 mod place;
 mod pool;
 mod reply;
+mod send;
 mod state;
 mod transport;
 
 pub use backend::{Backend, ExecutorBackend, ReplyFuture};
+pub use map::NodesMap;
 pub use node::{Node, NodeOptions};
 pub use place::NodeStats;
-pub use pool::{Nodes, NodesMap};
+pub use pool::Nodes;
 pub(crate) use reply::Encoded;
 pub use reply::Reply;
 pub use transport::{NodeInbox, NodesInbox, NodesStartError, Transport};

@@ -6,8 +6,11 @@
 mod child;
 mod command;
 mod error;
+mod life;
+mod map;
 mod pool;
 mod reader;
+mod send;
 mod serve;
 mod socket;
 mod state;
@@ -15,6 +18,7 @@ mod worker_process;
 
 pub use command::Command;
 pub use error::ProcessStartError;
-pub use pool::{PoolMap, Processes};
+pub use map::PoolMap;
+pub use pool::Processes;
 pub use serve::{serve, serve_with};
 pub use worker_process::ProcessStats;

@@ -92,6 +92,15 @@ pub struct SerialPort<P, const FRAME: usize> {
 impl<P, const FRAME: usize> SerialPort<P, FRAME> {
     /// Takes a port. The first byte that it sends ends what an earlier life may have left on the
     /// line.
+    ///
+    /// ```
+    /// use slotted_remote::{SerialPort, frame_bytes};
+    ///
+    /// fn on<P>(uart: P) -> SerialPort<P, { frame_bytes(64) }> {
+    ///     SerialPort::new(uart)
+    /// }
+    /// # let _ = on(());
+    /// ```
     #[must_use]
     pub const fn new(port: P) -> Self {
         Self {
@@ -103,6 +112,16 @@ impl<P, const FRAME: usize> SerialPort<P, FRAME> {
     }
 
     /// The port, for its own settings.
+    ///
+    /// ```
+    /// # use slotted_remote::{SerialPort, frame_bytes};
+    /// # #[derive(Debug, PartialEq)]
+    /// # struct Uart { baud_rate: u32 }
+    /// # let uart = Uart { baud_rate: 115_200 };
+    /// let mut port: SerialPort<Uart, { frame_bytes(64) }> = SerialPort::new(uart);
+    /// port.port().baud_rate = 57_600;
+    /// # assert_eq!(port.port(), &Uart { baud_rate: 57_600 });
+    /// ```
     pub const fn port(&mut self) -> &mut P {
         &mut self.port
     }
@@ -119,6 +138,45 @@ impl<P: Read + ReadReady + Write + WriteReady, const FRAME: usize> SerialPort<P,
     /// # Errors
     ///
     /// Those of the port. The board may call again.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use core::convert::Infallible;
+    /// # use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+    /// # /// Takes all bytes, and has none.
+    /// # struct Silent;
+    /// # impl ErrorType for Silent {
+    /// #     type Error = Infallible;
+    /// # }
+    /// # impl Read for Silent {
+    /// #     fn read(&mut self, _: &mut [u8]) -> Result<usize, Infallible> { Ok(0) }
+    /// # }
+    /// # impl ReadReady for Silent {
+    /// #     fn read_ready(&mut self) -> Result<bool, Infallible> { Ok(false) }
+    /// # }
+    /// # impl Write for Silent {
+    /// #     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> { Ok(bytes.len()) }
+    /// #     fn flush(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # impl WriteReady for Silent {
+    /// #     fn write_ready(&mut self) -> Result<bool, Infallible> { Ok(true) }
+    /// # }
+    /// # use slotted_remote::{Link, SerialPort, Timing, frame_bytes};
+    /// # let link: Link<4, 64> = Link::new();
+    /// # link.open(1, Timing::resend_after(20));
+    /// # let call = link.call(Square(7)).unwrap();
+    /// # let mut port: SerialPort<_, { frame_bytes(64) }> = SerialPort::new(Silent);
+    /// assert_eq!(port.drive(&link, 0), Ok(true)); // greets the other board, which is silent
+    /// assert_eq!(port.drive(&link, 0), Ok(false));
+    /// assert_eq!(link.next_at(), Some(20)); // so long the board may sleep
+    /// # drop(call);
+    /// ```
     pub fn drive<const CALLS: usize, const BYTES: usize>(
         &mut self,
         link: &Link<CALLS, BYTES>,
@@ -144,6 +202,41 @@ impl<P: Read + ReadReady + Write + WriteReady, const FRAME: usize> SerialPort<P,
     /// # Errors
     ///
     /// Those of the port. The board may call again.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use core::convert::Infallible;
+    /// # use embedded_io::{ErrorType, Read, ReadReady, Write, WriteReady};
+    /// # /// Takes all bytes, and has none.
+    /// # struct Silent;
+    /// # impl ErrorType for Silent {
+    /// #     type Error = Infallible;
+    /// # }
+    /// # impl Read for Silent {
+    /// #     fn read(&mut self, _: &mut [u8]) -> Result<usize, Infallible> { Ok(0) }
+    /// # }
+    /// # impl ReadReady for Silent {
+    /// #     fn read_ready(&mut self) -> Result<bool, Infallible> { Ok(false) }
+    /// # }
+    /// # impl Write for Silent {
+    /// #     fn write(&mut self, bytes: &[u8]) -> Result<usize, Infallible> { Ok(bytes.len()) }
+    /// #     fn flush(&mut self) -> Result<(), Infallible> { Ok(()) }
+    /// # }
+    /// # impl WriteReady for Silent {
+    /// #     fn write_ready(&mut self) -> Result<bool, Infallible> { Ok(true) }
+    /// # }
+    /// # use slotted_remote::{LineWorker, SerialPort, frame_bytes};
+    /// # let mut worker: LineWorker<(Square,), 4, 64> = LineWorker::new(1);
+    /// # let mut port: SerialPort<_, { frame_bytes(64) }> = SerialPort::new(Silent);
+    /// assert_eq!(port.serve(&mut worker), Ok(true)); // sends the byte that clears the line
+    /// assert_eq!(port.serve(&mut worker), Ok(false)); // the board may sleep
+    /// ```
     pub fn serve<T: Tasks, const CALLS: usize, const BYTES: usize>(
         &mut self,
         worker: &mut LineWorker<T, CALLS, BYTES>,

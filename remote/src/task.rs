@@ -55,6 +55,17 @@ pub trait Task: Serialize + DeserializeOwned {
 /// A task that may run twice: running it again does what running it once does.
 ///
 /// A pool of processes runs such a task again if it is asked to: `Processes::submit_retry`.
+///
+/// ```
+/// # #[derive(serde::Deserialize, serde::Serialize)]
+/// # struct Square(u32);
+/// # impl slotted_remote::Task for Square {
+/// #     const NAME: &str = "square/1";
+/// #     type Output = u64;
+/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+/// # }
+/// impl slotted_remote::Idempotent for Square {} // it changes nothing in the world
+/// ```
 pub trait Idempotent: Task {}
 
 /// The number of a task on the line: a hash of its [name](Task::NAME).

@@ -181,6 +181,21 @@ impl<const CALLS: usize, const BYTES: usize> Drop for EncodedCall<'_, CALLS, BYT
 ///
 /// Dropping it cancels the call: if it has not begun at the other end, it never will. If it runs
 /// there, it runs to its end, and its result is dropped.
+///
+/// ```
+/// # #[derive(serde::Deserialize, serde::Serialize)]
+/// # struct Square(u32);
+/// # impl slotted_remote::Task for Square {
+/// #     const NAME: &str = "square/1";
+/// #     type Output = u64;
+/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+/// # }
+/// # use slotted_remote::Link;
+/// let link: Link<1, 64> = Link::new();
+/// let square = link.call(Square(7)).unwrap(); // to be awaited, if it is still wanted
+/// drop(square);
+/// assert!(link.call(Square(8)).is_ok(), "there is room again");
+/// ```
 #[must_use = "a call that is dropped is cancelled"]
 pub struct Call<'l, T, const CALLS: usize, const BYTES: usize> {
     call: EncodedCall<'l, CALLS, BYTES>,

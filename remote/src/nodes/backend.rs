@@ -18,6 +18,42 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Reply> + Send>>;
 ///
 /// A [`Node`](super::Node) polls the futures in its own thread, so they must not block. Three kinds
 /// are here: a pool of processes, an executor of this process, and a board behind a [`Link`].
+///
+/// A fourth, for tasks that are very short:
+///
+/// ```
+/// # #[derive(serde::Deserialize, serde::Serialize)]
+/// # struct Square(u32);
+/// # impl slotted_remote::Task for Square {
+/// #     const NAME: &str = "square/1";
+/// #     type Output = u64;
+/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+/// # }
+/// use slotted_remote::TaskId;
+/// use slotted_remote::nodes::{Backend, Reply, ReplyFuture};
+///
+/// /// Runs each task in the node's own thread.
+/// struct Inline;
+///
+/// impl Backend<64> for Inline {
+///     fn workers(&self) -> usize {
+///         1
+///     }
+///
+///     fn capacity(&self) -> usize {
+///         1
+///     }
+///
+///     fn call(&self, id: TaskId, argument: Vec<u8>) -> ReplyFuture {
+///         Box::pin(async move { Reply::run::<(Square,)>(id, argument, 64) })
+///     }
+/// }
+/// # use core::task::{Context, Poll, Waker};
+/// # let mut call = Inline.call(TaskId::of::<Square>(), vec![7]);
+/// # let reply = call.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+/// # let Poll::Ready(reply) = reply else { panic!("it has not run") };
+/// # assert_eq!(format!("{reply:?}"), "Reply { status: Done, bytes: 1 }");
+/// ```
 pub trait Backend<const BYTES: usize>: Send + 'static {
     /// How many calls run at the same time.
     fn workers(&self) -> usize;
@@ -63,6 +99,22 @@ pub struct ExecutorBackend<T, const BYTES: usize> {
 
 impl<T: Tasks, const BYTES: usize> ExecutorBackend<T, BYTES> {
     /// The backend over an executor, which the program starts and shuts down.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::Executor;
+    /// use slotted_remote::nodes::{Backend, ExecutorBackend};
+    ///
+    /// static EXECUTOR: Executor<2, 16> = Executor::new();
+    /// let backend = ExecutorBackend::<(Square,), 512>::new(&EXECUTOR);
+    /// assert_eq!((backend.workers(), backend.capacity()), (2, 16));
+    /// ```
     #[must_use]
     pub fn new<const WORKERS: usize, const QUEUE: usize>(
         executor: &'static Executor<WORKERS, QUEUE, 64>,

@@ -26,6 +26,12 @@ pub struct NodeOptions {
 impl NodeOptions {
     /// Eight submitters at once. Each may have as many calls under way as the backend has workers,
     /// and one more, which waits here rather than there.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::NodeOptions;
+    ///
+    /// assert_eq!(NodeOptions::new().submitters(8), NodeOptions::default());
+    /// ```
     #[must_use]
     pub const fn new() -> Self {
         Self {
@@ -39,6 +45,13 @@ impl NodeOptions {
     /// # Panics
     ///
     /// If it is 0.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::NodeOptions;
+    ///
+    /// const FOR_TWO: NodeOptions = NodeOptions::new().submitters(2);
+    /// # let _ = FOR_TWO;
+    /// ```
     #[must_use]
     pub const fn submitters(self, submitters: u8) -> Self {
         assert!(submitters > 0, "a node without submitters does nothing");
@@ -50,6 +63,14 @@ impl NodeOptions {
     /// # Panics
     ///
     /// If it is 0.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::NodeOptions;
+    ///
+    /// // For short tasks: more of them wait at the node, and it never waits for the network.
+    /// const OPTIONS: NodeOptions = NodeOptions::new().credits(32);
+    /// # let _ = OPTIONS;
+    /// ```
     #[must_use]
     pub const fn credits(self, credits: u8) -> Self {
         assert!(credits > 0, "a node without credits gets no calls");
@@ -140,6 +161,35 @@ impl Node {
     /// # Errors
     ///
     /// See [`NodesStartError`]: the transport's, or the system's if it starts no thread.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Executor;
+    /// # use slotted_remote::nodes::{ExecutorBackend, Node, NodeOptions, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// use slotted_remote::nodes::NodesStartError;
+    ///
+    /// let start = |is_connected| {
+    ///     let backend = ExecutorBackend::<(Square,), 64>::new(&EXECUTOR);
+    ///     Node::start(backend, NodeOptions::new(), |_inbox| match is_connected {
+    ///         true => Ok(Nowhere),
+    ///         false => Err("no network"),
+    ///     })
+    /// };
+    /// assert!(matches!(start(false), Err(NodesStartError::Transport("no network"))));
+    /// let node = start(true).unwrap();
+    /// drop(node); // stops it
+    /// ```
     pub fn start<B, T, E, const BYTES: usize>(
         backend: B,
         options: NodeOptions,
@@ -193,6 +243,18 @@ impl Node {
     /// # Errors
     ///
     /// If the backend or the transport panicked.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::Node;
+    ///
+    /// /// The end of a machine's `main`.
+    /// fn serve(node: Node) -> std::io::Result<()> {
+    ///     node.join()?;
+    ///     println!("the pool of this node was shut down");
+    ///     Ok(())
+    /// }
+    /// # let _ = serve;
+    /// ```
     pub fn join(mut self) -> io::Result<()> {
         let ended = self.thread.take().map(JoinHandle::join);
         match ended {

@@ -9,6 +9,18 @@ use crate::entries::Entries;
 use crate::frame::{Header, Status};
 
 /// What a node of a pool has done for it.
+///
+/// ```
+/// use slotted_remote::nodes::Nodes;
+///
+/// /// The nodes that speak another version of the protocol.
+/// fn refused(pool: &'static Nodes<8, 100, 1000>) -> Vec<String> {
+///     let refused = pool.nodes().into_iter().filter(|node| node.refused.is_some());
+///     refused.map(|node| node.name).collect()
+/// }
+/// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+/// # assert!(refused(&POOL).is_empty());
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NodeStats {

@@ -8,19 +8,17 @@ use std::hash::RandomState;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use slotted::error::{Refusal, ShutdownError, SubmitError};
-use slotted::map::{EachOf, Map, SubmitItem, map_over};
-use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
+use slotted::error::{ShutdownError, SubmitError};
+use slotted::map::map_over;
+use slotted::{Executor, JoinHandle, Shutdown, StdThreads};
 
 use super::driver::Driver;
+use super::map::NodesMap;
 use super::place::NodeStats;
 use super::state::{Life, State};
 use super::transport::{NodesEvents, NodesInbox, NodesStartError, Transport};
 use crate::calls::Timing;
-use crate::chunk::Outcomes;
-use crate::entries::{Entries, Outcome};
-use crate::pool_call::CallPool;
-use crate::pool_submit::{self, SubmitPool, Terms};
+use crate::pool_submit::{self, Terms};
 use crate::pool_thread::PoolThread;
 use crate::task::{Idempotent, Task};
 
@@ -44,7 +42,7 @@ use crate::task::{Idempotent, Task};
 /// There is none. The calls are those of `concurrent.futures.Executor`.
 pub struct Nodes<const NODES: usize, const QUEUE: usize, const BYTES: usize> {
     /// Its futures are the calls.
-    executor: Executor<0, QUEUE, BYTES>,
+    pub(super) executor: Executor<0, QUEUE, BYTES>,
     state: Mutex<State<NODES, QUEUE, BYTES>>,
     /// The driver has something to do, or the nodes are others.
     changed: Condvar,
@@ -66,6 +64,14 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Drop
 
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QUEUE, BYTES> {
     /// A pool that is not started.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// /// Up to eight nodes, room for 100 calls of at most 1000 bytes each way.
+    /// static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// assert!(POOL.nodes().is_empty());
+    /// ```
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
     pub const fn new() -> Self {
@@ -95,7 +101,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// Calls `act` inside the lock, tells the driver if something has changed, and wakes what waits
     /// for calls that have ended.
-    fn act<R>(&self, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>) -> R) -> R {
+    pub(super) fn act<R>(&self, act: impl FnOnce(&mut State<NODES, QUEUE, BYTES>) -> R) -> R {
         let mut state = self.lock();
         let result = act(&mut state);
         let (wakers, changed) = (state.take_wakers(), state.changed);
@@ -184,6 +190,27 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// # Errors
     ///
     /// See [`NodesStartError`].
+    ///
+    /// ```
+    /// # use slotted::Shutdown;
+    /// use std::convert::Infallible;
+    /// use slotted_remote::Timing;
+    /// use slotted_remote::nodes::{Nodes, Transport};
+    ///
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    ///
+    /// POOL.start(Timing::resend_after(1000), |inbox| {
+    ///     inbox.appeared("the first"); // what the transport finds
+    ///     Ok::<_, Infallible>(Nowhere)
+    /// })
+    /// .unwrap();
+    /// assert_eq!(POOL.nodes()[0].name, "the first");
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// ```
     pub fn start<T: Transport, E>(
         &'static self,
         timing: Timing,
@@ -226,6 +253,20 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// # Blocking
     ///
     /// Until then. The pool may be used meanwhile.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn wait_for_two(pool: &'static Nodes<8, 100, 1000>) {
+    ///     if !pool.wait_for(2, Duration::from_secs(5)) {
+    ///         eprintln!("only some of {:?} serve", pool.nodes());
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # assert!(!POOL.wait_for(1, Duration::ZERO));
+    /// # let _ = wait_for_two;
+    /// ```
     pub fn wait_for(&self, nodes: usize, timeout: Duration) -> bool {
         let began = Instant::now();
         let mut state = self.lock();
@@ -241,11 +282,48 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     }
 
     /// What the nodes have done.
+    ///
+    /// ```
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn print(pool: &'static Nodes<8, 100, 1000>) {
+    ///     for node in pool.nodes() {
+    ///         println!("{}: {} calls are under way", node.name, node.under_way);
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # print(&POOL);
+    /// ```
     pub fn nodes(&self) -> Vec<NodeStats> {
         self.lock().stats().collect()
     }
 
     /// What the pool's slots hold, and how many tasks came and went.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use std::convert::Infallible;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # let connect = |_| Ok::<_, Infallible>(Nowhere);
+    /// # POOL.start(Timing::resend_after(1000), connect).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap(); // waits: there is no node
+    /// assert_eq!(POOL.stats().slots_in_use, 1);
+    /// # POOL.shutdown(Shutdown::Cancel).unwrap();
+    /// # drop(square);
+    /// ```
     pub fn stats(&self) -> slotted::Stats {
         self.executor.stats()
     }
@@ -271,6 +349,32 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// told, and ends it if its backend can: a pool of processes kills the process. The caller
     /// waits for none of this. As with `Processes::submit`, it returns false for the moment in
     /// which another thread polls the call.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::{Refusal, TaskError};
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn square(pool: &'static Nodes<8, 100, 1000>, number: u32) -> Result<u64, TaskError> {
+    ///     match pool.submit(Square(number)) {
+    ///         Ok(handle) => handle.result(), // of a node
+    ///         Err(refused) => Ok(slotted_remote::Task::run(refused.into_inner())), // here
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// assert_eq!(POOL.submit(Square(7)).unwrap_err().reason(), Refusal::ShutDown); // not started
+    /// assert_eq!(square(&POOL, 7), Ok(49));
+    /// ```
+    ///
+    /// [`Refusal::Full`]: slotted::Refusal::Full
+    /// [`Refusal::ShutDown`]: slotted::Refusal::ShutDown
+    /// [`Refusal::Broken`]: slotted::Refusal::Broken
     pub fn submit<T>(
         &'static self,
         task: T,
@@ -283,6 +387,28 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, on any node, if
     /// its node is lost or a process crashes or exits under it.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::TaskError;
+    /// use slotted_remote::Idempotent;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// impl Idempotent for Square {}
+    ///
+    /// /// Fails if three nodes in a row are lost under the task.
+    /// fn square(pool: &'static Nodes<8, 100, 1000>, number: u32) -> Result<u64, TaskError> {
+    ///     let handle = pool.submit_retry(Square(number), 2).expect("the pool has room");
+    ///     handle.result()
+    /// }
+    /// # let _ = square;
+    /// ```
     pub fn submit_retry<T>(
         &'static self,
         task: T,
@@ -303,10 +429,29 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
     ///
-    /// The items of a chunk, [`chunksize::<N>()`](Map::chunksize), are one call: their arguments
+    /// The items of a chunk, [`chunksize::<N>()`][chunks], are one call: their arguments
     /// take at most `BYTES` together, and so do their results. What ends that call ends each of its
     /// items, with the same error. A node of a board knows no chunks: each item is an
     /// [`Unknown`](crate::RemoteError::Unknown) task to it.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted::TaskError;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// fn sum_of_squares(pool: &'static Nodes<8, 100, 1000>) -> Result<u64, TaskError> {
+    ///     pool.map((1..=100).map(Square)).chunksize::<10>().sum() // ten calls
+    /// }
+    /// # let _ = sum_of_squares;
+    /// ```
+    ///
+    /// [chunks]: slotted::map::Map::chunksize
     pub fn map<I, T>(&'static self, tasks: I) -> NodesMap<NODES, QUEUE, BYTES, I::IntoIter, T>
     where
         I: IntoIterator<Item = T>,
@@ -331,6 +476,30 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     ///
     /// [`WouldDeadlock`](ShutdownError::WouldDeadlock) in the pool's own thread, or in a thread
     /// that shuts this pool down already.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::{Shutdown, TaskError};
+    /// # use std::convert::Infallible;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// # let connect = |_| Ok::<_, Infallible>(Nowhere);
+    /// # POOL.start(Timing::resend_after(1000), connect).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap(); // waits: there is no node
+    /// POOL.shutdown(Shutdown::Cancel).unwrap();
+    /// assert_eq!(square.result(), Err(TaskError::Cancelled));
+    /// ```
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
         let Some(mut control) = self.thread.enter() else {
             return Err(ShutdownError::WouldDeadlock);
@@ -365,50 +534,6 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     }
 }
 
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE, BYTES>
-    for Nodes<NODES, QUEUE, BYTES>
-{
-    fn with_entries<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R) -> R {
-        act(&mut self.lock().entries)
-    }
-
-    fn abandon(&self, index: u16) -> Option<Waker> {
-        self.act(|state| state.abandon(index))
-    }
-}
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEUE, BYTES>
-    for Nodes<NODES, QUEUE, BYTES>
-{
-    fn executor(&self) -> &Executor<0, QUEUE, BYTES> {
-        &self.executor
-    }
-
-    fn with_open<R>(
-        &self,
-        act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R,
-    ) -> Result<R, Refusal> {
-        let mut state = self.lock();
-        state.accepts()?;
-        Ok(act(&mut state.entries))
-    }
-
-    fn send(&'static self, index: u16, ticket: u64) {
-        self.act(|state| {
-            match state.entries.is_begun(index, ticket) {
-                true if state.life == Life::Running => {
-                    state.enqueue(index);
-                    state.dispatch();
-                }
-                // The pool broke meanwhile.
-                true => state.end(index, Outcome::Broken),
-                // It has ended already.
-                false => state.ended = true,
-            }
-        });
-    }
-}
-
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
     for Nodes<NODES, QUEUE, BYTES>
 {
@@ -433,56 +558,5 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
         f.debug_struct("Nodes")
             .field("nodes", &NODES)
             .finish_non_exhaustive()
-    }
-}
-
-/// What [`Nodes::map`] returns.
-pub type NodesMap<const NODES: usize, const QUEUE: usize, const BYTES: usize, I, T> = Map<
-    'static,
-    QUEUE,
-    BYTES,
-    &'static Nodes<NODES, QUEUE, BYTES>,
-    I,
-    (),
-    <T as Task>::Output,
-    StdHost,
->;
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, T>
-    SubmitItem<'static, BYTES, (), T, T::Output, StdHost> for &'static Nodes<NODES, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        (): (),
-        task: T,
-    ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
-        pool_submit::submit_into(*self, permit, &task, Terms::default())
-    }
-}
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize, const N: usize, T>
-    SubmitItem<'static, BYTES, EachOf<(), N>, heapless::Vec<T, N>, Outcomes<T, N>, StdHost>
-    for &'static Nodes<NODES, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        _: EachOf<(), N>,
-        tasks: heapless::Vec<T, N>,
-    ) -> Result<JoinHandle<'static, Outcomes<T, N>>, Refusal> {
-        pool_submit::submit_chunk(*self, permit, &tasks)
     }
 }

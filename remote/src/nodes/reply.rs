@@ -49,6 +49,14 @@ impl Reply {
     }
 
     /// The call failed.
+    ///
+    /// ```
+    /// use slotted_remote::RemoteError;
+    /// use slotted_remote::nodes::Reply;
+    ///
+    /// let reply = Reply::failed(RemoteError::TimeLimit);
+    /// assert_eq!(format!("{reply:?}"), "Reply { status: Failed, bytes: 2 }");
+    /// ```
     #[must_use]
     pub fn failed(error: RemoteError) -> Self {
         Self {
@@ -80,6 +88,14 @@ impl Reply {
 impl From<TaskError> for Reply {
     /// The error of a task that could not run here. What has no number on the line is
     /// [`Lost`](RemoteError::Lost).
+    ///
+    /// ```
+    /// use slotted::{Panic, TaskError};
+    /// use slotted_remote::nodes::Reply;
+    ///
+    /// let reply = Reply::from(TaskError::Panicked(Panic::with_message("no such file")));
+    /// assert_eq!(format!("{reply:?}"), "Reply { status: Panicked, bytes: 12 }");
+    /// ```
     fn from(error: TaskError) -> Self {
         match error {
             TaskError::Remote(error) => Self::failed(error),
@@ -95,6 +111,14 @@ impl From<TaskError> for Reply {
 impl From<Refusal> for Reply {
     /// What runs the calls takes none any more, and this one did not begin. The submitter's pool
     /// gives it to another node, and this node leaves when it has nothing left to run.
+    ///
+    /// ```
+    /// use slotted::Refusal;
+    /// use slotted_remote::nodes::Reply;
+    ///
+    /// let reply = Reply::from(Refusal::ShutDown);
+    /// assert_eq!(format!("{reply:?}"), "Reply { status: Refused, bytes: 0 }");
+    /// ```
     fn from(_: Refusal) -> Self {
         Self::new(Status::Refused, &[])
     }

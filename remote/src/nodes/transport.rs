@@ -12,6 +12,28 @@ use std::sync::Arc;
 /// is lost costs the time after which it is sent again, and a task runs at most once all the same.
 ///
 /// What comes from the other ends goes into a [`NodesInbox`] or a [`NodeInbox`].
+///
+/// ```
+/// use std::collections::HashMap;
+/// use std::sync::mpsc::{Sender, channel};
+///
+/// use slotted_remote::nodes::Transport;
+///
+/// /// The other ends are threads of this program, say.
+/// struct Channels(HashMap<&'static str, Sender<Vec<u8>>>);
+///
+/// impl Transport for Channels {
+///     fn send(&mut self, to: &str, frame: &[u8]) {
+///         if let Some(channel) = self.0.get(to) {
+///             let _ = channel.send(frame.to_vec()); // fails if that end is gone
+///         }
+///     }
+/// }
+///
+/// let (sender, receiver) = channel();
+/// Channels(HashMap::from([("node", sender)])).send("node", b"frame");
+/// assert_eq!(receiver.recv().unwrap(), b"frame");
+/// ```
 pub trait Transport: Send + 'static {
     /// Sends a frame to the end of a name. It may wait for room, and its end waits too.
     /// What cannot be sent is dropped.
@@ -38,16 +60,73 @@ pub struct NodesInbox {
 
 impl NodesInbox {
     /// A node is there. The pool greets it, and uses it when it has answered.
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// POOL.start(Timing::resend_after(1000), |inbox| {
+    ///     inbox.appeared("10.0.0.2");
+    ///     Ok::<_, Infallible>(Nowhere)
+    /// })
+    /// .unwrap();
+    /// assert_eq!(POOL.nodes()[0].room, 0); // it has not answered
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// ```
     pub fn appeared(&self, node: &str) {
         self.pool.appeared(self.life, node);
     }
 
     /// A node is gone: the calls under way to it end as [`Lost`](crate::RemoteError::Lost).
+    ///
+    /// ```
+    /// # use std::convert::Infallible;
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::Timing;
+    /// # use slotted_remote::nodes::{Nodes, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// POOL.start(Timing::resend_after(1000), |inbox| {
+    ///     inbox.appeared("10.0.0.2");
+    ///     inbox.appeared("10.0.0.3");
+    ///     inbox.vanished("10.0.0.2");
+    ///     Ok::<_, Infallible>(Nowhere)
+    /// })
+    /// .unwrap();
+    /// let names = POOL.nodes().into_iter().map(|node| node.name);
+    /// assert_eq!(names.collect::<Vec<_>>(), ["10.0.0.3"]);
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// ```
     pub fn vanished(&self, node: &str) {
         self.pool.vanished(self.life, node);
     }
 
     /// A frame came from a node.
+    ///
+    /// ```
+    /// use std::{io, net::UdpSocket};
+    ///
+    /// use slotted_remote::nodes::NodesInbox;
+    ///
+    /// /// A thread of a transport whose nodes have their addresses as names.
+    /// fn listen(socket: UdpSocket, inbox: NodesInbox) -> io::Result<()> {
+    ///     let mut frame = [0; 2048];
+    ///     loop {
+    ///         let (len, node) = socket.recv_from(&mut frame)?;
+    ///         inbox.receive(&node.to_string(), &frame[..len]);
+    ///     }
+    /// }
+    /// # let _ = listen;
+    /// ```
     pub fn receive(&self, node: &str, frame: &[u8]) {
         self.pool.receive(self.life, node, frame);
     }
@@ -73,11 +152,47 @@ pub struct NodeInbox(pub(super) Arc<dyn NodeEvents>);
 
 impl NodeInbox {
     /// A submitter is gone: its calls are cancelled.
+    ///
+    /// ```
+    /// use std::sync::mpsc::Receiver;
+    ///
+    /// use slotted_remote::nodes::NodeInbox;
+    ///
+    /// /// A thread of a transport, for one submitter.
+    /// fn listen(submitter: &str, frames: Receiver<Vec<u8>>, inbox: NodeInbox) {
+    ///     frames.iter().for_each(|frame| inbox.receive(submitter, &frame));
+    ///     inbox.left(submitter); // its channel is closed
+    /// }
+    /// # let _ = listen;
+    /// ```
     pub fn left(&self, submitter: &str) {
         self.0.left(submitter);
     }
 
     /// A frame came from a submitter.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Executor;
+    /// # use slotted_remote::nodes::{ExecutorBackend, Node, NodeOptions, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// let backend = ExecutorBackend::<(Square,), 64>::new(&EXECUTOR);
+    /// let node = Node::start(backend, NodeOptions::new(), |inbox| {
+    ///     inbox.receive("submitter", b"no frame"); // and so it is dropped
+    ///     Ok::<_, std::convert::Infallible>(Nowhere)
+    /// });
+    /// # drop(node.unwrap());
+    /// ```
     pub fn receive(&self, submitter: &str, frame: &[u8]) {
         self.0.receive(submitter, frame);
     }
@@ -90,6 +205,13 @@ impl fmt::Debug for NodeInbox {
 }
 
 /// Why a pool of nodes did not start. `E` is the transport's error. The pool may be started again.
+///
+/// ```
+/// use slotted_remote::nodes::NodesStartError;
+///
+/// let error = NodesStartError::Transport("the address is in use");
+/// assert_eq!(error.to_string(), "no connection could be opened: the address is in use");
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum NodesStartError<E> {

@@ -6,6 +6,17 @@ use std::io;
 use std::process::ExitStatus;
 
 /// Why a pool of processes did not start. No process is left, and `start` may be called again.
+///
+/// ```
+/// use slotted_remote::process::{Command, ProcessStartError, Processes};
+///
+/// static POOL: Processes<1, 8, 64> = Processes::new();
+///
+/// match POOL.start(&Command::program("/no/such/worker")) {
+///     Err(ProcessStartError::System(error)) => println!("no worker: {error}"),
+///     other => panic!("{other:?}"),
+/// }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum ProcessStartError {

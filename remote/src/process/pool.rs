@@ -1,31 +1,20 @@
 //! The pool, as submitters see it.
 
 use core::fmt;
-use core::task::Waker;
 use core::time::Duration;
-use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 
-use heapless::Vec;
-use slotted::error::{Refusal, ShutdownError, SubmitError};
-use slotted::map::{EachOf, Map, SubmitItem, map_over};
-use slotted::{Executor, JoinHandle, Permit, Shutdown, StdHost, StdThreads, Submitter};
+use slotted::error::{ShutdownError, SubmitError};
+use slotted::map::map_over;
+use slotted::{Executor, JoinHandle, Shutdown};
 
 use super::command::Command;
 use super::error::ProcessStartError;
-use super::reader::Reader;
-use super::serve::is_worker;
-use super::state::{Life, State};
+use super::map::PoolMap;
+use super::state::State;
 use super::worker_process::ProcessStats;
-use crate::chunk::Outcomes;
-use crate::entries::{Entries, Outcome};
-use crate::pool_call::CallPool;
-#[cfg(feature = "nodes")]
-use crate::pool_call::PoolCall;
-use crate::pool_submit::{self, SubmitPool, Terms};
-use crate::pool_thread::{InControl, PoolThread};
-#[cfg(feature = "nodes")]
-use crate::task::TaskId;
+use crate::pool_submit::{self, Terms};
+use crate::pool_thread::PoolThread;
 use crate::task::{Idempotent, Task};
 
 /// A pool of `PROCS` processes, with room for `QUEUE` calls. Their arguments and results take at
@@ -46,7 +35,7 @@ use crate::task::{Idempotent, Task};
 ///
 /// `concurrent.futures.ProcessPoolExecutor`. Each call says where it differs.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # use serde::{Deserialize, Serialize};
 /// # use slotted_remote::Task;
 /// # #[derive(Serialize, Deserialize)]
@@ -72,15 +61,23 @@ use crate::task::{Idempotent, Task};
 /// ```
 pub struct Processes<const PROCS: usize, const QUEUE: usize, const BYTES: usize> {
     /// Its futures are the calls.
-    executor: Executor<0, QUEUE, BYTES>,
+    pub(super) executor: Executor<0, QUEUE, BYTES>,
     state: Mutex<State<PROCS, QUEUE, BYTES>>,
     /// The pool has started, or has not; or a call of a node has ended.
-    started: Condvar,
-    thread: PoolThread,
+    pub(super) started: Condvar,
+    pub(super) thread: PoolThread,
 }
 
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS, QUEUE, BYTES> {
     /// A pool that is not started.
+    ///
+    /// ```
+    /// use slotted_remote::process::Processes;
+    ///
+    /// /// Four processes, room for 100 calls of at most 1000 bytes each way.
+    /// static POOL: Processes<4, 100, 1000> = Processes::new();
+    /// assert!(POOL.processes().iter().all(|process| process.pid.is_none()), "not started");
+    /// ```
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it lives in a `static`")]
     pub const fn new() -> Self {
@@ -131,56 +128,31 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `ProcessPoolExecutor(max_workers=PROCS)`, which starts processes when they are needed.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// use slotted_remote::process::{Command, ProcessStartError, Processes, serve};
+    ///
+    /// static POOL: Processes<2, 8, 64> = Processes::new();
+    ///
+    /// fn main() {
+    ///     serve::<(Square,)>();
+    ///     let missing = POOL.start(&Command::program("/no/such/worker"));
+    ///     assert!(matches!(missing, Err(ProcessStartError::System(_))));
+    ///     POOL.start(&Command::current_exe()).unwrap();
+    ///     assert!(POOL.processes().iter().all(|process| process.pid.is_some()));
+    /// #     POOL.shutdown(Shutdown::Drain).unwrap();
+    /// }
+    /// ```
     pub fn start(&'static self, command: &Command) -> Result<(), ProcessStartError> {
-        if is_worker() {
-            return Err(ProcessStartError::InWorker);
-        }
-        let Some(mut control) = self.thread.enter() else {
-            return Err(ProcessStartError::WouldDeadlock);
-        };
-        if !matches!(self.lock().life, Life::Off | Life::Broken) {
-            return Err(ProcessStartError::AlreadyStarted);
-        }
-        self.join_reader(&mut control);
-        // The calls of an earlier life have ended, and are polled here at the latest. No worker of
-        // the executor would deadlock: it has none.
-        let _ = self.executor.shutdown(Shutdown::Drain);
-        let (wake, woken) = UnixStream::pair().map_err(ProcessStartError::System)?;
-        for end in [&wake, &woken] {
-            end.set_nonblocking(true)
-                .map_err(ProcessStartError::System)?;
-        }
-        let command = Arc::new(command.clone());
-        self.lock().begin(command.clone(), wake);
-        let reader = Reader::new(self, command, woken);
-        if let Err(error) = control.spawn("slotted-processes", || reader.run()) {
-            let mut state = self.lock();
-            (state.life, state.wake) = (Life::Off, None);
-            return Err(ProcessStartError::System(error));
-        }
-        let mut state = self.lock();
-        // Bound: the reader ends each start, at the latest when its time is up.
-        while state.life == Life::Starting {
-            state = { self.started.wait(state) }.unwrap_or_else(PoisonError::into_inner);
-        }
-        let error = state.start_error.take();
-        drop(state);
-        if let Some(error) = error {
-            self.join_reader(&mut control);
-            return Err(error);
-        }
-        match self.executor.start(&StdThreads::new()) {
-            Ok(()) => Ok(()),
-            Err(_) => unreachable!("it has ended, and no worker is spawned"),
-        }
-    }
-
-    /// Waits for the reader to leave.
-    fn join_reader(&self, control: &mut InControl) {
-        if control.join() {
-            let mut state = self.lock();
-            (state.life, state.wake) = (Life::Off, None);
-        }
+        self.begin_life(command)
     }
 
     /// Submits a task.
@@ -208,6 +180,34 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `submit`, whose queue has no limit and whose running tasks cannot be cancelled.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::{Refusal, Shutdown};
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 1, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// // Room for one call or result.
+    /// let seven = POOL.submit(Square(7)).unwrap();
+    /// let refused = POOL.submit(Square(8)).unwrap_err();
+    /// assert_eq!(refused.reason(), Refusal::Full);
+    /// assert_eq!(seven.result(), Ok(49));
+    /// assert_eq!(POOL.submit(refused.into_inner()).unwrap().result(), Ok(64));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
+    ///
+    /// [`Refusal::Full`]: slotted::Refusal::Full
+    /// [`Refusal::ShutDown`]: slotted::Refusal::ShutDown
+    /// [`Refusal::Broken`]: slotted::Refusal::Broken
     pub fn submit<T>(
         &'static self,
         task: T,
@@ -225,6 +225,28 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// There is none: a time limit of `result` leaves the task running.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Slow;
+    /// # impl slotted_remote::Task for Slow {
+    /// #     const NAME: &str = "slow/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { std::thread::sleep(std::time::Duration::from_secs(10)) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use {core::time::Duration, slotted_remote::RemoteError};
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Slow,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let slow = POOL.submit_within(Slow, Duration::from_millis(20)).unwrap();
+    /// let error = slow.result().unwrap_err();
+    /// assert_eq!(error.remote(), Some(RemoteError::TimeLimit));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn submit_within<T>(
         &'static self,
         task: T,
@@ -246,6 +268,37 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// There is none.
+    ///
+    /// ```standalone_crate
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::{Idempotent, Task};
+    /// # static POOL: Processes<1, 8, 512> = Processes::new();
+    /// #[derive(serde::Deserialize, serde::Serialize)]
+    /// struct Flaky(std::path::PathBuf);
+    ///
+    /// impl Task for Flaky {
+    ///     const NAME: &str = "flaky/1";
+    ///     type Output = u8;
+    ///     fn run(self) -> u8 {
+    ///         if std::fs::File::create_new(self.0).is_ok() {
+    ///             std::process::exit(1) // the first time
+    ///         }
+    ///         42
+    ///     }
+    /// }
+    /// impl Idempotent for Flaky {}
+    ///
+    /// # fn main() {
+    /// # serve::<(Flaky,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// # let folder = tempfile::tempdir().unwrap();
+    /// # let mark = folder.path().join("mark");
+    /// // `mark` is the path of a file that is not there yet.
+    /// assert_eq!(POOL.submit_retry(Flaky(mark), 1).unwrap().result(), Ok(42));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn submit_retry<T>(
         &'static self,
         task: T,
@@ -261,44 +314,6 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         pool_submit::submit(self, task, terms)
     }
 
-    /// A call whose types this program need not know. Its future waits for room, and holds a slot
-    /// from then on. Dropping the future cancels the call.
-    #[cfg(feature = "nodes")]
-    pub(crate) async fn call_encoded(
-        &'static self,
-        id: TaskId,
-        argument: &[u8],
-    ) -> Result<crate::nodes::Reply, Refusal> {
-        let _permit = self.executor.submitter().reserve_async().await?;
-        let (index, ticket) = {
-            let mut state = self.lock();
-            state.accepts()?;
-            let begun = state.entries.begin(id, Some(argument), Terms::default());
-            let begun = begun.ok_or(Refusal::Full)?;
-            state.encoded += 1;
-            begun
-        };
-        let _counted = Counted(self);
-        let call = PoolCall::new(self, index, crate::nodes::Encoded);
-        self.send(index, ticket);
-        Ok(call.await)
-    }
-
-    /// Wakes the reader if it sleeps longer than it may, or if a socket did not take all.
-    fn wake_reader(&self, state: &mut State<PROCS, QUEUE, BYTES>) {
-        let deadline = state.deadline();
-        let is_late = match (deadline, state.reader_wakes) {
-            (Some(deadline), Some(wakes)) => deadline < wakes,
-            (Some(_), None) => true,
-            (None, _) => false,
-        };
-        let is_pending = (0..PROCS).any(|place| state.is_pending(place));
-        if is_late || is_pending {
-            state.reader_wakes = deadline;
-            state.wake_reader();
-        }
-    }
-
     /// The results of many tasks, in the order of the tasks, as slotted's own iterator: with
     /// `timeout`, `buffersize`, `unordered` and `detach`.
     ///
@@ -306,9 +321,31 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     ///
     /// # Python
     ///
-    /// `map`. The items of a chunk, [`chunksize::<N>()`](Map::chunksize), are one call: their
+    /// `map`. The items of a chunk, [`chunksize::<N>()`][chunks], are one call: their
     /// arguments take at most `BYTES` together, and so do their results. What ends that call ends
     /// each of its items, with the same error.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 8, 512> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let squares = POOL.map((1..=100).map(Square)).chunksize::<10>(); // ten calls
+    /// assert_eq!(squares.map(Result::unwrap).sum::<u64>(), 338_350);
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
+    ///
+    /// [chunks]: slotted::map::Map::chunksize
     pub fn map<I, T>(&'static self, tasks: I) -> PoolMap<PROCS, QUEUE, BYTES, I::IntoIter, T>
     where
         I: IntoIterator<Item = T>,
@@ -323,16 +360,69 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `kill_workers`, which ends the pool.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Slow;
+    /// # impl slotted_remote::Task for Slow {
+    /// #     const NAME: &str = "slow/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { std::thread::sleep(std::time::Duration::from_secs(10)) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::RemoteError;
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Slow,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let slow = POOL.submit(Slow).unwrap();
+    /// POOL.kill_all();
+    /// let error = slow.result().unwrap_err();
+    /// assert_eq!(error.remote(), Some(RemoteError::Crashed { signal: 9 }));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn kill_all(&self) {
         self.lock().kill_all();
     }
 
     /// What the processes have done, one figure for each place.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Exit(i32);
+    /// # impl slotted_remote::Task for Exit {
+    /// #     const NAME: &str = "exit/1";
+    /// #     type Output = ();
+    /// #     fn run(self) { std::process::exit(self.0) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # use slotted_remote::RemoteError;
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Exit,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// POOL.submit(Exit(3)).unwrap().wait();
+    /// let [process] = POOL.processes();
+    /// assert_eq!(process.last_error, Some(RemoteError::Exited { code: 3 }));
+    /// # POOL.shutdown(Shutdown::Drain).unwrap();
+    /// # }
+    /// ```
     pub fn processes(&self) -> [ProcessStats; PROCS] {
         self.lock().stats()
     }
 
     /// What the pool's slots hold, and how many tasks came and went.
+    ///
+    /// ```
+    /// # use slotted_remote::process::Processes;
+    /// static POOL: Processes<2, 8, 64> = Processes::new();
+    ///
+    /// let stats = POOL.stats();
+    /// assert_eq!((stats.slots_in_use, stats.completed, stats.refused), (0, 0, 0)); // so far
+    /// ```
     pub fn stats(&self) -> slotted::Stats {
         self.executor.stats()
     }
@@ -357,42 +447,29 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `shutdown(cancel_futures=…)`.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Shutdown;
+    /// # use slotted_remote::process::{Command, Processes, serve};
+    /// # static POOL: Processes<1, 8, 64> = Processes::new();
+    /// # fn main() {
+    /// # serve::<(Square,)>();
+    /// # POOL.start(&Command::current_exe()).unwrap();
+    /// let square = POOL.submit(Square(7)).unwrap();
+    /// POOL.shutdown(Shutdown::Drain).unwrap();
+    /// assert_eq!(square.result(), Ok(49), "accepted before");
+    /// assert!(POOL.submit(Square(8)).is_err());
+    /// # }
+    /// ```
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
-        let Some(mut control) = self.thread.enter() else {
-            return Err(ShutdownError::WouldDeadlock);
-        };
-        self.executor.begin_shutdown(Shutdown::Drain);
-        self.lock().is_closing = true;
-        if !matches!(how, Shutdown::Drain) {
-            self.lock().cancels = true;
-            // Bound: the calls that wait; none follows.
-            loop {
-                let ended = self.lock().end_queued(Outcome::Cancelled);
-                let Some(waker) = ended else { break };
-                waker.into_iter().for_each(Waker::wake);
-            }
-        }
-        let how = match how {
-            Shutdown::Stop => how,
-            _ => Shutdown::Drain,
-        };
-        self.executor.shutdown(how)?;
-        {
-            let mut state = self.lock();
-            // Bound: the calls of nodes that are there; none is accepted any more.
-            while state.encoded > 0 && state.life == Life::Running && how != Shutdown::Stop {
-                state = { self.started.wait(state) }.unwrap_or_else(PoisonError::into_inner);
-            }
-            if state.life == Life::Running {
-                if state.encoded > 0 {
-                    state.kill_all(); // `Stop`
-                }
-                state.life = Life::Stopping;
-                state.wake_reader();
-            }
-        }
-        self.join_reader(&mut control);
-        Ok(())
+        self.end_life(how)
     }
 
     /// Starts the pool, calls `work`, and shuts the pool down, also if `work` panics.
@@ -404,6 +481,27 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// The `with` block.
+    ///
+    /// ```standalone_crate
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use slotted_remote::process::{Command, Processes, serve};
+    ///
+    /// static POOL: Processes<1, 8, 64> = Processes::new();
+    ///
+    /// fn main() {
+    ///     serve::<(Square,)>();
+    ///     let square = POOL.run(&Command::current_exe(), |pool| {
+    ///         pool.submit(Square(7)).unwrap().result()
+    ///     });
+    ///     assert_eq!(square.unwrap(), Ok(49));
+    /// }
+    /// ```
     pub fn run<R>(
         &'static self,
         command: &Command,
@@ -424,85 +522,6 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     }
 }
 
-/// A call of a node, which a shutdown waits for.
-#[cfg(feature = "nodes")]
-struct Counted<const PROCS: usize, const QUEUE: usize, const BYTES: usize>(
-    &'static Processes<PROCS, QUEUE, BYTES>,
-);
-
-#[cfg(feature = "nodes")]
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Drop
-    for Counted<PROCS, QUEUE, BYTES>
-{
-    fn drop(&mut self) {
-        self.0.lock().encoded -= 1;
-        self.0.started.notify_all();
-    }
-}
-
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE, BYTES>
-    for Processes<PROCS, QUEUE, BYTES>
-{
-    fn with_entries<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R) -> R {
-        act(&mut self.lock().entries)
-    }
-
-    fn abandon(&self, index: u16) -> Option<Waker> {
-        self.lock().abandon(index)
-    }
-}
-
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEUE, BYTES>
-    for Processes<PROCS, QUEUE, BYTES>
-{
-    fn executor(&self) -> &Executor<0, QUEUE, BYTES> {
-        &self.executor
-    }
-
-    fn with_open<R>(
-        &self,
-        act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R,
-    ) -> Result<R, Refusal> {
-        let mut state = self.lock();
-        state.accepts()?;
-        Ok(act(&mut state.entries))
-    }
-
-    fn send(&'static self, index: u16, ticket: u64) {
-        let mut state = self.lock();
-        let is_begun = state.entries.is_begun(index, ticket);
-        let is_running = state.life == Life::Running;
-        if is_begun && is_running && !state.cancels {
-            state.entries.enqueue(index);
-            state.dispatch();
-            self.wake_reader(&mut state);
-            return;
-        }
-        // It has ended already; or the pool cancels what was not sent; or it broke meanwhile, and
-        // has no reader.
-        let mut waker = None;
-        if is_begun {
-            let outcome = if is_running {
-                Outcome::Cancelled
-            } else {
-                Outcome::Broken
-            };
-            waker = state.end_call(index, outcome);
-        }
-        drop(state);
-        // Another thread may have polled the future, which rests.
-        waker.into_iter().for_each(Waker::wake);
-        let mut state = self.lock();
-        if state.life == Life::Running {
-            state.polls = true;
-            state.wake_reader();
-        } else {
-            drop(state);
-            self.poll_calls();
-        }
-    }
-}
-
 impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
     for Processes<PROCS, QUEUE, BYTES>
 {
@@ -510,57 +529,5 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> fmt::Debug
         f.debug_struct("Processes")
             .field("processes", &PROCS)
             .finish_non_exhaustive()
-    }
-}
-
-/// What [`Processes::map`] returns.
-pub type PoolMap<const PROCS: usize, const QUEUE: usize, const BYTES: usize, I, T> = Map<
-    'static,
-    QUEUE,
-    BYTES,
-    &'static Processes<PROCS, QUEUE, BYTES>,
-    I,
-    (),
-    <T as Task>::Output,
-    StdHost,
->;
-
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize, T>
-    SubmitItem<'static, BYTES, (), T, T::Output, StdHost>
-    for &'static Processes<PROCS, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        (): (),
-        task: T,
-    ) -> Result<JoinHandle<'static, T::Output>, Refusal> {
-        pool_submit::submit_into(*self, permit, &task, Terms::default())
-    }
-}
-
-impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize, const N: usize, T>
-    SubmitItem<'static, BYTES, EachOf<(), N>, Vec<T, N>, Outcomes<T, N>, StdHost>
-    for &'static Processes<PROCS, QUEUE, BYTES>
-where
-    T: Task<Output: Send + 'static> + 'static,
-{
-    fn submitter(&self) -> Submitter<'static, BYTES> {
-        self.executor.submitter()
-    }
-
-    fn submit_item(
-        &self,
-        permit: Permit<'static, BYTES>,
-        _: EachOf<(), N>,
-        tasks: Vec<T, N>,
-    ) -> Result<JoinHandle<'static, Outcomes<T, N>>, Refusal> {
-        pool_submit::submit_chunk(*self, permit, &tasks)
     }
 }

@@ -38,7 +38,7 @@ pub(super) fn is_worker() -> bool {
 ///
 /// The standard input of a worker is empty. Its standard output and error are its parent's.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # use serde::{Deserialize, Serialize};
 /// # use slotted_remote::Task;
 /// # #[derive(Serialize, Deserialize)]
@@ -48,9 +48,17 @@ pub(super) fn is_worker() -> bool {
 /// #     type Output = u64;
 /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
 /// # }
+/// use slotted_remote::process::{Command, Processes, serve};
+///
+/// static POOL: Processes<1, 8, 64> = Processes::new();
+///
 /// fn main() {
-///     slotted_remote::process::serve::<(Square,)>();
-///     // The program, which starts a pool.
+///     serve::<(Square,)>();
+///     // The program: no worker comes here.
+///     let square = POOL.run(&Command::current_exe(), |pool| {
+///         pool.submit(Square(7)).unwrap().result()
+///     });
+///     assert_eq!(square.unwrap(), Ok(49));
 /// }
 /// ```
 pub fn serve<T: Tasks>() {
@@ -64,18 +72,31 @@ pub fn serve<T: Tasks>() {
 ///
 /// The `initializer`.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # use serde::{Deserialize, Serialize};
 /// # use slotted_remote::Task;
-/// # #[derive(Serialize, Deserialize)]
-/// # struct Square(u32);
-/// # impl Task for Square {
-/// #     const NAME: &str = "square/1";
-/// #     type Output = u64;
-/// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
-/// # }
+/// # use slotted_remote::process::{Command, Processes, serve_with};
+/// # static POOL: Processes<1, 8, 64> = Processes::new();
+/// use std::sync::OnceLock;
+///
+/// static LENGTH: OnceLock<usize> = OnceLock::new();
+///
+/// #[derive(Serialize, Deserialize)]
+/// struct Fits(usize);
+///
+/// impl Task for Fits {
+///     const NAME: &str = "fits/1";
+///     type Output = bool;
+///     fn run(self) -> bool { LENGTH.get().is_some_and(|&length| self.0 <= length) }
+/// }
+///
 /// fn main() {
-///     slotted_remote::process::serve_with::<(Square,), _>(|| std::env::set_current_dir("/"));
+///     serve_with::<(Fits,), _>(|| {
+///         LENGTH.set(80).map_err(|_| "set already")
+///     });
+///     assert!(LENGTH.get().is_none(), "only in the worker processes");
+/// #   let fits = POOL.run(&Command::current_exe(), |pool| pool.submit(Fits(7)).unwrap().result());
+/// #   assert_eq!(fits.unwrap(), Ok(true));
 /// }
 /// ```
 pub fn serve_with<T: Tasks, E: core::fmt::Display>(initializer: impl FnOnce() -> Result<(), E>) {

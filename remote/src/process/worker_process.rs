@@ -84,6 +84,16 @@ pub(super) struct Process {
 }
 
 /// What one process of a pool has done, and the processes before it in its place.
+///
+/// ```
+/// use slotted_remote::process::Processes;
+///
+/// fn restarts(pool: &'static Processes<2, 8, 128>) -> u64 {
+///     pool.processes().iter().map(|process| process.restarts).sum()
+/// }
+/// # static POOL: Processes<2, 8, 128> = Processes::new();
+/// # assert_eq!(restarts(&POOL), 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProcessStats {
