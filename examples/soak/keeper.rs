@@ -1,0 +1,130 @@
+//! The thread that begins and ends the lives of one executor.
+
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::sync::RwLockWriteGuard;
+use std::thread;
+use std::time::Instant;
+
+use fastrand::Rng;
+use slotted::{Executor, Shutdown, ShutdownError, StdThreads};
+
+use crate::block_on::block_on;
+use crate::faults;
+use crate::pool::{Pool, SLOT_BYTES};
+use crate::posts;
+use crate::progress;
+use crate::tally::Tally;
+
+/// The longest life.
+const LONGEST: u64 = 300;
+
+/// Begins and ends lives until `stop`, and checks each.
+pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
+    executor: &'static Executor<WORKERS, QUEUE, SLOT_BYTES>,
+    pool: &'static Pool,
+    mut random: Rng,
+    stop: &AtomicBool,
+) -> Tally {
+    posts::take_watched(format!("keeper of `{}`", pool.name));
+    pool.be_kept_by_this_thread();
+    let mut total = Tally::default();
+    let mut gate = pool.close();
+    pool.ledger.touch();
+    while !stop.load(Ordering::Relaxed) {
+        let before = pool.stats();
+        begin(executor, pool, gate, random.u8(..4) == 0);
+        pool.set_steady(true);
+        live(pool, Duration::from_millis(random.u64(..LONGEST)), stop);
+        pool.set_steady(false);
+        end(executor, &mut random);
+        posts::note("waits for the submitters to leave");
+        gate = pool.close();
+        posts::note("checks a life");
+        let tally = pool.ledger.audit();
+        tally.compare(pool.name, &before, &pool.stats());
+        check_workers(pool, WORKERS);
+        pool.ledger.clear();
+        progress::count_life(&tally);
+        total += tally;
+    }
+    drop(gate);
+    posts::give_up();
+    total
+}
+
+/// Starts the executor. Sometimes it lets the submitters in first.
+fn begin<const WORKERS: usize, const QUEUE: usize>(
+    executor: &'static Executor<WORKERS, QUEUE, SLOT_BYTES>,
+    pool: &'static Pool,
+    gate: RwLockWriteGuard<'static, ()>,
+    opens_first: bool,
+) {
+    posts::note("starts a life");
+    let gate = (!opens_first).then_some(gate);
+    if let Err(error) = executor.start(&StdThreads::new().prefix(pool.name)) {
+        faults::report(&format_args!("`{}` does not start: {error:?}", pool.name));
+    }
+    drop(gate);
+}
+
+/// Rests until the life has been long enough, or a submitter asks for its end.
+fn live(pool: &Pool, length: Duration, stop: &AtomicBool) {
+    posts::note("lets an executor live");
+    let end = Instant::now() + length;
+    // Bound: time.
+    while !stop.load(Ordering::Relaxed) && !pool.ledger.is_full() {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        thread::park_timeout(left);
+    }
+}
+
+/// Ends the life, in one of all ways.
+fn end<const WORKERS: usize, const QUEUE: usize>(
+    executor: &'static Executor<WORKERS, QUEUE, SLOT_BYTES>,
+    random: &mut Rng,
+) {
+    let how = match random.u8(..3) {
+        0 => Shutdown::Drain,
+        1 => Shutdown::Cancel,
+        _ => Shutdown::Stop,
+    };
+    let ended = match random.u8(..4) {
+        0 => {
+            posts::note("begin_shutdown");
+            executor.begin_shutdown(Shutdown::Drain);
+            executor.shutdown(how)
+        }
+        1 => {
+            posts::note("shutdown_timeout");
+            match executor.shutdown_timeout(how, Duration::from_micros(50)) {
+                Err(ShutdownError::TimedOut) => executor.shutdown(how),
+                ended => ended,
+            }
+        }
+        2 => {
+            posts::note("shutdown_async");
+            block_on(executor.shutdown_async(how))
+        }
+        _ => {
+            posts::note("shutdown");
+            executor.shutdown(how)
+        }
+    };
+    if let Err(error) = ended {
+        faults::report(&format_args!("a shutdown fails: {error}"));
+    }
+}
+
+fn check_workers(pool: &Pool, workers: usize) {
+    let [entered, left] = pool.take_worker_counts();
+    if entered != workers || left != workers {
+        faults::report(&format_args!(
+            "`{}` has {workers} workers; {entered} entered and {left} left",
+            pool.name
+        ));
+    }
+}
