@@ -36,10 +36,11 @@ pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
         begin(executor, pool, gate, random.u8(..4) == 0);
         pool.set_steady(true);
         live(pool, Duration::from_millis(random.u64(..LONGEST)), stop);
+        let closed = random.bool().then(|| run_dry(pool));
         pool.set_steady(false);
         end(executor, &mut random);
         posts::note("waits for the submitters to leave");
-        gate = pool.close();
+        gate = closed.unwrap_or_else(|| pool.close());
         posts::note("checks a life");
         let tally = pool.ledger.audit();
         tally.compare(pool.name, &before, &pool.stats());
@@ -80,6 +81,19 @@ fn live(pool: &Pool, length: Duration, stop: &AtomicBool) {
         }
         thread::park_timeout(left);
     }
+}
+
+/// Keeps submitters out and waits until the executor has nothing left. A shutdown wakes all, so
+/// it would make good for a wake-up that was lost. Here nothing does.
+fn run_dry(pool: &'static Pool) -> RwLockWriteGuard<'static, ()> {
+    posts::note("waits for the submitters to leave a living executor");
+    let gate = pool.close();
+    posts::note("waits for a living executor to run dry");
+    // Endless for a reason: the tasks decide, and the watchdog.
+    while pool.stats().slots_in_use > 0 {
+        thread::yield_now();
+    }
+    gate
 }
 
 /// Ends the life, in one of all ways.
