@@ -2,7 +2,7 @@
 
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::sync::RwLockWriteGuard;
+use std::sync::{Barrier, RwLockWriteGuard};
 use std::thread;
 use std::time::Instant;
 
@@ -14,16 +14,18 @@ use crate::faults;
 use crate::pool::{Pool, SLOT_BYTES};
 use crate::posts;
 use crate::progress;
-use crate::tally::Tally;
+use crate::tally::{End, Tally};
 
 /// The longest life.
 const LONGEST: u64 = 300;
 
-/// Begins and ends lives until `stop`, and checks each.
+/// Begins and ends lives until `stop`, and checks each. Waits at `closed` until no submitter can
+/// enter any executor before its first life.
 pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
     executor: &'static Executor<WORKERS, QUEUE, SLOT_BYTES>,
     pool: &'static Pool,
     mut random: Rng,
+    closed: &Barrier,
     stop: &AtomicBool,
 ) -> Tally {
     posts::take_watched(format!("keeper of `{}`", pool.name));
@@ -31,8 +33,10 @@ pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
     let mut total = Tally::default();
     let mut gate = pool.close();
     pool.ledger.touch();
+    closed.wait();
     while !stop.load(Ordering::Relaxed) {
         let before = pool.stats();
+        pool.set_strict(random.bool());
         begin(executor, pool, gate, random.u8(..4) == 0);
         pool.set_steady(true);
         live(pool, Duration::from_millis(random.u64(..LONGEST)), stop);
@@ -40,10 +44,15 @@ pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
         pool.set_steady(false);
         end(executor, &mut random);
         posts::note("waits for the submitters to leave");
+        let end = if closed.is_some() {
+            End::Dry
+        } else {
+            End::Sudden
+        };
         gate = closed.unwrap_or_else(|| pool.close());
         posts::note("checks a life");
         let tally = pool.ledger.audit();
-        tally.compare(pool.name, &before, &pool.stats());
+        tally.compare(pool.name, &before, &pool.stats(), end);
         check_workers(pool, WORKERS);
         pool.ledger.clear();
         progress::count_life(&tally);

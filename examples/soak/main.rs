@@ -9,6 +9,7 @@ use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::process::ExitCode;
 use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Barrier, LazyLock};
 use std::thread::{self, JoinHandle as Thread};
 use std::time::Instant;
 
@@ -54,6 +55,8 @@ const LOOK: Duration = Duration::from_millis(200);
 /// When the submitters stop, and when the keepers.
 static SUBMITTERS_STOP: AtomicBool = AtomicBool::new(false);
 static KEEPERS_STOP: AtomicBool = AtomicBool::new(false);
+/// Where the keepers and the main thread meet before the first life.
+static CLOSED: LazyLock<Barrier> = LazyLock::new(|| Barrier::new(POOLS.len() + 1));
 
 fn main() -> ExitCode {
     match arguments::parse(Parser::from_env()) {
@@ -75,6 +78,7 @@ fn soak(arguments: Arguments) -> ExitCode {
     let watchdog = thread::spawn(move || watch(arguments.patience, &over));
     let mut random = Rng::with_seed(arguments.seed);
     let keepers = start_keepers(&mut random);
+    CLOSED.wait();
     let ringer = start("ringer".to_owned(), {
         let random = random.fork();
         || pause::ring(random)
@@ -147,13 +151,13 @@ fn start_keepers(random: &mut Rng) -> [Thread<Tally>; 3] {
     let [small, middle, large] = [random.fork(), random.fork(), random.fork()];
     [
         start("keeper 0".to_owned(), || {
-            keeper::keep(&SMALL, &POOLS[0], small, &KEEPERS_STOP)
+            keeper::keep(&SMALL, &POOLS[0], small, &CLOSED, &KEEPERS_STOP)
         }),
         start("keeper 1".to_owned(), || {
-            keeper::keep(&MIDDLE, &POOLS[1], middle, &KEEPERS_STOP)
+            keeper::keep(&MIDDLE, &POOLS[1], middle, &CLOSED, &KEEPERS_STOP)
         }),
         start("keeper 2".to_owned(), || {
-            keeper::keep(&LARGE, &POOLS[2], large, &KEEPERS_STOP)
+            keeper::keep(&LARGE, &POOLS[2], large, &CLOSED, &KEEPERS_STOP)
         }),
     ]
 }

@@ -27,7 +27,8 @@ pub(crate) enum Event {
     Cancelled = 1 << 8,
     /// It is a future, so a canceller can end it after its start.
     IsFuture = 1 << 9,
-    /// It is an item of a map or of chunks. The submitter cannot tell if a task was made of it.
+    /// It is an item of a map or a chunk of a slice. The submitter does not know if a task was made
+    /// of it before a shutdown.
     IsItem = 1 << 10,
     /// It is a callback.
     IsCallback = 1 << 11,
@@ -41,6 +42,9 @@ pub(crate) enum Event {
     SawCancelled = 1 << 15,
     /// Its handle said that its promise is gone.
     SawBroken = 1 << 16,
+    /// It is an item that may have no task of its own: one of several in a chunk, or one that its
+    /// submitter may run itself.
+    IsLoose = 1 << 17,
 }
 
 /// One task's identity: its entry in the ledger of its executor.

@@ -44,6 +44,7 @@ pub(crate) struct Pool {
     gate: RwLock<()>,
     /// It has started, and no shutdown has begun.
     is_steady: AtomicBool,
+    is_strict: AtomicBool,
     keeper: OnceLock<Thread>,
     workers_entered: AtomicUsize,
     workers_left: AtomicUsize,
@@ -62,6 +63,7 @@ impl Pool {
             stats,
             gate: RwLock::new(()),
             is_steady: AtomicBool::new(false),
+            is_strict: AtomicBool::new(false),
             keeper: OnceLock::new(),
             workers_entered: AtomicUsize::new(0),
             workers_left: AtomicUsize::new(0),
@@ -99,6 +101,16 @@ impl Pool {
 
     pub(crate) fn set_steady(&self, is_steady: bool) {
         self.is_steady.store(is_steady, Ordering::Release);
+    }
+
+    /// Returns true if the life has no loose items, so that the figures must agree exactly.
+    pub(crate) fn is_strict(&self) -> bool {
+        self.is_strict.load(Ordering::Relaxed)
+    }
+
+    /// Only while the gate is closed.
+    pub(crate) fn set_strict(&self, is_strict: bool) {
+        self.is_strict.store(is_strict, Ordering::Relaxed);
     }
 
     /// Names the thread that ends the lives: the caller.

@@ -42,6 +42,11 @@ impl Summary {
             "items: ran; panicked; dropped",
             format_args!("{}; {}; {}", items.ran, items.panicked, items.dropped),
         );
+        let items = &tally.loose_items;
+        row(
+            "loose items: ran; panicked; dropped",
+            format_args!("{}; {}; {}", items.ran, items.panicked, items.dropped),
+        );
         let promises = &tally.promises;
         row(
             "promises: completed; cancelled; broken",

@@ -16,6 +16,8 @@ pub(crate) struct Tally {
     pub(crate) cancelled: usize,
     pub(crate) refused: usize,
     pub(crate) items: Items,
+    /// Those that may have no task of their own.
+    pub(crate) loose_items: Items,
     pub(crate) promises: Promises,
     pub(crate) callbacks: Callbacks,
 }
@@ -44,41 +46,68 @@ pub(crate) struct Callbacks {
     pub(crate) refused: usize,
 }
 
+/// How a life ended.
+#[derive(Clone, Copy)]
+pub(crate) enum End {
+    /// The submitters had left, and all tasks had ended.
+    Dry,
+    /// A shutdown met submitters and tasks.
+    Sudden,
+}
+
+impl Items {
+    fn all(&self) -> usize {
+        self.ran + self.panicked + self.dropped
+    }
+}
+
+impl AddAssign for Items {
+    fn add_assign(&mut self, other: Self) {
+        self.ran += other.ran;
+        self.panicked += other.panicked;
+        self.dropped += other.dropped;
+    }
+}
+
 impl Tally {
     /// All that ended in the executor: what the rate of the summary counts.
     pub(crate) fn ended(&self) -> usize {
-        let items = self.items.ran + self.items.panicked + self.items.dropped;
+        let items = self.items.all() + self.loose_items.all();
         let promises = self.promises.completed + self.promises.cancelled + self.promises.broken;
         self.ran + self.panicked + self.cancelled + items + promises
     }
 
     /// Compares the ledger with the executor's own figures of the same life.
     ///
-    /// An item may be no task of its own: a chunk is one, and a worker runs an item of a full
-    /// executor itself. So items leave a figure some room.
-    pub(crate) fn compare(&self, name: &str, before: &Stats, after: &Stats) {
-        let items = self.items.ran + self.items.panicked;
+    /// Loose items leave the figures some room. A strict life has none, so nothing hides there.
+    pub(crate) fn compare(&self, name: &str, before: &Stats, after: &Stats, end: End) {
+        let (items, loose) = (&self.items, &self.loose_items);
+        // An item that a shutdown refuses is dropped too.
+        let (cancelled, may_be_refused) = match end {
+            End::Dry => (items.dropped, 0),
+            End::Sudden => (0, items.dropped),
+        };
         let figures = [
             (
                 "completed",
                 before.completed,
                 after.completed,
-                self.ran + self.panicked + self.promises.completed,
-                items,
+                self.ran + self.panicked + self.promises.completed + items.ran + items.panicked,
+                loose.ran + loose.panicked,
             ),
             (
                 "cancelled",
                 before.cancelled,
                 after.cancelled,
-                self.cancelled + self.promises.cancelled,
-                self.items.dropped,
+                self.cancelled + self.promises.cancelled + cancelled,
+                loose.dropped + may_be_refused,
             ),
             (
                 "panicked",
                 before.panicked,
                 after.panicked,
-                self.panicked,
-                self.items.panicked,
+                self.panicked + items.panicked,
+                loose.panicked,
             ),
             (
                 "callbacks_panicked",
@@ -115,9 +144,8 @@ impl AddAssign for Tally {
         self.panicked += other.panicked;
         self.cancelled += other.cancelled;
         self.refused += other.refused;
-        self.items.ran += other.items.ran;
-        self.items.panicked += other.items.panicked;
-        self.items.dropped += other.items.dropped;
+        self.items += other.items;
+        self.loose_items += other.loose_items;
         self.promises.completed += other.promises.completed;
         self.promises.cancelled += other.promises.cancelled;
         self.promises.broken += other.promises.broken;

@@ -54,10 +54,20 @@ impl Task {
         })
     }
 
-    /// Item of a map or of chunks.
+    /// An item of a map, with a task of its own.
     pub(crate) fn new_item(pool: &'static Pool, deed: Deed) -> Option<Self> {
         let task = Self::new(pool, deed)?;
         task.mark.note(Event::IsItem);
+        Some(task)
+    }
+
+    /// An item that may have no task of its own. `None` also in a strict life.
+    pub(crate) fn new_loose_item(pool: &'static Pool, deed: Deed) -> Option<Self> {
+        if pool.is_strict() {
+            return None;
+        }
+        let task = Self::new_item(pool, deed)?;
+        task.mark.note(Event::IsLoose);
         Some(task)
     }
 
@@ -208,7 +218,7 @@ fn nest_scope(pool: &'static Pool) {
 }
 
 fn nest_map(pool: &'static Pool) {
-    let items = (0..3).map_while(|_| Task::new_item(pool, Deed::Nothing));
+    let items = (0..3).map_while(|_| Task::new_loose_item(pool, Deed::Nothing));
     let results = pool.submitter().map::<2, _, _, _>(items, Task::run);
     results.for_each(drop);
 }

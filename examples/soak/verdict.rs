@@ -14,7 +14,7 @@ impl Entry {
 
     /// The events, for a message.
     fn events(self) -> Vec<Event> {
-        const ALL: [Event; 17] = [
+        const ALL: [Event; 18] = [
             Accepted,
             Refused,
             Started,
@@ -32,6 +32,7 @@ impl Entry {
             SawPanic,
             SawCancelled,
             SawBroken,
+            IsLoose,
         ];
         ALL.into_iter().filter(|event| self.has(*event)).collect()
     }
@@ -102,10 +103,15 @@ fn count_task(entry: Entry, tally: &mut Tally) -> Result<(), &'static str> {
 }
 
 fn count_item(entry: Entry, tally: &mut Tally) -> Result<(), &'static str> {
+    let items = if entry.has(IsLoose) {
+        &mut tally.loose_items
+    } else {
+        &mut tally.items
+    };
     let counter = match (entry.has(Started), entry.has(ValueMade)) {
-        (false, false) => &mut tally.items.dropped,
-        (true, true) if entry.has(Panicked) => &mut tally.items.panicked,
-        (true, true) => &mut tally.items.ran,
+        (false, false) => &mut items.dropped,
+        (true, true) if entry.has(Panicked) => &mut items.panicked,
+        (true, true) => &mut items.ran,
         (true, false) => return Err("started and did not end"),
         (false, true) => return Err("ended and did not start"),
     };

@@ -14,7 +14,11 @@ use crate::task::{Deed, Task, Value, note_outcome};
 const MOST: usize = 3 * WINDOW;
 
 /// Makes items as the map takes them.
-fn items(random: &mut Rng, pool: &'static Pool) -> impl Iterator<Item = Task> + use<> {
+fn items(
+    random: &mut Rng,
+    pool: &'static Pool,
+    make: fn(&'static Pool, Deed) -> Option<Task>,
+) -> impl Iterator<Item = Task> + use<> {
     let mut random = random.fork();
     (0..random.usize(..MOST)).map_while(move |_| {
         let deed = match random.u8(..16) {
@@ -22,7 +26,7 @@ fn items(random: &mut Rng, pool: &'static Pool) -> impl Iterator<Item = Task> + 
             1..5 => Deed::Spin(random.u16(..512)),
             _ => Deed::Nothing,
         };
-        Task::new_item(pool, deed)
+        make(pool, deed)
     })
 }
 
@@ -36,12 +40,19 @@ fn note(result: Result<Value, TaskError>) -> Option<u32> {
 /// The results come in the order of the items.
 pub(crate) fn ordered(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
-    let items = items(&mut submitter.random, pool);
-    let map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
-    let numbers: heapless::Vec<u32, MOST> = if submitter.random.bool() {
-        map.filter_map(note).collect()
+    let inline = submitter.random.bool();
+    // Where all slots belong to others, an inline map makes no task of an item.
+    let make = if inline {
+        Task::new_loose_item
     } else {
+        Task::new_item
+    };
+    let items = items(&mut submitter.random, pool, make);
+    let map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
+    let numbers: heapless::Vec<u32, MOST> = if inline {
         map.inline().filter_map(note).collect()
+    } else {
+        map.filter_map(note).collect()
     };
     if !numbers.is_sorted() {
         faults::report(&format_args!("a map yields in another order: {numbers:?}"));
@@ -51,7 +62,7 @@ pub(crate) fn ordered(submitter: &mut Submitter, pools: &[&'static Pool]) {
 pub(crate) fn unordered(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
     let (items, size) = (
-        items(&mut submitter.random, pool),
+        items(&mut submitter.random, pool, Task::new_item),
         submitter.random.usize(1..=WINDOW),
     );
     let map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
@@ -63,7 +74,7 @@ pub(crate) fn unordered(submitter: &mut Submitter, pools: &[&'static Pool]) {
 /// Several items in one task. Each has an outcome of its own.
 pub(crate) fn chunks(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
-    let items = items(&mut submitter.random, pool);
+    let items = items(&mut submitter.random, pool, Task::new_loose_item);
     let map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
     map.chunksize::<3>().for_each(|result| {
         note(result);
@@ -74,7 +85,7 @@ pub(crate) fn chunks(submitter: &mut Submitter, pools: &[&'static Pool]) {
 pub(crate) fn half(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
     let (items, taken) = (
-        items(&mut submitter.random, pool),
+        items(&mut submitter.random, pool, Task::new_item),
         submitter.random.usize(..WINDOW),
     );
     let mut map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
@@ -88,7 +99,7 @@ pub(crate) fn half(submitter: &mut Submitter, pools: &[&'static Pool]) {
 
 pub(crate) fn timeout(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
-    let items = items(&mut submitter.random, pool);
+    let items = items(&mut submitter.random, pool, Task::new_item);
     let map = pool.submitter().map::<WINDOW, _, _, _>(items, Task::run);
     let mut is_late = false;
     for result in map.timeout(short_time(submitter)) {

@@ -60,7 +60,7 @@ pub(crate) fn map(submitter: &mut Submitter, pools: &[&'static Pool]) {
             if inline {
                 s.inline();
             }
-            let items = (0..count).map_while(|_| Task::new_item(pool, submitter.flat_deed()));
+            let items = (0..count).map_while(|_| Task::new_loose_item(pool, submitter.flat_deed()));
             let results = s.map(items, |task| {
                 ran.fetch_add(1, Ordering::Relaxed);
                 task.run()
@@ -78,12 +78,18 @@ pub(crate) fn map(submitter: &mut Submitter, pools: &[&'static Pool]) {
 
 pub(crate) fn for_each_chunk(submitter: &mut Submitter, pools: &[&'static Pool]) {
     let pool = submitter.pick(pools);
+    if pool.is_strict() {
+        return;
+    }
     let mut elements: heapless::Vec<(Option<Task>, usize), { MOST * SIZE }> = (0..MOST * SIZE)
         .map(|place| {
             // One identity for each chunk.
             let deed = submitter.flat_deed();
             let is_first = place % SIZE == 0;
-            (is_first.then(|| Task::new_item(pool, deed)).flatten(), 0)
+            (
+                is_first.then(|| Task::new_loose_item(pool, deed)).flatten(),
+                0,
+            )
         })
         .collect();
     let (to, was_steady) = (pool.submitter(), pool.is_steady());
