@@ -16,8 +16,10 @@ use crate::posts;
 use crate::progress;
 use crate::tally::{End, Tally};
 
-/// The longest life.
+/// The longest life, in milliseconds.
 const LONGEST: u64 = 300;
+/// The longest time between two moments without tasks, in microseconds, where there are some.
+const LONGEST_WET: u64 = 8000;
 
 /// Begins and ends lives until `stop`, and checks each. Waits at `closed` until no submitter can
 /// enter any executor before its first life.
@@ -39,7 +41,7 @@ pub(crate) fn keep<const WORKERS: usize, const QUEUE: usize>(
         pool.set_strict(random.bool());
         begin(executor, pool, gate, random.u8(..4) == 0);
         pool.set_steady(true);
-        live(pool, Duration::from_millis(random.u64(..LONGEST)), stop);
+        live(pool, &mut random, stop);
         let closed = random.bool().then(|| run_dry(pool));
         pool.set_steady(false);
         end(executor, &mut random);
@@ -78,18 +80,27 @@ fn begin<const WORKERS: usize, const QUEUE: usize>(
     drop(gate);
 }
 
-/// Rests until the life has been long enough, or a submitter asks for its end.
-fn live(pool: &Pool, length: Duration, stop: &AtomicBool) {
-    posts::note("lets an executor live");
-    let end = Instant::now() + length;
+/// Lets the executor live. In half of the lives it runs dry every few milliseconds: a wake-up that
+/// was lost shows best when no later one makes good for it.
+fn live(pool: &'static Pool, random: &mut Rng, stop: &AtomicBool) {
+    let end = Instant::now() + Duration::from_millis(random.u64(..LONGEST));
+    let runs_dry = random.bool();
     // Bound: time.
-    while !stop.load(Ordering::Relaxed) && !pool.ledger.is_full() {
+    while rests(pool, end, stop) {
+        posts::note("lets an executor live");
         let left = end.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return;
+        if runs_dry {
+            thread::park_timeout(left.min(Duration::from_micros(random.u64(..LONGEST_WET))));
+            drop(run_dry(pool));
+        } else {
+            thread::park_timeout(left);
         }
-        thread::park_timeout(left);
     }
+}
+
+/// Returns true until the life has been long enough, or a submitter asks for its end.
+fn rests(pool: &Pool, end: Instant, stop: &AtomicBool) -> bool {
+    !stop.load(Ordering::Relaxed) && !pool.ledger.is_full() && Instant::now() < end
 }
 
 /// Keeps submitters out and waits until the executor has nothing left. A shutdown wakes all, so
