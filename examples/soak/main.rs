@@ -8,7 +8,7 @@
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
 use std::process::ExitCode;
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::channel;
 use std::sync::{Barrier, LazyLock};
 use std::thread::{self, JoinHandle as Thread};
 use std::time::Instant;
@@ -75,7 +75,7 @@ fn main() -> ExitCode {
 fn soak(arguments: Arguments) -> ExitCode {
     let began = Instant::now();
     let (end_watch, over) = channel();
-    let watchdog = thread::spawn(move || watch(arguments.patience, &over));
+    let watchdog = thread::spawn(move || progress::watch(arguments.patience, &over));
     let mut random = Rng::with_seed(arguments.seed);
     let keepers = start_keepers(&mut random);
     CLOSED.wait();
@@ -136,10 +136,6 @@ fn soak(arguments: Arguments) -> ExitCode {
         eprintln!("soak: FAILED: {} faults", faults::count());
         ExitCode::FAILURE
     }
-}
-
-fn watch(patience: Duration, over: &Receiver<()>) {
-    progress::watch(patience, over);
 }
 
 fn start<T: Send + 'static>(name: String, work: impl FnOnce() -> T + Send + 'static) -> Thread<T> {

@@ -19,7 +19,15 @@ const ROUND: usize = 24;
 const LATE: usize = 16;
 
 pub(crate) struct Submitter {
+    /// What the choices of the current operation come from.
     pub(crate) random: Rng,
+    /// The name of the current operation.
+    pub(crate) operation: &'static str,
+    /// What the generator of each operation comes from. So the n-th operation is the same in each
+    /// run with the same seed, whatever the others did.
+    operations: Rng,
+    /// What the choices of executors come from.
+    rounds: Rng,
     pub(crate) latency: Latency,
     pub(crate) awaiter: Awaiter,
     /// Cancellers of tasks that have ended.
@@ -34,10 +42,13 @@ pub(crate) struct Report {
 }
 
 /// Submits until `stop`.
-pub(crate) fn work(number: usize, random: Rng, stop: &AtomicBool) -> Report {
+pub(crate) fn work(number: usize, mut random: Rng, stop: &AtomicBool) -> Report {
     posts::take_watched(format!("submitter {number}"));
     let mut submitter = Submitter {
+        operations: random.fork(),
+        rounds: random.fork(),
         random,
+        operation: "none",
         latency: Latency::new(),
         awaiter: Awaiter::start(format!("awaiter {number}")),
         late: [None; LATE],
@@ -60,8 +71,8 @@ impl Submitter {
     /// Enters one executor or two, and does a few operations there.
     fn round(&mut self) {
         posts::note("enters an executor");
-        let first = self.random.usize(..POOLS.len());
-        let second = (first + self.random.usize(1..POOLS.len())) % POOLS.len();
+        let first = self.rounds.usize(..POOLS.len());
+        let second = (first + self.rounds.usize(1..POOLS.len())) % POOLS.len();
         let entered = POOLS[first].try_enter();
         // It waits for a gate only while it has no other.
         let (pool, _gate) = match entered {
@@ -69,7 +80,7 @@ impl Submitter {
             None => (&POOLS[second], POOLS[second].enter()),
         };
         let other = &POOLS[POOLS.len() - first - second];
-        let other_gate = if self.random.u8(..4) == 0 {
+        let other_gate = if self.rounds.u8(..4) == 0 {
             other.try_enter()
         } else {
             None
@@ -85,8 +96,10 @@ impl Submitter {
     }
 
     fn step(&mut self, pools: &[&'static Pool]) {
+        self.random = self.operations.fork();
         let which = self.random.usize(..OPERATIONS.len());
         let operation = &OPERATIONS[which];
+        self.operation = operation.name;
         posts::note(operation.name);
         (operation.run)(self, pools);
         self.counts[which] += 1;

@@ -22,6 +22,7 @@ pub(crate) fn submit(submitter: &mut Submitter, pool: &'static Pool) -> Option<(
         3..5 => submit_future(submitter, pool, task),
         _ => submit_by_permit(submitter, pool, task),
     }?;
+    posts::note(submitter.operation);
     Some((mark, handle))
 }
 
@@ -37,6 +38,7 @@ pub(crate) fn submit_at_once(
     } else {
         note_submitted(mark, pool.submitter().submit(|| task.run()))
     }?;
+    posts::note(submitter.operation);
     Some((mark, handle))
 }
 
