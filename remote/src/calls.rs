@@ -11,7 +11,8 @@ use crate::frame::{
 };
 use crate::task::TaskId;
 
-/// When a frame is sent again, in ticks of the caller's clock.
+/// When a frame is sent again, and when a silent worker counts as lost, in ticks of the caller's
+/// clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timing {
     resend: u64,

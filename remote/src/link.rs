@@ -116,8 +116,8 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
         }))
     }
 
-    /// Opens the link. On a link that is open, begins anew: the calls under way end as
-    /// [`Lost`](crate::RemoteError::Lost).
+    /// Opens the link. On a link that is open, begins a new session: the calls that were sent end
+    /// as [`Lost`](crate::RemoteError::Lost), and those that were not go on.
     ///
     /// `nonce` tells the lives of this end apart: choose another one at each boot. A random number
     /// will do, or a counter in memory that survives, or the time. With the number of an earlier

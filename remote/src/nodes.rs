@@ -64,7 +64,7 @@
 //! # drop(node);
 //! ```
 //!
-//! [processes]: crate::process::Processes
+//! [processes]: Backend#implementors
 //! [`Link`]: crate::Link
 
 mod backend;

@@ -1,5 +1,7 @@
 //! The pool of processes: Python's `ProcessPoolExecutor`, with fixed capacities.
 //!
+//! A program calls [`serve`] first, then [`Processes::start`], then [`Processes::submit`].
+//!
 //! One thread of the parent, the *reader*, waits for all processes in `poll`. A submitter writes
 //! its call to a socket itself. No thread waits for a single process.
 

@@ -54,7 +54,7 @@ pub trait Task: Serialize + DeserializeOwned {
 
 /// A task that may run twice: running it again does what running it once does.
 ///
-/// A pool of processes runs such a task again if it is asked to: `Processes::submit_retry`.
+/// A pool of processes or nodes runs such a task again if it is asked to: `submit_retry`.
 ///
 /// ```
 /// # #[derive(serde::Deserialize, serde::Serialize)]

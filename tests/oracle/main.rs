@@ -5,7 +5,8 @@
 //! which order tasks, callbacks and destructors run. They must also agree in the figures of
 //! `stats`, and in the states that handles and cancellers report, even for tasks long gone.
 //!
-//! The suite leaves out a step whose wait no ready task would end.
+//! The suite leaves out a step whose wait no ready task would end. `SLOTTED_PROGRAMS` is how many
+//! programs it plays.
 #![cfg(feature = "std")]
 
 #[path = "../stage/foreign.rs"]
@@ -45,8 +46,9 @@ fn is_expected(payload: &(dyn Any + Send)) -> bool {
 #[test]
 fn random_programs_agree_with_the_oracle() {
     hide_panics(is_expected);
+    let programs = std::env::var("SLOTTED_PROGRAMS");
     let config = Config {
-        cases: 2_000,
+        cases: programs.map_or(2_000, |programs| programs.parse().unwrap()),
         failure_persistence: None,
         ..Config::default()
     };

@@ -430,9 +430,9 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// Lazy: at most `QUEUE` tasks are in flight, and the input is read as they end.
     ///
     /// The items of a chunk, [`chunksize::<N>()`][chunks], are one call: their arguments
-    /// take at most `BYTES` together, and so do their results. What ends that call ends each of its
-    /// items, with the same error. A node of a board knows no chunks: each item is an
-    /// [`Unknown`](crate::RemoteError::Unknown) task to it.
+    /// take at most `BYTES` together, and so do their results, also as values in memory. What ends
+    /// that call ends each of its items, with the same error. A node of a board knows no chunks:
+    /// each item is an [`Unknown`](crate::RemoteError::Unknown) task to it.
     ///
     /// ```
     /// # #[derive(serde::Deserialize, serde::Serialize)]

@@ -48,7 +48,8 @@ impl Reply {
         Self { status, body }
     }
 
-    /// The call failed.
+    /// The reply of a backend to a call that it could not run to its end: the task's handle ends
+    /// with this error.
     ///
     /// ```
     /// use slotted_remote::RemoteError;

@@ -204,7 +204,9 @@ impl fmt::Debug for NodeInbox {
     }
 }
 
-/// Why a pool of nodes did not start. `E` is the transport's error. The pool may be started again.
+/// Why a pool of nodes, or a node, did not start. `E` is the transport's error. It may be started
+/// again. A node is never [`AlreadyStarted`](Self::AlreadyStarted), and its start never waits for
+/// itself.
 ///
 /// ```
 /// use slotted_remote::nodes::NodesStartError;

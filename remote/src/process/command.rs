@@ -78,7 +78,7 @@ impl Command {
         }
     }
 
-    /// Adds an argument of the program, which finds it behind its name.
+    /// Adds an argument of the program: `env::args().nth(1)` there, for the first.
     ///
     /// ```
     /// # use slotted_remote::process::Command;

@@ -322,8 +322,8 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Python
     ///
     /// `map`. The items of a chunk, [`chunksize::<N>()`][chunks], are one call: their
-    /// arguments take at most `BYTES` together, and so do their results. What ends that call ends
-    /// each of its items, with the same error.
+    /// arguments take at most `BYTES` together, and so do their results, also as values in memory.
+    /// What ends that call ends each of its items, with the same error.
     ///
     /// ```standalone_crate
     /// # #[derive(serde::Deserialize, serde::Serialize)]

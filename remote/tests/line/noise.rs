@@ -283,9 +283,12 @@ proptest! {
     }
 }
 
-/// How many random programs run: fewer under Miri.
+/// How many random programs run: `SLOTTED_PROGRAMS`, or fewer, and fewer still under Miri.
 fn cases() -> u32 {
-    if cfg!(miri) { 2 } else { 200 }
+    if cfg!(miri) {
+        return 2; // it has no environment
+    }
+    std::env::var("SLOTTED_PROGRAMS").map_or(200, |programs| programs.parse().unwrap())
 }
 
 /// A generator of numbers: xorshift, so that a run is the same each time.
