@@ -19,6 +19,9 @@ pub mod beside_embassy {}
 #[doc = include_str!("docs/beside_tokio.md")]
 pub mod beside_tokio {}
 
+#[doc = include_str!("docs/how_we_know.md")]
+pub mod how_we_know {}
+
 #[doc = "[porting]: mod@porting\n"]
 #[doc = include_str!("docs/sizes.md")]
 pub mod sizes {}

@@ -119,8 +119,11 @@ fn world_of(program: &Program, seed: u64) {
             play::<Scheduled<false>>(&program);
         }
     };
-    let pct = PctScheduler::new_from_seed(seed, 3, schedules);
-    Runner::new(pct, config.clone()).run(plays.clone());
+    // Faults that need one, two or three changes of priority at certain steps.
+    for depth in [2, 3, 4] {
+        let pct = PctScheduler::new_from_seed(seed, depth, schedules);
+        Runner::new(pct, config.clone()).run(plays.clone());
+    }
     let random = RandomScheduler::new_from_seed(seed, schedules);
     Runner::new(random, config).run(plays);
 }

@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use proptest::strategy::Union;
 use slotted::{ReturnWhen, Shutdown};
 
 /// A program. It ends by itself: each of its waits has a way out.
@@ -161,6 +162,26 @@ impl Program {
     }
 }
 
+/// Which kinds of steps, tasks and ends a program has: each kind in half of all programs. So some
+/// programs do little else than what most do seldom (*swarm testing*, Groce et al., ISSTA 2012).
+#[derive(Clone, Copy, Debug)]
+struct Swarm(u64);
+
+impl Swarm {
+    /// One of the kinds that the program has; the first one is in all programs.
+    fn choose<T: core::fmt::Debug + 'static>(
+        self,
+        kinds: Vec<(u32, BoxedStrategy<T>)>,
+    ) -> Union<BoxedStrategy<T>> {
+        // Another half for each list of kinds.
+        let bits = self.0.rotate_left(kinds.len() as u32);
+        let is_in = |place: usize| place == 0 || bits >> place & 1 == 1;
+        let kinds = kinds.into_iter().enumerate();
+        let kinds = kinds.filter_map(|(place, kind)| is_in(place).then_some(kind));
+        Union::new_weighted(kinds.collect())
+    }
+}
+
 fn how() -> impl Strategy<Value = Shutdown> {
     select(vec![Shutdown::Drain, Shutdown::Cancel, Shutdown::Stop])
 }
@@ -180,23 +201,23 @@ fn map() -> impl Strategy<Value = Map> {
     )
 }
 
-fn body() -> impl Strategy<Value = Body> {
-    prop_oneof![
-        6 => Just(Body::Returns),
-        1 => Just(Body::Fails),
-        1 => Just(Body::Panics),
-        2 => Just(Body::Submits),
-        2 => Just(Body::SubmitsAndWaits),
-        1 => Just(Body::SubmitsAndWaitsForBoth),
-        1 => Just(Body::SubmitsAndRunsInline),
-        1 => (0..8_u8).prop_map(Body::CancelsAny),
-        1 => (0..8_u8).prop_map(Body::WakesAny),
-        1 => map().prop_map(Body::Maps),
-        1 => (1..3_u8).prop_map(Body::Scopes),
-        1 => (1..4_u8).prop_map(Body::Chunks),
-        1 => how().prop_map(Body::BeginsShutdown),
-        1 => how().prop_map(Body::ShutsDown),
-    ]
+fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
+    swarm.choose(vec![
+        (6, Just(Body::Returns).boxed()),
+        (1, Just(Body::Fails).boxed()),
+        (1, Just(Body::Panics).boxed()),
+        (2, Just(Body::Submits).boxed()),
+        (2, Just(Body::SubmitsAndWaits).boxed()),
+        (1, Just(Body::SubmitsAndWaitsForBoth).boxed()),
+        (1, Just(Body::SubmitsAndRunsInline).boxed()),
+        (1, (0..8_u8).prop_map(Body::CancelsAny).boxed()),
+        (1, (0..8_u8).prop_map(Body::WakesAny).boxed()),
+        (1, map().prop_map(Body::Maps).boxed()),
+        (1, (1..3_u8).prop_map(Body::Scopes).boxed()),
+        (1, (1..4_u8).prop_map(Body::Chunks).boxed()),
+        (1, how().prop_map(Body::BeginsShutdown).boxed()),
+        (1, how().prop_map(Body::ShutsDown).boxed()),
+    ])
 }
 
 fn rests() -> impl Strategy<Value = Rests> {
@@ -206,16 +227,16 @@ fn rests() -> impl Strategy<Value = Rests> {
     })
 }
 
-fn way() -> impl Strategy<Value = Way> {
-    prop_oneof![
-        4 => Just(Way::Closure),
-        1 => Just(Way::Fallible),
-        1 => Just(Way::Blocking),
-        3 => rests().prop_map(Way::Future),
-        1 => Just(Way::Permit),
-        1 => rests().prop_map(Way::PermitFuture),
-        1 => Just(Way::AsyncPermit),
-    ]
+fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
+    swarm.choose(vec![
+        (4, Just(Way::Closure).boxed()),
+        (1, Just(Way::Fallible).boxed()),
+        (1, Just(Way::Blocking).boxed()),
+        (3, rests().prop_map(Way::Future).boxed()),
+        (1, Just(Way::Permit).boxed()),
+        (1, rests().prop_map(Way::PermitFuture).boxed()),
+        (1, Just(Way::AsyncPermit).boxed()),
+    ])
 }
 
 fn completion() -> impl Strategy<Value = Completion> {
@@ -229,17 +250,17 @@ fn completion() -> impl Strategy<Value = Completion> {
     ])
 }
 
-fn ending() -> impl Strategy<Value = Ending> {
-    prop_oneof![
-        4 => Just(Ending::Result),
-        2 => Just(Ending::Inline),
-        2 => Just(Ending::Await),
-        1 => Just(Ending::WaitThenTake),
-        2 => Just(Ending::Drop),
-        1 => Just(Ending::Detach),
-        1 => Just(Ending::Forget),
-        1 => Just(Ending::CancelOnDrop),
-    ]
+fn ending(swarm: Swarm) -> impl Strategy<Value = Ending> {
+    swarm.choose(vec![
+        (4, Just(Ending::Result).boxed()),
+        (2, Just(Ending::Inline).boxed()),
+        (2, Just(Ending::Await).boxed()),
+        (1, Just(Ending::WaitThenTake).boxed()),
+        (2, Just(Ending::Drop).boxed()),
+        (1, Just(Ending::Detach).boxed()),
+        (1, Just(Ending::Forget).boxed()),
+        (1, Just(Ending::CancelOnDrop).boxed()),
+    ])
 }
 
 fn return_when() -> impl Strategy<Value = ReturnWhen> {
@@ -250,30 +271,45 @@ fn return_when() -> impl Strategy<Value = ReturnWhen> {
     ])
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    prop_oneof![
-        12 => (way(), body()).prop_map(|(way, body)| Step::Submit(way, body)),
-        2 => completion().prop_map(Step::Promise),
-        1 => Just(Step::Reserve),
-        1 => Just(Step::DropPermit),
-        1 => any::<At>().prop_map(Step::Look),
-        2 => any::<At>().prop_map(Step::TryResult),
-        2 => any::<At>().prop_map(Step::Cancel),
-        2 => (any::<At>(), body()).prop_map(|(at, body)| Step::Callback(at, body)),
-        8 => (any::<At>(), ending()).prop_map(|(at, ending)| Step::End(at, ending)),
-        2 => return_when().prop_map(Step::Wait),
-        2 => Just(Step::AsCompleted),
-        2 => map().prop_map(Step::Map),
-        1 => (1..3_u8).prop_map(Step::Scope),
-        1 => (1..4_u8).prop_map(Step::Chunks),
-        3 => (0..8_u8).prop_map(Step::CancelAny),
-        1 => (0..8_u8).prop_map(Step::WakeAny),
-        1 => how().prop_map(Step::BeginShutdown),
-        1 => how().prop_map(Step::Shutdown),
-        2 => Just(Step::Start),
-        1 => (0..3_u8).prop_map(Step::StartRefused),
-        1 => (1..4_u8).prop_map(Step::Drive),
-    ]
+fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
+    swarm.choose(vec![
+        (
+            12,
+            (way(swarm), body(swarm))
+                .prop_map(|(way, body)| Step::Submit(way, body))
+                .boxed(),
+        ),
+        (2, completion().prop_map(Step::Promise).boxed()),
+        (1, Just(Step::Reserve).boxed()),
+        (1, Just(Step::DropPermit).boxed()),
+        (1, any::<At>().prop_map(Step::Look).boxed()),
+        (2, any::<At>().prop_map(Step::TryResult).boxed()),
+        (2, any::<At>().prop_map(Step::Cancel).boxed()),
+        (
+            2,
+            (any::<At>(), body(swarm))
+                .prop_map(|(at, body)| Step::Callback(at, body))
+                .boxed(),
+        ),
+        (
+            8,
+            (any::<At>(), ending(swarm))
+                .prop_map(|(at, ending)| Step::End(at, ending))
+                .boxed(),
+        ),
+        (2, return_when().prop_map(Step::Wait).boxed()),
+        (2, Just(Step::AsCompleted).boxed()),
+        (2, map().prop_map(Step::Map).boxed()),
+        (1, (1..3_u8).prop_map(Step::Scope).boxed()),
+        (1, (1..4_u8).prop_map(Step::Chunks).boxed()),
+        (3, (0..8_u8).prop_map(Step::CancelAny).boxed()),
+        (1, (0..8_u8).prop_map(Step::WakeAny).boxed()),
+        (1, how().prop_map(Step::BeginShutdown).boxed()),
+        (1, how().prop_map(Step::Shutdown).boxed()),
+        (2, Just(Step::Start).boxed()),
+        (1, (0..3_u8).prop_map(Step::StartRefused).boxed()),
+        (1, (1..4_u8).prop_map(Step::Drive).boxed()),
+    ])
 }
 
 /// Any program of up to three threads.
@@ -293,8 +329,10 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
         1 => (0..4_u8).prop_map(Driven::HandedOver),
         1 => Just(Driven::Awaits),
     ];
-    let thread = proptest::collection::vec(step(), 1..8);
-    let threads = proptest::collection::vec(thread, 1..=3);
+    let threads = any::<u64>().prop_flat_map(|bits| {
+        let thread = proptest::collection::vec(step(Swarm(bits)), 1..10);
+        proptest::collection::vec(thread, 1..=3)
+    });
     (shape, any::<bool>(), driven, threads).prop_map(|(shape, fair, workers, threads)| Program {
         shape,
         fair,
