@@ -6,7 +6,7 @@ use core::time::Duration;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::process::ExitStatus;
+use std::process::{Child, ExitStatus};
 use std::sync::Arc;
 use std::thread;
 use std::time::Instant;
@@ -107,14 +107,16 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
                 continue;
             }
             match child::spawn(&self.command) {
-                Ok((child, socket)) => {
-                    let incoming = Incoming::new(socket.clone(), LANES + 1, BYTES);
-                    self.pool.lock().install(place, child, socket.clone());
-                    self.places[place] = Place::Open(socket, incoming);
-                }
+                Ok((child, socket)) => self.install(place, child, socket),
                 Err(error) => self.failed(place, ProcessStartError::System(error)),
             }
         }
+    }
+
+    fn install(&mut self, place: usize, child: Child, socket: Arc<OwnedFd>) {
+        let incoming = Incoming::new(socket.clone(), LANES + 1, BYTES);
+        self.pool.lock().install(place, child, socket.clone());
+        self.places[place] = Place::Open(socket, incoming);
     }
 
     /// Returns true if processes that end are replaced.
@@ -275,6 +277,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
         let Some(mut child) = self.pool.lock().take_child(place) else {
             return;
         };
+        // The next process starts while the system removes this one.
+        let _ = child.kill(); // it may be gone
+        let follows = fault.is_none() && self.is_open() && self.pool.lock().has_served(place);
+        let next = follows.then(|| child::spawn(&self.command));
         // Outside the lock: it waits until the process is gone.
         let end = child::end(&mut child, &self.command);
         let mut fault = fault;
@@ -290,10 +296,21 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Reader<PROCS, Q
             state.end(place, end.error, late, fault.is_none(), &mut self.wakers)
         };
         self.polls = true;
+        // Without an early one, or if there was no room for two at once: now.
+        let early = next.and_then(Result::ok);
         if served && self.is_open() {
-            self.places[place] = Place::Empty(Instant::now());
-            self.fill_places();
-        } else if served {
+            if let Some((child, socket)) = early {
+                self.install(place, child, socket);
+            } else {
+                self.places[place] = Place::Empty(Instant::now());
+                self.fill_places();
+            }
+            return self.pool.lock().dispatch();
+        }
+        if let Some((mut child, _)) = early {
+            child::end(&mut child, &self.command);
+        }
+        if served {
             self.places[place] = Place::Closed;
         } else {
             self.failed(place, start_error(fault, end.status));

@@ -296,6 +296,18 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         self.processes[place].child.take()
     }
 
+    /// Returns true if the process of a place came up and did something, or was to end. One that
+    /// ends though it was asked for nothing would end again at once.
+    pub(super) fn has_served(&self, place: usize) -> bool {
+        let process = &self.processes[place];
+        let lived = process
+            .started
+            .map_or(Duration::ZERO, |started| started.elapsed());
+        process.stage == Stage::Leaving
+            || process.doomed
+            || process.stage == Stage::Serving && (process.next > 0 || lived >= SETTLED)
+    }
+
     /// A process has ended, and all it wrote was read. The call that ran fails; those behind it
     /// have not begun, and wait again before all others. If the process is not `trusted`, it may
     /// have run them all. If it was `late`, so was the call that ran then. Returns true if another
@@ -308,16 +320,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
         trusted: bool,
         wakers: &mut Vec<Waker>,
     ) -> bool {
+        let served = self.has_served(place);
         let process = &mut self.processes[place];
         let stage = core::mem::replace(&mut process.stage, Stage::Gone);
         let left = stage == Stage::Leaving;
-        let lived = process
-            .started
-            .map_or(Duration::ZERO, |started| started.elapsed());
-        // A process that ends though it was asked for nothing would end again at once.
-        let served = left
-            || process.doomed
-            || stage == Stage::Serving && (process.next > 0 || lived >= SETTLED);
         process.outgoing = None;
         process.stats.pid = None;
         let first = process.ahead.pop_front();
