@@ -111,7 +111,8 @@ impl Board {
     /// The body of a callback, but for what it raises.
     pub(crate) fn called(&self, task: u32, number: u32, outcome: &str) {
         self.change(|told| {
-            told.events.push(format!("called {task}.{number} {outcome}"));
+            told.events
+                .push(format!("called {task}.{number} {outcome}"));
             *told.called.entry(task).or_default() += 1;
         });
     }

@@ -17,7 +17,10 @@ struct Program<'a> {
 /// Reads programs: a title after `==`, then lines in columns.
 fn programs(text: &str) -> Vec<Program<'_>> {
     let mut programs: Vec<Program<'_>> = Vec::new();
-    for row in text.lines().filter(|row| !row.is_empty() && !row.starts_with('#')) {
+    for row in text
+        .lines()
+        .filter(|row| !row.is_empty() && !row.starts_with('#'))
+    {
         if let Some(title) = row.strip_prefix("== ") {
             let lines = Vec::new();
             programs.push(Program { title, lines });
@@ -41,9 +44,15 @@ fn programs(text: &str) -> Vec<Program<'_>> {
 /// What a program saw that it should not.
 pub(crate) fn check(sides: &mut Sides, text: &str) -> Result<(), String> {
     for program in programs(text) {
-        let lines: Vec<String> = program.lines.iter().map(|line| line.text.to_owned()).collect();
+        let lines: Vec<String> = program
+            .lines
+            .iter()
+            .map(|line| line.text.to_owned())
+            .collect();
         let title = program.title;
-        let [python, slotted] = sides.play(&lines).map_err(|why| format!("{title}: {why}"))?;
+        let [python, slotted] = sides
+            .play(&lines)
+            .map_err(|why| format!("{title}: {why}"))?;
         for ((line, python), slotted) in program.lines.iter().zip(&python).zip(&slotted) {
             if line.says != [python, slotted] {
                 let text = line.text;
@@ -52,9 +61,32 @@ pub(crate) fn check(sides: &mut Sides, text: &str) -> Result<(), String> {
                 ));
             }
         }
-        if program.lines.iter().all(|line| line.says[0] == line.says[1]) {
+        if program
+            .lines
+            .iter()
+            .all(|line| line.says[0] == line.says[1])
+        {
             return Err(format!("{title}: there is no difference"));
         }
+    }
+    Ok(())
+}
+
+/// Plays programs without columns and compares them by their rules.
+///
+/// # Errors
+///
+/// What differs.
+pub(crate) fn compare(sides: &mut Sides, text: &str) -> Result<(), String> {
+    for program in programs(text) {
+        let lines: Vec<String> = program
+            .lines
+            .iter()
+            .map(|line| line.text.to_owned())
+            .collect();
+        sides
+            .compare(&lines)
+            .map_err(|why| format!("{}: {why}", program.title))?;
     }
     Ok(())
 }

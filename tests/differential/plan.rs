@@ -8,6 +8,8 @@
 //! - A map while tasks wait at gates before all workers, unless its time limit is zero; and a
 //!   time limit of zero otherwise.
 //! - A second thread that uses a handle. Slotted's handles are owned; the borrow checker refuses.
+//! - In pools of processes, what depends on which tasks were sent ahead, and when: whether such a
+//!   task can be cancelled, and whether it runs.
 //! - A shutdown that cancels what the open iterator holds, and a cancel of it: when Python's
 //!   iterator yields a cancelled task depends on its workers.
 
@@ -16,6 +18,7 @@ use std::collections::BTreeSet;
 
 use crate::program::{Patience, Sketch, Step, When};
 use crate::state::{Changes, Phase, State, Task};
+use crate::world::Kind;
 
 /// No program has more tasks. All of them, with their callbacks, fit the executors.
 const MOST_TASKS: usize = 16;
@@ -23,6 +26,7 @@ const MOST_CALLBACKS: u32 = 4;
 
 /// Writes a program, line by line.
 pub(crate) struct Plan {
+    kind: Kind,
     state: State,
     lines: Vec<String>,
 }
@@ -75,10 +79,15 @@ fn when_word(when: When) -> &'static str {
 }
 
 /// The lines of a random program.
-pub(crate) fn lines(sketch: &Sketch) -> Vec<String> {
+pub(crate) fn lines(sketch: &Sketch, kind: Kind) -> Vec<String> {
     let workers = usize::from(sketch.workers);
+    let most_ahead = match kind {
+        Kind::Threads => 0,
+        Kind::Processes => workers + 1,
+    };
     let mut plan = Plan {
-        state: State::new(workers),
+        kind,
+        state: State::new(workers, most_ahead),
         lines: vec![format!("pool {workers}")],
     };
     for step in &sketch.steps {
@@ -115,7 +124,11 @@ impl Plan {
 
     /// Whether the order of what workers do is determined.
     fn order(&self) -> &'static str {
-        if self.state.workers == 1 { "ordered" } else { "sorted" }
+        if self.state.workers == 1 && self.kind == Kind::Threads {
+            "ordered"
+        } else {
+            "sorted"
+        }
     }
 
     fn task(&self, at: usize) -> &Task {
@@ -128,7 +141,8 @@ impl Plan {
 
     /// A task whose handle slotted's player has.
     fn choose_handle(&self, which: u8) -> Option<usize> {
-        self.choose(which).filter(|task| self.task(*task).has_handle())
+        self.choose(which)
+            .filter(|task| self.task(*task).has_handle())
     }
 
     fn choose_promise(&self, which: u8) -> Option<usize> {
@@ -176,7 +190,7 @@ impl Plan {
                 self.state.tasks.push(Task::new(false, None, true));
                 taken(format!("promise {}", self.state.tasks.len() - 1))
             }
-            Step::Open(_) | Step::SetResult(_) | Step::SetException(_) => {
+            Step::Open(_) | Step::SetResult(_) | Step::SetException(_) | Step::Abandon(_) => {
                 moving(self.act(step)?)
             }
             Step::SetRunning(which) => {
@@ -197,7 +211,14 @@ impl Plan {
                 taken(format!("set-running {task}{rule}"))
             }
             Step::Cancel(which) => {
-                let task = self.choose(*which).filter(|task| !self.task(*task).is_held)?;
+                let task = self
+                    .choose(*which)
+                    .filter(|task| !self.task(*task).is_held)?;
+                let is_fixed = self.state.is_ahead(task)
+                    || self.task(task).phase == Phase::Running && !self.task(task).is_promise;
+                if self.kind == Kind::Processes && is_fixed {
+                    return None; // a difference with programs of its own
+                }
                 // Of an ended task without a handle slotted's token only says that it is gone.
                 if self.task(task).is_gone && self.task(task).is_done() {
                     return None;
@@ -205,7 +226,12 @@ impl Plan {
                 self.state.cancel(task);
                 moving(format!("cancel {task}"))
             }
-            Step::State(which) => taken(format!("state {}", self.choose_handle(*which)?)),
+            Step::State(which) => {
+                let task = self.choose_handle(*which)?;
+                let told = self.kind == Kind::Threads || self.task(task).is_promise;
+                let name = if told { "state" } else { "over" };
+                taken(format!("{name} {task}"))
+            }
             Step::Callback(which, raises) => {
                 let task = self.choose_handle(*which)?;
                 let number = self.task(task).callbacks;
@@ -241,6 +267,11 @@ impl Plan {
                     self.state.cancel_queue();
                 }
                 if *waits && !self.state.running.is_empty() {
+                    return None;
+                }
+                // Slotted's pool of processes only knows shutdowns that wait, and Python's does not
+                // cancel what it has marked as running.
+                if self.kind == Kind::Processes && !(*waits && self.state.is_drained()) {
                     return None;
                 }
                 self.state.is_shut = true;
@@ -290,6 +321,14 @@ impl Plan {
                 }
                 let name = if fails { "set-exception" } else { "set-result" };
                 Some(format!("{name} {task}"))
+            }
+            Step::Abandon(which) => {
+                let task = self.choose_promise(*which)?;
+                if self.task(task).phase != Phase::Pending {
+                    return None;
+                }
+                self.state.abandon(task);
+                Some(format!("abandon {task}"))
             }
             _ => None,
         }
@@ -371,7 +410,9 @@ impl Plan {
                 .filter(|task| self.task(*task).phase == phase)
                 .collect();
             if alike.len() > 1 {
-                alike.iter().for_each(|task| self.state.tasks[*task].is_gone = true);
+                alike
+                    .iter()
+                    .for_each(|task| self.state.tasks[*task].is_gone = true);
             }
         }
     }
@@ -386,7 +427,11 @@ impl Plan {
         }
         let yielded: BTreeSet<usize> = done.iter().copied().collect();
         self.state.is_iterating = true;
-        self.state.held = tasks.iter().copied().filter(|task| !yielded.contains(task)).collect();
+        self.state.held = tasks
+            .iter()
+            .copied()
+            .filter(|task| !yielded.contains(task))
+            .collect();
         for task in &self.state.held {
             self.state.tasks[*task].is_held = true;
         }
@@ -405,8 +450,16 @@ impl Plan {
         let first = *ready.first()?;
         // Slotted's order is that of completion within each executor; promises have their own.
         let is_promise = |task: &usize| self.task(*task).is_promise;
-        let is_alike = ready.iter().all(|task| is_promise(task) == is_promise(&first));
-        let is_ordered = is_alike && (self.state.workers == 1 || is_promise(&first));
+        let is_alike = ready
+            .iter()
+            .all(|task| is_promise(task) == is_promise(&first));
+        // Two cancelled handles are alike.
+        let cancelled = ready
+            .iter()
+            .filter(|task| self.task(**task).is_cancelled())
+            .count();
+        let is_alike = is_alike && cancelled < 2;
+        let is_ordered = is_alike && (self.order() == "ordered" || is_promise(&first));
         for task in &ready {
             self.state.held.remove(task);
             self.state.tasks[*task].is_held = false;
@@ -417,14 +470,22 @@ impl Plan {
 
     fn end_iteration(&mut self) {
         let held = core::mem::take(&mut self.state.held);
-        held.iter().for_each(|task| self.state.tasks[*task].is_held = false);
+        held.iter()
+            .for_each(|task| self.state.tasks[*task].is_held = false);
         self.state.ready.clear();
         self.state.is_iterating = false;
     }
 
     fn map(&mut self, items: &[bool], take: u8) -> Option<Taken> {
         let count = usize::from(take).min(items.len());
-        let patience = if self.state.is_idle() { Patience::Endless } else { Patience::Zero };
+        let patience = if self.state.is_idle() {
+            Patience::Endless
+        } else {
+            Patience::Zero
+        };
+        if self.kind == Kind::Processes && patience == Patience::Zero {
+            return None; // what goes ahead of other tasks stays there
+        }
         let mut rule = String::new();
         if self.state.is_shut && count > 0 {
             rule.push_str(" ! map-is-cancelled");
@@ -509,7 +570,9 @@ impl Plan {
                 let failed_before = tasks.iter().any(|task| was(task).is_done() && fails(task));
                 // In the order in which the only worker ends them.
                 let mut in_order = changes.ended.iter().filter(|task| new.contains(*task));
-                let is_last = in_order.position(fails).is_some_and(|at| at + 1 == new.len());
+                let is_last = in_order
+                    .position(fails)
+                    .is_some_and(|at| at + 1 == new.len());
                 match new.len() {
                     0 => true,
                     1 => !failed_before,

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Instant;
 
 use slotted::{
-    Executor, Panic, Promise, ReturnWhen, Shutdown, TaskError, as_completed,
+    Canceller, Executor, Panic, Promise, ReturnWhen, Shutdown, TaskError, as_completed,
     as_completed_timeout, wait, wait_timeout,
 };
 
@@ -24,9 +24,12 @@ pub(crate) struct Player<W: World> {
     world: &'static W,
     holder: &'static Holder,
     board: Arc<Board>,
-    promises: BTreeMap<u32, Promise<'static, u32>>,
+    promises: Promises,
     table: Table,
 }
+
+/// What steps use that need no handle: the promises, with the tokens that cancel their tasks.
+type Promises = BTreeMap<u32, (Promise<'static, u32>, Canceller<'static>)>;
 
 /// The number that a word is.
 pub(crate) fn number(word: &str) -> u32 {
@@ -82,14 +85,15 @@ impl<W: World> Player<W> {
             "pool" => "made".to_owned(),
             "submit" if words[2] == "nested" => {
                 let handle = self.world.submit_nested(number(words[1]));
-                self.table.keep(number(words[1]), handle.expect("there is room"));
+                self.table
+                    .keep(number(words[1]), handle.expect("there is room"));
                 "submitted".to_owned()
             }
             "submit" => self.submit(number(words[1]), words[2] == "error", words[3]),
             "promise" => {
                 let task = number(words[1]);
                 let (promise, handle) = self.holder.promise().expect("there is room");
-                self.promises.insert(task, promise);
+                self.promises.insert(task, (promise, handle.canceller()));
                 self.table.keep(task, handle);
                 "promised".to_owned()
             }
@@ -113,7 +117,7 @@ impl<W: World> Player<W> {
                 self.world.shutdown(Shutdown::Drain);
                 self.board.events("sorted")
             }
-            "open" | "set-result" | "set-exception" | "set-running" => {
+            "open" | "set-result" | "set-exception" | "set-running" | "abandon" => {
                 act(self.world, &self.board, &self.promises, &words)
             }
             _ => self.table.ask(self.world, &words),
@@ -167,7 +171,9 @@ impl<W: World> Player<W> {
     }
 
     fn map(&mut self, patience: &str, words: &[&str]) -> String {
-        let items = (0..).zip(&words[1..]).map(|(number, word)| (number, *word == "e"));
+        let items = (0..)
+            .zip(&words[1..])
+            .map(|(number, word)| (number, *word == "e"));
         let take = number(words[0]) as usize;
         let seen = self.world.map(items.collect(), patience == "zero", take);
         match seen.is_empty() {
@@ -199,12 +205,7 @@ impl<W: World> Player<W> {
 }
 
 /// A step that others may wait for. It uses no handle.
-fn act<W: World>(
-    world: &'static W,
-    board: &Board,
-    promises: &BTreeMap<u32, Promise<'static, u32>>,
-    words: &[&str],
-) -> String {
+fn act<W: World>(world: &'static W, board: &Board, promises: &Promises, words: &[&str]) -> String {
     let of = number(words[1]);
     let set = |is_set: bool| if is_set { "set" } else { "invalid" }.to_owned();
     match words[0] {
@@ -212,15 +213,23 @@ fn act<W: World>(
             world.open(board, of);
             "opened".to_owned()
         }
-        "set-result" => set(promises[&of].set_result(of).is_ok()),
+        "set-result" => set(promises[&of].0.set_result(of).is_ok()),
         "set-exception" => {
             let error = TaskError::Panicked(Panic::with_message(&format!("broken {of}")));
-            set(promises[&of].set_error(error).is_ok())
+            set(promises[&of].0.set_error(error).is_ok())
         }
-        _ => match promises[&of].set_running_or_notify_cancel() {
-            Ok(is_running) => is_running.to_string(),
-            Err(_invalid) => "invalid".to_owned(),
-        },
+        "abandon" => {
+            let cancelled = promises[&of].1.cancel();
+            format!("{cancelled} {}", set_running(&promises[&of].0))
+        }
+        _ => set_running(&promises[&of].0),
+    }
+}
+
+fn set_running(promise: &Promise<'static, u32>) -> String {
+    match promise.set_running_or_notify_cancel() {
+        Ok(is_running) => is_running.to_string(),
+        Err(_invalid) => "invalid".to_owned(),
     }
 }
 
@@ -322,7 +331,10 @@ impl Table {
         let second = Duration::from_secs(1);
         let handles = self.take(&tasks[..1]);
         let mut completed = as_completed_timeout(handles, second);
-        let pending = self.handles.get_mut(&number(tasks[1])).expect("there is a handle");
+        let pending = self
+            .handles
+            .get_mut(&number(tasks[1]))
+            .expect("there is a handle");
         assert!(pending.wait_timeout(second).is_err());
         let began = Instant::now();
         let Some(Err(timeout)) = completed.next() else {
@@ -346,7 +358,9 @@ impl Table {
         if order == "sorted" {
             yielded.sort_unstable();
         }
-        yielded.iter().fold("yielded".to_owned(), |said, task| format!("{said} {task}"))
+        yielded
+            .iter()
+            .fold("yielded".to_owned(), |said, task| format!("{said} {task}"))
     }
 }
 
@@ -354,6 +368,10 @@ impl Table {
 fn look(handle: &mut Handle, words: &[&str]) -> String {
     let patience = words.get(2).copied().unwrap_or_default();
     match (words[0], patience) {
+        ("over", _) => match (handle.done(), handle.cancelled()) {
+            (_, true) => "cancelled".to_owned(),
+            (is_done, false) => is_done.to_string(),
+        },
         ("state", _) => {
             let told = [
                 ("running", handle.running()),
@@ -367,7 +385,10 @@ fn look(handle: &mut Handle, words: &[&str]) -> String {
                 false => words.join(" "),
             }
         }
-        ("result", _) => say(handle.result_timeout(duration(patience)).as_ref().map(|of| *of)),
+        ("result", _) => say(handle
+            .result_timeout(duration(patience))
+            .as_ref()
+            .map(|of| *of)),
         ("peek", "endless") => say(handle.wait().copied()),
         ("peek", _) => say(handle.wait_timeout(duration(patience)).copied()),
         ("exception", "endless") => say_error(handle.error()),

@@ -51,6 +51,8 @@ pub(crate) enum Step {
     SetResult(u8),
     SetException(u8),
     SetRunning(u8),
+    /// Cancels a promise and tells those that wait for it.
+    Abandon(u8),
     Drop(u8),
     /// The first step, while a thread of its own takes the second one, which waits for it.
     While(Box<Step>, Box<Step>),
@@ -82,6 +84,7 @@ fn action() -> impl Strategy<Value = Step> {
         3 => which.prop_map(Step::Open),
         2 => which.prop_map(Step::SetResult),
         1 => which.prop_map(Step::SetException),
+        1 => which.prop_map(Step::Abandon),
     ]
 }
 
@@ -95,7 +98,7 @@ fn blocking() -> impl Strategy<Value = Step> {
         2 => which.prop_map(move |which| Step::Exception(which, endless)),
         6 => (mask, when()).prop_map(move |(mask, when)| Step::Wait(mask, when, endless)),
         2 => mask.prop_map(move |mask| Step::Completed(mask, endless)),
-        2 => Just(Step::Next),
+        6 => Just(Step::Next),
         1 => Just(Step::Shutdown { cancels: false, waits: true }),
     ]
 }
@@ -112,8 +115,8 @@ fn step() -> impl Strategy<Value = Step> {
         6 => (mask, when(), patience())
             .prop_map(|(mask, when, patience)| Step::Wait(mask, when, patience)),
         4 => (mask, patience()).prop_map(|(mask, patience)| Step::Completed(mask, patience)),
-        4 => mask.prop_map(Step::Iterate),
-        4 => Just(Step::Next),
+        8 => mask.prop_map(Step::Iterate),
+        8 => Just(Step::Next),
         1 => Just(Step::Leave),
     ];
     prop_oneof![
@@ -122,7 +125,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => which.prop_map(Step::Open),
         8 => which.prop_map(Step::Cancel),
         6 => (which, any::<bool>()).prop_map(|(which, raises)| Step::Callback(which, raises)),
-        26 => asked,
+        30 => asked,
         2 => (proptest::collection::vec(any::<bool>(), 0..5), 0..6_u8)
             .prop_map(|(items, take)| Step::Map(items, take)),
         1 => (any::<bool>(), any::<bool>())
@@ -130,13 +133,14 @@ fn step() -> impl Strategy<Value = Step> {
         3 => which.prop_map(Step::SetResult),
         2 => which.prop_map(Step::SetException),
         3 => which.prop_map(Step::SetRunning),
+        2 => which.prop_map(Step::Abandon),
         1 => which.prop_map(Step::Drop),
         10 => pair.prop_map(|(action, wait)| Step::While(Box::new(action), Box::new(wait))),
     ]
 }
 
-/// Random programs of up to forty steps.
+/// Random programs of up to sixty steps.
 pub(crate) fn sketch() -> impl Strategy<Value = Sketch> {
-    (1..=2_u8, proptest::collection::vec(step(), 1..40))
+    (1..=2_u8, proptest::collection::vec(step(), 1..60))
         .prop_map(|(workers, steps)| Sketch { workers, steps })
 }

@@ -214,6 +214,10 @@ class Player:
         told.append(("cancelled", future.cancelled()))
         return " ".join(word for word, is_so in told if is_so) or "pending"
 
+    def on_over(self, task):
+        future = self.futures[int(task)]
+        return "cancelled" if future.cancelled() else str(future.done()).lower()
+
     def on_result(self, task, patience):
         return say(lambda: self.futures[int(task)].result(PATIENCE[patience]))
 
@@ -335,6 +339,10 @@ class Player:
             return str(self.futures[int(task)].set_running_or_notify_cancel()).lower()
         except RuntimeError:
             return "invalid"
+
+    def on_abandon(self, task):
+        """Cancels a promise and tells those that wait for it."""
+        return f"{self.on_cancel(task)} {self.on_set_running(task)}"
 
     def on_drop(self, task):
         return "dropped"

@@ -7,7 +7,10 @@ use std::collections::BTreeSet;
 
 /// The rules that random programs meet, each with the row of the page *From Python* that it is.
 pub(crate) const RULES: [(&str, &str); 5] = [
-    ("cancelled-is-done", "a cancelled future is not done for `wait`"),
+    (
+        "cancelled-is-done",
+        "a cancelled future is not done for `wait`",
+    ),
     ("moved-out", "a result is shared and can be read again"),
     ("map-goes-on", "`map` stops at the first error"),
     ("map-is-cancelled", "`map` after `shutdown` raises"),
@@ -28,7 +31,9 @@ pub(crate) fn expected(line: &str, python: &str) -> Result<String, String> {
         if python.starts_with(prefix) {
             Ok(slotted)
         } else {
-            Err(format!("the rule {rule} needs `{prefix}` from Python, not `{python}`"))
+            Err(format!(
+                "the rule {rule} needs `{prefix}` from Python, not `{python}`"
+            ))
         }
     };
     // What Python answers after the words of the other thread's step.
@@ -48,7 +53,10 @@ pub(crate) fn expected(line: &str, python: &str) -> Result<String, String> {
 
 /// The numbers in some words.
 fn numbers(words: &str) -> BTreeSet<u32> {
-    words.split(' ').filter_map(|word| word.parse().ok()).collect()
+    words
+        .split(' ')
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 /// A word, and numbers in their order.
@@ -63,7 +71,9 @@ fn waited(python: &str, rest: &str) -> Result<String, String> {
     let (done, not_done) = python.split_once(" not").unwrap_or((python, ""));
     let (done, not_done, cancelled) = (numbers(done), numbers(not_done), numbers(rest));
     if !cancelled.is_subset(&not_done) {
-        return Err(format!("Python's wait calls some of {cancelled:?} done: `{python}`"));
+        return Err(format!(
+            "Python's wait calls some of {cancelled:?} done: `{python}`"
+        ));
     }
     let done = named("done", &(&done | &cancelled));
     Ok(done + &named(" not", &(&not_done - &cancelled)))
@@ -78,7 +88,10 @@ fn yielded(python: &str, rest: &str) -> Result<String, String> {
     if !cancelled.is_disjoint(&done) {
         return Err(format!("Python yields some of {cancelled:?}: `{python}`"));
     }
-    let late: Vec<usize> = late.split(" of ").filter_map(|number| number.parse().ok()).collect();
+    let late: Vec<usize> = late
+        .split(" of ")
+        .filter_map(|number| number.parse().ok())
+        .collect();
     let (left, total) = (late[0] - cancelled.len(), late[1]);
     let done = named("yielded", &(&done | &cancelled));
     Ok(match left {

@@ -4,7 +4,6 @@ use core::time::Duration;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -18,7 +17,8 @@ const SHRINKING: Duration = Duration::from_secs(3);
 
 /// A process of Python that plays programs.
 pub(crate) struct Python {
-    script: &'static Path,
+    /// The script and its argument.
+    script: [&'static str; 2],
     child: Child,
     input: ChildStdin,
     lines: Receiver<String>,
@@ -30,20 +30,23 @@ fn interpreter() -> OsString {
 }
 
 /// Why there is no Python here that this test can use, or `None`.
-pub(crate) fn missing_python() -> Option<String> {
+fn missing_python() -> Option<String> {
     let check = "import sys; sys.exit(sys.version_info < (3, 9))";
     let tried = Command::new(interpreter()).args(["-c", check]).status();
     match tried {
         Ok(status) if status.success() => None,
-        Ok(status) => Some(format!("{:?} says {status}: older than 3.9?", interpreter())),
+        Ok(status) => Some(format!(
+            "{:?} says {status}: older than 3.9?",
+            interpreter()
+        )),
         Err(error) => Some(format!("{:?} does not start: {error}", interpreter())),
     }
 }
 
 impl Python {
-    pub(crate) fn start(script: &'static Path) -> Self {
+    pub(crate) fn start(script: [&'static str; 2]) -> Self {
         let mut child = Command::new(interpreter())
-            .arg(script)
+            .args(script)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -97,6 +100,15 @@ impl Drop for Python {
 /// Plays a program with slotted, whose executors are new if the last program failed.
 pub(crate) type Play = fn(&[String], bool) -> Vec<String>;
 
+/// The players, or `None` without Python, which the test says.
+pub(crate) fn sides(script: [&'static str; 2], play: Play) -> Option<Sides> {
+    if let Some(reason) = missing_python() {
+        eprintln!("skipped: comparison with CPython because {reason}");
+        return None;
+    }
+    Some(Sides::new(script, play))
+}
+
 /// Both players.
 pub(crate) struct Sides {
     python: Python,
@@ -107,7 +119,7 @@ pub(crate) struct Sides {
 }
 
 impl Sides {
-    pub(crate) fn new(script: &'static Path, play: Play) -> Self {
+    fn new(script: [&'static str; 2], play: Play) -> Self {
         Self {
             python: Python::start(script),
             play,
@@ -127,7 +139,9 @@ impl Sides {
             tell.send(seen.map_err(|_panic| "slotted's player panicked".to_owned()))
         });
         let slotted = played.recv_timeout(limit);
-        let slotted = slotted.map_err(|error| format!("slotted: {error}")).flatten();
+        let slotted = slotted
+            .map_err(|error| format!("slotted: {error}"))
+            .flatten();
         // Both, so that none has lines of this program left.
         let python = self.python.receive(program, limit);
         self.lines += program.len();

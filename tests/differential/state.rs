@@ -76,6 +76,9 @@ pub(crate) struct State {
     pub(crate) workers: usize,
     pub(crate) tasks: Vec<Task>,
     queue: VecDeque<usize>,
+    /// Tasks that Python's pool of processes has marked as running, although none runs them.
+    ahead: VecDeque<usize>,
+    most_ahead: usize,
     pub(crate) running: Vec<usize>,
     opened: BTreeSet<usize>,
     /// The gate that each of the program's three gates is now.
@@ -90,8 +93,10 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn new(workers: usize) -> Self {
+    pub(crate) fn new(workers: usize, most_ahead: usize) -> Self {
         Self {
+            most_ahead,
+            ahead: VecDeque::new(),
             workers,
             tasks: Vec::new(),
             queue: VecDeque::new(),
@@ -122,12 +127,22 @@ impl State {
     }
 
     fn is_free(&self, task: usize) -> bool {
-        self.tasks[task].gate.is_none_or(|gate| self.opened.contains(&gate))
+        self.tasks[task]
+            .gate
+            .is_none_or(|gate| self.opened.contains(&gate))
     }
 
     /// Ends a task with its value or its error.
     pub(crate) fn end(&mut self, task: usize, fails: bool) {
         self.tasks[task].phase = if fails { Phase::Error } else { Phase::Value };
+        if self.held.contains(&task) {
+            self.ready.push(task);
+        }
+    }
+
+    /// Cancels a promise, and its holder sees that.
+    pub(crate) fn abandon(&mut self, task: usize) {
+        self.tasks[task].phase = Phase::CancelledAndNotified;
         if self.held.contains(&task) {
             self.ready.push(task);
         }
@@ -144,6 +159,16 @@ impl State {
         while let Some(task) = self.queue.pop_front() {
             self.cancel(task);
         }
+    }
+
+    /// Returns true if Python's pool has marked a task as running too early.
+    pub(crate) fn is_ahead(&self, task: usize) -> bool {
+        self.ahead.contains(&task)
+    }
+
+    /// Returns true if no task waits for a worker.
+    pub(crate) fn is_drained(&self) -> bool {
+        self.queue.is_empty() && self.ahead.is_empty()
     }
 
     /// Returns true if a shutdown would cancel a task of the open iterator.
@@ -168,7 +193,11 @@ impl State {
                 self.end(*task, self.tasks[*task].fails);
                 changes.ended.push(*task);
             }
-            let next = if self.is_idle() { self.queue.pop_front() } else { None };
+            let next = if self.is_idle() {
+                self.queue.pop_front()
+            } else {
+                None
+            };
             match next {
                 Some(task) if self.tasks[task].is_cancelled() => {
                     self.tasks[task].phase = Phase::CancelledAndNotified;

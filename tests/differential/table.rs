@@ -4,6 +4,7 @@
 //! finds it again: a done one by its outcome, another by its state, if no other has the same.
 
 use core::fmt::Write as _;
+use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
 
 use slotted::as_completed::AsCompleted;
@@ -107,11 +108,26 @@ impl Table {
             return;
         }
         let unnamed = core::mem::take(&mut self.unnamed);
-        let (done, rest): (Vec<_>, Vec<_>) = unnamed.into_iter().partition(Handle::done);
+        let is_takeable = |handle: &mut Handle| {
+            let outcome = handle.wait_timeout(Duration::ZERO);
+            !matches!(outcome, Err(TaskError::TimedOut))
+        };
+        let (mut done, mut rest) = (Vec::new(), Vec::new());
+        for mut handle in unnamed {
+            let of = if is_takeable(&mut handle) {
+                &mut done
+            } else {
+                &mut rest
+            };
+            of.push(handle);
+        }
         self.put_back_done(done);
+        // Done, but a callback still looks at the outcome.
+        let (mut ended, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(Handle::done);
         let (mut running, mut pending): (Vec<_>, Vec<_>) =
             rest.into_iter().partition(Handle::running);
         for (alike, state) in [
+            (&mut ended, TaskState::Finished),
             (&mut running, TaskState::Running),
             (&mut pending, TaskState::Pending),
         ] {
@@ -120,7 +136,8 @@ impl Table {
             assert_eq!(tasks.len(), alike.len(), "handles come back");
             self.away.retain(|task| !tasks.contains(task));
             if let [task] = *tasks {
-                self.handles.extend(alike.pop().map(|handle| (task, handle)));
+                self.handles
+                    .extend(alike.pop().map(|handle| (task, handle)));
             }
         }
     }
