@@ -10,6 +10,8 @@ use slotted::TaskError;
 pub(crate) struct Job {
     pub(crate) task: u32,
     pub(crate) fails: bool,
+    /// The process that runs it ends.
+    pub(crate) dies: bool,
     pub(crate) gate: Option<u32>,
 }
 

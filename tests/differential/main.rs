@@ -6,6 +6,7 @@
 //! `SLOTTED_PROGRAMS` another number of programs, and `SLOTTED_SEED` other ones.
 #![cfg(all(feature = "std", not(miri)))]
 
+mod beside;
 mod board;
 mod differences;
 mod plan;

@@ -27,12 +27,12 @@ const MOST_CALLBACKS: u32 = 4;
 /// Writes a program, line by line.
 pub(crate) struct Plan {
     kind: Kind,
-    state: State,
+    pub(crate) state: State,
     lines: Vec<String>,
 }
 
 /// What comes after a line.
-enum After {
+pub(crate) enum After {
     /// No worker can go on.
     Nothing,
     /// Workers go on until they wait.
@@ -41,9 +41,9 @@ enum After {
     Settled(Changes),
 }
 
-struct Taken {
-    line: String,
-    after: After,
+pub(crate) struct Taken {
+    pub(crate) line: String,
+    pub(crate) after: After,
 }
 
 fn taken(line: String) -> Option<Taken> {
@@ -131,7 +131,7 @@ impl Plan {
         }
     }
 
-    fn task(&self, at: usize) -> &Task {
+    pub(crate) fn task(&self, at: usize) -> &Task {
         &self.state.tasks[at]
     }
 
@@ -154,7 +154,7 @@ impl Plan {
     }
 
     /// The tasks of a mask whose handles slotted's player has.
-    fn choose_handles(&self, mask: u16) -> Vec<usize> {
+    pub(crate) fn choose_handles(&self, mask: u16) -> Vec<usize> {
         let tasks = 0..self.state.tasks.len();
         tasks
             .filter(|task| mask & 1 << task != 0 && self.task(*task).has_handle())
@@ -307,7 +307,7 @@ impl Plan {
     }
 
     /// A step that other steps wait for. It uses no handle.
-    fn act(&mut self, step: &Step) -> Option<String> {
+    pub(crate) fn act(&mut self, step: &Step) -> Option<String> {
         match step {
             Step::Open(place) => {
                 let gate = self.state.open(usize::from(place % 3));
@@ -335,7 +335,7 @@ impl Plan {
     }
 
     /// A step that asks and may wait. Without a limit, only if the wait is over at once.
-    fn ask(&mut self, step: &Step) -> Option<String> {
+    pub(crate) fn ask(&mut self, step: &Step) -> Option<String> {
         match step {
             Step::Result(which, patience)
             | Step::Peek(which, patience)
@@ -403,12 +403,13 @@ impl Plan {
     /// Handles that come back in another order. The done ones are known by their outcomes, and the
     /// cancelled ones are alike. Of the others, slotted's player knows one that is alone.
     fn give_back(&mut self, tasks: &[usize]) {
-        for phase in [Phase::Pending, Phase::Running] {
-            let alike: Vec<usize> = tasks
-                .iter()
-                .copied()
-                .filter(|task| self.task(*task).phase == phase)
-                .collect();
+        let phases: &[&[Phase]] = match self.kind {
+            Kind::Threads => &[&[Phase::Pending], &[Phase::Running]],
+            Kind::Processes => &[&[Phase::Pending, Phase::Running]],
+        };
+        for phases in phases {
+            let mut alike = tasks.to_vec();
+            alike.retain(|task| phases.contains(&self.task(*task).phase));
             if alike.len() > 1 {
                 alike
                     .iter()
@@ -506,83 +507,5 @@ impl Plan {
         let items = items.iter().map(|fails| if *fails { " e" } else { " v" });
         let items: String = items.collect();
         taken(format!("map {} {take}{items}{rule}", word(patience)))
-    }
-
-    /// A step, and one that waits for it in a thread of its own.
-    fn take_both(&mut self, action: &Step, wait: &Step) -> Option<Taken> {
-        let before = self.state.clone();
-        let acted = self.act(action)?;
-        // The state that the waiter meets at last.
-        let changes = self.state.settle();
-        let waited = match wait {
-            Step::Shutdown { .. } => {
-                if before.is_shut || !self.state.running.is_empty() {
-                    return None;
-                }
-                self.state.is_shut = true;
-                "shutdown wait drain".to_owned()
-            }
-            Step::Wait(mask, when, _) => {
-                let tasks = self.choose_handles(*mask);
-                self.is_seen_by_all(&before, &tasks, *when, &changes)?;
-                self.ask(wait)?
-            }
-            Step::Completed(mask, _) => {
-                let tasks = self.choose_handles(*mask);
-                if tasks.iter().any(|task| before.tasks[*task].is_stale()) {
-                    return None;
-                }
-                self.ask(wait)?
-            }
-            _ => self.ask(wait)?,
-        };
-        if waited.contains(" ! ") {
-            return None; // a rule is for a line with one answer
-        }
-        Some(Taken {
-            line: format!("while {acted} || {waited}"),
-            after: After::Settled(changes),
-        })
-    }
-
-    /// Returns `None` if what a wait sees depends on when it begins. It began before the action, or
-    /// after it, or anywhere between.
-    fn is_seen_by_all(
-        &self,
-        before: &State,
-        tasks: &[usize],
-        when: When,
-        changes: &Changes,
-    ) -> Option<()> {
-        let was = |task: &usize| &before.tasks[*task];
-        let is_new = |task: &usize| !was(task).is_done() && self.task(*task).is_done();
-        let new: Vec<usize> = tasks.iter().copied().filter(is_new).collect();
-        let fails = |task: &usize| self.task(*task).phase == Phase::Error;
-        if tasks.iter().any(|task| was(task).is_stale()) {
-            return None;
-        }
-        let is_determined = match when {
-            When::AllCompleted => true,
-            When::FirstCompleted => {
-                new.len() <= 1 && (new.is_empty() || !tasks.iter().any(|task| was(task).is_done()))
-            }
-            When::FirstError => {
-                let failed_before = tasks.iter().any(|task| was(task).is_done() && fails(task));
-                // In the order in which the only worker ends them.
-                let mut in_order = changes.ended.iter().filter(|task| new.contains(*task));
-                let is_last = in_order
-                    .position(fails)
-                    .is_some_and(|at| at + 1 == new.len());
-                match new.len() {
-                    0 => true,
-                    1 => !failed_before,
-                    _ if new.iter().any(fails) => {
-                        !failed_before && self.state.workers == 1 && is_last
-                    }
-                    _ => !failed_before,
-                }
-            }
-        };
-        is_determined.then_some(())
     }
 }

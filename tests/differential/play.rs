@@ -1,5 +1,5 @@
-//! Plays programs through slotted, and tells what they see. The other player of the same programs is
-//! `python.py`.
+//! Plays programs through slotted, and tells what they see. The other player of the same programs
+//! is `python.py`.
 
 use core::time::Duration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,7 +89,7 @@ impl<W: World> Player<W> {
                     .keep(number(words[1]), handle.expect("there is room"));
                 "submitted".to_owned()
             }
-            "submit" => self.submit(number(words[1]), words[2] == "error", words[3]),
+            "submit" => self.submit(number(words[1]), words[2], words[3]),
             "promise" => {
                 let task = number(words[1]);
                 let (promise, handle) = self.holder.promise().expect("there is room");
@@ -113,7 +113,7 @@ impl<W: World> Player<W> {
             }
             "end" => {
                 self.table.iterator = None;
-                self.board.end();
+                self.world.end(&self.board);
                 self.world.shutdown(Shutdown::Drain);
                 self.board.events("sorted")
             }
@@ -122,7 +122,7 @@ impl<W: World> Player<W> {
             }
             _ => self.table.ask(self.world, &words),
         };
-        self.table.name();
+        self.table.name(self.world.kind());
         seen
     }
 
@@ -138,9 +138,14 @@ impl<W: World> Player<W> {
         })
     }
 
-    fn submit(&mut self, task: u32, fails: bool, gate: &str) -> String {
-        let gate = gate.parse().ok();
-        match self.world.submit(&self.board, Job { task, fails, gate }) {
+    fn submit(&mut self, task: u32, ending: &str, gate: &str) -> String {
+        let job = Job {
+            task,
+            fails: ending == "error",
+            dies: ending == "dies",
+            gate: gate.parse().ok(),
+        };
+        match self.world.submit(&self.board, job) {
             Ok(handle) => {
                 self.table.keep(task, handle);
                 "submitted".to_owned()

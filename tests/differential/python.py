@@ -6,12 +6,16 @@ The other player of the same programs is `play.rs`. What follows a `!` in a line
 
 import concurrent.futures
 import logging
+import multiprocessing
+import os
 import sys
+import tempfile
 import threading
 import time
-from concurrent.futures import CancelledError, Future, InvalidStateError, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Future, InvalidStateError
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 
-# `Executor.submit` raises a `RuntimeError`, and the broken pool's error is one too.
 WHEN = {
     "first-completed": concurrent.futures.FIRST_COMPLETED,
     "first-error": concurrent.futures.FIRST_EXCEPTION,
@@ -34,6 +38,8 @@ def say(ask):
         return "timeout"
     except Failure as failure:
         return f"error {failure}"
+    except BrokenProcessPool:
+        return "error broken pool"
 
 
 def say_exception(ask):
@@ -44,6 +50,8 @@ def say_exception(ask):
         return "cancelled"
     except concurrent.futures.TimeoutError:
         return "timeout"
+    if isinstance(exception, BrokenProcessPool):
+        return "error broken pool"
     return "none" if exception is None else f"error {exception}"
 
 
@@ -100,6 +108,9 @@ class ThreadWorld:
             self.board.open.add(gate)
             self.board.changed.notify_all()
 
+    def shut_down(self):
+        """Each program has a pool of its own."""
+
     def nested(self, task):
         """A task that waits for another one of its pool."""
         try:
@@ -112,6 +123,62 @@ class ThreadWorld:
             self.board.is_over = True
             self.board.changed.notify_all()
         self.pool.shutdown(wait=True)
+
+
+def run_in_process(folder, task, ending, gate):
+    """The body of a task in a process: it meets the player at two pipes, if its gate is closed."""
+    if gate is not None and not os.path.exists(f"{folder}/open-{gate}"):
+        open(f"{folder}/begun-{task}", "w").close()
+        open(f"{folder}/go-{task}").close()
+    if ending == "error":
+        raise Failure(f"boom {task}")
+    if ending == "dies":
+        os._exit(3)
+    return task
+
+
+class ProcessWorld:
+    """A pool of processes. Programs share it, until one shuts it down or breaks it."""
+
+    pools = {}
+
+    def __init__(self, board, workers):
+        self.workers = workers
+        self.folder = tempfile.TemporaryDirectory()
+        self.gates = {}
+        self.opened = set()
+        self.waiting = set()
+        if workers not in self.pools:
+            context = multiprocessing.get_context("forkserver")
+            self.pools[workers] = ProcessPoolExecutor(workers, mp_context=context)
+        self.pool = self.pools[workers]
+
+    def submit(self, task, ending, gate):
+        if gate is not None:
+            self.gates[task] = gate
+            for name in ("begun", "go"):
+                os.mkfifo(f"{self.folder.name}/{name}-{task}")
+        return self.pool.submit(run_in_process, self.folder.name, task, ending, gate)
+
+    def await_begun(self, task):
+        gate = self.gates.get(task)
+        if gate is not None and gate not in self.opened:
+            open(f"{self.folder.name}/begun-{task}").close()
+            self.waiting.add(task)
+
+    def open(self, gate):
+        self.opened.add(gate)
+        open(f"{self.folder.name}/open-{gate}", "w").close()
+        for task in [task for task in self.waiting if self.gates[task] == gate]:
+            self.waiting.remove(task)
+            open(f"{self.folder.name}/go-{task}", "w").close()
+
+    def shut_down(self):
+        self.pools.pop(self.workers, None)
+
+    def end(self):
+        for gate in set(self.gates.values()) - self.opened:
+            self.open(gate)
 
 
 def map_item(item):
@@ -135,6 +202,8 @@ class Player:
         self.ran = {}
         self.iterator = None
         self.names = {}
+        # The futures of the pool; the others are promises.
+        self.submitted = set()
 
     def keep(self, task, future):
         self.futures[task] = future
@@ -195,6 +264,7 @@ class Player:
         except RuntimeError:
             return "refused"
         self.keep(int(task), future)
+        self.submitted.add(future)
         return "submitted"
 
     def on_promise(self, task):
@@ -317,6 +387,7 @@ class Player:
         return "false"
 
     def on_shutdown(self, wait, how):
+        self.world.shut_down()
         self.world.pool.shutdown(wait=wait == "wait", cancel_futures=how == "cancel")
         return "shut down"
 
@@ -371,6 +442,9 @@ class Player:
 
     def on_end(self):
         self.world.end()
+        # Other programs may go on with the pool of processes.
+        pending = [future for future in self.futures.values() if future in self.submitted]
+        concurrent.futures.wait([future for future in pending if not future.cancelled()])
         return self.on_settle("sorted")
 
 
@@ -389,4 +463,4 @@ def main(make_world):
 
 
 if __name__ == "__main__":
-    main(ThreadWorld)
+    main({"threads": ThreadWorld, "processes": ProcessWorld}[sys.argv[1]])

@@ -1,9 +1,10 @@
 //! Both players, side by side: a process of Python, and a thread for each program of slotted's.
 
+use core::panic::AssertUnwindSafe;
 use core::time::Duration;
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
@@ -138,10 +139,10 @@ impl Sides {
             let seen = catch_unwind(AssertUnwindSafe(|| play(&lines, failed)));
             tell.send(seen.map_err(|_panic| "slotted's player panicked".to_owned()))
         });
-        let slotted = played.recv_timeout(limit);
-        let slotted = slotted
-            .map_err(|error| format!("slotted: {error}"))
-            .flatten();
+        let slotted = match played.recv_timeout(limit) {
+            Ok(seen) => seen,
+            Err(error) => Err(format!("slotted: {error}")),
+        };
         // Both, so that none has lines of this program left.
         let python = self.python.receive(program, limit);
         self.lines += program.len();

@@ -193,16 +193,19 @@ impl State {
                 self.end(*task, self.tasks[*task].fails);
                 changes.ended.push(*task);
             }
-            let next = if self.is_idle() {
-                self.queue.pop_front()
-            } else {
-                None
-            };
+            let mut next = None;
+            if self.is_idle() {
+                next = self.ahead.pop_front();
+            }
+            if next.is_none() && (self.is_idle() || self.ahead.len() < self.most_ahead) {
+                next = self.queue.pop_front();
+            }
             match next {
                 Some(task) if self.tasks[task].is_cancelled() => {
                     self.tasks[task].phase = Phase::CancelledAndNotified;
                     changes.notified.push(task);
                 }
+                Some(task) if !self.is_idle() => self.ahead.push_back(task),
                 Some(task) => {
                     self.tasks[task].phase = Phase::Running;
                     self.running.push(task);

@@ -12,7 +12,7 @@ use slotted::{Canceller, StdHost, TaskError, TaskState};
 
 use crate::board::say;
 use crate::play::number;
-use crate::world::Handle;
+use crate::world::{Handle, Kind};
 
 type Completed = AsCompleted<'static, u32, StdHost, Vec<Option<Handle>>>;
 
@@ -102,8 +102,9 @@ impl Table {
     }
 
     /// Finds the numbers of handles that came back. Two pending ones, or two running ones, cannot
-    /// be told apart: the program uses them no more.
-    pub(crate) fn name(&mut self) {
+    /// be told apart: the program uses them no more. Handles of processes do not tell which of the
+    /// two they are.
+    pub(crate) fn name(&mut self, kind: Kind) {
         if self.unnamed.is_empty() {
             return;
         }
@@ -122,6 +123,15 @@ impl Table {
             of.push(handle);
         }
         self.put_back_done(done);
+        if kind == Kind::Processes {
+            let tasks: Vec<u32> = (&self.away - &self.held).into_iter().collect();
+            self.away.retain(|task| !tasks.contains(task));
+            if let [task] = *tasks {
+                let handle = rest.pop().expect("the handle comes back");
+                self.handles.insert(task, handle);
+            }
+            return;
+        }
         // Done, but a callback still looks at the outcome.
         let (mut ended, rest): (Vec<_>, Vec<_>) = rest.into_iter().partition(Handle::done);
         let (mut running, mut pending): (Vec<_>, Vec<_>) =

@@ -6,10 +6,15 @@ use std::sync::Arc;
 use slotted::{Executor, JoinHandle, Refusal, Shutdown, StdThreads};
 
 use crate::board::{Board, Job, fail, say};
-use crate::world::{Handle, World};
+use crate::world::{Handle, Kind, World};
 
 impl<const WORKERS: usize, const QUEUE: usize> World for Executor<WORKERS, QUEUE> {
+    fn kind(&'static self) -> Kind {
+        Kind::Threads
+    }
+
     fn submit(&'static self, board: &Arc<Board>, job: Job) -> Result<Handle, Refusal> {
+        assert!(!job.dies, "a thread cannot");
         let board = Arc::clone(board);
         Ok(self.submit(move || board.run(job))?)
     }
@@ -62,6 +67,10 @@ impl<const WORKERS: usize, const QUEUE: usize> World for Executor<WORKERS, QUEUE
 
     fn open(&'static self, board: &Board, gate: u32) {
         board.open(gate);
+    }
+
+    fn end(&'static self, board: &Board) {
+        board.end();
     }
 
     fn slots_in_use(&'static self) -> usize {

@@ -22,6 +22,7 @@ pub(crate) const SLOTS: usize = 96;
 
 /// A pool that plays programs.
 pub(crate) trait World: Sync + 'static {
+    fn kind(&'static self) -> Kind;
     fn submit(&'static self, board: &Arc<Board>, job: Job) -> Result<Handle, Refusal>;
     /// A task that waits for another one of its pool.
     fn submit_nested(&'static self, value: u32) -> Result<Handle, Refusal>;
@@ -35,5 +36,7 @@ pub(crate) trait World: Sync + 'static {
     fn start(&'static self) -> bool;
     fn await_begun(&'static self, board: &Board, task: u32);
     fn open(&'static self, board: &Board, gate: u32);
+    /// Opens all gates.
+    fn end(&'static self, board: &Board);
     fn slots_in_use(&'static self) -> usize;
 }
