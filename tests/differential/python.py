@@ -157,8 +157,14 @@ class ProcessWorld:
         if gate is not None:
             self.gates[task] = gate
             for name in ("begun", "go"):
-                os.mkfifo(f"{self.folder.name}/{name}-{task}")
-        return self.pool.submit(run_in_process, self.folder.name, task, ending, gate)
+                # It may be there: a task that was refused had the same number.
+                if not os.path.exists(f"{self.folder.name}/{name}-{task}"):
+                    os.mkfifo(f"{self.folder.name}/{name}-{task}")
+        try:
+            return self.pool.submit(run_in_process, self.folder.name, task, ending, gate)
+        except BrokenProcessPool:
+            self.shut_down()
+            raise
 
     def await_begun(self, task):
         gate = self.gates.get(task)
@@ -177,7 +183,11 @@ class ProcessWorld:
         self.pools.pop(self.workers, None)
 
     def end(self):
-        for gate in set(self.gates.values()) - self.opened:
+        # First all marks: a task that begins meanwhile must find its gate open.
+        closed = set(self.gates.values()) - self.opened
+        for gate in closed:
+            open(f"{self.folder.name}/open-{gate}", "w").close()
+        for gate in closed:
             self.open(gate)
 
 

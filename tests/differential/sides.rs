@@ -6,7 +6,7 @@ use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
 use std::panic::catch_unwind;
 use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::thread;
 
 use crate::rule::expected;
@@ -21,7 +21,8 @@ pub(crate) struct Python {
     /// The script and its argument.
     script: [&'static str; 2],
     child: Child,
-    input: ChildStdin,
+    /// `None` once it is told to end.
+    input: Option<ChildStdin>,
     lines: Receiver<String>,
 }
 
@@ -46,12 +47,14 @@ fn missing_python() -> Option<String> {
 
 impl Python {
     pub(crate) fn start(script: [&'static str; 2]) -> Self {
-        let mut child = Command::new(interpreter())
+        let mut command = Command::new(interpreter());
+        command
             .args(script)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("Python starts");
+            .stdout(Stdio::piped());
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        let mut child = command.spawn().expect("Python starts");
         let (input, output) = (child.stdin.take(), child.stdout.take());
         let (tell, lines) = channel();
         let output = BufReader::new(output.expect("it is piped"));
@@ -63,7 +66,7 @@ impl Python {
         Self {
             script,
             child,
-            input: input.expect("it is piped"),
+            input,
             lines,
         }
     }
@@ -71,7 +74,10 @@ impl Python {
     fn send(&mut self, program: &[String]) {
         let text = program.join("\n") + "\n";
         // If it is gone, the lines that it owes tell.
-        let _ = self.input.write_all(text.as_bytes());
+        let _ = self
+            .input
+            .as_mut()
+            .map(|input| input.write_all(text.as_bytes()));
     }
 
     /// What it says to each line of a program. If it hangs, another process takes its place.
@@ -81,6 +87,7 @@ impl Python {
             match self.lines.recv_timeout(limit) {
                 Ok(said) => seen.push(said),
                 Err(error) => {
+                    self.kill();
                     *self = Self::start(self.script);
                     return Err(format!("Python: {error}; it saw {seen:?}, then `{line}`"));
                 }
@@ -90,10 +97,22 @@ impl Python {
     }
 }
 
+impl Python {
+    /// Kills it, and the processes that it has started: they are of its group.
+    fn kill(&mut self) {
+        let group = format!("-{}", self.child.id());
+        let _ = Command::new("kill").args(["-9", "--", &group]).status();
+        let _ = self.child.kill();
+    }
+}
+
 impl Drop for Python {
     fn drop(&mut self) {
-        // It has nothing left to say.
-        let _ = self.child.kill();
+        // At the end of its input it ends its pools, and then itself.
+        self.input = None;
+        if self.lines.recv_timeout(LONG) != Err(RecvTimeoutError::Disconnected) {
+            self.kill();
+        }
         let _ = self.child.wait();
     }
 }
