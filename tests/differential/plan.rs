@@ -9,7 +9,8 @@
 //!   time limit of zero otherwise.
 //! - A second thread that uses a handle. Slotted's handles are owned; the borrow checker refuses.
 //! - In pools of processes, what depends on which tasks were sent ahead, and when: whether such a
-//!   task can be cancelled, and whether it runs.
+//!   task can be cancelled, and whether it runs. So too when Python's pool comes upon a cancelled
+//!   task: it may miss that a process has taken the next one, and look only after another event.
 //! - A shutdown that cancels what the open iterator holds, and a cancel of it: when Python's
 //!   iterator yields a cancelled task depends on its workers.
 
@@ -104,11 +105,17 @@ pub(crate) fn lines(sketch: &Sketch, kind: Kind) -> Vec<String> {
 impl Plan {
     fn write(&mut self, taken: Taken) {
         self.lines.push(taken.line);
-        let changes = match taken.after {
+        let mut changes = match taken.after {
             After::Nothing => return,
             After::Settles => self.state.settle(),
             After::Settled(changes) => changes,
         };
+        if self.kind == Kind::Processes {
+            // Python's pool may come upon these now, or when something wakes it later.
+            for task in changes.notified.drain(..) {
+                self.state.tasks[task].is_gone = true;
+            }
+        }
         let mut line = format!("settle {}", self.order());
         for (letter, tasks) in [
             ('b', &changes.begun),

@@ -358,7 +358,9 @@ impl Table {
                 self.iterator = None;
                 return "end".to_owned();
             };
+            self.yields = true;
             yielded.extend(self.put_back_done(vec![handle]));
+            self.yields = false;
         }
         if order == "sorted" {
             yielded.sort_unstable();

@@ -452,9 +452,11 @@ class Player:
 
     def on_end(self):
         self.world.end()
-        # Other programs may go on with the pool of processes.
-        pending = [future for future in self.futures.values() if future in self.submitted]
-        concurrent.futures.wait([future for future in pending if not future.cancelled()])
+        # Other programs may go on with the pool of processes, so nothing else tells its end.
+        for future in self.submitted:
+            task = self.names[future]
+            with self.board.changed:
+                self.board.changed.wait_for(lambda: self.ran[task] == self.added[task])
         return self.on_settle("sorted")
 
 

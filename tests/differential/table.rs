@@ -27,6 +27,8 @@ pub(crate) struct Table {
     away: BTreeSet<u32>,
     /// Those of them that the iterator has.
     pub(crate) held: BTreeSet<u32>,
+    /// The handles that come back are the iterator's.
+    pub(crate) yields: bool,
     /// Tasks whose outcomes were moved out.
     taken: BTreeSet<u32>,
     /// Handles of tasks that are not done, as far as the call that gave them back could see.
@@ -96,7 +98,9 @@ impl Table {
 
     /// A task that is away and like others: their handles are alike too.
     fn away_task(&self, what: &str, is_so: impl Fn(&Self, u32) -> bool) -> u32 {
-        let mut away = self.away.iter().copied();
+        let others = &self.away - &self.held;
+        let from = if self.yields { &self.held } else { &others };
+        let mut away = from.iter().copied();
         away.find(|task| is_so(self, *task))
             .unwrap_or_else(|| panic!("a handle is {what}, but no task"))
     }
