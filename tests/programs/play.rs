@@ -95,8 +95,8 @@ pub(crate) fn play<H: Park + 'static>(program: &Program) {
 
 fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(program: &Program) {
     let storage = Box::into_raw(Box::new(Executor::<WORKERS, SLOTS, BYTES, H>::new()));
-    // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A failure
-    // frees nothing.
+    // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A
+    // failure frees nothing.
     let pool: &'static Executor<WORKERS, SLOTS, BYTES, H> = unsafe { &*storage };
     // No thread drops a name inside a lock: this would wait for itself there.
     on_drop_of_names(Some(Box::leak(Box::new(|| _ = pool.stats()))));
@@ -152,8 +152,8 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
     check(&world);
     // With its wakers and cancellers.
     drop(Arc::into_inner(world).expect("the threads have ended"));
-    // SAFETY: threads, handles, wakers and cancellers are gone, but for handles that were forgotten.
-    // Those are never used.
+    // SAFETY: threads, handles, wakers and cancellers are gone, but for handles that were
+    // forgotten. Those are never used.
     drop(unsafe { Box::from_raw(storage) });
 }
 
