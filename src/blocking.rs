@@ -290,9 +290,13 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     seat: Option<Seat>,
     helps: bool,
 ) -> Result<(), Interrupted> {
+    // Before it registers: what takes it out raises the count after this.
+    let seen = notices(registry, wait_for);
     let Ok(displaced) = wait_for.register(Waiter::current()) else {
         return Ok(());
     };
+    // After it registered, and so after the displaced waiter did.
+    let since = registry.notices();
     let unstarted = if helps {
         wait_for.take_unstarted(seat)
     } else {
@@ -314,12 +318,22 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
         }
     } else {
         drive_asleep(registry, wait_for, || {
-            sleep_registered(registry, wait_for, timeout, seat)
+            sleep_registered(registry, wait_for, timeout, seat, seen)
         })
     };
     drop(wait_for.deregister(&Waiter::current()));
-    registry.notify(displaced);
+    registry.hand_on(displaced, since);
     result
+}
+
+/// The notices of all executors that a thread waits for (*Notice*).
+fn notices<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> usize {
+    let mut sum = 0_usize;
+    wait_for.any_executor(registry, &mut |registry| {
+        sum = sum.wrapping_add(registry.notices());
+        false
+    });
+    sum
 }
 
 /// Runs `sleep` as the driver of each executor that the thread drives: a submitter there wakes it.
@@ -328,17 +342,24 @@ fn drive_asleep<H: Park>(
     wait_for: &impl WaitFor<H>,
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
-    let (mut kept, mut is_driver) = (Waiter::None, false);
+    // A displaced driver, the place of its executor, and the notices there.
+    let (mut kept, mut is_driver, mut place) = (None, false, 0);
     let work = wait_for.any_executor(registry, &mut |registry| {
+        place += 1;
         if !wait_for.drives(registry) {
             return false;
         }
         match registry.become_driver(Waiter::current()) {
             Ok(displaced) => {
+                let since = registry.notices();
                 // The thread keeps one displaced driver until it leaves. It wakes others at once,
                 // and they look again: two threads that each drive several executors of the
                 // other's may keep each other awake.
-                registry.notify(core::mem::replace(&mut kept, displaced));
+                if kept.is_some() {
+                    registry.notify(displaced);
+                } else if !displaced.is_none() {
+                    kept = Some((displaced, place, since));
+                }
                 is_driver = true;
                 false
             }
@@ -347,27 +368,45 @@ fn drive_asleep<H: Park>(
     });
     let result = if work { Ok(()) } else { sleep() };
     if is_driver {
+        place = 0;
         wait_for.any_executor(registry, &mut |registry| {
+            place += 1;
             // Also where the thread drives no more: a life may have begun meanwhile.
             drop(registry.stop_driving(&Waiter::current()));
+            if let Some((displaced, _, since)) = kept.take_if(|(_, of, _)| *of == place) {
+                registry.hand_on(displaced, since);
+            }
             false
         });
     }
-    registry.notify(kept);
+    // Cannot be left: the executors are the same in both rounds.
+    if let Some((displaced, ..)) = kept {
+        registry.notify(displaced);
+    }
     result
 }
 
-/// A last look, and more while the host yields; then parks.
+/// A last look, and more while the host yields; then parks, until the wait is over or there may be
+/// something to do (*Notice*).
 ///
-/// Bound: the host's.
-fn park<H: Park>(wait_for: &impl WaitFor<H>, timeout: &impl Timeout) {
+/// Bound: the host's, and the unparks that were not meant for this wait.
+fn park<H: Park>(
+    registry: Registry<'_, H>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &impl Timeout,
+    seen: usize,
+) {
     let mut round = 0;
-    while !wait_for.is_over() {
-        if !H::yield_now(round) {
-            timeout.park();
+    // Before the first park too: foreign code may have used up the permit of an early notice.
+    while !wait_for.is_over() && notices(registry, wait_for) == seen {
+        if H::yield_now(round) {
+            round = round.saturating_add(1);
+            continue;
+        }
+        timeout.park();
+        if timeout.is_over() {
             return;
         }
-        round = round.saturating_add(1);
     }
 }
 
@@ -376,22 +415,23 @@ fn sleep_registered<H: Park, P: Timeout>(
     wait_for: &impl WaitFor<H>,
     timeout: &P,
     seat: Option<Seat>,
+    seen: usize,
 ) -> Result<(), Interrupted> {
     if seat.is_none() || !P::NEVER {
-        park(wait_for, timeout);
+        park(registry, wait_for, timeout, seen);
         return Ok(());
     }
     if wait_for.lies_beneath(H::current_id()) {
         return Err(Interrupted::WouldDeadlock);
     }
     let Some(task) = wait_for.single_task() else {
-        park(wait_for, timeout);
+        park(registry, wait_for, timeout, seen);
         return Ok(());
     };
     if !begin_wait(registry, task) {
         return Err(Interrupted::WouldDeadlock);
     }
-    park(wait_for, timeout);
+    park(registry, wait_for, timeout, seen);
     end_wait(registry);
     Ok(())
 }

@@ -90,6 +90,10 @@ pub trait Park: Sized + 'static {
 
     /// Gives `thread` its permit. A second permit before the first was consumed is lost.
     ///
+    /// The thread that consumes the permit sees what the caller wrote before, also if the permit
+    /// was there already: `park` and `unpark` take a lock, or change one atomic with `Acquire` and
+    /// `Release` each time.
+    ///
     /// Called from any context, interrupts included, with no lock held. Must not block.
     fn unpark(thread: &Self::Thread);
 

@@ -287,7 +287,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         };
         // Asked after the push: a last worker that leaves later wakes the owner itself.
         if self.owner_runs.load(Ordering::Relaxed) != 0 || is_unstarted(self.submitter.registry()) {
-            H::unpark(owner);
+            self.submitter.registry().notify_thread(owner);
         }
     }
 

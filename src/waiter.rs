@@ -3,6 +3,13 @@
 //! Invariant **Baton**: a waiter that finds its cell taken puts itself in, keeps the displaced
 //! waiter, and wakes it when it leaves. So every sleeping waiter is either in a cell or kept by a
 //! waiter that will wake it. Any number of threads may wait for one thing.
+//!
+//! Invariant **Notice**: a completer that takes a thread out of a cell raises the executor's count
+//! of notices, and then unparks the thread. So does a waiter that wakes what it displaced, unless
+//! the count has been raised since. A thread that wakes, and finds the count as it was before it
+//! registered, is in its cell or kept as before, and sleeps on. So waiters that displaced each
+//! other do not keep each other awake: each leaves its cell at most once for a notice. The count
+//! wraps: a thread would sleep over a notice if exactly as many as a word holds came with it.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;

@@ -69,6 +69,8 @@ pub(crate) struct Shared<H: Park> {
     pub(crate) on_worker_exit: Option<ExitHook>,
     /// What ended on threads that are no workers.
     pub(crate) outside: Counters,
+    /// How often a thread was told to act: see *Notice*. Wraps.
+    pub(super) notices: AtomicUsize,
     pub(crate) refused: AtomicUsize,
     pub(crate) cancelled: AtomicUsize,
     pub(crate) callbacks_panicked: AtomicUsize,
@@ -88,6 +90,7 @@ impl<H: Park> Shared<H> {
                 on_worker_start: None,
                 on_worker_exit: None,
                 outside: Counters::new(),
+                notices: AtomicUsize::new(0),
                 refused: AtomicUsize::new(0),
                 cancelled: AtomicUsize::new(0),
                 callbacks_panicked: AtomicUsize::new(0),

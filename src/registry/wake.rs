@@ -9,6 +9,7 @@ use crate::host::Park;
 use crate::idle::DRIVER;
 use crate::list::Index;
 use crate::roster::{Epoch, Mode, Roster};
+use crate::sync::Ordering;
 use crate::unwind;
 use crate::wait_table::WaiterOf;
 use crate::waiter::{Waiter, WaiterCell};
@@ -209,11 +210,34 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn notify(self, waiter: Waiter<H>) {
         match waiter {
             Waiter::None => {}
-            Waiter::Thread { thread, .. } => H::unpark(&thread),
+            Waiter::Thread { thread, .. } => self.notify_thread(&thread),
             // Foreign code, and the caller has more to do.
             Waiter::Waker(waker) => {
                 unwind::contain(|| waker.wake());
             }
+        }
+    }
+
+    /// Wakes a thread that waits, and has it look for more than the end of its wait.
+    pub(crate) fn notify_thread(self, thread: &H::Thread) {
+        // Before the unpark: the thread that it wakes sees it (*Notice*).
+        self.shared().notices.fetch_add(1, Ordering::Relaxed);
+        H::unpark(thread);
+    }
+
+    /// How often a thread was told to act (*Notice*). Relaxed: the host's `unpark` and `park`, and
+    /// the locks of the cells, order it.
+    pub(crate) fn notices(self) -> usize {
+        self.shared().notices.load(Ordering::Relaxed)
+    }
+
+    /// Wakes a displaced waiter (*Baton*). `since`: the notices after the caller displaced it. If
+    /// there was none after that, this is one: the displaced waiter must register again.
+    pub(crate) fn hand_on(self, waiter: Waiter<H>, since: usize) {
+        match waiter {
+            // It read the count before it was displaced, so it sees that notice too.
+            Waiter::Thread { thread, .. } if self.notices() != since => H::unpark(&thread),
+            waiter => self.notify(waiter),
         }
     }
 

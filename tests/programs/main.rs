@@ -20,6 +20,8 @@
 #![cfg(feature = "std")]
 
 mod actor;
+#[cfg(shuttle)]
+mod baton;
 mod host;
 mod ledger;
 mod play;
@@ -106,17 +108,9 @@ fn world_of(program: &Program, _seed: u64) {
 fn world_of(program: &Program, seed: u64) {
     use std::sync::Arc;
 
-    use shuttle::scheduler::{PctScheduler, RandomScheduler};
-    use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
-
     use crate::world::Scheduled;
 
     let schedules = number("SLOTTED_SCHEDULES").map_or(8, |number| number as usize);
-    let mut config = Config::new();
-    config.stack_size = 0x4_0000;
-    config.failure_persistence = FailurePersistence::None;
-    config.max_steps = MaxSteps::FailAfter(20_000);
-    config.silence_warnings = true;
     let program = Arc::new(program.clone());
     let plays = move || {
         if program.fair {
@@ -127,9 +121,35 @@ fn world_of(program: &Program, seed: u64) {
     };
     // Faults that need one, two or three changes of priority at certain steps.
     for depth in [2, 3, 4] {
-        let pct = PctScheduler::new_from_seed(seed, depth, schedules);
-        Runner::new(pct, config.clone()).run(plays.clone());
+        runs(Some(depth), schedules, seed, plays.clone());
     }
-    let random = RandomScheduler::new_from_seed(seed, schedules);
-    Runner::new(random, config).run(plays);
+    runs(None, schedules, seed, plays);
+}
+
+/// Runs `body` under so many schedules: at random, or with changes of priority at so many steps.
+#[cfg(shuttle)]
+fn runs(
+    depth: Option<usize>,
+    schedules: usize,
+    seed: u64,
+    body: impl Fn() + Send + Sync + 'static,
+) {
+    use shuttle::scheduler::{PctScheduler, RandomScheduler};
+    use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
+
+    let mut config = Config::new();
+    config.stack_size = 0x4_0000;
+    config.failure_persistence = FailurePersistence::None;
+    config.max_steps = MaxSteps::FailAfter(20_000);
+    config.silence_warnings = true;
+    match depth {
+        Some(depth) => {
+            let scheduler = PctScheduler::new_from_seed(seed, depth, schedules);
+            Runner::new(scheduler, config).run(body);
+        }
+        None => {
+            let scheduler = RandomScheduler::new_from_seed(seed, schedules);
+            Runner::new(scheduler, config).run(body);
+        }
+    }
 }

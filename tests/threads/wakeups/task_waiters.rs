@@ -7,7 +7,7 @@ use std::thread;
 use slotted::{Executor, Park, TaskError};
 
 use super::{Handle, Pool};
-use crate::stage::{Actor, Stage, play, suspended};
+use crate::stage::{Actor, Stage, play, suspended, within_limit};
 
 /// An outside thread waits through the same handle and displaces the only worker. Only that worker
 /// can poll the future.
@@ -66,6 +66,35 @@ fn each_end_of_a_promise_wakes_every_waiter_of_its_shared_handle() {
             });
             assert_eq!(outcomes, [end; 6]);
         }
+    });
+}
+
+/// Two waiters that had displaced each other would wake each other for ever. On a strict scheduler
+/// no less urgent thread would run again.
+#[test]
+fn a_waiter_that_is_woken_for_nothing_wakes_no_other() {
+    static POOL: Pool<0> = Executor::new();
+    within_limit(|| {
+        let (promise, handle) = POOL.promise::<u32>().unwrap();
+        thread::scope(|threads| {
+            let [first, second] = [0, 1].map(|_| {
+                let (tell, told) = channel();
+                let handle = &handle;
+                threads.spawn(move || {
+                    tell.send(Stage::current()).unwrap();
+                    assert!(handle.error().is_none());
+                });
+                let waiter: Actor = told.recv().unwrap();
+                waiter.until_asleep();
+                waiter
+            });
+            first.hold();
+            Stage::unpark(&second);
+            second.until_asleep();
+            assert!(first.is_asleep());
+            first.release();
+            promise.set_result(1).unwrap();
+        });
     });
 }
 

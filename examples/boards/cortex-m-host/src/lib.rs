@@ -18,7 +18,7 @@ use core::cell::Cell;
 use core::fmt::Debug;
 use core::marker::PhantomData;
 
-use cortex_m::asm::{sev, wfe};
+use cortex_m::asm::{dsb, sev, wfe};
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
 use critical_section::Mutex;
@@ -96,6 +96,8 @@ impl<C: Chip> Park for CortexM<C> {
     }
 
     fn unpark((): &()) {
+        // A core that the event wakes sees what was written before it.
+        dsb();
         sev();
     }
 
