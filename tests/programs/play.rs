@@ -98,8 +98,11 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
     // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A
     // failure frees nothing.
     let pool: &'static Executor<WORKERS, SLOTS, BYTES, H> = unsafe { &*storage };
-    // No thread drops a name inside a lock: this would wait for itself there.
-    on_drop_of_names(Some(Box::leak(Box::new(|| _ = pool.stats()))));
+    // No thread drops a name inside a lock: this would wait for itself there. The figures take the
+    // lock of the free slots, the text that of the ready queue.
+    on_drop_of_names(Some(Box::leak(Box::new(move || {
+        _ = (pool.stats(), format!("{pool:?}"));
+    }))));
     let has_workers = WORKERS > 0 && !program.has_refused_starts();
     let world = Arc::new_cyclic(|world: &Weak<World<H>>| World {
         pool,
