@@ -31,8 +31,8 @@ impl<T: ?Sized> Lock<T> {
     }
 }
 
-/// Interior mutability: other threads have a chance to run within each access, and one that
-/// accesses the cell meanwhile panics.
+/// Interior mutability: other threads have a chance to run within each access, and panic if they
+/// access the cell meanwhile.
 pub(crate) struct UnsafeCell<T: ?Sized> {
     /// How many threads read it; -1 if one writes.
     accesses: AtomicIsize,

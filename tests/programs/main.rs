@@ -38,7 +38,7 @@ use crate::program::{Program, program};
 
 /// How many programs a test plays, unless the environment says otherwise.
 #[cfg(shuttle)]
-const PROGRAMS: u32 = 6_000;
+const PROGRAMS: u32 = 3_000;
 #[cfg(not(shuttle))]
 const PROGRAMS: u32 = if cfg!(miri) { 4 } else { 3_000 };
 
