@@ -37,6 +37,7 @@
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
 //! | know what it costs | [`costs`], [`sizes`] |
+//! | know that it works | [`how_we_know`] |
 //! | come from elsewhere | [`from_python`], [`from_k_work`], [`beside_embassy`], [`beside_tokio`] |
 //! | give a library an executor | [`Submitter`] |
 //!

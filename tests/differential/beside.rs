@@ -5,7 +5,7 @@ use crate::program::{Step, When};
 use crate::state::{Changes, Phase, State};
 
 impl Plan {
-    /// A step, and one that waits for it in a thread of its own.
+    /// A step, and another step that waits for it in a thread of its own.
     pub(crate) fn take_both(&mut self, action: &Step, wait: &Step) -> Option<Taken> {
         let before = self.state.clone();
         let acted = self.act(action)?;

@@ -22,7 +22,7 @@ pub(crate) fn result(submitter: &mut Submitter, pools: &[&'static Pool]) {
     };
     let mark = task.mark;
     let was_steady = pool.is_steady();
-    // Not one that waits for a slot: the time from submit to start is the executor's own.
+    // A submit that does not wait for a slot: the time from submit to start is the executor's own.
     let Some(handle) = note_submitted(mark, pool.submitter().submit(|| task.run())) else {
         return;
     };
