@@ -26,6 +26,7 @@ use crate::slot::{
     Advanced, Cancelled, Claim, Ending, ErasedReceiver, FilledFuture, Finished, Last, Receiver,
     Running, SlotRef,
 };
+use crate::step::Outcome;
 use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
@@ -41,6 +42,7 @@ pub(crate) fn execute<H: Park>(
     running: Running<'_>,
     runner: Option<Seat>,
 ) {
+    registry.note_started(&running, runner);
     match running.advance(|ending| complete(registry, ending)) {
         Advanced::Ended { ending, panicked } => {
             registry.count_completed(runner, panicked.is_some());
@@ -133,6 +135,7 @@ fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
     match polled {
         Polled::Done => registry.future_ended(),
         Polled::Pending(running) => {
+            registry.note_rested(&running);
             if let Err((running, mode)) = registry.rest(running) {
                 if mode == Mode::Cancel {
                     registry.shared().cancelled.fetch_add(1, Ordering::Relaxed);
@@ -215,12 +218,27 @@ pub(crate) fn complete_cancelled<H: Park>(registry: Registry<'_, H>, cancelled: 
 /// Completes a task whose outcome is written.
 pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     let owner = ending.slot().owner();
+    note_ended(registry, &ending);
     completed(registry, owner, ending.finish());
 }
 
 /// Completes a task whose outcome is written and whose promise ends in the same step.
 pub(crate) fn complete_promise<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
+    note_ended(registry, &ending);
     completed(registry, core::ptr::null_mut(), ending.finish_promise());
+}
+
+/// Tells the host how a task ends, before its outcome can be taken.
+#[inline(always)]
+fn note_ended<H: Park>(registry: Registry<'_, H>, ending: &Ending<'_>) {
+    registry.note_ended(ending.slot(), || match ending.error() {
+        None if ending.is_failure() => Some(Outcome::Failed),
+        None => Some(Outcome::Value),
+        Some(error) if error.is_cancelled() => None,
+        Some(error) if error.is_panicked() => Some(Outcome::Panicked),
+        Some(TaskError::Broken) => Some(Outcome::Broken),
+        Some(_) => Some(Outcome::Error),
+    });
 }
 
 #[inline(always)]

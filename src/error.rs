@@ -163,7 +163,7 @@ impl fmt::Display for TaskError {
 impl Error for TaskError {}
 
 /// Why an executor takes no task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 #[non_exhaustive]
 pub enum Refusal {

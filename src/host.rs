@@ -8,6 +8,8 @@
 //!   after it wakes, and no memory safety rests on these traits, which is why they are safe.
 #![forbid(unsafe_code)]
 
+use crate::step::Step;
+
 mod spin;
 #[cfg(feature = "std")]
 mod std;
@@ -136,6 +138,74 @@ pub trait Park: Sized + 'static {
     #[inline(always)]
     fn ready() {}
 
+    /// Tells the host one step in the life of a task or a worker: submitted, started, rested,
+    /// woken, ended, cancelled, refused; idle, busy. [`Step`] says what each means, and in which
+    /// order a task's steps come. For traces, watchdogs, statistics and simulated time.
+    ///
+    /// `step` makes the step when it is called. A host that does not call it pays nothing. The
+    /// default does nothing, and the program is the same, byte for byte, as without this function.
+    ///
+    /// # Context
+    ///
+    /// The thread or interrupt that acts calls this, with no lock held: a submitter, a worker, a
+    /// canceller, a waker, a promise's holder. So it may run in any context that the program uses
+    /// the executor in, and in several at once. It must be bounded and must not block there.
+    ///
+    /// It must not call the executor, nor use its handles or wakers: the acting thread is in the
+    /// middle of a step. It must not panic. A host that breaks this may hang, but corrupts nothing.
+    ///
+    /// A host that serves several executors is told the steps of all. [`TaskKey`] names the
+    /// executor.
+    ///
+    /// # Cost
+    ///
+    /// That of the host's own code, and a few loads for each step that it makes.
+    ///
+    /// A host that counts:
+    ///
+    /// ```
+    /// use slotted::{Executor, Park, Step};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static SUBMITTED: AtomicUsize = AtomicUsize::new(0);
+    /// static ENDED: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// struct Board;
+    ///
+    /// impl Park for Board {
+    ///     type Thread = ();
+    ///     fn current() {}
+    ///     fn current_id() -> usize {
+    ///         1
+    ///     }
+    ///     fn park() {
+    ///         std::hint::spin_loop();
+    ///     }
+    ///     fn unpark((): &()) {}
+    ///     fn note(step: impl FnOnce() -> Step) {
+    ///         let counter = match step() {
+    ///             Step::Submitted { .. } => &SUBMITTED,
+    ///             Step::Ended { .. } | Step::Cancelled { .. } => &ENDED,
+    ///             _ => return,
+    ///         };
+    ///         counter.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// let executor: Executor<0, 4, 64, Board> = Executor::new();
+    /// let (first, second) = (executor.submit(|| 1).unwrap(), executor.submit(|| 2).unwrap());
+    /// assert!(second.cancel());
+    /// assert_eq!(first.result(), Ok(1));
+    /// assert_eq!(SUBMITTED.load(Ordering::Relaxed), 2);
+    /// assert_eq!(ENDED.load(Ordering::Relaxed), 2);
+    /// ```
+    ///
+    /// [`TaskKey`]: crate::TaskKey
+    #[inline(always)]
+    fn note(step: impl FnOnce() -> Step) {
+        let _ = step;
+    }
+
     /// Called between two unsuccessful looks, before the thread becomes idle or registers as a
     /// waiter. It may spin a little and return true to look again, or return false to go on.
     /// `round` counts from 0.
@@ -207,8 +277,11 @@ pub trait Clock: Park {
     /// Ticks per second. The crate rounds fractions of a tick up, so that nothing times out early.
     const TICKS_PER_SECOND: u64;
 
-    /// Ticks since an arbitrary moment. Never goes back. Called from any context, interrupts
-    /// included; bounded, and does not block.
+    /// Ticks since an arbitrary moment, in 64 bits. Never goes back, and never wraps. A host
+    /// extends a narrower counter by its overflows, also by one whose interrupt is still pending.
+    ///
+    /// Called from any context, interrupts included, and on any core; bounded, and does not block.
+    /// While interrupts are off, the time that it gives may stand still.
     fn now() -> u64;
 
     /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in

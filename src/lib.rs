@@ -70,6 +70,7 @@ extern crate std;
 mod sync;
 mod unwind;
 pub mod error;
+mod step;
 pub mod host;
 mod list;
 mod ready_queue;
@@ -130,6 +131,7 @@ pub use spawn::Spawn;
 #[cfg(feature = "std")]
 pub use spawn::StdThreads;
 pub use stats::Stats;
+pub use step::{Outcome, Step, TaskKey};
 pub use unwind::Panic;
 pub use wait::{ReturnWhen, Waited, wait, wait_timeout};
 pub use worker::{Ran, Worker};

@@ -10,7 +10,7 @@ use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, FilledFuture, Last, Plain};
+use crate::slot::{Claim, Classify, Fallible, FilledFuture, Last, Plain, Promised};
 
 /// Gives a slot back that a refused task was in. A refusal counts.
 #[cold]
@@ -19,8 +19,10 @@ pub(crate) fn refuse<H: Park>(
     last: Last<'_>,
     refused: Result<(), Refusal>,
 ) -> Refusal {
+    let reason = || refused.err().unwrap_or(Refusal::ShutDown);
+    registry.note_task_refused(last.slot(), reason);
     free(registry, last);
-    registry.count_refusal(refused.err().unwrap_or(Refusal::ShutDown))
+    registry.count_task_refusal(reason())
 }
 
 /// Fills a slot with a closure and gives it to the workers.
@@ -193,6 +195,7 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
     {
         let (registry, claim) = self.into_parts();
         let (promised, receiver) = claim.promise::<T>();
+        registry.note_promised(receiver.slot(), Promised::<T>::kind);
         (
             Promise::new(registry, promised),
             JoinHandle::new(registry, receiver),

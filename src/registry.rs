@@ -16,6 +16,7 @@
 
 mod memory;
 mod shared;
+mod steps;
 mod tasks;
 mod wake;
 mod worker_cell;

@@ -41,6 +41,7 @@ mod state;
 mod job;
 mod claim;
 mod ends;
+mod kind;
 
 pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, FilledFuture, Unpublished};
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
@@ -179,11 +180,11 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// - The caller holds a ticket that R3 to R6 name, and the slot was filled since it was
+    /// - The caller holds a ticket that R1 or R3 to R6 name, and the slot was filled since it was
     ///   claimed.
     #[inline]
     unsafe fn table(&self) -> &'static Table {
-        // SAFETY: R3 to R6: no thread writes it now.
+        // SAFETY: R1, R3 to R6: no thread writes it now.
         let table = self.table.with(|table| unsafe { *table });
         match table {
             Some(table) => table,

@@ -103,6 +103,7 @@ impl<'e, H: Park> Worker<'e, H> {
                     }
                 }
                 Work::Idle => {
+                    registry.note_idle(seat.worker());
                     let mut yields = 0;
                     while !registry.shared().is_worth_a_look() && H::yield_now(yields) {
                         yields = yields.saturating_add(1);
@@ -110,6 +111,7 @@ impl<'e, H: Park> Worker<'e, H> {
                     if !registry.shared().is_worth_a_look() {
                         H::park();
                     }
+                    registry.note_busy(seat.worker());
                     (sleepy, round) = (false, 0);
                 }
                 Work::Leave => break,
@@ -415,6 +417,7 @@ impl<H: Park> Ready<'_, '_, H> {
             // The next call binds the thread that makes it.
             unwind::discard(self.worker.cell().unbind());
             let (registry, number) = (self.worker.registry, self.worker.number);
+            registry.note_busy(number);
             registry.lose_worker(number, false);
         }
     }
@@ -429,12 +432,17 @@ impl<H: Park> Future for Ready<'_, '_, H> {
         if this.worker.attach().is_none() {
             return Poll::Ready(());
         }
+        let (registry, number) = (this.worker.registry, this.worker.number);
+        if this.registered {
+            registry.note_busy(number);
+        }
         let waker = Waiter::Waker(context.waker().clone());
         this.registered = true;
         unwind::discard(this.worker.cell().replace_sleeper(waker));
-        if this.worker.registry.rest_worker(this.worker.number) {
+        if registry.rest_worker(number) {
             // Forgotten, it ends its rest when a thread next calls the worker.
             this.worker.cell().unbind_thread();
+            registry.note_idle(number);
             return Poll::Pending;
         }
         this.registered = false;

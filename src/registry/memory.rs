@@ -140,6 +140,11 @@ impl<'e, H: Park> Registry<'e, H> {
         unsafe { self.core.cast::<Shared<H>>().as_ref() }
     }
 
+    /// The executor's address, to tell it from others.
+    pub(crate) fn address(self) -> usize {
+        self.core.addr().get()
+    }
+
     /// How many slots there are.
     #[inline(always)]
     pub(crate) fn capacity(self) -> u16 {

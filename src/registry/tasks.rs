@@ -105,6 +105,7 @@ impl<'e, H: Park> Registry<'e, H> {
         self,
         task: &mut Unpublished<'e>,
     ) -> Result<(), Refusal> {
+        self.note_submitted(task);
         let sleeper = self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());
@@ -129,6 +130,7 @@ impl<'e, H: Park> Registry<'e, H> {
     #[inline]
     fn enqueue_in_inbox(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
         let shared = self.shared();
+        self.note_submitted(task);
         let slot = task.publish(TaskKind::Closure);
         match shared.front.inbox.push(slot.link(), slot.index()) {
             Pushed::Quietly => H::ready(),
@@ -151,8 +153,14 @@ impl<'e, H: Park> Registry<'e, H> {
         self.shared().ready.with(|ready| ready.roster.refusal())
     }
 
-    /// Counts a refusal.
+    /// Counts a refusal of a task that has no slot, or of a permit, and tells the host.
     pub(crate) fn count_refusal(self, reason: Refusal) -> Refusal {
+        self.note_refused(reason);
+        self.count_task_refusal(reason)
+    }
+
+    /// Counts a refusal that the host has been told.
+    pub(crate) fn count_task_refusal(self, reason: Refusal) -> Refusal {
         self.shared().refused.fetch_add(1, Ordering::Relaxed);
         reason
     }
@@ -362,7 +370,8 @@ impl<'e, H: Park> Registry<'e, H> {
         let slot = self.slot(index);
         // Bound: a further round means that between the look and the lock another waker queued the
         // future, and a worker polled it.
-        while slot.wake() == Wake::Rests {
+        while let Wake::Rests(seen) = slot.wake() {
+            self.note_woken(slot, seen);
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
                     ready

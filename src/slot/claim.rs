@@ -46,6 +46,11 @@ impl<'e> Unpublished<'e> {
         }
     }
 
+    #[inline(always)]
+    pub(crate) fn slot(&self) -> SlotRef<'e> {
+        self.slot
+    }
+
     /// Reserved → Pending, with a handle. The caller puts the slot into the ready queue in the same
     /// section, or next. Only the first call publishes.
     #[inline(always)]

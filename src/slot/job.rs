@@ -72,6 +72,19 @@ pub(crate) struct Table {
     pub(crate) drop_outcome: unsafe fn(*mut u8, OutcomeKind),
 }
 
+impl Table {
+    /// The address of a function whose symbol names the type of the job.
+    pub(crate) fn kind(&self) -> usize {
+        let function = match self.entry {
+            Entry::Run(run) => run as *const (),
+            Entry::Call(call) => call as *const (),
+            // No function runs a promise.
+            Entry::Hand => self.drop_outcome as *const (),
+        };
+        function.addr()
+    }
+}
+
 /// A future and the waker that reschedules it. The submitter makes the waker, once.
 pub(crate) struct Polled<F> {
     pub(crate) waker: Waker,

@@ -123,8 +123,8 @@ pub(crate) enum Start {
 #[derive(Debug, PartialEq, Eq)]
 #[must_use]
 pub(crate) enum Wake {
-    /// The future is suspended: the caller must queue it.
-    Rests,
+    /// The future is suspended: the caller must queue it. With the word as it was.
+    Rests(Snapshot),
     /// The next poll sees what came before the wake.
     Noted,
     /// There is nothing to wake.
@@ -282,7 +282,7 @@ impl State {
         });
         match noted {
             Ok(_) => Wake::Noted,
-            Err(seen) if seen.phase() == Phase::Suspended => Wake::Rests,
+            Err(seen) if seen.phase() == Phase::Suspended => Wake::Rests(seen),
             Err(_) => Wake::Ignored,
         }
     }

@@ -10,8 +10,8 @@
 //!   `RUSTFLAGS="--cfg shuttle" cargo test --profile schedules --test programs`
 //!
 //! What is checked of each program: no task is lost, runs twice, or keeps its closure or value;
-//! each callback is called once; what observers see agrees; no slot stays in use; and each wait
-//! ends.
+//! each callback is called once; what observers see agrees; no slot stays in use; each wait ends;
+//! and the steps that the host is told form one whole life for each task.
 //!
 //! `SLOTTED_PROGRAMS` is how many programs are played, `SLOTTED_SEED` which, and `SLOTTED_FROM` the
 //! number of the first that is, so that a failure need not be waited for. A program is played
@@ -24,9 +24,12 @@ mod actor;
 mod baton;
 mod host;
 mod ledger;
+mod noting;
 mod play;
 mod program;
 mod tasks;
+#[path = "../stage/told.rs"]
+mod told;
 mod world;
 
 use core::cell::Cell;
@@ -50,9 +53,21 @@ fn number(name: &str) -> Option<u64> {
 
 #[test]
 fn programs_lose_nothing_and_end() {
+    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
+    each(programs, world_of::<false>);
+}
+
+/// A lock that is held then would be waited for by its own thread: the schedule is at its end.
+#[cfg(shuttle)]
+#[test]
+fn steps_are_told_outside_of_locks() {
+    each(PROGRAMS / 30, world_of::<true>);
+}
+
+/// Plays so many programs in a world.
+fn each(programs: u32, world_of: fn(&Program, u64)) {
     let seed = number("SLOTTED_SEED").unwrap_or(1);
     let from = number("SLOTTED_FROM").unwrap_or(1);
-    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
     let config = Config {
         cases: programs,
         failure_persistence: None,
@@ -84,7 +99,7 @@ fn programs_lose_nothing_and_end() {
 
 /// Plays a program by the machine's threads. A wait that never ends fails it.
 #[cfg(not(shuttle))]
-fn world_of(program: &Program, _seed: u64) {
+fn world_of<const LOOKS: bool>(program: &Program, _seed: u64) {
     use core::time::Duration;
     use std::sync::mpsc::channel;
     use std::thread;
@@ -94,7 +109,7 @@ fn world_of(program: &Program, _seed: u64) {
     let played = program.clone();
     let thread = thread::spawn(move || {
         let _end = end; // also when it panics
-        play::<slotted::StdHost>(&played);
+        play::<slotted::StdHost, LOOKS>(&played);
     });
     let hangs = ended.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
     assert!(!hangs, "the program does not end");
@@ -105,7 +120,7 @@ fn world_of(program: &Program, _seed: u64) {
 
 /// Plays a program under many schedules.
 #[cfg(shuttle)]
-fn world_of(program: &Program, seed: u64) {
+fn world_of<const LOOKS: bool>(program: &Program, seed: u64) {
     use std::sync::Arc;
 
     use crate::world::Scheduled;
@@ -114,9 +129,9 @@ fn world_of(program: &Program, seed: u64) {
     let program = Arc::new(program.clone());
     let plays = move || {
         if program.fair {
-            play::<Scheduled<true>>(&program);
+            play::<Scheduled<true>, LOOKS>(&program);
         } else {
-            play::<Scheduled<false>>(&program);
+            play::<Scheduled<false>, LOOKS>(&program);
         }
     };
     // Faults that need one, two or three changes of priority at certain steps.

@@ -9,9 +9,11 @@ use slotted::{Canceller, Executor, Park, Promise, Shutdown};
 use crate::actor::Actor;
 use crate::host::{BYTES, Crew, Pool};
 use crate::ledger::{Account, Output};
-use crate::program::{Body, Completion, Program, Shape};
+use crate::noting::Noting;
+use crate::program::{Body, Completion, Driven, Program, Shape};
 use crate::tasks::perform;
-use crate::world::{Channel, Mutex, on_drop_of_names, thread, with};
+use crate::told;
+use crate::world::{Channel, Mutex, on_look, thread, with};
 
 /// What the threads and tasks of one program share.
 pub(crate) struct World<H: Park + 'static> {
@@ -79,8 +81,13 @@ impl<H: Park + 'static> World<H> {
     }
 }
 
-/// Plays a program once.
-pub(crate) fn play<H: Park + 'static>(program: &Program) {
+/// Plays a program once, on a host like `P` that keeps what it is told, and perhaps `LOOKS` at the
+/// executor then.
+pub(crate) fn play<P: Park, const LOOKS: bool>(program: &Program) {
+    play_on::<Noting<P, LOOKS>>(program);
+}
+
+fn play_on<H: Park>(program: &Program) {
     match program.shape {
         Shape::Workers0Slots2 => play_with::<0, 2, H>(program),
         Shape::Workers0Slots3 => play_with::<0, 3, H>(program),
@@ -98,9 +105,9 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
     // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A
     // failure frees nothing.
     let pool: &'static Executor<WORKERS, SLOTS, BYTES, H> = unsafe { &*storage };
-    // No thread drops a name inside a lock: this would wait for itself there. The figures take the
-    // lock of the free slots, the text that of the ready queue.
-    on_drop_of_names(Some(Box::leak(Box::new(move || {
+    // No thread drops a name inside a lock, or tells a step: this would wait for itself there. The
+    // figures take the lock of the free slots, the text that of the ready queue.
+    on_look(Some(Box::leak(Box::new(move || {
         _ = (pool.stats(), format!("{pool:?}"));
     }))));
     let has_workers = WORKERS > 0 && !program.has_refused_starts();
@@ -151,8 +158,19 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
         helper.join().expect("a helper does not panic");
     }
     world.crew.join();
-    on_drop_of_names(None);
+    on_look(None);
     check(&world);
+    let executor = core::ptr::from_ref(pool).addr();
+    let mut stats = world.pool.stats();
+    let steps = told::take(executor);
+    // A thread that has handed its worker over, and waits before the other thread takes it, still
+    // counts for the worker, as the other thread does: one of two counts can be lost.
+    if matches!(program.workers, Driven::HandedOver(_)) {
+        let ended = told::completed(&steps);
+        assert!(stats.completed <= ended.0 && stats.panicked <= ended.1);
+        (stats.completed, stats.panicked) = ended;
+    }
+    told::check(&steps, &stats);
     // With its wakers and cancellers.
     drop(Arc::into_inner(world).expect("the threads have ended"));
     // SAFETY: threads, handles, wakers and cancellers are gone, but for handles that were

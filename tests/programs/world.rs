@@ -82,27 +82,34 @@ impl Clone for Token {
 #[cfg(shuttle)]
 impl Drop for Token {
     fn drop(&mut self) {
-        if let Some(act) = ON_DROP.get() {
-            act();
-        }
+        look();
     }
 }
 
 #[cfg(shuttle)]
 std::thread_local! {
     // Not shuttle's: the schedule's threads share it.
-    static ON_DROP: core::cell::Cell<Option<&'static dyn Fn()>> =
+    static ON_LOOK: core::cell::Cell<Option<&'static dyn Fn()>> =
         const { core::cell::Cell::new(None) };
 }
 
-/// From now on, calls `act` whenever a thread drops the name of a thread.
+/// Calls what [`on_look`] was given.
+pub(crate) fn look() {
+    #[cfg(shuttle)]
+    if let Some(act) = ON_LOOK.get() {
+        act();
+    }
+}
+
+/// From now on, calls `act` whenever a thread drops the name of a thread, and when a host that
+/// looks is told a step.
 #[cfg(shuttle)]
-pub(crate) fn on_drop_of_names(act: Option<&'static dyn Fn()>) {
-    ON_DROP.set(act);
+pub(crate) fn on_look(act: Option<&'static dyn Fn()>) {
+    ON_LOOK.set(act);
 }
 
 #[cfg(not(shuttle))]
-pub(crate) fn on_drop_of_names(_: Option<&'static dyn Fn()>) {}
+pub(crate) fn on_look(_: Option<&'static dyn Fn()>) {}
 
 /// A thread's number and its permit.
 #[cfg(shuttle)]

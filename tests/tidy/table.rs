@@ -40,13 +40,14 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("unwind", &[]),
     room("error", &["unwind"]),
-    room("host", &[]),
+    room("step", &["error"]),
+    room("host", &["step"]),
     room("list", &["sync"]),
     room("ready_queue", &["sync", "list"]),
     // Types and bytes, and the rules for access to them.
     room_with_unsafe(
         "slot",
-        &["slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs"],
+        &["slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs"],
         &["sync", "unwind", "error", "list"],
     ),
     // The count of a scope is lowered through a pointer: the scope may be gone at once.
@@ -70,7 +71,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "registry",
         &["registry/memory.rs"],
         &[
-            "sync", "unwind", "error", "host", "list", "ready_queue", "slot", "waiter",
+            "sync", "unwind", "error", "step", "host", "list", "ready_queue", "slot", "waiter",
             "wait_table", "free_slots", "idle", "roster",
         ],
     ),
@@ -85,8 +86,8 @@ pub(crate) const ROOMS: &[Room] = &[
         "completion",
         &["completion.rs"],
         &[
-            "sync", "unwind", "error", "host", "list", "slot", "count_latch", "waiter", "roster",
-            "registry", "waker",
+            "sync", "unwind", "error", "step", "host", "list", "slot", "count_latch", "waiter",
+            "roster", "registry", "waker",
         ],
     ),
     room("deadlock", &["host", "list", "slot", "registry"]),

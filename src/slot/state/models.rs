@@ -59,7 +59,7 @@ fn a_wake_is_noted_or_finds_the_future_suspended() {
         let other = state.clone();
         let waker = loom::thread::spawn(move || match other.wake() {
             Wake::Noted => false,
-            Wake::Rests => other.schedule(),
+            Wake::Rests(_) => other.schedule(),
             Wake::Ignored => unreachable!("it is polled, suspended, or queued by us"),
         });
         let again = state.suspend();

@@ -4,7 +4,7 @@ use std::error::Error;
 
 use object::elf::{SHF_ALLOC, SHT_NOBITS};
 use object::read::elf::{ElfFile32, SectionHeader as _};
-use object::{Endianness, Object as _, ObjectSymbol as _, SymbolKind};
+use object::{Endianness, Object as _, ObjectSection as _, ObjectSymbol as _, SymbolKind};
 
 use crate::guest::Guests;
 
@@ -36,6 +36,26 @@ impl Sizes {
         }
         Ok(sizes)
     }
+}
+
+/// A section of a program: its name, its address and its bytes.
+pub(crate) type Part = (String, u64, Vec<u8>);
+
+/// What a program has in memory.
+pub(crate) fn image(bytes: &[u8]) -> Result<Vec<Part>, Box<dyn Error>> {
+    let file = ElfFile32::<Endianness>::parse(bytes)?;
+    let mut image = Vec::new();
+    for section in file.sections() {
+        let flags = section.elf_section_header().sh_flags(file.endian());
+        if flags.contains(SHF_ALLOC) {
+            image.push((
+                section.name()?.into(),
+                section.address(),
+                section.data()?.into(),
+            ));
+        }
+    }
+    Ok(image)
 }
 
 /// Where RAM begins, as in memory.x.

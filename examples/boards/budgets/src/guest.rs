@@ -44,6 +44,21 @@ const SECTIONS: &[&str] = &[
 /// The guests, and the folder of their executables.
 pub(crate) struct Guests {
     folder: PathBuf,
+    project: PathBuf,
+    target: PathBuf,
+}
+
+/// Runs Cargo with the guests' own configuration, which has the flags for the linker.
+fn run_cargo(cargo: &mut Command) -> Result<(), Box<dyn Error>> {
+    cargo
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .env_remove("CARGO_BUILD_TARGET");
+    if cargo.status()?.success() {
+        Ok(())
+    } else {
+        Err("the guests could not be built".into())
+    }
 }
 
 impl Guests {
@@ -61,18 +76,33 @@ impl Guests {
                 .args(["build", "--release", "--quiet", "--target-dir"])
                 .arg(&target)
                 .args(features);
-            // The guests' own configuration has the flags for the linker.
-            cargo
-                .env_remove("RUSTFLAGS")
-                .env_remove("CARGO_ENCODED_RUSTFLAGS")
-                .env_remove("CARGO_BUILD_TARGET");
-            if !cargo.status()?.success() {
-                return Err("the guests could not be built".into());
-            }
+            run_cargo(&mut cargo)?;
         }
         Ok(Self {
             folder: target.join(TARGET).join("release"),
+            project,
+            target,
         })
+    }
+
+    /// Builds one program with further conditions, which change none of its symbols' names.
+    /// Returns its executable.
+    pub(crate) fn variant(
+        &self,
+        program: &str,
+        conditions: &[&str],
+    ) -> Result<Vec<u8>, Box<dyn Error>> {
+        let mut cargo = Command::new("cargo");
+        cargo
+            .current_dir(&self.project)
+            .args(["rustc", "--release", "--quiet", "--target-dir"])
+            .arg(&self.target)
+            .args(["--bin", program, "--"]);
+        for condition in conditions {
+            cargo.args(["--cfg", condition]);
+        }
+        run_cargo(&mut cargo)?;
+        self.read(program)
     }
 
     pub(crate) fn path(&self, program: &str) -> PathBuf {

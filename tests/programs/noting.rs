@@ -1,0 +1,52 @@
+//! A host that keeps each step it is told.
+
+use core::marker::PhantomData;
+
+use slotted::{Park, Step};
+
+use crate::told::tell;
+use crate::world::look;
+
+/// `P`, and keeps what it is told. If it `LOOKS`, it takes the executor's locks then: a step that
+/// is told inside one of them waits for itself.
+pub(crate) struct Noting<P, const LOOKS: bool = false>(PhantomData<P>);
+
+impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
+    type Thread = P::Thread;
+    const FAIR: bool = P::FAIR;
+
+    fn current() -> Self::Thread {
+        P::current()
+    }
+
+    fn current_id() -> usize {
+        P::current_id()
+    }
+
+    fn park() {
+        P::park();
+    }
+
+    fn unpark(thread: &Self::Thread) {
+        P::unpark(thread);
+    }
+
+    fn ready() {
+        P::ready();
+    }
+
+    fn spin(round: u32) -> bool {
+        P::spin(round)
+    }
+
+    fn yield_now(round: u32) -> bool {
+        P::yield_now(round)
+    }
+
+    fn note(step: impl FnOnce() -> Step) {
+        tell(step());
+        if LOOKS {
+            look();
+        }
+    }
+}
