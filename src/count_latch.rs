@@ -83,11 +83,12 @@ impl<H: Park, E: Copy> CountLatch<H, E> {
                 // SAFETY: alive as long as the task is counted.
                 owner = Some(unsafe { &(*this).owner }.clone());
             }
-            // Release: the owner sees what the task wrote.
+            // Release: the owner sees what the task wrote. Each change of the count carries on what
+            // the earlier ones released.
             match unfinished.compare_exchange_weak(
                 seen,
                 seen - 1,
-                Ordering::AcqRel,
+                Ordering::Release,
                 Ordering::Relaxed,
             ) {
                 Ok(_) if seen == 1 => return owner,
@@ -100,8 +101,8 @@ impl<H: Park, E: Copy> CountLatch<H, E> {
 
     /// Takes back [`add`](Self::add): the task was refused. The caller knows that the latch stays.
     pub(crate) fn take_back(&self) -> Option<&H::Thread> {
-        // Release: as above, for what ended before.
-        (self.unfinished.fetch_sub(1, Ordering::AcqRel) == 1).then_some(&self.owner)
+        // Release: as above, for what the submitter wrote.
+        (self.unfinished.fetch_sub(1, Ordering::Release) == 1).then_some(&self.owner)
     }
 
     /// Keeps a panic that no handle will take. The first one counts.
@@ -121,5 +122,63 @@ impl<H: Park, E: Copy> CountLatch<H, E> {
 
     pub(crate) fn take_panic(&self) -> Option<TaskError> {
         self.panic.with(Cell::take)
+    }
+}
+
+#[cfg(all(test, loom))]
+mod models {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::host::SpinHost;
+
+    type Latch = CountLatch<SpinHost, ()>;
+
+    type Shared = (Latch, [AtomicUsize; 2]);
+
+    fn write_and_lower(shared: &Shared, number: usize, lower: [fn(&Latch); 2]) {
+        shared.1[number].store(1, Ordering::Relaxed);
+        lower[number](&shared.0);
+    }
+
+    /// A thread that sees zero sees what others wrote before they lowered the count. Those go
+    /// first: loom forgets a load of the count when another load comes before the next change.
+    fn model(lower: [fn(&Latch); 2]) {
+        loom::model(move || {
+            let shared = Arc::new((Latch::new(()), [0, 0].map(AtomicUsize::new)));
+            shared.0.add();
+            shared.0.add();
+            let (other, owner) = (shared.clone(), shared.clone());
+            let other = loom::thread::spawn(move || write_and_lower(&other, 1, lower));
+            write_and_lower(&shared, 0, lower);
+            let owner = loom::thread::spawn(move || {
+                if owner.0.is_zero() {
+                    for written in &owner.1 {
+                        assert_eq!(written.load(Ordering::Relaxed), 1);
+                    }
+                }
+            });
+            other.join().unwrap();
+            owner.join().unwrap();
+        });
+    }
+
+    fn end(latch: &Latch) {
+        // SAFETY: it is there until the thread has ended, and counts a task.
+        let _ = unsafe { CountLatch::end(latch) };
+    }
+
+    fn take_back(latch: &Latch) {
+        let _ = latch.take_back();
+    }
+
+    #[test]
+    fn an_owner_sees_what_all_tasks_wrote() {
+        model([end, end]);
+    }
+
+    #[test]
+    fn an_owner_sees_what_a_submitter_wrote_whose_task_was_refused() {
+        model([end, take_back]);
     }
 }

@@ -19,8 +19,13 @@ pub mod beside_embassy {}
 #[doc = include_str!("docs/beside_tokio.md")]
 pub mod beside_tokio {}
 
+#[doc = "[orderings]: mod@orderings\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}
+
+#[doc = "[architecture]: mod@architecture\n"]
+#[doc = include_str!("docs/orderings.md")]
+pub mod orderings {}
 
 #[doc = "[porting]: mod@porting\n"]
 #[doc = include_str!("docs/sizes.md")]

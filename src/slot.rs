@@ -591,3 +591,6 @@ impl<'e> Last<'e> {
         self.slot
     }
 }
+
+#[cfg(all(test, loom))]
+mod models;

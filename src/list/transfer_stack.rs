@@ -110,8 +110,9 @@ impl TransferStack {
     #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn set_closed(&self, closed: bool) {
         if closed {
-            // Acquire: the closing thread sees the slots that were pushed before; none comes after.
-            self.0.fetch_or(CLOSED, Ordering::Acquire);
+            // Relaxed: one word orders flag and push. A thread that takes what was pushed
+            // acquires it.
+            self.0.fetch_or(CLOSED, Ordering::Relaxed);
         } else {
             self.0.fetch_and(!CLOSED, Ordering::Relaxed);
         }
