@@ -20,7 +20,7 @@ use crate::count_latch::CountLatch;
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
 use crate::list::{Index, Seat};
-use crate::registry::{ListenerEvent, Registry, Waits};
+use crate::registry::{ListenerEvent, Registry, SlotEvent, Waits, serve_line};
 use crate::roster::Mode;
 use crate::slot::{
     Advanced, Cancelled, Claim, Ending, ErasedReceiver, FilledFuture, Finished, Last, Receiver,
@@ -72,6 +72,14 @@ impl<H: Park> FutureHook<H> {
     /// The hook of futures that return a value.
     fn of_values() -> *mut () {
         Self::address(const { &Self(after_poll) })
+    }
+
+    /// As [`of_outcomes`](Self::of_outcomes), for a task that a timer wakes.
+    fn of_timed<F, T>() -> *mut ()
+    where
+        F: TimedTask<Output = Result<T, TaskError>>,
+    {
+        Self::address(const { &Self(poll_timed::<F, T, H>) })
     }
 
     /// The hook of an `F` whose output is the outcome of a task that returns `T`. It polls the
@@ -130,6 +138,43 @@ where
     unsafe { claim.future_outcome(waker, hook, future) }
 }
 
+/// A task that its timer wakes.
+pub(crate) trait TimedTask: Future {
+    /// The number of its timer.
+    fn timer(&self) -> Index;
+}
+
+/// As [`fill_future_outcome`], for a task that its timer wakes.
+pub(crate) fn fill_timed<F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'static, H>,
+    claim: Claim<'static, SLOT_BYTES>,
+    future: F,
+) -> FilledFuture<F, T, SLOT_BYTES>
+where
+    F: TimedTask<Output = Result<T, TaskError>> + Send + 'static,
+    T: Send + 'static,
+{
+    let waker = waker(registry, claim.slot());
+    let hook = FutureHook::<H>::of_timed::<F, T>();
+    // SAFETY: *Right Owner*: the hook of the host whose executor holds the slot, for `F` and `T`.
+    unsafe { claim.future_outcome(waker, hook, future) }
+}
+
+/// Cancels the timed tasks that wait for their dates, if the executor is shut down; and serves the
+/// line of waiters for a slot.
+///
+/// Bound: the number of slots, and that of [`serve_line`].
+pub(crate) fn serve_timed<H: Park>(registry: Registry<'_, H>, event: SlotEvent) {
+    if event == SlotEvent::Refusing {
+        for index in 0..registry.capacity() {
+            if let Some(cancelled) = registry.cancel_timed(index) {
+                complete_cancelled(registry, cancelled);
+            }
+        }
+    }
+    serve_line(registry, event);
+}
+
 /// Does what a poll of a future led to.
 fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
     match polled {
@@ -137,14 +182,45 @@ fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
         Polled::Pending(running) => {
             registry.note_rested(&running);
             if let Err((running, mode)) = registry.rest(running) {
-                if mode == Mode::Cancel {
-                    registry.shared().cancelled.fetch_add(1, Ordering::Relaxed);
-                    complete(registry, running.cancel());
-                } else {
-                    complete(registry, running.abandon());
-                }
+                end_unready(registry, running, mode);
             }
         }
+    }
+}
+
+/// Ends a future that is not ready, and that a shutdown or a breakdown does not let rest.
+fn end_unready<H: Park>(registry: Registry<'_, H>, running: Running<'_>, mode: Mode) {
+    if mode == Mode::Cancel {
+        registry.shared().cancelled.fetch_add(1, Ordering::Relaxed);
+        complete(registry, running.cancel());
+    } else {
+        complete(registry, running.abandon());
+    }
+}
+
+/// The hook of a timed task: polls it after each start, and does what the poll led to.
+fn poll_timed<F, T, H: Park>(registry: Registry<'_, H>, polled: Polled<'_>)
+where
+    F: TimedTask<Output = Result<T, TaskError>>,
+{
+    let Polled::Pending(running) = polled else {
+        return after_poll(registry, polled);
+    };
+    // SAFETY: *Right Owner*: the slot holds an `F`, of a task that returns `T`.
+    match unsafe { running.poll_outcome::<F, T>(|ending| complete(registry, ending)) } {
+        Ok(ending) => after_poll_of_outcome(registry, Ok(ending)),
+        Err(running) => {
+            // SAFETY: *Right Owner*: the slot still holds the `F`.
+            let timer = unsafe { running.future::<F>() }.timer();
+            rest_timed(registry, running, timer);
+        }
+    }
+}
+
+/// Lets a timed task rest until its timer wakes it, or ends it.
+fn rest_timed<H: Park>(registry: Registry<'_, H>, running: Running<'_>, timer: Index) {
+    if let Err((running, mode)) = registry.rest_timed(running, timer) {
+        end_unready(registry, running, mode);
     }
 }
 

@@ -175,6 +175,8 @@ pub enum Refusal {
     ShutDown,
     /// [`on_worker_start`](crate::Executor::on_worker_start) failed.
     Broken,
+    /// Every timer of the [`Timetable`](crate::Timetable) is in use. Raise `TIMERS`.
+    NoTimer,
 }
 
 impl fmt::Display for Refusal {
@@ -183,6 +185,7 @@ impl fmt::Display for Refusal {
             Self::Full => "the executor is full: every slot is taken",
             Self::ShutDown => "the executor is shut down",
             Self::Broken => "the executor is broken: a worker could not start",
+            Self::NoTimer => "the timetable is full: every timer is in use",
         })
     }
 }

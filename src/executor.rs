@@ -139,7 +139,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(answer(executor.submitter()), 42);
     /// ```
     #[inline(always)]
-    pub fn submitter(&self) -> Submitter<'_, SLOT_BYTES, H> {
+    pub const fn submitter(&self) -> Submitter<'_, SLOT_BYTES, H> {
         Submitter::of(&self.core)
     }
 

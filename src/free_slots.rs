@@ -21,11 +21,11 @@ mod line;
 use line::Line;
 pub(crate) use line::Place;
 
-/// What the lock guards. `S` is the code that serves the line.
+/// What the lock guards. `S` is the code that serves the line and timed tasks.
 struct Free<H: Park, S> {
     stack: Stack,
     line: Line<H>,
-    /// Serves the line; there if a waiter ever stood in it.
+    /// Serves the line, and timed tasks; there if a waiter or a timed task ever was.
     serve: Cell<Option<S>>,
 }
 
@@ -70,6 +70,14 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
             .with(|free| free.stack.pop(links, &self.returned, capacity))
     }
 
+    /// As [`claim`](Self::claim), for a timed task, which leaves the code that serves such tasks.
+    pub(crate) fn claim_timed(&self, links: &impl Links, capacity: u16, serve: S) -> Option<Index> {
+        self.free.with(|free| {
+            free.serve.set(Some(serve));
+            free.stack.pop(links, &self.returned, capacity)
+        })
+    }
+
     /// Returns a slot. Gives the code that serves the line, if a waiter stands in it.
     #[inline]
     pub(crate) fn release(&self, link: &Link, index: Index) -> Option<S> {
@@ -80,7 +88,7 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
         }
     }
 
-    /// The code that serves the line, if a waiter ever stood in it.
+    /// The code that serves the line and timed tasks, if there ever was one of them.
     #[cold]
     pub(crate) fn serve(&self) -> Option<S> {
         self.free.with(|free| free.serve.get())
@@ -126,7 +134,9 @@ impl<H: Park, S: Copy> Place<'_, H, S> {
     pub(crate) fn wait(self: Pin<&Self>, waiter: Waiter<H>, serve: S) -> Waiter<H> {
         let slots = self.slots();
         slots.free.with(|free| {
-            free.serve.set(Some(serve));
+            if free.serve.get().is_none() {
+                free.serve.set(Some(serve));
+            }
             let displaced = free.line.join(self.node(), waiter);
             // Slots that were returned before the flag are found by the look that follows.
             slots.returned.set_wake_flag();

@@ -287,10 +287,70 @@ pub trait Clock: Park {
     /// As [`park`](Park::park), but returns once [`now`](Clock::now) has reached `deadline`, in
     /// ticks. May return early.
     fn park_until(deadline: u64);
+
+    /// Tells the host the earliest date of a [`Timetable`](crate::Timetable), in ticks, or that it
+    /// has none. The crate calls it whenever that changes. At the date, the host calls
+    /// [`Timetable::advance`](crate::Timetable::advance): from the interrupt of its timer, say. So
+    /// a board sleeps from date to date and has no tick.
+    ///
+    /// A date that is past, or too near for the hardware, must fire at once. It may fire early or
+    /// without need.
+    ///
+    /// Called from any context, interrupts included, **inside a critical section**: so that two
+    /// threads cannot set the alarm in the wrong order. It must be bounded, must not block and must
+    /// not call the crate. A host with several timetables sets the earliest of their dates. The
+    /// default does nothing: then a loop or a thread of the host calls `advance`.
+    ///
+    /// ```
+    /// use slotted::{Clock, Executor, Park, Timetable};
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    ///
+    /// static COMPARE: AtomicU64 = AtomicU64::new(u64::MAX); // the timer's register
+    ///
+    /// struct Board;
+    ///
+    /// # impl Park for Board {
+    /// #     type Thread = ();
+    /// #     fn current() {}
+    /// #     fn current_id() -> usize {
+    /// #         1
+    /// #     }
+    /// #     fn park() {}
+    /// #     fn unpark((): &()) {}
+    /// # }
+    /// impl Clock for Board {
+    ///     const TICKS_PER_SECOND: u64 = 1000;
+    ///     fn now() -> u64 {
+    ///         0 // the timer's counter
+    ///     }
+    ///     fn park_until(_deadline: u64) {
+    ///         Self::park();
+    ///     }
+    ///     fn set_alarm(date: Option<u64>) {
+    ///         COMPARE.store(date.unwrap_or(u64::MAX), Ordering::Relaxed);
+    ///     }
+    /// }
+    ///
+    /// static POOL: Executor<0, 4, 64, Board> = Executor::new();
+    /// static TIMES: Timetable<4, Board> = Timetable::new();
+    /// let blink = TIMES.on(&POOL).submit_at(500, || ()).unwrap();
+    /// assert_eq!(COMPARE.load(Ordering::Relaxed), 500);
+    /// blink.cancel();
+    /// assert_eq!(COMPARE.load(Ordering::Relaxed), u64::MAX);
+    /// ```
+    #[inline(always)]
+    fn set_alarm(date: Option<u64>) {
+        let _ = date;
+    }
 }
 
 /// The tick `timeout` from now; the end of time if that is further away.
 pub(crate) fn deadline<H: Clock>(timeout: core::time::Duration) -> u64 {
+    H::now().saturating_add(ticks::<H>(timeout))
+}
+
+/// A duration in ticks, rounded up.
+pub(crate) fn ticks<H: Clock>(duration: core::time::Duration) -> u64 {
     const {
         assert!(
             H::TICKS_PER_SECOND > 0,
@@ -303,6 +363,9 @@ pub(crate) fn deadline<H: Clock>(timeout: core::time::Duration) -> u64 {
         );
     }
     let hertz = H::TICKS_PER_SECOND;
-    let part = (u64::from(timeout.subsec_nanos()) * hertz).div_ceil(1_000_000_000);
-    H::now().saturating_add(timeout.as_secs().saturating_mul(hertz).saturating_add(part))
+    let part = (u64::from(duration.subsec_nanos()) * hertz).div_ceil(1_000_000_000);
+    duration
+        .as_secs()
+        .saturating_mul(hertz)
+        .saturating_add(part)
 }

@@ -102,6 +102,8 @@ pub mod map;
 mod scope;
 mod stats;
 mod executor;
+mod timers;
+mod timetable;
 
 #[cfg(all(doc, any(not(doctest), feature = "std")))]
 mod docs;
@@ -132,6 +134,7 @@ pub use spawn::Spawn;
 pub use spawn::StdThreads;
 pub use stats::Stats;
 pub use step::{Outcome, Step, TaskKey};
+pub use timetable::{Every, Release, Sleep, TimedSubmitter, Timetable};
 pub use unwind::Panic;
 pub use wait::{ReturnWhen, Waited, wait, wait_timeout};
 pub use worker::{Ran, Worker};

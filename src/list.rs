@@ -32,8 +32,11 @@ pub(crate) const CALLBACKS: u16 = 2;
 /// The members of a group that are done.
 pub(crate) const COMPLETED: u16 = 3;
 
+/// Not a list: a timed task that waits for its date. `next` names its timer.
+const TIMED: u16 = 4;
+
 /// Above the tags: a worker took the slot out of the ready queue to run its task.
-const ON_STACK: u16 = 4;
+const ON_STACK: u16 = 5;
 
 /// A worker and the thread that runs it, as one number.
 ///
@@ -65,7 +68,7 @@ pub(crate) struct Link {
     next: AtomicU16,
     /// Meaningless for the first slot of a list.
     previous: AtomicU16,
-    /// The `TAG` of the list that holds the slot; or the seat that runs its task; or 0.
+    /// The `TAG` of the list that holds the slot; or `TIMED`; or the seat that runs its task; or 0.
     place: AtomicU16,
 }
 
@@ -96,6 +99,24 @@ impl Link {
             .load(Ordering::Relaxed)
             .checked_sub(ON_STACK)
             .map(Seat)
+    }
+
+    /// The task, in no list, begins to wait for its date. Inside the lock of the ready queue.
+    pub(crate) fn set_timed(&self, timer: Index) {
+        self.next.store(timer, Ordering::Relaxed);
+        self.place.store(TIMED, Ordering::Relaxed);
+    }
+
+    /// Returns true if the task waits for its date, or waited and was cancelled since. Exact inside
+    /// the lock of the ready queue.
+    pub(crate) fn is_timed(&self) -> bool {
+        self.place.load(Ordering::Relaxed) == TIMED
+    }
+
+    /// The timer of a task that waits for its date. Outside the lock of the ready queue it is a
+    /// hint.
+    pub(crate) fn timer(&self) -> Option<Index> {
+        self.is_timed().then(|| self.next.load(Ordering::Relaxed))
     }
 }
 

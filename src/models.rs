@@ -100,6 +100,7 @@ impl Drop for Counted {
     }
 }
 
+mod dates;
 mod lives;
 mod outcomes;
 mod waits;

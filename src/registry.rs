@@ -18,12 +18,13 @@ mod memory;
 mod shared;
 mod steps;
 mod tasks;
+mod timed;
 mod wake;
 mod worker_cell;
 
 pub use memory::Submitter;
 pub(crate) use memory::{Core, Registry, Waits};
-pub(crate) use shared::{ListenerEvent, ServeLine, Shared};
+pub(crate) use shared::{ListenerEvent, ServeLine, Shared, SlotEvent};
 pub(crate) use tasks::Work;
 pub(crate) use wake::serve_line;
 pub(crate) use worker_cell::{Counters, RawWorker, WorkerCell};

@@ -11,7 +11,7 @@ use crate::error::Refusal;
 use crate::free_slots::{Place, Served};
 use crate::host::Park;
 use crate::list::Index;
-use crate::registry::{Registry, ServeLine, serve_line};
+use crate::registry::{Registry, ServeLine, SlotEvent, serve_line};
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -114,7 +114,7 @@ impl<'p, 'e, H: Park> SlotWait<'p, 'e, H> {
     /// goes to a waiter now.
     fn join(&self, waiter: Waiter<H>) -> Waiter<H> {
         let displaced = self.place.wait(waiter, serve_line);
-        serve_line(self.registry);
+        serve_line(self.registry, SlotEvent::Freed);
         displaced
     }
 }

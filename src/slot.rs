@@ -26,7 +26,6 @@
 //! - **Hands Off.** After the transition that lets another thread free the slot, the ticket is
 //!   gone, and with it the access.
 
-use core::future::Future;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, offset_of};
 use core::ops::Deref;
@@ -42,6 +41,7 @@ mod job;
 mod claim;
 mod ends;
 mod kind;
+mod polling;
 
 pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, FilledFuture, Unpublished};
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
@@ -333,33 +333,6 @@ impl<'e> Running<'e> {
             Ended::Failed => end(OutcomeKind::Failed, None),
             Ended::Panicked(caught) => end(OutcomeKind::Error, Some(caught)),
         }
-    }
-
-    /// Polls once a future whose output is the task's outcome. It comes back if it is not ready. If
-    /// the poll unwinds (no `std`), `unwound` gets the broken task.
-    ///
-    /// # Safety
-    ///
-    /// - The slot was filled by [`Claim::future_outcome`] with an `F`, of a task that returns `T`.
-    pub(crate) unsafe fn poll_outcome<F, T>(
-        self,
-        unwound: impl FnOnce(Ending<'e>),
-    ) -> Result<Ending<'e>, Self>
-    where
-        F: Future<Output = Result<T, TaskError>>,
-    {
-        let slot = self.slot;
-        let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
-        // SAFETY: Bytes by R3; *Typed Bytes* by the caller's promise. A future never moves.
-        let kind = slot.with_mut(|bytes| unsafe { job::poll_outcome::<F, T>(bytes) });
-        bomb.defuse();
-        kind.map(|kind| Ending { slot, kind }).ok_or(self)
-    }
-
-    /// Running → Suspended. If a waker woke the future meanwhile: → Scheduled, and returns true;
-    /// the caller must queue it.
-    pub(crate) fn suspend(self) -> bool {
-        self.slot.state.suspend()
     }
 
     /// Drops the job without a further run. The task ends as broken.

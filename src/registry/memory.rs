@@ -120,11 +120,12 @@ fn no_such_slot() -> ! {
 
 impl<'e, H: Park> Registry<'e, H> {
     #[inline(always)]
-    pub(crate) fn of<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize>(
+    pub(crate) const fn of<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize>(
         core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>,
     ) -> Self {
-        fn shared<T: Sync>(core: &T) -> NonNull<()> {
-            NonNull::from(core).cast()
+        const fn shared<T: Sync>(core: &T) -> NonNull<()> {
+            // SAFETY: a reference is not null.
+            unsafe { NonNull::new_unchecked(core::ptr::from_ref(core).cast_mut().cast()) }
         }
         Self {
             core: shared(core),
@@ -270,7 +271,7 @@ impl<const SLOT_BYTES: usize, H: Park> Copy for Submitter<'_, SLOT_BYTES, H> {}
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     #[inline(always)]
-    pub(crate) fn of<const WORKERS: usize, const QUEUE: usize>(
+    pub(crate) const fn of<const WORKERS: usize, const QUEUE: usize>(
         core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>,
     ) -> Self {
         Self(Registry::of(core))

@@ -20,8 +20,17 @@ use crate::sync::{AtomicUsize, CachePadded, Lock, const_fn};
 /// Wakes the idle thread of a bit: a worker, or the driver.
 pub(crate) type WakeIdle<H> = for<'e> fn(Registry<'e, H>, u32);
 
-/// Gives free slots to the waiters in line.
-pub(crate) type ServeLine<H> = for<'e> fn(Registry<'e, H>);
+/// What the waiters for a slot, or timed tasks, must hear of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SlotEvent {
+    /// A slot came back.
+    Freed,
+    /// The executor may refuse tasks now.
+    Refusing,
+}
+
+/// Gives free slots to the waiters in line, or refuses them.
+pub(crate) type ServeLine<H> = for<'e> fn(Registry<'e, H>, SlotEvent);
 
 /// Something happened that listeners must hear of.
 pub(crate) enum ListenerEvent<'e> {

@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use super::shared::{Ready, ServeLine, WakeIdle};
+use super::shared::{Ready, ServeLine, SlotEvent, WakeIdle};
 use crate::error::Refusal;
 use crate::free_slots::FreeSlots;
 use crate::host::Park;
@@ -66,7 +66,7 @@ impl<'e, H: Park> Registry<'e, H> {
     #[inline]
     pub(crate) fn release(self, slot: SlotRef<'_>) {
         if let Some(serve_line) = self.shared().free.release(slot.link(), slot.index()) {
-            serve_line(self);
+            serve_line(self, SlotEvent::Freed);
         }
     }
 
@@ -75,7 +75,7 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn release_unclaimed(self, index: Index) {
         let link = self.slot(index).get().link();
         if let Some(serve_line) = self.shared().free.release(link, index) {
-            serve_line(self);
+            serve_line(self, SlotEvent::Freed);
         }
     }
 

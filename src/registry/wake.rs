@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use super::shared::{ListenerEvent, Ready};
+use super::shared::{ListenerEvent, Ready, SlotEvent};
 use super::tasks::Sleeper;
 use crate::host::Park;
 use crate::idle::DRIVER;
@@ -28,12 +28,23 @@ fn wake_idle<H: Park>(registry: Registry<'_, H>, sleeper: u32) {
     registry.notify(waiter);
 }
 
-/// Gives free slots to the waiters in line, first come, first served. Left by those waiters.
+/// Gives free slots to the waiters in line, first come, first served; or refuses the waiters, if
+/// tasks are refused. Left by those waiters.
 ///
-/// Bound: the number of slots that are free.
-pub(crate) fn serve_line<H: Park>(registry: Registry<'_, H>) {
+/// Bound: the number of slots that are free; or the waiters that stand in line now. A waiter that
+/// joins later looks at the refusal before it sleeps.
+pub(crate) fn serve_line<H: Park>(registry: Registry<'_, H>, event: SlotEvent) {
     let free = &registry.shared().free;
-    while let Some(waiter) = free.serve_first(&registry, registry.capacity()) {
+    if event == SlotEvent::Freed {
+        while let Some(waiter) = free.serve_first(&registry, registry.capacity()) {
+            registry.notify(waiter);
+        }
+        return;
+    }
+    while let Some(reason) = registry.refusal() {
+        let Some(waiter) = free.dismiss_first(reason) else {
+            break;
+        };
         registry.notify(waiter);
     }
 }
@@ -173,8 +184,7 @@ impl<H: Park> Registry<'_, H> {
     /// Wakes every idle thread and the waiter for the workers' leaving, and tells the host. Refuses
     /// the waiters for a slot, if tasks are refused.
     ///
-    /// Bound: the number of workers, and one; and the waiters that stand in line now. A waiter that
-    /// joins later looks at the refusal before it sleeps.
+    /// Bound: the number of workers, and one; and that of the code that serves the line.
     pub(crate) fn wake_all(self) {
         for _ in 0..=self.workers().len() {
             let sleeper = self.shared().ready.with(|ready| ready.idle.take_any());
@@ -186,14 +196,8 @@ impl<H: Park> Registry<'_, H> {
         self.notify(self.with_leave_waiter(WaiterCell::take));
         // A worker that is run by hand may have to leave.
         H::ready();
-        if self.shared().free.serve().is_none() {
-            return;
-        }
-        while let Some(reason) = self.refusal() {
-            let Some(waiter) = self.shared().free.dismiss_first(reason) else {
-                break;
-            };
-            self.notify(waiter);
+        if let Some(serve) = self.shared().free.serve() {
+            serve(self, SlotEvent::Refusing);
         }
     }
 

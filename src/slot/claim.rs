@@ -62,6 +62,16 @@ impl<'e> Unpublished<'e> {
         self.slot
     }
 
+    /// Reserved → Suspended, with a handle: a timed task, which waits for its date. The caller is
+    /// inside the lock of the ready queue. Only the first call publishes.
+    pub(crate) fn publish_resting(&mut self) -> SlotRef<'e> {
+        if !self.published {
+            self.slot.state.publish_resting();
+            self.published = true;
+        }
+        self.slot
+    }
+
     /// Pending → Reserved: the queue refused the slot, and no other thread has met it.
     pub(crate) fn withdraw(&mut self) {
         if self.published {

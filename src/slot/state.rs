@@ -22,7 +22,7 @@
 //! | `BUSY` | `claim` | | |
 //! | `TASK` | `publish_*` | | |
 //! | `QUEUED` | `publish_*`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
-//! | `RESTING` | `publish_open`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
+//! | `RESTING` | `publish_open`, `publish_resting`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
 //! | `TAKEN` | `take` | | |
 //! | by hand | `publish_*` | `drop_promise`, `finish_promise` | |
 //! | polled | `suspend` | | |
@@ -33,7 +33,7 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //!
-//! Only `publish_open` sets no `QUEUED`, only `publish_callback` no `HANDLE`, and only
+//! Only `publish_open` and `publish_resting` set no `QUEUED`, only `publish_callback` no `HANDLE`, and only
 //! `publish_pending` no *by hand*. `withdraw` clears what `publish_pending` set.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
@@ -214,6 +214,14 @@ impl State {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
         let next = seen | TASK | RESTING | HANDLE | BY_HAND;
         self.0.store(next, Ordering::Release); // publishes the table
+    }
+
+    /// Reserved → Suspended with a handle: a future that no worker has polled, and that its timer
+    /// wakes. As [`publish_pending`](Self::publish_pending).
+    pub(crate) fn publish_resting(&self) {
+        let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
+        let next = seen | TASK | RESTING | HANDLE | FUTURE;
+        self.0.store(next, Ordering::Release); // publishes the task
     }
 
     /// Reserved → Pending without a handle: a callback, which only the completer of its task

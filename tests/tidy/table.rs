@@ -47,7 +47,10 @@ pub(crate) const ROOMS: &[Room] = &[
     // Types and bytes, and the rules for access to them.
     room_with_unsafe(
         "slot",
-        &["slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs"],
+        &[
+            "slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs",
+            "slot/polling.rs",
+        ],
         &["sync", "unwind", "error", "list"],
     ),
     // The count of a scope is lowered through a pointer: the scope may be gone at once.
@@ -162,6 +165,14 @@ pub(crate) const ROOMS: &[Room] = &[
             "sync", "unwind", "error", "host", "waiter", "roster", "registry", "completion",
             "blocking", "worker", "spawn", "start", "handle", "promise", "permit", "map",
             "scope", "stats",
+        ],
+    ),
+    room("timers", &["sync", "host"]),
+    room(
+        "timetable",
+        &[
+            "sync", "unwind", "error", "host", "slot", "registry", "waker", "completion",
+            "handle", "permit", "executor", "timers",
         ],
     ),
     room("docs", &[]),

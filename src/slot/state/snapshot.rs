@@ -144,10 +144,12 @@ impl Snapshot {
 
     /// Returns true if the task has started and not ended, as the user sees it.
     pub(crate) fn is_running(self) -> bool {
-        matches!(
-            self.phase(),
-            Phase::Running | Phase::Completing | Phase::Suspended | Phase::Scheduled
-        )
+        match self.phase() {
+            Phase::Running | Phase::Completing | Phase::Scheduled => true,
+            // A timed task rests before its first poll.
+            Phase::Suspended => self.has(POLLED),
+            _ => false,
+        }
     }
 
     /// Returns true if the task runs on a thread's stack now.

@@ -1,0 +1,374 @@
+//! Timers: dates in order, each with the waker of what waits for it.
+//!
+//! An indexed binary heap of fixed capacity, inside one lock. The earliest timer is at its top, and
+//! of equal dates the one that was claimed first. Each step costs the height of the heap: log2 of
+//! the capacity. No section runs foreign code but [`Clock::set_alarm`]; wakers leave the lock by
+//! value and are woken or dropped after.
+//!
+//! Invariants:
+//!
+//! - **One Owner.** A timer is claimed by one task or one sleep, which arms, moves and releases it.
+//!   A due timer leaves the heap and stays its owner's.
+//! - **Alarm Inside.** The host's alarm is set in the section that changes the earliest date. So
+//!   two threads cannot set it in the wrong order.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+use core::marker::PhantomData;
+use core::task::Waker;
+
+use crate::host::Clock;
+use crate::sync::{Lock, array, const_fn};
+
+/// A timer's number in its table.
+pub(crate) type TimerIndex = u16;
+
+/// One timer.
+pub(crate) struct Timer {
+    date: Cell<u64>,
+    /// Which claim it is of, in the order of all claims; 0 while it is free.
+    claim: Cell<u64>,
+    /// What to wake at the date.
+    waker: Cell<Option<Waker>>,
+    /// Its place in the heap, plus one; 0 while it is not armed.
+    place: Cell<u16>,
+    /// True from its date until its owner arms it again or gives it up.
+    due: Cell<bool>,
+    /// While it is free: the next free timer, plus one.
+    next_free: Cell<u16>,
+    /// Not of this timer: which timer is at this place of the heap.
+    at_place: Cell<TimerIndex>,
+}
+
+impl Timer {
+    const fn new() -> Self {
+        Self {
+            date: Cell::new(0),
+            claim: Cell::new(0),
+            waker: Cell::new(None),
+            place: Cell::new(0),
+            due: Cell::new(false),
+            next_free: Cell::new(0),
+            at_place: Cell::new(0),
+        }
+    }
+
+    /// Returns true if it wakes the task that a waker with this pointer wakes.
+    fn is_of(&self, task: *const ()) -> bool {
+        let waker = self.waker.take();
+        let same = waker.as_ref().is_some_and(|waker| waker.data() == task);
+        // The cell is empty meanwhile: nothing is dropped.
+        core::mem::forget(self.waker.replace(waker));
+        same
+    }
+}
+
+/// What the lock guards.
+struct Timers<C: ?Sized = [Timer]> {
+    /// How many timers are in the heap.
+    armed: Cell<u16>,
+    /// The free timer that was released last, plus one.
+    free: Cell<u16>,
+    /// Timers from here on were never claimed.
+    fresh: Cell<u16>,
+    /// How many timers are claimed.
+    used: Cell<u16>,
+    /// How many claims there were.
+    claims: Cell<u64>,
+    timers: C,
+}
+
+/// A timer that was claimed, and by which claim.
+#[derive(Clone, Copy)]
+pub(crate) struct ClaimedTimer {
+    pub(crate) index: TimerIndex,
+    claim: u64,
+}
+
+/// What one look for due timers gave.
+pub(crate) enum Due {
+    /// The earliest timer was due. Its waker, if there is one yet.
+    Woken(Option<Waker>),
+    /// None is due; the next date, if there is one.
+    Next(Option<u64>),
+}
+
+impl Timers {
+    fn date_of(&self, index: TimerIndex) -> (u64, u64) {
+        let timer = &self.timers[usize::from(index)];
+        (timer.date.get(), timer.claim.get())
+    }
+
+    fn at(&self, place: u16) -> TimerIndex {
+        self.timers[usize::from(place)].at_place.get()
+    }
+
+    fn put(&self, place: u16, index: TimerIndex) {
+        self.timers[usize::from(place)].at_place.set(index);
+        self.timers[usize::from(index)].place.set(place + 1);
+    }
+
+    /// The earliest date.
+    fn next(&self) -> Option<u64> {
+        (self.armed.get() > 0).then(|| self.date_of(self.at(0)).0)
+    }
+
+    /// Moves a timer from `place` to where its date belongs, up or down.
+    ///
+    /// Bound: the height of the heap.
+    fn settle(&self, mut place: u16, index: TimerIndex) {
+        let (date, armed) = (self.date_of(index), u32::from(self.armed.get()));
+        while place > 0 {
+            let parent = (place - 1) / 2;
+            let above = self.at(parent);
+            if self.date_of(above) <= date {
+                break;
+            }
+            self.put(place, above);
+            place = parent;
+        }
+        // Bound: as above. A timer that moved up meets no earlier one below.
+        loop {
+            let left = 2 * u32::from(place) + 1;
+            if left >= armed {
+                break;
+            }
+            // Less than the number of timers, which fits.
+            let left = left as u16;
+            let mut below = left;
+            if u32::from(left) + 1 < armed
+                && self.date_of(self.at(left + 1)) < self.date_of(self.at(left))
+            {
+                below = left + 1;
+            }
+            if self.date_of(self.at(below)) >= date {
+                break;
+            }
+            self.put(place, self.at(below));
+            place = below;
+        }
+        self.put(place, index);
+    }
+
+    fn insert(&self, index: TimerIndex, date: u64) {
+        let timer = &self.timers[usize::from(index)];
+        timer.date.set(date);
+        timer.due.set(false);
+        let place = self.armed.get();
+        self.armed.set(place + 1);
+        self.settle(place, index);
+    }
+
+    /// Takes a timer out of the heap, if it is there.
+    fn remove(&self, index: TimerIndex) {
+        let Some(place) = self.timers[usize::from(index)]
+            .place
+            .replace(0)
+            .checked_sub(1)
+        else {
+            return;
+        };
+        let last = self.armed.get() - 1;
+        self.armed.set(last);
+        if place != last {
+            self.settle(place, self.at(last));
+        }
+    }
+
+    fn claim(&self) -> Option<ClaimedTimer> {
+        let index = if let Some(index) = self.free.get().checked_sub(1) {
+            self.free
+                .set(self.timers[usize::from(index)].next_free.get());
+            index
+        } else {
+            let fresh = self.fresh.get();
+            if usize::from(fresh) == self.timers.len() {
+                return None;
+            }
+            self.fresh.set(fresh + 1);
+            fresh
+        };
+        self.used.set(self.used.get() + 1);
+        let claim = self.claims.get() + 1;
+        self.claims.set(claim);
+        self.timers[usize::from(index)].claim.set(claim);
+        Some(ClaimedTimer { index, claim })
+    }
+
+    fn release(&self, index: TimerIndex) -> Option<Waker> {
+        self.remove(index);
+        let timer = &self.timers[usize::from(index)];
+        timer.claim.set(0);
+        timer.due.set(false);
+        timer.next_free.set(self.free.get());
+        self.free.set(index + 1);
+        self.used.set(self.used.get() - 1);
+        timer.waker.take()
+    }
+}
+
+/// Timers behind their lock, on a clock.
+pub(crate) struct TimerTable<H, C: ?Sized = [Timer]> {
+    clock: PhantomData<fn() -> H>,
+    timers: Lock<Timers<C>>,
+}
+
+impl<H, const TIMERS: usize> TimerTable<H, [Timer; TIMERS]> {
+    const_fn! {
+        /// All bits zero, so that a static table is `.bss`.
+        pub(crate) const fn new() -> Self {
+            const {
+                assert!(TIMERS > 0, "slotted: a timetable without timers can wait for no date: raise TIMERS");
+                assert!(
+                    TIMERS <= 65_534,
+                    "slotted: timers are numbered with 16 bits: lower TIMERS to 65534"
+                );
+            }
+            Self {
+                clock: PhantomData,
+                timers: Lock::new(Timers {
+                    armed: Cell::new(0),
+                    free: Cell::new(0),
+                    fresh: Cell::new(0),
+                    used: Cell::new(0),
+                    claims: Cell::new(0),
+                    timers: array!(TIMERS, Timer::new()),
+                }),
+            }
+        }
+    }
+}
+
+impl<H: Clock> TimerTable<H> {
+    /// Changes the timers. Tells the host's alarm if the earliest date is another one now.
+    fn change<R>(&self, act: impl FnOnce(&Timers) -> R) -> R {
+        self.timers.with(|timers| {
+            let before = timers.next();
+            let result = act(timers);
+            let after = timers.next();
+            if before != after {
+                H::set_alarm(after);
+            }
+            result
+        })
+    }
+
+    /// Claims a timer, which is not armed.
+    pub(crate) fn claim(&self) -> Option<ClaimedTimer> {
+        self.timers.with(Timers::claim)
+    }
+
+    /// Claims a timer and arms it. It has no waker yet.
+    pub(crate) fn claim_armed(&self, date: u64) -> Option<TimerIndex> {
+        self.change(|timers| {
+            let claimed = timers.claim()?;
+            timers.insert(claimed.index, date);
+            Some(claimed.index)
+        })
+    }
+
+    /// Arms a timer that was claimed, unless it was released since. A waker that is not needed
+    /// comes back.
+    pub(crate) fn arm(&self, claimed: ClaimedTimer, date: u64, waker: Waker) -> Option<Waker> {
+        self.change(|timers| {
+            let timer = &timers.timers[usize::from(claimed.index)];
+            if timer.claim.get() != claimed.claim {
+                return Some(waker);
+            }
+            let displaced = timer.waker.replace(Some(waker));
+            timers.insert(claimed.index, date);
+            displaced
+        })
+    }
+
+    /// Arms a timer again, for its owner. It was due.
+    pub(crate) fn arm_again(&self, index: TimerIndex, date: u64, waker: Waker) -> Option<Waker> {
+        self.change(|timers| {
+            let displaced = timers.timers[usize::from(index)].waker.replace(Some(waker));
+            timers.insert(index, date);
+            displaced
+        })
+    }
+
+    /// The date of a timer that is due; `None` while it waits.
+    pub(crate) fn due(&self, index: TimerIndex) -> Option<u64> {
+        self.timers.with(|timers| {
+            let timer = &timers.timers[usize::from(index)];
+            timer.due.get().then(|| timer.date.get())
+        })
+    }
+
+    /// Gives up a timer that is due, for its owner. Returns false while it waits.
+    pub(crate) fn release_due(&self, index: TimerIndex) -> bool {
+        self.timers.with(|timers| {
+            let due = timers.timers[usize::from(index)].due.get();
+            if due {
+                // Its waker was taken when it became due.
+                core::mem::forget(timers.release(index));
+            }
+            due
+        })
+    }
+
+    /// Has `waker` woken at the date of a timer that waits, and returns what is to be dropped
+    /// outside the lock. `Err`: it is due.
+    pub(crate) fn wait(&self, index: TimerIndex, waker: Waker) -> Result<Option<Waker>, Waker> {
+        self.timers.with(|timers| {
+            let timer = &timers.timers[usize::from(index)];
+            if timer.due.get() {
+                return Err(waker);
+            }
+            Ok(timer.waker.replace(Some(waker)))
+        })
+    }
+
+    /// Gives up a timer, armed or not, for its owner. Returns what is to be dropped outside the
+    /// lock.
+    pub(crate) fn release(&self, index: TimerIndex) -> Option<Waker> {
+        self.change(|timers| timers.release(index))
+    }
+
+    /// Moves a timer that waits, if it is that of the task whose waker has this pointer. Returns
+    /// true if it moved.
+    pub(crate) fn move_to(&self, index: TimerIndex, task: *const (), date: u64) -> bool {
+        self.change(|timers| {
+            let Some(timer) = timers.timers.get(usize::from(index)) else {
+                return false;
+            };
+            let Some(place) = timer.place.get().checked_sub(1) else {
+                return false;
+            };
+            if !timer.is_of(task) {
+                return false;
+            }
+            timer.date.set(date);
+            timers.settle(place, index);
+            true
+        })
+    }
+
+    /// Takes the earliest timer out of the heap if it is due at `now`.
+    pub(crate) fn take_due(&self, now: u64) -> Due {
+        self.change(|timers| {
+            let next = timers.next();
+            if next.is_none_or(|date| date > now) {
+                return Due::Next(next);
+            }
+            let index = timers.at(0);
+            timers.remove(index);
+            let timer = &timers.timers[usize::from(index)];
+            timer.due.set(true);
+            Due::Woken(timer.waker.take())
+        })
+    }
+
+    /// The earliest date.
+    pub(crate) fn next_date(&self) -> Option<u64> {
+        self.timers.with(Timers::next)
+    }
+
+    /// How many timers are claimed.
+    pub(crate) fn used(&self) -> u16 {
+        self.timers.with(|timers| timers.used.get())
+    }
+}

@@ -1,0 +1,136 @@
+//! What a slot holds for a timed task: a closure and its timer.
+//!
+//! A poll before the date, by a waker that is older than the task, changes nothing.
+#![forbid(unsafe_code)]
+
+use core::future::Future;
+use core::mem;
+use core::ops::ControlFlow;
+use core::pin::Pin;
+use core::task::{Context, Poll};
+
+use super::every::{Grid, Release};
+use crate::completion::TimedTask;
+use crate::error::TaskError;
+use crate::host::Clock;
+use crate::timers::{TimerIndex, TimerTable};
+use crate::unwind;
+
+/// A timer of a task. Dropped, it is free again.
+pub(super) struct Held<H: Clock> {
+    timers: &'static TimerTable<H>,
+    index: TimerIndex,
+}
+
+impl<H: Clock> Held<H> {
+    pub(super) fn new(timers: &'static TimerTable<H>, index: TimerIndex) -> Self {
+        Self { timers, index }
+    }
+}
+
+impl<H: Clock> Drop for Held<H> {
+    fn drop(&mut self) {
+        unwind::discard(self.timers.release(self.index));
+    }
+}
+
+/// A closure that runs once, at a date. `None` once it has run.
+pub(super) struct Once<F, H: Clock>(Option<(Held<H>, F)>);
+
+// It does not pin its closure.
+impl<F, H: Clock> Unpin for Once<F, H> {}
+
+impl<F, H: Clock> Once<F, H> {
+    pub(super) fn new(timer: Held<H>, closure: F) -> Self {
+        Self(Some((timer, closure)))
+    }
+
+    /// The closure of a task that was refused.
+    pub(super) fn into_closure(self) -> F {
+        match self.0 {
+            Some((_, closure)) => closure,
+            None => unreachable!("a task that was refused has not run"),
+        }
+    }
+}
+
+impl<F: FnOnce() -> T, T, H: Clock> Future for Once<F, H> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        let is_due = self
+            .0
+            .as_ref()
+            .is_some_and(|(timer, _)| timer.timers.release_due(timer.index));
+        match self.0.take_if(|_| is_due) {
+            Some((timer, closure)) => {
+                mem::forget(timer); // released above
+                Poll::Ready(Ok(closure()))
+            }
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<F: FnOnce() -> T, T, H: Clock> TimedTask for Once<F, H> {
+    fn timer(&self) -> TimerIndex {
+        self.0.as_ref().map_or(0, |(timer, _)| timer.index)
+    }
+}
+
+/// A closure that runs at each date of a series.
+pub(super) struct Series<F, H: Clock> {
+    timer: Held<H>,
+    grid: Grid,
+    closure: F,
+}
+
+// It does not pin its closure.
+impl<F, H: Clock> Unpin for Series<F, H> {}
+
+impl<F, H: Clock> Series<F, H> {
+    pub(super) fn new(timer: Held<H>, grid: Grid, closure: F) -> Self {
+        Self {
+            timer,
+            grid,
+            closure,
+        }
+    }
+
+    /// The closure of a task that was refused.
+    pub(super) fn into_closure(self) -> F {
+        self.closure
+    }
+}
+
+impl<F, T, H: Clock> Future for Series<F, H>
+where
+    F: FnMut(Release) -> ControlFlow<T>,
+{
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let Held { timers, index } = &this.timer;
+        let Some(date) = timers.due(*index) else {
+            return Poll::Pending;
+        };
+        let release = this.grid.release(date, H::now());
+        if let ControlFlow::Break(value) = (this.closure)(release) {
+            return Poll::Ready(Ok(value));
+        }
+        let date = this.grid.go_on(H::now());
+        let waker = context.waker().clone();
+        unwind::discard(timers.arm_again(*index, date, waker));
+        Poll::Pending
+    }
+}
+
+impl<F, T, H: Clock> TimedTask for Series<F, H>
+where
+    F: FnMut(Release) -> ControlFlow<T>,
+{
+    fn timer(&self) -> TimerIndex {
+        self.timer.index
+    }
+}
