@@ -52,6 +52,9 @@ pub trait Timeout {
     fn is_over(&self) -> bool;
     #[doc(hidden)]
     fn park(&self);
+    /// The tick at which it is over.
+    #[doc(hidden)]
+    fn limit(&self) -> Option<u64>;
 }
 
 /// No time limit.
@@ -75,6 +78,11 @@ impl<H: Park> Timeout for Never<H> {
     #[inline(always)]
     fn park(&self) {
         H::park();
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> Option<u64> {
+        None
     }
 }
 
@@ -108,6 +116,11 @@ impl<H: Clock> Timeout for Deadline<H> {
 
     fn park(&self) {
         H::park_until(self.tick);
+    }
+
+    #[inline(always)]
+    fn limit(&self) -> Option<u64> {
+        Some(self.tick)
     }
 }
 
@@ -244,6 +257,7 @@ fn block_until_over<H: Park, P: Timeout>(
             if !wait_for.drives(registry) {
                 return false;
             }
+            registry.advance_time();
             let Some(running) = registry.take_next(None) else {
                 return false;
             };
@@ -279,6 +293,8 @@ fn sleep<H: Park, P: Timeout>(
     let result = sleep_as_waiter(registry, wait_for, timeout, seat, helps);
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_woke());
+        // The thread may go on with something else.
+        registry.pass_time_on();
     }
     result
 }
@@ -394,6 +410,7 @@ fn park<H: Park>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,
     timeout: &impl Timeout,
+    seat: Option<Seat>,
     seen: usize,
 ) {
     let mut round = 0;
@@ -403,11 +420,42 @@ fn park<H: Park>(
             round = round.saturating_add(1);
             continue;
         }
-        timeout.park();
+        park_once(registry, wait_for, timeout, seat);
         if timeout.is_over() {
             return;
         }
     }
+}
+
+/// Parks once. A worker or a driver of a host with [`KEEPS_TIME`](Park::KEEPS_TIME) may keep the
+/// time meanwhile.
+fn park_once<H: Park>(
+    registry: Registry<'_, H>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &impl Timeout,
+    seat: Option<Seat>,
+) {
+    if let Some(seat) = seat {
+        return registry.park_worker(seat.worker(), timeout.limit(), || timeout.park());
+    }
+    if H::KEEPS_TIME {
+        let mut next: Option<(u64, fn(u64))> = None;
+        wait_for.any_executor(registry, &mut |registry| {
+            if wait_for.drives(registry) {
+                let date = registry.next_drive();
+                next = match (next, date) {
+                    (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
+                    (one, other) => one.or(other),
+                };
+            }
+            false
+        });
+        if let Some((date, park_until)) = next {
+            let limit = timeout.limit().unwrap_or(u64::MAX);
+            return park_until(date.min(limit));
+        }
+    }
+    timeout.park();
 }
 
 fn sleep_registered<H: Park, P: Timeout>(
@@ -418,20 +466,20 @@ fn sleep_registered<H: Park, P: Timeout>(
     seen: usize,
 ) -> Result<(), Interrupted> {
     if seat.is_none() || !P::NEVER {
-        park(registry, wait_for, timeout, seen);
+        park(registry, wait_for, timeout, seat, seen);
         return Ok(());
     }
     if wait_for.lies_beneath(H::current_id()) {
         return Err(Interrupted::WouldDeadlock);
     }
     let Some(task) = wait_for.single_task() else {
-        park(registry, wait_for, timeout, seen);
+        park(registry, wait_for, timeout, seat, seen);
         return Ok(());
     };
     if !begin_wait(registry, task) {
         return Err(Interrupted::WouldDeadlock);
     }
-    park(registry, wait_for, timeout, seen);
+    park(registry, wait_for, timeout, seat, seen);
     end_wait(registry);
     Ok(())
 }

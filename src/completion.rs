@@ -142,6 +142,9 @@ where
 pub(crate) trait TimedTask: Future {
     /// The number of its timer.
     fn timer(&self) -> Index;
+
+    /// The date of it.
+    fn date(&self) -> u64;
 }
 
 /// As [`fill_future_outcome`], for a task that its timer wakes.
@@ -211,8 +214,10 @@ where
         Ok(ending) => after_poll_of_outcome(registry, Ok(ending)),
         Err(running) => {
             // SAFETY: *Right Owner*: the slot still holds the `F`.
-            let timer = unsafe { running.future::<F>() }.timer();
+            let future = unsafe { running.future::<F>() };
+            let (timer, date) = (future.timer(), future.date());
             rest_timed(registry, running, timer);
+            registry.date_was_set(date);
         }
     }
 }

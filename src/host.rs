@@ -75,6 +75,15 @@ pub trait Park: Sized + 'static {
     /// wakes a worker as long as one sleeps and none is searching.
     const FAIR: bool = false;
 
+    /// True if the threads of this host keep the time of timetables by themselves: with the feature
+    /// `std`, a worker moves what is due between two tasks, and one of the workers that sleep wakes
+    /// at the next date. So [`Clock::park_until`] must return at its date. Without `std`, or with
+    /// false, the host calls [`Timetable::advance`](crate::Timetable::advance).
+    ///
+    /// An executor's threads keep the time of at most four timetables. Tasks for more are refused
+    /// with [`Refusal::NoTimer`](crate::Refusal::NoTimer).
+    const KEEPS_TIME: bool = false;
+
     /// The calling thread.
     ///
     /// Called by threads that wait or run a worker: an interrupt handler only if it runs one.

@@ -72,6 +72,8 @@ mod unwind;
 pub mod error;
 mod step;
 pub mod host;
+mod timers;
+mod time_keeper;
 mod list;
 mod ready_queue;
 mod slot;
@@ -102,7 +104,6 @@ pub mod map;
 mod scope;
 mod stats;
 mod executor;
-mod timers;
 mod timetable;
 
 #[cfg(all(doc, any(not(doctest), feature = "std")))]

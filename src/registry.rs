@@ -14,6 +14,7 @@
 //!   the inbox first, then decides which task it means, then unlinks it.
 //! - **Drain.** The section that changes the mode also closes the inbox: no task enters after it.
 
+mod keeping;
 mod memory;
 mod shared;
 mod steps;

@@ -19,6 +19,7 @@ use core::task::Waker;
 
 use crate::host::Clock;
 use crate::sync::{Lock, array, const_fn};
+use crate::unwind;
 
 /// A timer's number in its table.
 pub(crate) type TimerIndex = u16;
@@ -86,7 +87,7 @@ pub(crate) struct ClaimedTimer {
 }
 
 /// What one look for due timers gave.
-pub(crate) enum Due {
+enum Due {
     /// The earliest timer was due. Its waker, if there is one yet.
     Woken(Option<Waker>),
     /// None is due; the next date, if there is one.
@@ -347,8 +348,30 @@ impl<H: Clock> TimerTable<H> {
         })
     }
 
+    /// Wakes what is due, one at a time, at most `most`. Returns the next date.
+    ///
+    /// Bound: `most`; and the timers that are due now, and those that are armed meanwhile for a
+    /// date up to now.
+    pub(crate) fn advance(&self, most: usize) -> Option<u64> {
+        let now = H::now();
+        for _ in 0..most {
+            match self.take_due(now) {
+                Due::Next(date) => return date,
+                // A sleep that was not polled yet has no waker.
+                Due::Woken(waker) => {
+                    unwind::contain(|| {
+                        if let Some(waker) = waker {
+                            waker.wake();
+                        }
+                    });
+                }
+            }
+        }
+        self.next_date()
+    }
+
     /// Takes the earliest timer out of the heap if it is due at `now`.
-    pub(crate) fn take_due(&self, now: u64) -> Due {
+    fn take_due(&self, now: u64) -> Due {
         self.change(|timers| {
             let next = timers.next();
             if next.is_none_or(|date| date > now) {

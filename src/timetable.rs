@@ -18,7 +18,7 @@ use crate::permit::refuse;
 use crate::registry::Submitter;
 use crate::slot::{Claim, SlotRef};
 use crate::sync::const_fn;
-use crate::timers::{ClaimedTimer, Due, Timer, TimerTable};
+use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
 use crate::waker::waker;
 
@@ -157,7 +157,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// assert_eq!(TIMES.advance(), None);
     /// ```
     pub fn advance(&self) -> Option<u64> {
-        advance(&self.table, TIMERS)
+        self.advance_at_most(TIMERS)
     }
 
     /// As [`advance`](Self::advance), but moves at most `most` tasks. If there are more, the date
@@ -175,7 +175,8 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # drop(handles);
     /// ```
     pub fn advance_at_most(&self, most: usize) -> Option<u64> {
-        advance(&self.table, most)
+        let table: &TimerTable<H> = &self.table;
+        table.advance(most)
     }
 
     /// The next date, in ticks, or `None` if nothing waits. It may have passed.
@@ -185,9 +186,10 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// Any, interrupts included.
     ///
     /// ```
-    /// # use slotted::Timetable;
+    /// # use slotted::{Executor, Timetable};
+    /// static POOL: Executor<0, 8> = Executor::new();
     /// static TIMES: Timetable<4> = Timetable::new();
-    /// let sleep = TIMES.sleep_until(7).unwrap();
+    /// let sleep = TIMES.on(&POOL).sleep_until(7).unwrap();
     /// assert_eq!(TIMES.next_date(), Some(7));
     /// # drop(sleep);
     /// ```
@@ -218,61 +220,13 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// assert_eq!(timeout.result(), Ok("no answer"));
     /// ```
     pub fn move_to<T>(&self, handle: &JoinHandle<'static, T, H>, tick: u64) -> bool {
-        handle
+        let moved = handle
             .receiver()
-            .is_some_and(|receiver| move_to(&self.table, receiver.slot(), tick))
-    }
-
-    /// A future that is ready `duration` from now, under any async executor. The timer is taken
-    /// here, and the time runs from here, not from the first poll. Fractions of a tick are rounded
-    /// up.
-    ///
-    /// # Errors
-    ///
-    /// [`Refusal::NoTimer`] if every timer is in use.
-    ///
-    /// # Cancellation
-    ///
-    /// Dropping it frees its timer at once. Forgotten, it costs its timer.
-    ///
-    /// ```
-    /// # use core::time::Duration;
-    /// # use slotted::{Executor, Refusal, Timetable};
-    /// static POOL: Executor<0, 2, 256> = Executor::new();
-    /// static TIMES: Timetable<4> = Timetable::new();
-    /// let nap = POOL.submit_future(async {
-    ///     TIMES.sleep(Duration::from_millis(1))?.await;
-    ///     Ok::<_, Refusal>("awake")
-    /// });
-    /// let nap = nap.unwrap();
-    /// while !nap.done() {
-    ///     TIMES.advance();
-    ///     POOL.run_until_idle();
-    /// }
-    /// assert_eq!(nap.result(), Ok(Ok("awake")));
-    /// ```
-    pub fn sleep(&'static self, duration: Duration) -> Result<Sleep<H>, Refusal> {
-        self.sleep_until(deadline::<H>(duration))
-    }
-
-    /// As [`sleep`](Self::sleep), until a date in ticks.
-    ///
-    /// # Errors
-    ///
-    /// As [`sleep`](Self::sleep).
-    ///
-    /// ```
-    /// # use slotted::{Refusal, Timetable};
-    /// static TIMES: Timetable<1> = Timetable::new();
-    /// let first = TIMES.sleep_until(1_000_000).unwrap();
-    /// assert_eq!(TIMES.sleep_until(7).unwrap_err(), Refusal::NoTimer);
-    /// drop(first);
-    /// assert!(TIMES.sleep_until(7).is_ok());
-    /// ```
-    pub fn sleep_until(&'static self, tick: u64) -> Result<Sleep<H>, Refusal> {
-        let table: &'static TimerTable<H> = &self.table;
-        let timer = table.claim_armed(tick).ok_or(Refusal::NoTimer)?;
-        Ok(Sleep::new(table, timer))
+            .is_some_and(|receiver| move_to(&self.table, receiver.slot(), tick));
+        if moved {
+            handle.registry().date_was_set(tick);
+        }
+        moved
     }
 }
 
@@ -426,13 +380,70 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
             })
     }
 
+    /// A future that is ready `duration` from now, under any async executor; this one's threads keep
+    /// the time. The timer is taken here, and the time runs from here, not from the first poll. Fractions of a tick are rounded
+    /// up.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::NoTimer`] if every timer is in use.
+    ///
+    /// # Cancellation
+    ///
+    /// Dropping it frees its timer at once. Forgotten, it costs its timer.
+    ///
+    /// ```
+    /// # use core::time::Duration;
+    /// # use slotted::{Executor, Refusal, Timetable};
+    /// static POOL: Executor<0, 2, 256> = Executor::new();
+    /// static TIMES: Timetable<4> = Timetable::new();
+    /// let nap = POOL.submit_future(async {
+    ///     TIMES.on(&POOL).sleep(Duration::from_millis(1))?.await;
+    ///     Ok::<_, Refusal>("awake")
+    /// });
+    /// let nap = nap.unwrap();
+    /// while !nap.done() {
+    ///     TIMES.advance();
+    ///     POOL.run_until_idle();
+    /// }
+    /// assert_eq!(nap.result(), Ok(Ok("awake")));
+    /// ```
+    pub fn sleep(self, duration: Duration) -> Result<Sleep<H>, Refusal> {
+        self.sleep_until(deadline::<H>(duration))
+    }
+
+    /// As [`sleep`](Self::sleep), until a date in ticks.
+    ///
+    /// # Errors
+    ///
+    /// As [`sleep`](Self::sleep).
+    ///
+    /// ```
+    /// # use slotted::{Executor, Refusal, Timetable};
+    /// static POOL: Executor<0, 8> = Executor::new();
+    /// static TIMES: Timetable<1> = Timetable::new();
+    /// let first = TIMES.on(&POOL).sleep_until(1_000_000).unwrap();
+    /// assert_eq!(TIMES.on(&POOL).sleep_until(7).unwrap_err(), Refusal::NoTimer);
+    /// drop(first);
+    /// assert!(TIMES.on(&POOL).sleep_until(7).is_ok());
+    /// ```
+    pub fn sleep_until(self, tick: u64) -> Result<Sleep<H>, Refusal> {
+        let registry = self.submitter.registry();
+        if !registry.keep_time(self.timers) {
+            return Err(Refusal::NoTimer);
+        }
+        let timer = self.timers.claim_armed(tick).ok_or(Refusal::NoTimer)?;
+        registry.date_was_set(tick);
+        Ok(Sleep::new(self.timers, timer))
+    }
+
     /// Takes a timer and a slot, or returns why there is none. A refusal counts.
     fn claim(self) -> Result<(ClaimedTimer, Claim<'static, SLOT_BYTES>), Refusal> {
         let registry = self.submitter.registry();
-        let timer = self
-            .timers
-            .claim()
-            .ok_or_else(|| registry.count_refusal(Refusal::NoTimer))?;
+        let keeps_time = registry.keep_time(self.timers);
+        let Some(timer) = keeps_time.then(|| self.timers.claim()).flatten() else {
+            return Err(registry.count_refusal(Refusal::NoTimer));
+        };
         match registry.claim_timed(serve_timed) {
             Some(index) => Ok((timer, self.submitter.adopt(index))),
             None => {
@@ -462,6 +473,7 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
         match filled.settle() {
             Ok(receiver) => {
                 unwind::discard(self.timers.arm(timer, date, waker));
+                registry.date_was_set(date);
                 Ok(JoinHandle::new(registry, receiver))
             }
             Err((claim, polled)) => {
@@ -471,27 +483,6 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
             }
         }
     }
-}
-
-/// Moves what is due, one at a time. Returns the next date.
-///
-/// Bound: `most`.
-fn advance<H: Clock>(timers: &TimerTable<H>, most: usize) -> Option<u64> {
-    let now = H::now();
-    for _ in 0..most {
-        match timers.take_due(now) {
-            Due::Next(date) => return date,
-            // A task that is not armed yet has no waker; a sleep that was not polled has none.
-            Due::Woken(waker) => {
-                unwind::contain(|| {
-                    if let Some(waker) = waker {
-                        waker.wake();
-                    }
-                });
-            }
-        }
-    }
-    timers.next_date()
 }
 
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle

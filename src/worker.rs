@@ -84,8 +84,10 @@ impl<'e, H: Park> Worker<'e, H> {
         let broken_off = unwind::Bomb::new(|| registry.lose_worker(seat.worker(), searching.get()));
         // Endless for a reason: ends with the executor.
         loop {
+            registry.advance_time();
             match registry.find_work(seat, searching.take(), sleepy) {
                 Work::Task(running) => {
+                    registry.pass_time_on();
                     execute(registry, running, Some(seat));
                     (sleepy, round) = (false, 0);
                 }
@@ -109,7 +111,7 @@ impl<'e, H: Park> Worker<'e, H> {
                         yields = yields.saturating_add(1);
                     }
                     if !registry.shared().is_worth_a_look() {
-                        H::park();
+                        registry.park_worker(seat.worker(), None, H::park);
                     }
                     registry.note_busy(seat.worker());
                     (sleepy, round) = (false, 0);
@@ -117,6 +119,7 @@ impl<'e, H: Park> Worker<'e, H> {
                 Work::Leave => break,
             }
         }
+        registry.pass_time_on();
         broken_off.defuse();
     }
 

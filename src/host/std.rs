@@ -29,6 +29,7 @@ const PARKS_AFTER_A_LONG_YIELD: u32 = 256;
 impl Park for StdHost {
     type Thread = thread::Thread;
     const FAIR: bool = true;
+    const KEEPS_TIME: bool = true;
 
     fn current() -> thread::Thread {
         thread::current()

@@ -22,6 +22,131 @@ impl Clock for Modelled {
 
 type Times = Timetable<2, Modelled>;
 
+/// As `Modelled`, with threads that keep the time.
+struct KeepsTime;
+
+impl Park for KeepsTime {
+    type Thread = Arc<ThreadToken>;
+    const FAIR: bool = true;
+    const KEEPS_TIME: bool = true;
+
+    fn current() -> Arc<ThreadToken> {
+        Modelled::current()
+    }
+
+    fn current_id() -> usize {
+        Modelled::current_id()
+    }
+
+    fn park() {
+        Modelled::park();
+    }
+
+    fn unpark(thread: &Arc<ThreadToken>) {
+        Modelled::unpark(thread);
+    }
+}
+
+impl Clock for KeepsTime {
+    const TICKS_PER_SECOND: u64 = 1000;
+
+    fn now() -> u64 {
+        10
+    }
+
+    /// Comes back at once from a date that has passed, and never from a later one.
+    fn park_until(date: u64) {
+        if date > 10 {
+            Modelled::park();
+        }
+    }
+}
+
+impl Spawn<Self> for KeepsTime {
+    type Error = core::convert::Infallible;
+
+    fn spawn(&self, worker: Worker<'static, Self>) -> Result<(), Self::Error> {
+        drop(thread::spawn(|| worker.run()));
+        Ok(())
+    }
+}
+
+/// Runs `body` with a leaked executor whose threads keep the time, started, and a timetable.
+fn model_keeping<const WORKERS: usize>(
+    preemptions: usize,
+    body: fn(&'static Executor<WORKERS, 2, 64, KeepsTime>, &'static Timetable<2, KeepsTime>),
+) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(preemptions);
+    builder.check(move || {
+        let times = Box::leak(Box::new(Timetable::new()));
+        let pool: &'static Executor<WORKERS, 2, 64, KeepsTime> =
+            Box::leak(Box::new(Executor::new()));
+        pool.start(&KeepsTime).unwrap();
+        body(pool, times);
+        pool.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(times.next_date(), None);
+        assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}
+
+/// The worker may be about to sleep without a date, or asleep.
+#[test]
+fn a_worker_that_falls_asleep_hears_of_a_first_date() {
+    model_keeping::<1>(2, |pool, times| {
+        let handle = times.on(pool).submit_at(0, || 7).unwrap();
+        assert_eq!(handle.result(), Ok(7));
+    });
+}
+
+#[test]
+fn a_driver_that_falls_asleep_hears_of_an_earlier_date() {
+    model_keeping::<0>(2, |pool, times| {
+        let handle = times.on(pool).submit_at(20, || 7).unwrap();
+        let canceller = handle.canceller();
+        let other = thread::spawn(move || {
+            let first = times.on(pool).submit_at(0, move || canceller.cancel());
+            first.unwrap().detach();
+        });
+        assert_eq!(handle.result(), Err(TaskError::Cancelled));
+        other.join().unwrap();
+    });
+}
+
+/// A worker sleeps until a date that never comes. An earlier one wakes it.
+#[test]
+fn a_worker_that_keeps_the_time_hears_of_an_earlier_date() {
+    model_keeping::<1>(2, |pool, times| {
+        let late = times.on(pool).submit_at(20, || 7).unwrap();
+        let handle = times.on(pool).submit_at(0, || 7).unwrap();
+        assert_eq!(handle.result(), Ok(7));
+        drop(late);
+    });
+}
+
+/// One of two workers keeps the time, and may be the one that is woken for a task which lasts until
+/// the other has run the timed one.
+#[test]
+fn a_worker_that_goes_to_work_passes_the_time_on() {
+    model_keeping::<2>(1, |pool, times| {
+        let done = Arc::new((Mutex::new(false), Condvar::new()));
+        let told = done.clone();
+        let lasts = pool.submit(move || {
+            let mut is_done = told.0.lock().unwrap();
+            while !*is_done {
+                is_done = told.1.wait(is_done).unwrap();
+            }
+        });
+        let timed = times.on(pool).submit_at(0, move || {
+            *done.0.lock().unwrap() = true;
+            done.1.notify_one();
+        });
+        assert_eq!(lasts.unwrap().result(), Ok(()));
+        assert_eq!(timed.unwrap().result(), Ok(()));
+    });
+}
+
 /// Runs `body` with a leaked executor without workers and a leaked timetable.
 fn model_times<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>, &'static Times)) {
     let mut builder = loom::model::Builder::new();
@@ -29,16 +154,19 @@ fn model_times<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>, &'static Ti
     builder.preemption_bound = builder.preemption_bound.or(Some(2));
     builder.check(move || {
         let times = Box::leak(Box::new(Times::new()));
-        body(Box::leak(Box::new(Pool::new())), times);
+        let pool = Box::leak(Box::new(Pool::new()));
+        body(pool, times);
         assert_eq!(times.next_date(), None);
         // Both timers are free.
-        let sleeps = [0, 0].map(|date| times.sleep_until(date).is_ok());
+        let sleeps = [0, 0].map(|date| times.on(pool).sleep_until(date).is_ok());
         assert_eq!(sleeps, [true; 2]);
     });
 }
 
 fn advance_elsewhere(times: &'static Times) -> thread::JoinHandle<()> {
-    thread::spawn(|| drop(times.advance()))
+    thread::spawn(|| {
+        times.advance();
+    })
 }
 
 #[test]
@@ -201,7 +329,7 @@ fn a_series_that_is_shut_down_while_it_runs_ends() {
 #[test]
 fn a_sleep_that_is_over_while_it_is_polled_wakes_its_task() {
     model_times::<1>(|pool, times| {
-        let sleep = times.sleep_until(0).unwrap();
+        let sleep = times.on(pool).sleep_until(0).unwrap();
         let mover = advance_elsewhere(times);
         let handle = pool.submit_future(sleep).unwrap();
         assert_eq!(handle.result(), Ok(()));

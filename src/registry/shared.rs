@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
+use super::keeping::Advance;
 use super::worker_cell::Counters;
 use crate::error::{Refusal, WorkerStartError};
 use crate::free_slots::FreeSlots;
@@ -16,6 +17,7 @@ use crate::ready_queue::{Front, ReadyQueue};
 use crate::roster::Roster;
 use crate::slot::{Ending, Last, SlotRef};
 use crate::sync::{AtomicUsize, CachePadded, Lock, const_fn};
+use crate::time_keeper::TimeKeeper;
 
 /// Wakes the idle thread of a bit: a worker, or the driver.
 pub(crate) type WakeIdle<H> = for<'e> fn(Registry<'e, H>, u32);
@@ -74,6 +76,8 @@ pub(crate) struct Shared<H: Park> {
     pub(super) free: FreeSlots<H, ServeLine<H>>,
     pub(super) ready: CachePadded<Lock<Ready<H>>>,
     pub(super) front: Front,
+    /// Which worker keeps the time of timetables.
+    pub(super) time: TimeKeeper<H, Advance<H>>,
     pub(crate) on_worker_start: Option<StartHook<H>>,
     pub(crate) on_worker_exit: Option<ExitHook>,
     /// What ended on threads that are no workers.
@@ -96,6 +100,7 @@ impl<H: Park> Shared<H> {
                     roster: Roster::new(),
                 })),
                 front: Front::new(),
+                time: TimeKeeper::new(),
                 on_worker_start: None,
                 on_worker_exit: None,
                 outside: Counters::new(),

@@ -108,7 +108,8 @@ pub struct Release {
     /// How many ticks after its date it begins.
     pub late: u64,
     /// How many dates passed without a run since the last one: the series was running or queued.
-    pub missed: u64,
+    /// At most `u32::MAX`.
+    pub missed: u32,
 }
 
 /// The dates `first + n × period` that are still to come.
@@ -117,8 +118,6 @@ pub(super) struct Grid {
     /// The date that the next run stands for.
     point: u64,
     period: u64,
-    /// Dates that passed since the last run.
-    missed: u64,
 }
 
 impl Grid {
@@ -126,29 +125,24 @@ impl Grid {
         Self {
             point: first,
             period,
-            missed: 0,
         }
     }
 
-    /// What the run that begins now is told. `date`: when its timer was due.
-    pub(super) fn release(&self, date: u64, now: u64) -> Release {
-        Release {
-            date,
-            late: now.saturating_sub(date),
-            missed: self.missed,
-        }
-    }
-
-    /// Goes on to the next date that has not passed, and counts those that have. Returns it.
-    pub(super) fn go_on(&mut self, now: u64) -> u64 {
+    /// Goes on to the next date that has not passed. Returns how many have.
+    pub(super) fn go_on(&mut self, now: u64) -> u32 {
         let next = self.point.saturating_add(self.period);
         let behind = now.saturating_sub(next);
-        self.missed = if behind == 0 {
+        let missed = if behind == 0 {
             0
         } else {
             behind.div_ceil(self.period)
         };
-        self.point = next.saturating_add(self.missed.saturating_mul(self.period));
+        self.point = next.saturating_add(missed.saturating_mul(self.period));
+        u32::try_from(missed).unwrap_or(u32::MAX)
+    }
+
+    /// The date that the next run stands for.
+    pub(super) fn point(&self) -> u64 {
         self.point
     }
 }
@@ -157,15 +151,18 @@ impl Grid {
 mod tests {
     use super::*;
 
+    /// The next date, and how many passed before it.
+    fn go_on(grid: &mut Grid, now: u64) -> (u64, u32) {
+        let missed = grid.go_on(now);
+        (grid.point(), missed)
+    }
+
     #[test]
     fn a_date_that_is_now_is_not_missed() {
         let mut grid = Grid::new(10, 10);
-        assert_eq!(grid.go_on(30), 30);
-        assert_eq!(grid.missed, 1);
-        assert_eq!(grid.go_on(31), 40);
-        assert_eq!(grid.missed, 0);
-        assert_eq!(grid.go_on(61), 70);
-        assert_eq!(grid.missed, 2);
+        assert_eq!(go_on(&mut grid, 30), (30, 1));
+        assert_eq!(go_on(&mut grid, 31), (40, 0));
+        assert_eq!(go_on(&mut grid, 61), (70, 2));
     }
 
     #[test]
@@ -175,9 +172,10 @@ mod tests {
         let (mut now, mut runs, mut missed) = (first, 1_u64, 0_u64);
         for round in 0..1_000_000_u64 {
             // Each run takes another time: from nothing to two thousand periods.
-            now = grid.go_on(now + (round * 7919) % (2000 * period));
+            let passed;
+            (now, passed) = go_on(&mut grid, now + (round * 7919) % (2000 * period));
             runs += 1;
-            missed += grid.missed;
+            missed += u64::from(passed);
             assert_eq!((now - first) % period, 0);
         }
         assert_eq!((now - first) / period + 1, runs + missed);
@@ -187,7 +185,9 @@ mod tests {
     #[test]
     fn the_end_of_time_is_a_date_like_another() {
         let mut grid = Grid::new(u64::MAX - 5, 10);
-        assert_eq!(grid.go_on(u64::MAX - 3), u64::MAX);
-        assert_eq!(grid.go_on(u64::MAX), u64::MAX);
+        assert_eq!(go_on(&mut grid, u64::MAX - 3), (u64::MAX, 0));
+        assert_eq!(go_on(&mut grid, u64::MAX), (u64::MAX, 0));
+        let mut often = Grid::new(0, 1);
+        assert_eq!(go_on(&mut often, u64::MAX), (u64::MAX, u32::MAX));
     }
 }

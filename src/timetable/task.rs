@@ -20,11 +20,17 @@ use crate::unwind;
 pub(super) struct Held<H: Clock> {
     timers: &'static TimerTable<H>,
     index: TimerIndex,
+    /// Of a series: the dates that passed since its last run. Here, where it takes no room.
+    missed: u32,
 }
 
 impl<H: Clock> Held<H> {
     pub(super) fn new(timers: &'static TimerTable<H>, index: TimerIndex) -> Self {
-        Self { timers, index }
+        Self {
+            timers,
+            index,
+            missed: 0,
+        }
     }
 }
 
@@ -76,6 +82,11 @@ impl<F: FnOnce() -> T, T, H: Clock> TimedTask for Once<F, H> {
     fn timer(&self) -> TimerIndex {
         self.0.as_ref().map_or(0, |(timer, _)| timer.index)
     }
+
+    /// Its submitter told it.
+    fn date(&self) -> u64 {
+        u64::MAX
+    }
 }
 
 /// A closure that runs at each date of a series.
@@ -111,17 +122,24 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let Held { timers, index } = &this.timer;
-        let Some(date) = timers.due(*index) else {
+        let timer = &mut this.timer;
+        let Some(date) = timer.timers.due(timer.index) else {
             return Poll::Pending;
         };
-        let release = this.grid.release(date, H::now());
+        let release = Release {
+            date,
+            late: H::now().saturating_sub(date),
+            missed: timer.missed,
+        };
         if let ControlFlow::Break(value) = (this.closure)(release) {
             return Poll::Ready(Ok(value));
         }
-        let date = this.grid.go_on(H::now());
+        timer.missed = this.grid.go_on(H::now());
         let waker = context.waker().clone();
-        unwind::discard(timers.arm_again(*index, date, waker));
+        let displaced = timer
+            .timers
+            .arm_again(timer.index, this.grid.point(), waker);
+        unwind::discard(displaced);
         Poll::Pending
     }
 }
@@ -132,5 +150,9 @@ where
 {
     fn timer(&self) -> TimerIndex {
         self.timer.index
+    }
+
+    fn date(&self) -> u64 {
+        self.grid.point()
     }
 }

@@ -42,6 +42,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room("error", &["unwind"]),
     room("step", &["error"]),
     room("host", &["step"]),
+    room("timers", &["sync", "unwind", "host"]),
+    room("time_keeper", &["sync", "timers"]),
     room("list", &["sync"]),
     room("ready_queue", &["sync", "list"]),
     // Types and bytes, and the rules for access to them.
@@ -74,8 +76,8 @@ pub(crate) const ROOMS: &[Room] = &[
         "registry",
         &["registry/memory.rs"],
         &[
-            "sync", "unwind", "error", "step", "host", "list", "ready_queue", "slot", "waiter",
-            "wait_table", "free_slots", "idle", "roster",
+            "sync", "unwind", "error", "step", "host", "timers", "time_keeper", "list",
+            "ready_queue", "slot", "waiter", "wait_table", "free_slots", "idle", "roster",
         ],
     ),
     // A waker is one pointer, made by hand.
@@ -167,12 +169,11 @@ pub(crate) const ROOMS: &[Room] = &[
             "scope", "stats",
         ],
     ),
-    room("timers", &["sync", "host"]),
     room(
         "timetable",
         &[
-            "sync", "unwind", "error", "host", "slot", "registry", "waker", "completion",
-            "handle", "permit", "executor", "timers",
+            "sync", "unwind", "error", "host", "timers", "slot", "registry", "waker",
+            "completion", "handle", "permit", "executor",
         ],
     ),
     room("docs", &[]),

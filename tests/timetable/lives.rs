@@ -133,7 +133,7 @@ fn waiting_tasks_of_an_executor_that_breaks_end_as_broken() {
 #[test]
 fn sleeps_outlive_the_executor() {
     let (pool, times) = leak::<2, 2>();
-    let sleep = times.sleep_until(5).unwrap();
+    let sleep = times.on(pool).sleep_until(5).unwrap();
     pool.shutdown(Shutdown::Cancel).unwrap();
     assert_eq!(times.next_date(), Some(5));
     drop(sleep);

@@ -4,6 +4,7 @@
 #![cfg(feature = "std")]
 
 mod against_a_model;
+mod keeping;
 mod lives;
 mod moving;
 mod series;

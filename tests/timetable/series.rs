@@ -30,7 +30,7 @@ fn runs_lie_on_the_grid_and_what_is_missed_is_counted() {
     let log = Log::default();
     let noted = log.clone();
     let series = times.on(pool).submit_every(Every::ticks(10), move |run| {
-        noted.note(run.date * 10_000 + run.late * 100 + run.missed);
+        noted.note(run.date * 10_000 + run.late * 100 + u64::from(run.missed));
         ControlFlow::<()>::Continue(())
     });
     let series = series.unwrap();
@@ -55,7 +55,7 @@ fn a_run_that_takes_longer_than_its_period_never_overlaps_the_next() {
     let log = Log::default();
     let noted = log.clone();
     let series = times.on(pool).submit_every(Every::ticks(10), move |run| {
-        noted.note(run.date * 100 + run.missed);
+        noted.note(run.date * 100 + u64::from(run.missed));
         Manual::set(run.date + 25); // it takes so long
         times.advance();
         assert_eq!(pool.run_until_idle(), 0, "it is in no queue while it runs");

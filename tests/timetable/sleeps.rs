@@ -27,9 +27,9 @@ fn a_future_sleeps_until_its_dates() {
     let log = Log::default();
     let noted = log.clone();
     let task = pool.submit_future(async move {
-        times.sleep(Duration::from_millis(5))?.await;
+        times.on(pool).sleep(Duration::from_millis(5))?.await;
         noted.note(<Manual as slotted::Clock>::now());
-        times.sleep_until(12)?.await;
+        times.on(pool).sleep_until(12)?.await;
         noted.note(<Manual as slotted::Clock>::now());
         Ok::<_, Refusal>(())
     });
@@ -44,9 +44,9 @@ fn a_future_sleeps_until_its_dates() {
 
 #[test]
 fn a_sleep_works_under_any_executor_and_wakes_the_last_waker_once() {
-    let (_, times) = leak::<1, 1>();
+    let (pool, times) = leak::<1, 1>();
     let (first, last) = (Arc::new(Wakes::default()), Arc::new(Wakes::default()));
-    let mut sleep = pin!(times.sleep_until(10).unwrap());
+    let mut sleep = pin!(times.on(pool).sleep_until(10).unwrap());
     let mut poll = |wakes: &Arc<Wakes>| {
         let waker = Waker::from(wakes.clone());
         sleep.as_mut().poll(&mut Context::from_waker(&waker))
@@ -59,15 +59,15 @@ fn a_sleep_works_under_any_executor_and_wakes_the_last_waker_once() {
     assert_eq!(first.0.load(Ordering::Relaxed), 0);
     assert_eq!(last.0.load(Ordering::Relaxed), 1);
     assert_eq!(poll(&first), Poll::Ready(()));
-    assert!(times.sleep_until(1).is_ok(), "the timer is free");
+    assert!(times.on(pool).sleep_until(1).is_ok(), "the timer is free");
     assert_eq!(Arc::strong_count(&first), 1, "no waker is left behind");
     assert_eq!(Arc::strong_count(&last), 1, "no waker is left behind");
 }
 
 #[test]
 fn a_sleep_that_is_over_before_its_first_poll_is_ready_then() {
-    let (_, times) = leak::<1, 1>();
-    let mut sleep = pin!(times.sleep_until(3).unwrap());
+    let (pool, times) = leak::<1, 1>();
+    let mut sleep = pin!(times.on(pool).sleep_until(3).unwrap());
     Manual::set(3);
     times.advance();
     let ready = sleep.as_mut().poll(&mut Context::from_waker(Waker::noop()));
@@ -76,10 +76,10 @@ fn a_sleep_that_is_over_before_its_first_poll_is_ready_then() {
 
 #[test]
 fn a_dropped_sleep_frees_its_timer_and_wakes_nothing() {
-    let (_, times) = leak::<1, 1>();
+    let (pool, times) = leak::<1, 1>();
     let wakes = Arc::new(Wakes::default());
     {
-        let mut sleep = pin!(times.sleep_until(3).unwrap());
+        let mut sleep = pin!(times.on(pool).sleep_until(3).unwrap());
         let waker = Waker::from(wakes.clone());
         assert!(
             sleep
@@ -98,7 +98,7 @@ fn a_dropped_sleep_frees_its_timer_and_wakes_nothing() {
 #[test]
 fn a_forgotten_sleep_costs_its_timer_and_nothing_else() {
     let (pool, times) = leak::<2, 2>();
-    std::mem::forget(times.sleep_until(3).unwrap());
+    std::mem::forget(times.on(pool).sleep_until(3).unwrap());
     let task = times.on(pool).submit_at(4, || 4).unwrap();
     assert_eq!(
         times.on(pool).submit_at(4, || 4).unwrap_err().reason(),
@@ -117,7 +117,7 @@ fn a_waker_that_panics_stops_no_other_task() {
         }
     }
     let (pool, times) = leak::<2, 2>();
-    let mut sleep = pin!(times.sleep_until(1).unwrap());
+    let mut sleep = pin!(times.on(pool).sleep_until(1).unwrap());
     let waker = Waker::from(Arc::new(Panics));
     assert!(
         sleep

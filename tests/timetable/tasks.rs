@@ -143,7 +143,7 @@ fn a_refused_task_comes_back_and_costs_neither_slot_nor_timer() {
         }
     };
     // No timer.
-    let sleep = times.sleep_until(1).unwrap();
+    let sleep = times.on(pool).sleep_until(1).unwrap();
     let refused = times.on(pool).submit_at(1, task()).unwrap_err();
     assert_eq!(refused.reason(), Refusal::NoTimer);
     assert_eq!(refused.into_inner()(), 7);
@@ -162,7 +162,7 @@ fn a_refused_task_comes_back_and_costs_neither_slot_nor_timer() {
     assert_eq!(refused.into_inner()(), 7);
     assert_eq!(drops.count(), 3);
     assert_eq!(pool.stats().slots_in_use, 0);
-    assert!(times.sleep_until(1).is_ok(), "the timer is free");
+    assert!(times.on(pool).sleep_until(1).is_ok(), "the timer is free");
 }
 
 #[test]

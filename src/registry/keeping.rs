@@ -1,0 +1,131 @@
+//! How the threads of a host with [`KEEPS_TIME`](Park::KEEPS_TIME) keep the time of timetables.
+//!
+//! A worker moves what is due before it looks for work. When it sleeps, idle or in a wait, one of
+//! the sleepers wakes at the next date. Where there are no workers, each driver does.
+#![forbid(unsafe_code)]
+
+use super::Registry;
+use crate::host::{Clock, Park};
+use crate::idle::DRIVER;
+use crate::time_keeper::TimeHooks;
+use crate::timers::TimerTable;
+use crate::waiter::Waiter;
+
+/// Moves what is due. Returns the next date.
+pub(crate) type Advance<H> = for<'e> fn(Registry<'e, H>) -> Option<u64>;
+
+/// Moves what is due in each timetable of an executor. Returns the next date.
+///
+/// Bound: the number of timetables, and of their timers.
+fn advance<H: Clock>(registry: Registry<'_, H>) -> Option<u64> {
+    let mut next = None;
+    let mut number = 0;
+    while let Some(table) = registry.shared().time.table(number) {
+        next = earlier(next, table.advance(usize::MAX));
+        number += 1;
+    }
+    next
+}
+
+/// The earlier of two dates.
+fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
+    match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    }
+}
+
+impl<H: Clock> Registry<'_, H> {
+    /// The threads of the executor keep the time of `table` from now on, if those of the host do.
+    /// Returns false if they keep that of too many others.
+    pub(crate) fn keep_time(self, table: &'static TimerTable<H>) -> bool {
+        let hooks = TimeHooks {
+            advance: advance::<H> as Advance<H>,
+            park_until: H::park_until,
+        };
+        !H::KEEPS_TIME || self.shared().time.keep(table, hooks)
+    }
+}
+
+impl<H: Park> Registry<'_, H> {
+    #[inline(always)]
+    fn time_hooks(self) -> Option<TimeHooks<Advance<H>>> {
+        if H::KEEPS_TIME {
+            self.shared().time.hooks()
+        } else {
+            None
+        }
+    }
+
+    /// Moves what is due, if the threads of this executor keep a time. Returns the next date.
+    #[inline(always)]
+    pub(crate) fn advance_time(self) -> Option<u64> {
+        self.time_hooks().and_then(|hooks| (hooks.advance)(self))
+    }
+
+    /// A date that may be the earliest was set: wakes the thread that sleeps past it.
+    pub(crate) fn date_was_set(self, date: u64) {
+        if self.time_hooks().is_none() {
+            return;
+        }
+        if self.has_workers() {
+            if let Some(keeper) = self.shared().time.sleeps_past(date) {
+                self.unpark_worker(keeper);
+            }
+            return;
+        }
+        let driver = self.shared().ready.with(|ready| {
+            ready.idle.wake_up(1 << DRIVER);
+            ready.idle.take_driver()
+        });
+        self.notify(driver);
+    }
+
+    /// Before a worker runs a task or leaves: if it kept the time, another sleeper does now.
+    #[inline(always)]
+    pub(crate) fn pass_time_on(self) {
+        if self.time_hooks().is_some() {
+            if let Some(sleeper) = self.shared().time.pass_on() {
+                self.unpark_worker(sleeper);
+            }
+        }
+    }
+
+    /// Unparks a worker that sleeps, idle or in a wait. It looks for the next date then.
+    fn unpark_worker(self, worker: u16) {
+        if let Waiter::Thread { thread, .. } = self.workers()[usize::from(worker)].sleeper() {
+            H::unpark(&thread);
+        }
+    }
+
+    /// Parks a worker, `plainly` or until the next date if it keeps the time. `limit`: a date at
+    /// which it wakes all the same.
+    #[inline(always)]
+    pub(crate) fn park_worker(self, worker: u16, limit: Option<u64>, plainly: impl FnOnce()) {
+        let Some(hooks) = self.time_hooks() else {
+            return plainly();
+        };
+        let time = &self.shared().time;
+        let next = if time.fall_asleep(worker) {
+            // After it is the keeper: a date that is set from here on wakes it.
+            let next = (hooks.advance)(self);
+            time.set_date(worker, next.unwrap_or(u64::MAX));
+            next
+        } else {
+            None
+        };
+        match next {
+            Some(date) => (hooks.park_until)(limit.map_or(date, |limit| limit.min(date))),
+            None => plainly(),
+        }
+        time.wake_up(worker);
+    }
+
+    /// For a driver that is about to park: moves what is due, and returns the next date with the
+    /// function that parks until it. The caller is the driver already: a date that is set from here
+    /// on wakes it.
+    pub(crate) fn next_drive(self) -> Option<(u64, fn(u64))> {
+        let hooks = self.time_hooks()?;
+        Some(((hooks.advance)(self)?, hooks.park_until))
+    }
+}

@@ -1,0 +1,45 @@
+//! Without `std` no worker keeps the time: the host calls `advance`.
+#![forbid(unsafe_code)]
+
+use core::marker::PhantomData;
+
+use super::TimeHooks;
+use crate::timers::TimerTable;
+
+/// Keeps no time.
+pub(crate) struct TimeKeeper<H, A>(PhantomData<fn(H, A)>);
+
+impl<H: 'static, A: Copy> TimeKeeper<H, A> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+
+    #[inline(always)]
+    pub(crate) fn hooks(&self) -> Option<TimeHooks<A>> {
+        None
+    }
+
+    pub(crate) fn keep(&self, _table: &'static TimerTable<H>, _hooks: TimeHooks<A>) -> bool {
+        true
+    }
+
+    pub(crate) fn table(&self, _number: usize) -> Option<&'static TimerTable<H>> {
+        None
+    }
+
+    pub(crate) fn fall_asleep(&self, _worker: u16) -> bool {
+        false
+    }
+
+    pub(crate) fn set_date(&self, _worker: u16, _date: u64) {}
+
+    pub(crate) fn wake_up(&self, _worker: u16) {}
+
+    pub(crate) fn sleeps_past(&self, _date: u64) -> Option<u16> {
+        None
+    }
+
+    pub(crate) fn pass_on(&self) -> Option<u16> {
+        None
+    }
+}

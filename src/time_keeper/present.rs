@@ -1,0 +1,135 @@
+//! The workers that sleep, and which of them keeps the time.
+#![forbid(unsafe_code)]
+
+use core::cell::Cell;
+
+use super::TimeHooks;
+use crate::sync::{AtomicUsize, Lock, Ordering, array, const_fn};
+use crate::timers::TimerTable;
+
+/// An executor keeps the time of at most so many timetables.
+const TABLES: usize = 4;
+
+/// Who keeps the time of an executor's timetables.
+pub(crate) struct TimeKeeper<H: 'static, A> {
+    /// Not zero once there is a timetable. Relaxed: a worker looks inside the lock before it
+    /// sleeps.
+    used: AtomicUsize,
+    keeping: Lock<Keeping<H, A>>,
+}
+
+struct Keeping<H: 'static, A> {
+    tables: [Cell<Option<&'static TimerTable<H>>>; TABLES],
+    hooks: Cell<Option<TimeHooks<A>>>,
+    /// Workers that sleep, one bit each.
+    asleep: Cell<usize>,
+    /// The sleeper that keeps the time, plus one; 0 is none.
+    keeper: Cell<u16>,
+    /// The date at which it wakes.
+    date: Cell<u64>,
+}
+
+impl<H: 'static, A: Copy> TimeKeeper<H, A> {
+    const_fn! {
+        pub(crate) const fn new() -> Self {
+            Self {
+                used: AtomicUsize::new(0),
+                keeping: Lock::new(Keeping {
+                    tables: array!(TABLES, Cell::new(None)),
+                    hooks: Cell::new(None),
+                    asleep: Cell::new(0),
+                    keeper: Cell::new(0),
+                    date: Cell::new(0),
+                }),
+            }
+        }
+    }
+
+    /// What the first timed task left.
+    #[inline]
+    pub(crate) fn hooks(&self) -> Option<TimeHooks<A>> {
+        if self.used.load(Ordering::Relaxed) == 0 {
+            return None;
+        }
+        self.keeping.with(|keeping| keeping.hooks.get())
+    }
+
+    /// From now on the workers keep the time of `table` too. Returns false if they keep that of too
+    /// many others.
+    ///
+    /// Bound: the number of tables.
+    pub(crate) fn keep(&self, table: &'static TimerTable<H>, hooks: TimeHooks<A>) -> bool {
+        let kept = self.keeping.with(|keeping| {
+            keeping.hooks.set(Some(hooks));
+            let place = keeping
+                .tables
+                .iter()
+                .find(|place| place.get().is_none_or(|other| core::ptr::eq(other, table)));
+            let Some(place) = place else {
+                return false;
+            };
+            place.set(Some(table));
+            true
+        });
+        self.used.store(1, Ordering::Relaxed); // see its field
+        kept
+    }
+
+    /// The timetable of that number, below the first that is `None`.
+    pub(crate) fn table(&self, number: usize) -> Option<&'static TimerTable<H>> {
+        self.keeping
+            .with(|keeping| keeping.tables.get(number)?.get())
+    }
+
+    /// A worker is about to sleep. Returns true if it keeps the time. Then it looks for the next
+    /// date, and says it by [`set_date`](Self::set_date): until then any date wakes it.
+    pub(crate) fn fall_asleep(&self, worker: u16) -> bool {
+        self.keeping.with(|keeping| {
+            keeping.asleep.set(keeping.asleep.get() | 1 << worker);
+            if keeping.keeper.get() == 0 {
+                keeping.keeper.set(worker + 1);
+                keeping.date.set(u64::MAX);
+            }
+            keeping.keeper.get() == worker + 1
+        })
+    }
+
+    /// The keeper wakes at `date`.
+    pub(crate) fn set_date(&self, worker: u16, date: u64) {
+        self.keeping.with(|keeping| {
+            if keeping.keeper.get() == worker + 1 {
+                keeping.date.set(date);
+            }
+        });
+    }
+
+    /// A worker is awake.
+    pub(crate) fn wake_up(&self, worker: u16) {
+        self.keeping.with(|keeping| {
+            keeping.asleep.set(keeping.asleep.get() & !(1 << worker));
+            if keeping.keeper.get() == worker + 1 {
+                keeping.keeper.set(0);
+            }
+        });
+    }
+
+    /// The keeper, if it sleeps past `date`. The caller unparks it.
+    pub(crate) fn sleeps_past(&self, date: u64) -> Option<u16> {
+        self.keeping.with(|keeping| {
+            let keeper = keeping.keeper.get().checked_sub(1)?;
+            (keeping.date.get() > date).then_some(keeper)
+        })
+    }
+
+    /// A sleeper to unpark, which then keeps the time, if none of those that sleep does.
+    pub(crate) fn pass_on(&self) -> Option<u16> {
+        self.keeping.with(|keeping| {
+            let asleep = keeping.asleep.get();
+            if keeping.keeper.get() != 0 || asleep == 0 {
+                return None;
+            }
+            // There are fewer workers than bits in a word.
+            Some(asleep.trailing_zeros() as u16)
+        })
+    }
+}
