@@ -436,7 +436,9 @@ fn park_once<H: Park>(
     seat: Option<Seat>,
 ) {
     if let Some(seat) = seat {
-        return registry.park_worker(seat.worker(), timeout.limit(), || timeout.park());
+        // The caller passes the time on when it no longer waits.
+        let _ = registry.park_worker(seat.worker(), timeout.limit(), || timeout.park());
+        return;
     }
     if H::KEEPS_TIME {
         let mut next: Option<(u64, fn(u64))> = None;

@@ -80,6 +80,7 @@ impl<'e, H: Park> Worker<'e, H> {
         let Some(seat) = self.attach() else { return };
         let registry = self.registry;
         let (searching, mut sleepy) = (Cell::new(false), false);
+        let mut passes_time_on = false;
         let mut round = 0;
         let broken_off = unwind::Bomb::new(|| registry.lose_worker(seat.worker(), searching.get()));
         // Endless for a reason: ends with the executor.
@@ -87,7 +88,9 @@ impl<'e, H: Park> Worker<'e, H> {
             registry.advance_time();
             match registry.find_work(seat, searching.take(), sleepy) {
                 Work::Task(running) => {
-                    registry.pass_time_on();
+                    if core::mem::take(&mut passes_time_on) {
+                        registry.pass_time_on();
+                    }
                     execute(registry, running, Some(seat));
                     (sleepy, round) = (false, 0);
                 }
@@ -111,7 +114,7 @@ impl<'e, H: Park> Worker<'e, H> {
                         yields = yields.saturating_add(1);
                     }
                     if !registry.shared().is_worth_a_look() {
-                        registry.park_worker(seat.worker(), None, H::park);
+                        passes_time_on = registry.park_worker(seat.worker(), None, H::park);
                     }
                     registry.note_busy(seat.worker());
                     (sleepy, round) = (false, 0);

@@ -74,14 +74,14 @@ impl Spawn<Self> for KeepsTime {
 /// Runs `body` with a leaked executor whose threads keep the time, started, and a timetable.
 fn model_keeping<const WORKERS: usize>(
     preemptions: usize,
-    body: fn(&'static Executor<WORKERS, 2, 64, KeepsTime>, &'static Timetable<2, KeepsTime>),
+    body: fn(&'static Executor<WORKERS, 2, 128, KeepsTime>, &'static Timetable<2, KeepsTime>),
 ) {
     let mut builder = loom::model::Builder::new();
     builder.max_branches = 20_000;
     builder.preemption_bound = Some(preemptions);
     builder.check(move || {
         let times = Box::leak(Box::new(Timetable::new()));
-        let pool: &'static Executor<WORKERS, 2, 64, KeepsTime> =
+        let pool: &'static Executor<WORKERS, 2, 128, KeepsTime> =
             Box::leak(Box::new(Executor::new()));
         pool.start(&KeepsTime).unwrap();
         body(pool, times);

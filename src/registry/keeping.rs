@@ -65,7 +65,7 @@ impl<H: Park> Registry<'_, H> {
 
     /// A date that may be the earliest was set: wakes the thread that sleeps past it.
     pub(crate) fn date_was_set(self, date: u64) {
-        if self.time_hooks().is_none() {
+        if !H::KEEPS_TIME {
             return;
         }
         if self.has_workers() {
@@ -81,10 +81,11 @@ impl<H: Park> Registry<'_, H> {
         self.notify(driver);
     }
 
-    /// Before a worker runs a task or leaves: if it kept the time, another sleeper does now.
-    #[inline(always)]
+    /// If no sleeper keeps the time, one does from now on. Called before a worker runs a task or
+    /// leaves, if no sleeper kept the time when it woke.
+    #[inline]
     pub(crate) fn pass_time_on(self) {
-        if self.time_hooks().is_some() {
+        if H::KEEPS_TIME {
             if let Some(sleeper) = self.shared().time.pass_on() {
                 self.unpark_worker(sleeper);
             }
@@ -99,26 +100,30 @@ impl<H: Park> Registry<'_, H> {
     }
 
     /// Parks a worker, `plainly` or until the next date if it keeps the time. `limit`: a date at
-    /// which it wakes all the same.
+    /// which it wakes all the same. Returns true if it must pass the time on before it runs a task.
     #[inline(always)]
-    pub(crate) fn park_worker(self, worker: u16, limit: Option<u64>, plainly: impl FnOnce()) {
-        let Some(hooks) = self.time_hooks() else {
-            return plainly();
-        };
+    pub(crate) fn park_worker(
+        self,
+        worker: u16,
+        limit: Option<u64>,
+        plainly: impl FnOnce(),
+    ) -> bool {
+        if !H::KEEPS_TIME {
+            plainly();
+            return false;
+        }
         let time = &self.shared().time;
-        let next = if time.fall_asleep(worker) {
+        let next = time.fall_asleep(worker).and_then(|hooks| {
             // After it is the keeper: a date that is set from here on wakes it.
-            let next = (hooks.advance)(self);
-            time.set_date(worker, next.unwrap_or(u64::MAX));
-            next
-        } else {
-            None
-        };
+            let date = (hooks.advance)(self)?;
+            time.set_date(worker, date);
+            Some((date, hooks.park_until))
+        });
         match next {
-            Some(date) => (hooks.park_until)(limit.map_or(date, |limit| limit.min(date))),
+            Some((date, park_until)) => park_until(limit.map_or(date, |limit| limit.min(date))),
             None => plainly(),
         }
-        time.wake_up(worker);
+        time.wake_up(worker)
     }
 
     /// For a driver that is about to park: moves what is due, and returns the next date with the

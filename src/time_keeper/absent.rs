@@ -27,13 +27,15 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
         None
     }
 
-    pub(crate) fn fall_asleep(&self, _worker: u16) -> bool {
-        false
+    pub(crate) fn fall_asleep(&self, _worker: u16) -> Option<TimeHooks<A>> {
+        None
     }
 
     pub(crate) fn set_date(&self, _worker: u16, _date: u64) {}
 
-    pub(crate) fn wake_up(&self, _worker: u16) {}
+    pub(crate) fn wake_up(&self, _worker: u16) -> bool {
+        false
+    }
 
     pub(crate) fn sleeps_past(&self, _date: u64) -> Option<u16> {
         None

@@ -12,8 +12,7 @@ const TABLES: usize = 4;
 
 /// Who keeps the time of an executor's timetables.
 pub(crate) struct TimeKeeper<H: 'static, A> {
-    /// Not zero once there is a timetable. Relaxed: a worker looks inside the lock before it
-    /// sleeps.
+    /// Not zero once there is a timetable. Relaxed: what must not miss one looks inside a lock.
     used: AtomicUsize,
     keeping: Lock<Keeping<H, A>>,
 }
@@ -45,7 +44,7 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
         }
     }
 
-    /// What the first timed task left.
+    /// What the first timed task left. A thread may miss a first timed task of this moment.
     #[inline]
     pub(crate) fn hooks(&self) -> Option<TimeHooks<A>> {
         if self.used.load(Ordering::Relaxed) == 0 {
@@ -81,16 +80,17 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
             .with(|keeping| keeping.tables.get(number)?.get())
     }
 
-    /// A worker is about to sleep. Returns true if it keeps the time. Then it looks for the next
-    /// date, and says it by [`set_date`](Self::set_date): until then any date wakes it.
-    pub(crate) fn fall_asleep(&self, worker: u16) -> bool {
+    /// A worker is about to sleep. If it keeps the time, returns how it looks for the next date.
+    /// It says the date by [`set_date`](Self::set_date): until then any date wakes it.
+    pub(crate) fn fall_asleep(&self, worker: u16) -> Option<TimeHooks<A>> {
         self.keeping.with(|keeping| {
             keeping.asleep.set(keeping.asleep.get() | 1 << worker);
-            if keeping.keeper.get() == 0 {
-                keeping.keeper.set(worker + 1);
-                keeping.date.set(u64::MAX);
+            if keeping.keeper.get() != 0 {
+                return None;
             }
-            keeping.keeper.get() == worker + 1
+            keeping.keeper.set(worker + 1);
+            keeping.date.set(u64::MAX);
+            keeping.hooks.get()
         })
     }
 
@@ -103,14 +103,16 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
         });
     }
 
-    /// A worker is awake.
-    pub(crate) fn wake_up(&self, worker: u16) {
+    /// A worker is awake. Returns true if no sleeper keeps the time: before it runs a task, it
+    /// passes the time on.
+    pub(crate) fn wake_up(&self, worker: u16) -> bool {
         self.keeping.with(|keeping| {
             keeping.asleep.set(keeping.asleep.get() & !(1 << worker));
             if keeping.keeper.get() == worker + 1 {
                 keeping.keeper.set(0);
             }
-        });
+            keeping.keeper.get() == 0
+        })
     }
 
     /// The keeper, if it sleeps past `date`. The caller unparks it.
