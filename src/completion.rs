@@ -224,6 +224,7 @@ where
 
 /// Lets a timed task rest until its timer wakes it, or ends it.
 fn rest_timed<H: Park>(registry: Registry<'_, H>, running: Running<'_>, timer: Index) {
+    registry.note_rested(&running);
     if let Err((running, mode)) = registry.rest_timed(running, timer) {
         end_unready(registry, running, mode);
     }

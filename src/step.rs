@@ -73,6 +73,9 @@ pub enum Outcome {
 /// it may come late, even after the end. It never comes before the first `Rested`. A future that
 /// was woken during its poll goes back to the queue without it.
 ///
+/// A task of a [`Timetable`](crate::Timetable) rests from its submission on. When it is due, it is
+/// `Woken`.
+///
 /// # What is a task
 ///
 /// Closures, futures and promises, also those of scopes and maps, and those submitted with a

@@ -54,6 +54,13 @@ impl Timer {
         }
     }
 
+    /// Returns true if it comes before another one: by its date, and of equal dates by its claim.
+    #[inline(always)]
+    fn is_before(&self, other: &Self) -> bool {
+        let (date, others) = (self.date.get(), other.date.get());
+        date < others || date == others && self.claim.get() < other.claim.get()
+    }
+
     /// Returns true if it wakes the task that a waker with this pointer wakes.
     fn is_of(&self, task: *const ()) -> bool {
         let waker = self.waker.take();
@@ -95,84 +102,93 @@ enum Due {
 }
 
 impl Timers {
-    fn date_of(&self, index: TimerIndex) -> (u64, u64) {
-        let timer = &self.timers[usize::from(index)];
-        (timer.date.get(), timer.claim.get())
+    /// The timer at a place of the heap, with its number. `None` past the end.
+    #[inline(always)]
+    fn at(&self, place: usize) -> Option<(TimerIndex, &Timer)> {
+        let index = self.timers.get(place)?.at_place.get();
+        Some((index, self.timers.get(usize::from(index))?))
     }
 
-    fn at(&self, place: u16) -> TimerIndex {
-        self.timers[usize::from(place)].at_place.get()
-    }
-
-    fn put(&self, place: u16, index: TimerIndex) {
-        self.timers[usize::from(place)].at_place.set(index);
-        self.timers[usize::from(index)].place.set(place + 1);
+    #[inline(always)]
+    fn put(&self, place: usize, index: TimerIndex, timer: &Timer) {
+        if let Some(there) = self.timers.get(place) {
+            there.at_place.set(index);
+        }
+        // There are fewer timers than 2^16 - 1.
+        timer.place.set(place as u16 + 1);
     }
 
     /// The earliest date.
+    #[inline(always)]
     fn next(&self) -> Option<u64> {
-        (self.armed.get() > 0).then(|| self.date_of(self.at(0)).0)
+        if self.armed.get() == 0 {
+            return None;
+        }
+        self.at(0).map(|(_, timer)| timer.date.get())
     }
 
     /// Moves a timer from `place` to where its date belongs, up or down.
     ///
-    /// Bound: the height of the heap.
-    fn settle(&self, mut place: u16, index: TimerIndex) {
-        let (date, armed) = (self.date_of(index), u32::from(self.armed.get()));
+    /// Bound: the height of the heap, for both ways together.
+    #[inline(never)]
+    fn settle(&self, place: usize, index: TimerIndex, timer: &Timer) {
+        let mut place = place;
         while place > 0 {
             let parent = (place - 1) / 2;
-            let above = self.at(parent);
-            if self.date_of(above) <= date {
+            let Some((above, other)) = self.at(parent) else {
+                break;
+            };
+            if other.is_before(timer) {
                 break;
             }
-            self.put(place, above);
+            self.put(place, above, other);
             place = parent;
         }
-        // Bound: as above. A timer that moved up meets no earlier one below.
+        let armed = usize::from(self.armed.get());
         loop {
-            let left = 2 * u32::from(place) + 1;
+            let left = 2 * place + 1;
             if left >= armed {
                 break;
             }
-            // Less than the number of timers, which fits.
-            let left = left as u16;
-            let mut below = left;
-            if u32::from(left) + 1 < armed
-                && self.date_of(self.at(left + 1)) < self.date_of(self.at(left))
-            {
-                below = left + 1;
+            let Some((mut below, mut other)) = self.at(left) else {
+                break;
+            };
+            let mut next = left;
+            if left + 1 < armed {
+                if let Some((right, beside)) = self.at(left + 1) {
+                    if beside.is_before(other) {
+                        (below, other, next) = (right, beside, left + 1);
+                    }
+                }
             }
-            if self.date_of(self.at(below)) >= date {
+            if !other.is_before(timer) {
                 break;
             }
-            self.put(place, self.at(below));
-            place = below;
+            self.put(place, below, other);
+            place = next;
         }
-        self.put(place, index);
+        self.put(place, index, timer);
     }
 
-    fn insert(&self, index: TimerIndex, date: u64) {
-        let timer = &self.timers[usize::from(index)];
+    fn insert(&self, index: TimerIndex, timer: &Timer, date: u64) {
         timer.date.set(date);
         timer.due.set(false);
         let place = self.armed.get();
         self.armed.set(place + 1);
-        self.settle(place, index);
+        self.settle(usize::from(place), index, timer);
     }
 
     /// Takes a timer out of the heap, if it is there.
-    fn remove(&self, index: TimerIndex) {
-        let Some(place) = self.timers[usize::from(index)]
-            .place
-            .replace(0)
-            .checked_sub(1)
-        else {
+    fn remove(&self, timer: &Timer) {
+        let Some(place) = timer.place.replace(0).checked_sub(1) else {
             return;
         };
         let last = self.armed.get() - 1;
         self.armed.set(last);
         if place != last {
-            self.settle(place, self.at(last));
+            if let Some((index, moved)) = self.at(usize::from(last)) {
+                self.settle(usize::from(place), index, moved);
+            }
         }
     }
 
@@ -197,8 +213,8 @@ impl Timers {
     }
 
     fn release(&self, index: TimerIndex) -> Option<Waker> {
-        self.remove(index);
         let timer = &self.timers[usize::from(index)];
+        self.remove(timer);
         timer.claim.set(0);
         timer.due.set(false);
         timer.next_free.set(self.free.get());
@@ -263,7 +279,8 @@ impl<H: Clock> TimerTable<H> {
     pub(crate) fn claim_armed(&self, date: u64) -> Option<TimerIndex> {
         self.change(|timers| {
             let claimed = timers.claim()?;
-            timers.insert(claimed.index, date);
+            let timer = &timers.timers[usize::from(claimed.index)];
+            timers.insert(claimed.index, timer, date);
             Some(claimed.index)
         })
     }
@@ -277,7 +294,7 @@ impl<H: Clock> TimerTable<H> {
                 return Some(waker);
             }
             let displaced = timer.waker.replace(Some(waker));
-            timers.insert(claimed.index, date);
+            timers.insert(claimed.index, timer, date);
             displaced
         })
     }
@@ -285,8 +302,9 @@ impl<H: Clock> TimerTable<H> {
     /// Arms a timer again, for its owner. It was due.
     pub(crate) fn arm_again(&self, index: TimerIndex, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
-            let displaced = timers.timers[usize::from(index)].waker.replace(Some(waker));
-            timers.insert(index, date);
+            let timer = &timers.timers[usize::from(index)];
+            let displaced = timer.waker.replace(Some(waker));
+            timers.insert(index, timer, date);
             displaced
         })
     }
@@ -343,7 +361,7 @@ impl<H: Clock> TimerTable<H> {
                 return false;
             }
             timer.date.set(date);
-            timers.settle(place, index);
+            timers.settle(usize::from(place), index, timer);
             true
         })
     }
@@ -372,15 +390,19 @@ impl<H: Clock> TimerTable<H> {
 
     /// Takes the earliest timer out of the heap if it is due at `now`.
     fn take_due(&self, now: u64) -> Due {
-        self.change(|timers| {
-            let next = timers.next();
-            if next.is_none_or(|date| date > now) {
-                return Due::Next(next);
+        self.timers.with(|timers| {
+            if timers.armed.get() == 0 {
+                return Due::Next(None);
             }
-            let index = timers.at(0);
-            timers.remove(index);
-            let timer = &timers.timers[usize::from(index)];
+            let Some((_, timer)) = timers.at(0) else {
+                return Due::Next(None);
+            };
+            if timer.date.get() > now {
+                return Due::Next(Some(timer.date.get()));
+            }
+            timers.remove(timer);
             timer.due.set(true);
+            H::set_alarm(timers.next());
             Due::Woken(timer.waker.take())
         })
     }

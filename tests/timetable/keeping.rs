@@ -1,8 +1,8 @@
 //! On std threads the workers keep the time: nothing calls `advance`.
 
-use std::ops::ControlFlow;
+use core::ops::ControlFlow;
+use core::time::Duration;
 use std::sync::mpsc::channel;
-use std::time::Duration;
 
 use slotted::{
     Clock, Every, Executor, Refusal, Shutdown, StdHost, StdThreads, TimedSubmitter, Timetable,
@@ -114,9 +114,9 @@ fn a_worker_that_waits_with_a_time_limit_keeps_the_time() {
 fn due_tasks_do_not_starve_while_every_worker_has_work() {
     static POOL: Executor<1, 8> = Executor::new();
     static TIMES: Timetable<2> = Timetable::new();
-    static STOP: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
+    static STOP: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);
     fn go_on() {
-        if !STOP.load(std::sync::atomic::Ordering::Relaxed) {
+        if !STOP.load(core::sync::atomic::Ordering::Relaxed) {
             POOL.submit(go_on).unwrap().detach();
         }
     }
@@ -124,7 +124,7 @@ fn due_tasks_do_not_starve_while_every_worker_has_work() {
     POOL.submit(go_on).unwrap().detach();
     let timed = TIMES.on(&POOL).submit_after(MOMENT, || 7).unwrap();
     assert_eq!(timed.result(), Ok(7));
-    STOP.store(true, std::sync::atomic::Ordering::Relaxed);
+    STOP.store(true, core::sync::atomic::Ordering::Relaxed);
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 

@@ -1,6 +1,6 @@
 //! Shutdown, breakdown and restart, with tasks that wait for their dates.
 
-use std::ops::ControlFlow;
+use core::ops::ControlFlow;
 use std::sync::Mutex;
 
 use slotted::error::WorkerStartError;

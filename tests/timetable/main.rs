@@ -11,9 +11,9 @@ mod series;
 mod sleeps;
 mod tasks;
 
-use std::cell::{Cell, RefCell};
+use core::cell::{Cell, RefCell};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use slotted::{Clock, Executor, Park, StdHost, Timetable};
 
@@ -122,6 +122,6 @@ impl Log {
     }
 
     pub fn take(&self) -> Vec<u64> {
-        std::mem::take(&mut *self.0.lock().unwrap())
+        core::mem::take(&mut *self.0.lock().unwrap())
     }
 }

@@ -1,6 +1,6 @@
 //! Moving the date of a task that waits for it.
 
-use std::ops::ControlFlow;
+use core::ops::ControlFlow;
 
 use slotted::Every;
 

@@ -1,7 +1,7 @@
 //! Closures that run again and again.
 
-use std::ops::ControlFlow;
-use std::time::Duration;
+use core::ops::ControlFlow;
+use core::time::Duration;
 
 use slotted::{Every, Release, TaskError};
 

@@ -1,11 +1,12 @@
 //! Async tasks that sleep.
 
-use std::future::Future;
+use core::future::Future;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll, Wake, Waker};
-use std::time::Duration;
+use std::task::Wake;
 
 use slotted::Refusal;
 
@@ -98,7 +99,7 @@ fn a_dropped_sleep_frees_its_timer_and_wakes_nothing() {
 #[test]
 fn a_forgotten_sleep_costs_its_timer_and_nothing_else() {
     let (pool, times) = leak::<2, 2>();
-    std::mem::forget(times.on(pool).sleep_until(3).unwrap());
+    core::mem::forget(times.on(pool).sleep_until(3).unwrap());
     let task = times.on(pool).submit_at(4, || 4).unwrap();
     assert_eq!(
         times.on(pool).submit_at(4, || 4).unwrap_err().reason(),

@@ -1,6 +1,6 @@
 //! Tasks that begin at a date.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use slotted::{Refusal, ReturnWhen, TaskError, TaskState, as_completed, wait};
 
@@ -268,9 +268,9 @@ fn the_alarm_is_told_each_change_of_the_next_date_and_nothing_else() {
 /// A waker of an earlier task of the slot may come at any time.
 #[test]
 fn a_stale_waker_starts_no_task_before_its_date() {
-    use std::future::poll_fn;
+    use core::future::poll_fn;
+    use core::task::{Poll, Waker};
     use std::sync::Mutex;
-    use std::task::{Poll, Waker};
 
     static STALE: Mutex<Option<Waker>> = Mutex::new(None);
     let (pool, times) = leak::<1, 1>();

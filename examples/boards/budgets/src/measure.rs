@@ -21,6 +21,7 @@ const RUN: &[(&str, &[&str])] = &[
     ),
     ("futures", &["round_slotted_future", "wake_slotted"]),
     ("promises", &["promise_slotted"]),
+    ("timers", &["timer_slotted"]),
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
@@ -53,6 +54,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             ),
             ("submit, Worker::run_one, result", "flash_slotted_worker"),
             ("submit_future, run_one, result", "flash_slotted_future"),
+            (
+                "submit_at, advance, run_one, try_result",
+                "flash_slotted_timer",
+            ),
         ],
     ),
     (

@@ -5,6 +5,7 @@
 #![no_std]
 #![no_main]
 
+mod dates;
 mod timed;
 mod workload;
 
@@ -40,5 +41,12 @@ fn main() -> ! {
     }
     tell("the longest, with 8 slots", all[0], "instructions");
     tell("the longest, with 64 slots", all[1], "instructions");
+    let sections: [(_, fn()); 2] = [
+        ("a timetable of 8", dates::use_all::<8>),
+        ("a timetable of 64", dates::use_all::<64>),
+    ];
+    for (name, work) in sections {
+        tell(name, instructions(longest(work)), "instructions");
+    }
     done();
 }
