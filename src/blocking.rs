@@ -25,6 +25,10 @@ use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
 use crate::waiter::Waiter;
 
+mod parking;
+
+use parking::{notices, park};
+
 /// Why a wait ended before what it waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interrupted {
@@ -342,16 +346,6 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     result
 }
 
-/// The notices of all executors that a thread waits for (*Notice*).
-fn notices<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> usize {
-    let mut sum = 0_usize;
-    wait_for.any_executor(registry, &mut |registry| {
-        sum = sum.wrapping_add(registry.notices());
-        false
-    });
-    sum
-}
-
 /// Runs `sleep` as the driver of each executor that the thread drives: a submitter there wakes it.
 fn drive_asleep<H: Park>(
     registry: Registry<'_, H>,
@@ -400,64 +394,6 @@ fn drive_asleep<H: Park>(
         registry.notify(displaced);
     }
     result
-}
-
-/// A last look, and more while the host yields; then parks, until the wait is over or there may be
-/// something to do (*Notice*).
-///
-/// Bound: the host's, and the unparks that were not meant for this wait.
-fn park<H: Park>(
-    registry: Registry<'_, H>,
-    wait_for: &impl WaitFor<H>,
-    timeout: &impl Timeout,
-    seat: Option<Seat>,
-    seen: usize,
-) {
-    let mut round = 0;
-    // Before the first park too: foreign code may have used up the permit of an early notice.
-    while !wait_for.is_over() && notices(registry, wait_for) == seen {
-        if H::yield_now(round) {
-            round = round.saturating_add(1);
-            continue;
-        }
-        park_once(registry, wait_for, timeout, seat);
-        if timeout.is_over() {
-            return;
-        }
-    }
-}
-
-/// Parks once. A worker or a driver of a host with [`KEEPS_TIME`](Park::KEEPS_TIME) may keep the
-/// time meanwhile.
-fn park_once<H: Park>(
-    registry: Registry<'_, H>,
-    wait_for: &impl WaitFor<H>,
-    timeout: &impl Timeout,
-    seat: Option<Seat>,
-) {
-    if let Some(seat) = seat {
-        // The caller passes the time on when it no longer waits.
-        let _ = registry.park_worker(seat.worker(), timeout.limit(), || timeout.park());
-        return;
-    }
-    if H::KEEPS_TIME {
-        let mut next: Option<(u64, fn(u64))> = None;
-        wait_for.any_executor(registry, &mut |registry| {
-            if wait_for.drives(registry) {
-                let date = registry.next_drive();
-                next = match (next, date) {
-                    (Some(one), Some(other)) => Some(if other.0 < one.0 { other } else { one }),
-                    (one, other) => one.or(other),
-                };
-            }
-            false
-        });
-        if let Some((date, park_until)) = next {
-            let limit = timeout.limit().unwrap_or(u64::MAX);
-            return park_until(date.min(limit));
-        }
-    }
-    timeout.park();
 }
 
 fn sleep_registered<H: Park, P: Timeout>(

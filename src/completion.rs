@@ -20,7 +20,7 @@ use crate::count_latch::CountLatch;
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
 use crate::list::{Index, Seat};
-use crate::registry::{ListenerEvent, Registry, SlotEvent, Waits, serve_line};
+use crate::registry::{ListenerEvent, Registry, Waits};
 use crate::roster::Mode;
 use crate::slot::{
     Advanced, Cancelled, Claim, Ending, ErasedReceiver, FilledFuture, Finished, Last, Receiver,
@@ -31,6 +31,11 @@ use crate::sync::Ordering;
 use crate::unwind;
 use crate::waiter::Waiter;
 use crate::waker::waker;
+
+mod timed;
+
+use timed::poll_timed;
+pub(crate) use timed::{TimedTask, fill_timed, serve_timed};
 
 /// Runs a task that was taken out of the queue and started: to its end, or a future to the end of
 /// its poll.
@@ -138,46 +143,6 @@ where
     unsafe { claim.future_outcome(waker, hook, future) }
 }
 
-/// A task that its timer wakes.
-pub(crate) trait TimedTask: Future {
-    /// The number of its timer.
-    fn timer(&self) -> Index;
-
-    /// The date of it.
-    fn date(&self) -> u64;
-}
-
-/// As [`fill_future_outcome`], for a task that its timer wakes.
-pub(crate) fn fill_timed<F, T, const SLOT_BYTES: usize, H: Park>(
-    registry: Registry<'static, H>,
-    claim: Claim<'static, SLOT_BYTES>,
-    future: F,
-) -> FilledFuture<F, T, SLOT_BYTES>
-where
-    F: TimedTask<Output = Result<T, TaskError>> + Send + 'static,
-    T: Send + 'static,
-{
-    let waker = waker(registry, claim.slot());
-    let hook = FutureHook::<H>::of_timed::<F, T>();
-    // SAFETY: *Right Owner*: the hook of the host whose executor holds the slot, for `F` and `T`.
-    unsafe { claim.future_outcome(waker, hook, future) }
-}
-
-/// Cancels the timed tasks that wait for their dates, if the executor is shut down; and serves the
-/// line of waiters for a slot.
-///
-/// Bound: the number of slots, and that of [`serve_line`].
-pub(crate) fn serve_timed<H: Park>(registry: Registry<'_, H>, event: SlotEvent) {
-    if event == SlotEvent::Refusing {
-        for index in 0..registry.capacity() {
-            if let Some(cancelled) = registry.cancel_timed(index) {
-                complete_cancelled(registry, cancelled);
-            }
-        }
-    }
-    serve_line(registry, event);
-}
-
 /// Does what a poll of a future led to.
 fn after_poll<H: Park>(registry: Registry<'_, H>, polled: Polled<'_>) {
     match polled {
@@ -198,35 +163,6 @@ fn end_unready<H: Park>(registry: Registry<'_, H>, running: Running<'_>, mode: M
         complete(registry, running.cancel());
     } else {
         complete(registry, running.abandon());
-    }
-}
-
-/// The hook of a timed task: polls it after each start, and does what the poll led to.
-fn poll_timed<F, T, H: Park>(registry: Registry<'_, H>, polled: Polled<'_>)
-where
-    F: TimedTask<Output = Result<T, TaskError>>,
-{
-    let Polled::Pending(running) = polled else {
-        return after_poll(registry, polled);
-    };
-    // SAFETY: *Right Owner*: the slot holds an `F`, of a task that returns `T`.
-    match unsafe { running.poll_outcome::<F, T>(|ending| complete(registry, ending)) } {
-        Ok(ending) => after_poll_of_outcome(registry, Ok(ending)),
-        Err(running) => {
-            // SAFETY: *Right Owner*: the slot still holds the `F`.
-            let future = unsafe { running.future::<F>() };
-            let (timer, date) = (future.timer(), future.date());
-            rest_timed(registry, running, timer);
-            registry.date_was_set(date);
-        }
-    }
-}
-
-/// Lets a timed task rest until its timer wakes it, or ends it.
-fn rest_timed<H: Park>(registry: Registry<'_, H>, running: Running<'_>, timer: Index) {
-    registry.note_rested(&running);
-    if let Err((running, mode)) = registry.rest_timed(running, timer) {
-        end_unready(registry, running, mode);
     }
 }
 

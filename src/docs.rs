@@ -19,6 +19,10 @@ pub mod beside_embassy {}
 #[doc = include_str!("docs/beside_tokio.md")]
 pub mod beside_tokio {}
 
+#[doc = "[costs]: mod@costs\n"]
+#[doc = include_str!("docs/time.md")]
+pub mod time {}
+
 #[doc = "[orderings]: mod@orderings\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}

@@ -175,7 +175,8 @@ pub enum Refusal {
     ShutDown,
     /// [`on_worker_start`](crate::Executor::on_worker_start) failed.
     Broken,
-    /// Every timer of the [`Timetable`](crate::Timetable) is in use. Raise `TIMERS`.
+    /// Every timer of the [`Timetable`](crate::Timetable) is in use: raise `TIMERS`. Or the
+    /// executor's threads keep the time of four other timetables already.
     NoTimer,
 }
 

@@ -77,8 +77,11 @@ pub trait Park: Sized + 'static {
 
     /// True if the threads of this host keep the time of timetables by themselves: with the feature
     /// `std`, a worker moves what is due between two tasks, and one of the workers that sleep wakes
-    /// at the next date. So [`Clock::park_until`] must return at its date. Without `std`, or with
-    /// false, the host calls [`Timetable::advance`](crate::Timetable::advance).
+    /// at the next date. With `WORKERS = 0` a thread that waits does. So [`Clock::park_until`] must
+    /// return at its date. Without `std`, or with false, the host calls
+    /// [`Timetable::advance`](crate::Timetable::advance). So it does for workers that are async
+    /// tasks or are called by `run_one`, and for an executor without workers that no thread waits
+    /// for: they keep no time.
     ///
     /// An executor's threads keep the time of at most four timetables. Tasks for more are refused
     /// with [`Refusal::NoTimer`](crate::Refusal::NoTimer).
@@ -298,17 +301,19 @@ pub trait Clock: Park {
     fn park_until(deadline: u64);
 
     /// Tells the host the earliest date of a [`Timetable`](crate::Timetable), in ticks, or that it
-    /// has none. The crate calls it whenever that changes. At the date, the host calls
+    /// has none. The crate calls it whenever that changes, and at the end of each
+    /// [`Timetable::advance`](crate::Timetable::advance). At the date, the host calls
     /// [`Timetable::advance`](crate::Timetable::advance): from the interrupt of its timer, say. So
     /// a board sleeps from date to date and has no tick.
     ///
-    /// A date that is past, or too near for the hardware, must fire at once. It may fire early or
-    /// without need.
+    /// A date that is past, or too near for the hardware, must fire at once: pend the interrupt. It
+    /// may fire early or without need.
     ///
     /// Called from any context, interrupts included, **inside a critical section**: so that two
     /// threads cannot set the alarm in the wrong order. It must be bounded, must not block and must
-    /// not call the crate. A host with several timetables sets the earliest of their dates. The
-    /// default does nothing: then a loop or a thread of the host calls `advance`.
+    /// not call the crate. The call does not name its timetable: a host with an alarm has one, and
+    /// that serves any number of executors. The default does nothing: then a loop or a thread of
+    /// the host calls `advance`.
     ///
     /// ```
     /// use slotted::{Clock, Executor, Park, Timetable};

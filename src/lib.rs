@@ -35,6 +35,7 @@
 //! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
+//! | run a task later, or again and again | [`Timetable`], [`time`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
 //! | know what it costs | [`costs`], [`sizes`] |
 //! | know that it works | [`how_we_know`] |

@@ -35,6 +35,8 @@ pub(crate) struct Timer {
     place: Cell<u16>,
     /// True from its date until its owner arms it again or gives it up.
     due: Cell<bool>,
+    /// True if its owner is a task, not a sleep. A sleep may have the waker of any task.
+    of_task: Cell<bool>,
     /// While it is free: the next free timer, plus one.
     next_free: Cell<u16>,
     /// Not of this timer: which timer is at this place of the heap.
@@ -49,6 +51,7 @@ impl Timer {
             waker: Cell::new(None),
             place: Cell::new(0),
             due: Cell::new(false),
+            of_task: Cell::new(false),
             next_free: Cell::new(0),
             at_place: Cell::new(0),
         }
@@ -61,8 +64,11 @@ impl Timer {
         date < others || date == others && self.claim.get() < other.claim.get()
     }
 
-    /// Returns true if it wakes the task that a waker with this pointer wakes.
+    /// Returns true if it is the timer of the task whose waker has this pointer.
     fn is_of(&self, task: *const ()) -> bool {
+        if !self.of_task.get() {
+            return false;
+        }
         let waker = self.waker.take();
         let same = waker.as_ref().is_some_and(|waker| waker.data() == task);
         // The cell is empty meanwhile: nothing is dropped.
@@ -118,13 +124,19 @@ impl Timers {
         timer.place.set(place as u16 + 1);
     }
 
-    /// The earliest date.
+    /// The earliest timer.
     #[inline(always)]
-    fn next(&self) -> Option<u64> {
+    fn first(&self) -> Option<&Timer> {
         if self.armed.get() == 0 {
             return None;
         }
-        self.at(0).map(|(_, timer)| timer.date.get())
+        self.at(0).map(|(_, timer)| timer)
+    }
+
+    /// The earliest date.
+    #[inline(always)]
+    fn next(&self) -> Option<u64> {
+        self.first().map(|timer| timer.date.get())
     }
 
     /// Moves a timer from `place` to where its date belongs, up or down.
@@ -170,7 +182,8 @@ impl Timers {
         self.put(place, index, timer);
     }
 
-    fn insert(&self, index: TimerIndex, timer: &Timer, date: u64) {
+    fn insert(&self, index: TimerIndex, timer: &Timer, date: u64, of_task: bool) {
+        timer.of_task.set(of_task);
         timer.date.set(date);
         timer.due.set(false);
         let place = self.armed.get();
@@ -235,7 +248,10 @@ impl<H, const TIMERS: usize> TimerTable<H, [Timer; TIMERS]> {
         /// All bits zero, so that a static table is `.bss`.
         pub(crate) const fn new() -> Self {
             const {
-                assert!(TIMERS > 0, "slotted: a timetable without timers can wait for no date: raise TIMERS");
+                assert!(
+                    TIMERS > 0,
+                    "slotted: a timetable without timers can wait for no date: raise TIMERS"
+                );
                 assert!(
                     TIMERS <= 65_534,
                     "slotted: timers are numbered with 16 bits: lower TIMERS to 65534"
@@ -280,7 +296,7 @@ impl<H: Clock> TimerTable<H> {
         self.change(|timers| {
             let claimed = timers.claim()?;
             let timer = &timers.timers[usize::from(claimed.index)];
-            timers.insert(claimed.index, timer, date);
+            timers.insert(claimed.index, timer, date, false);
             Some(claimed.index)
         })
     }
@@ -294,7 +310,7 @@ impl<H: Clock> TimerTable<H> {
                 return Some(waker);
             }
             let displaced = timer.waker.replace(Some(waker));
-            timers.insert(claimed.index, timer, date);
+            timers.insert(claimed.index, timer, date, true);
             displaced
         })
     }
@@ -304,7 +320,7 @@ impl<H: Clock> TimerTable<H> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(index)];
             let displaced = timer.waker.replace(Some(waker));
-            timers.insert(index, timer, date);
+            timers.insert(index, timer, date, true);
             displaced
         })
     }
@@ -366,10 +382,10 @@ impl<H: Clock> TimerTable<H> {
         })
     }
 
-    /// Wakes what is due, one at a time, at most `most`. Returns the next date.
+    /// Wakes what is due, one at a time, at most `most`. Sets the alarm to the next date, also if
+    /// that has not changed: the alarm that called is spent. Returns the date.
     ///
-    /// Bound: `most`; and the timers that are due now, and those that are armed meanwhile for a
-    /// date up to now.
+    /// Bound: `most`.
     pub(crate) fn advance(&self, most: usize) -> Option<u64> {
         let now = H::now();
         for _ in 0..most {
@@ -385,26 +401,35 @@ impl<H: Clock> TimerTable<H> {
                 }
             }
         }
-        self.next_date()
+        self.timers.with(|timers| {
+            let next = timers.next();
+            H::set_alarm(next);
+            next
+        })
     }
 
-    /// Takes the earliest timer out of the heap if it is due at `now`.
+    /// Takes the earliest timer out of the heap if it is due at `now`. If none is, sets the alarm.
     fn take_due(&self, now: u64) -> Due {
-        self.timers.with(|timers| {
-            if timers.armed.get() == 0 {
-                return Due::Next(None);
-            }
-            let Some((_, timer)) = timers.at(0) else {
-                return Due::Next(None);
-            };
-            if timer.date.get() > now {
-                return Due::Next(Some(timer.date.get()));
-            }
-            timers.remove(timer);
-            timer.due.set(true);
-            H::set_alarm(timers.next());
-            Due::Woken(timer.waker.take())
-        })
+        self.timers.with(
+            |timers| match timers.first().filter(|timer| timer.date.get() <= now) {
+                Some(timer) => {
+                    timers.remove(timer);
+                    timer.due.set(true);
+                    Due::Woken(timer.waker.take())
+                }
+                None => {
+                    let next = timers.next();
+                    H::set_alarm(next);
+                    Due::Next(next)
+                }
+            },
+        )
+    }
+
+    /// As [`advance`](Self::advance), as many as there are timers.
+    pub(crate) fn advance_all(&self) -> Option<u64> {
+        let most = self.timers.with(|timers| timers.timers.len());
+        self.advance(most)
     }
 
     /// The earliest date.

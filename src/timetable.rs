@@ -16,7 +16,7 @@ use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park, deadline};
 use crate::permit::refuse;
 use crate::registry::Submitter;
-use crate::slot::{Claim, SlotRef};
+use crate::slot::{Claim, Phase, SlotRef};
 use crate::sync::const_fn;
 use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
@@ -43,14 +43,16 @@ use task::{Held, Once, Series};
 ///
 /// # Who keeps the time
 ///
-/// [`advance`](Self::advance) moves what is due into the ready queue. Some context of the host
-/// calls it: a super-loop, the interrupt of a timer that [`Clock::set_alarm`] arms, or a thread
-/// that sleeps until the date that `advance` returns.
+/// On std threads, and on hosts with [`KEEPS_TIME`](Park::KEEPS_TIME), the executor's own threads.
+/// Elsewhere some context of the host calls [`advance`](Self::advance), which moves what is due
+/// into the ready queue: a super-loop, the interrupt of a timer that [`Clock::set_alarm`] arms, or
+/// a thread that sleeps until the date that `advance` returns.
 ///
 /// # Shutdown
 ///
 /// A shutdown of the executor cancels the tasks that wait for their dates, and every series,
-/// [`Drain`](crate::Shutdown::Drain) too: it runs what is due and waits for no date. Sleeps go on.
+/// [`Drain`](crate::Shutdown::Drain) too: it runs what `advance` has moved and waits for no date.
+/// Sleeps go on.
 ///
 /// # Costs
 ///
@@ -149,7 +151,8 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # use slotted::{Executor, Timetable};
     /// static POOL: Executor<0, 8> = Executor::new();
     /// static TIMES: Timetable<4> = Timetable::new();
-    /// let (due, later) = (TIMES.on(&POOL).submit_at(0, || 1), TIMES.on(&POOL).submit_at(u64::MAX, || 2));
+    /// let due = TIMES.on(&POOL).submit_at(0, || 1);
+    /// let later = TIMES.on(&POOL).submit_at(u64::MAX, || 2);
     /// assert_eq!(TIMES.advance(), Some(u64::MAX));
     /// assert_eq!(POOL.run_until_idle(), 1);
     /// assert_eq!(due.unwrap().result(), Ok(1));
@@ -380,9 +383,9 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
             })
     }
 
-    /// A future that is ready `duration` from now, under any async executor; this one's threads keep
-    /// the time. The timer is taken here, and the time runs from here, not from the first poll. Fractions of a tick are rounded
-    /// up.
+    /// A future that is ready `duration` from now, under any async executor; this one's threads
+    /// keep the time. The timer is taken here, and the time runs from here, not from the first
+    /// poll. Fractions of a tick are rounded up.
     ///
     /// # Errors
     ///
@@ -488,6 +491,9 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle
 /// pins the slot, so the task is the handle's.
 fn move_to<H: Clock>(timers: &TimerTable<H>, slot: SlotRef<'_>, tick: u64) -> bool {
+    if slot.snapshot().phase() != Phase::Suspended {
+        return false;
+    }
     let timer = slot.link().timer();
     timer.is_some_and(|timer| timers.move_to(timer, slot.as_ptr(), tick))
 }

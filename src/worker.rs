@@ -114,7 +114,12 @@ impl<'e, H: Park> Worker<'e, H> {
                         yields = yields.saturating_add(1);
                     }
                     if !registry.shared().is_worth_a_look() {
-                        passes_time_on = registry.park_worker(seat.worker(), None, H::park);
+                        passes_time_on = registry.park_worker(
+                            seat.worker(),
+                            None,
+                            || registry.shared().is_worth_a_look(),
+                            H::park,
+                        );
                     }
                     registry.note_busy(seat.worker());
                     (sleepy, round) = (false, 0);

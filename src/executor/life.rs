@@ -24,7 +24,8 @@ use crate::waiter::Waiter;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
 pub enum Shutdown {
-    /// The workers run them.
+    /// The workers run them. Tasks that wait for a date of a [`Timetable`](crate::Timetable), and
+    /// its series, are cancelled.
     Drain,
     /// The shutdown cancels them, and async tasks when they are next suspended.
     ///
@@ -300,6 +301,10 @@ fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epo
         Shutdown::Drain => Mode::Drain,
         Shutdown::Cancel | Shutdown::Stop => Mode::Cancel,
     };
+    if mode == Mode::Drain {
+        // What is due runs.
+        registry.advance_time();
+    }
     let epoch = registry.change_roster(|roster| {
         roster.shut_down(mode);
         roster.epoch()

@@ -9,6 +9,7 @@ use crate::host::{Clock, Park};
 use crate::idle::DRIVER;
 use crate::time_keeper::TimeHooks;
 use crate::timers::TimerTable;
+use crate::unwind::Bomb;
 use crate::waiter::Waiter;
 
 /// Moves what is due. Returns the next date.
@@ -21,7 +22,7 @@ fn advance<H: Clock>(registry: Registry<'_, H>) -> Option<u64> {
     let mut next = None;
     let mut number = 0;
     while let Some(table) = registry.shared().time.table(number) {
-        next = earlier(next, table.advance(usize::MAX));
+        next = earlier(next, table.advance_all());
         number += 1;
     }
     next
@@ -71,9 +72,10 @@ impl<H: Park> Registry<'_, H> {
         if self.has_workers() {
             if let Some(keeper) = self.shared().time.sleeps_past(date) {
                 self.unpark_worker(keeper);
+                return;
             }
-            return;
         }
+        // Also where there are workers: a thread may drain an executor that has none left.
         let driver = self.shared().ready.with(|ready| {
             ready.idle.wake_up(1 << DRIVER);
             ready.idle.take_driver()
@@ -94,18 +96,22 @@ impl<H: Park> Registry<'_, H> {
 
     /// Unparks a worker that sleeps, idle or in a wait. It looks for the next date then.
     fn unpark_worker(self, worker: u16) {
-        if let Waiter::Thread { thread, .. } = self.workers()[usize::from(worker)].sleeper() {
-            H::unpark(&thread);
+        match self.workers()[usize::from(worker)].sleeper() {
+            Waiter::Thread { thread, .. } => H::unpark(&thread),
+            // Meanwhile the worker rests as an async task: its waker was taken out.
+            other => self.notify(other),
         }
     }
 
     /// Parks a worker, `plainly` or until the next date if it keeps the time. `limit`: a date at
-    /// which it wakes all the same. Returns true if it must pass the time on before it runs a task.
+    /// which it wakes all the same. `is_called`: a last look, after foreign wakers may have used up
+    /// the permit. Returns true if the worker must pass the time on before it runs a task.
     #[inline(always)]
     pub(crate) fn park_worker(
         self,
         worker: u16,
         limit: Option<u64>,
+        is_called: impl FnOnce() -> bool,
         plainly: impl FnOnce(),
     ) -> bool {
         if !H::KEEPS_TIME {
@@ -113,6 +119,10 @@ impl<H: Park> Registry<'_, H> {
             return false;
         }
         let time = &self.shared().time;
+        let broken_off = Bomb::new(|| {
+            time.wake_up(worker);
+            self.pass_time_on();
+        });
         let next = time.fall_asleep(worker).and_then(|hooks| {
             // After it is the keeper: a date that is set from here on wakes it.
             let date = (hooks.advance)(self)?;
@@ -120,9 +130,11 @@ impl<H: Park> Registry<'_, H> {
             Some((date, hooks.park_until))
         });
         match next {
+            _ if is_called() => {}
             Some((date, park_until)) => park_until(limit.map_or(date, |limit| limit.min(date))),
             None => plainly(),
         }
+        broken_off.defuse();
         time.wake_up(worker)
     }
 

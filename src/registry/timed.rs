@@ -44,6 +44,7 @@ impl<'e, H: Park> Registry<'e, H> {
         self,
         running: Running<'s>,
         timer: Index,
+        has_run: bool,
     ) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();
@@ -55,7 +56,12 @@ impl<'e, H: Park> Registry<'e, H> {
                 return Err((running, Mode::Cancel));
             }
             slot.link().set_timed(timer);
-            Ok(running.suspend().then(|| {
+            let woken = if has_run {
+                running.suspend()
+            } else {
+                running.suspend_unstarted()
+            };
+            Ok(woken.then(|| {
                 ready
                     .queue
                     .push(&self.shared().front, &self, slot.link(), slot.index());

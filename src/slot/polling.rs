@@ -35,6 +35,12 @@ impl<'e> Running<'e> {
         self.slot.state.suspend()
     }
 
+    /// As [`suspend`](Self::suspend), after a poll that did nothing: the task counts as never
+    /// started.
+    pub(crate) fn suspend_unstarted(self) -> bool {
+        self.slot.state.suspend_unstarted()
+    }
+
     /// Lends the future between two polls.
     ///
     /// # Safety

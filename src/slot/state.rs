@@ -22,7 +22,7 @@
 //! | `BUSY` | `claim` | | |
 //! | `TASK` | `publish_*` | | |
 //! | `QUEUED` | `publish_*`, `suspend`, `schedule` | `start`, `cancel` | `RESTING`, `ENDED` |
-//! | `RESTING` | `publish_open`, `publish_resting`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
+//! | `RESTING` | `publish_*`, `suspend` | all that leave `Open`, `Suspended` | `QUEUED` |
 //! | `TAKEN` | `take` | | |
 //! | by hand | `publish_*` | `drop_promise`, `finish_promise` | |
 //! | polled | `suspend` | | |
@@ -33,8 +33,10 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //!
-//! Only `publish_open` and `publish_resting` set no `QUEUED`, only `publish_callback` no `HANDLE`, and only
-//! `publish_pending` no *by hand*. `withdraw` clears what `publish_pending` set.
+//! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
+//! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
+//! *by hand*. `withdraw` clears what `publish_pending` set. `suspend_unstarted` is a `suspend` that
+//! does not set *polled*.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
 //! read-modify-write, thanks to the layout of the bits. `claim` and `start` change nothing where
@@ -261,9 +263,20 @@ impl State {
     /// Running → Suspended. If a waker woke the future meanwhile: → Scheduled, and returns true;
     /// the caller must queue it. The caller owns the slot.
     pub(crate) fn suspend(&self) -> bool {
+        self.suspend_with(POLLED)
+    }
+
+    /// As [`suspend`](Self::suspend), for a future whose poll did nothing: it counts as never
+    /// started.
+    pub(crate) fn suspend_unstarted(&self) -> bool {
+        self.suspend_with(0)
+    }
+
+    #[inline(always)]
+    fn suspend_with(&self, polled: usize) -> bool {
         let was = self.transition(|seen| {
             let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
-            (seen.phase() == Phase::Running).then(|| seen.without(NOTIFIED).with(POLLED | next))
+            (seen.phase() == Phase::Running).then(|| seen.without(NOTIFIED).with(polled | next))
         });
         matches!(was, Ok(was) if was.has(NOTIFIED))
     }

@@ -103,22 +103,25 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
         });
     }
 
-    /// A worker is awake. Returns true if no sleeper keeps the time: before it runs a task, it
-    /// passes the time on.
+    /// A worker is awake. Returns true if there is a time to keep and no sleeper keeps it: before
+    /// the worker runs a task, it passes the time on.
     pub(crate) fn wake_up(&self, worker: u16) -> bool {
         self.keeping.with(|keeping| {
             keeping.asleep.set(keeping.asleep.get() & !(1 << worker));
             if keeping.keeper.get() == worker + 1 {
                 keeping.keeper.set(0);
             }
-            keeping.keeper.get() == 0
+            keeping.keeper.get() == 0 && keeping.hooks.get().is_some()
         })
     }
 
-    /// The keeper, if it sleeps past `date`. The caller unparks it.
+    /// The keeper, if it sleeps past `date`; any sleeper, if none keeps the time. The caller
+    /// unparks it.
     pub(crate) fn sleeps_past(&self, date: u64) -> Option<u16> {
         self.keeping.with(|keeping| {
-            let keeper = keeping.keeper.get().checked_sub(1)?;
+            let Some(keeper) = keeping.keeper.get().checked_sub(1) else {
+                return keeping.any_sleeper();
+            };
             (keeping.date.get() > date).then_some(keeper)
         })
     }
@@ -126,12 +129,18 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
     /// A sleeper to unpark, which then keeps the time, if none of those that sleep does.
     pub(crate) fn pass_on(&self) -> Option<u16> {
         self.keeping.with(|keeping| {
-            let asleep = keeping.asleep.get();
-            if keeping.keeper.get() != 0 || asleep == 0 {
+            if keeping.keeper.get() != 0 || keeping.hooks.get().is_none() {
                 return None;
             }
-            // There are fewer workers than bits in a word.
-            Some(asleep.trailing_zeros() as u16)
+            keeping.any_sleeper()
         })
+    }
+}
+
+impl<H, A> Keeping<H, A> {
+    fn any_sleeper(&self) -> Option<u16> {
+        let asleep = self.asleep.get();
+        // There are fewer workers than bits in a word.
+        (asleep != 0).then(|| asleep.trailing_zeros() as u16)
     }
 }

@@ -22,6 +22,8 @@ pub(super) struct Held<H: Clock> {
     index: TimerIndex,
     /// Of a series: the dates that passed since its last run. Here, where it takes no room.
     missed: u32,
+    /// Of a series: true after its first run.
+    has_run: bool,
 }
 
 impl<H: Clock> Held<H> {
@@ -30,6 +32,7 @@ impl<H: Clock> Held<H> {
             timers,
             index,
             missed: 0,
+            has_run: false,
         }
     }
 }
@@ -87,6 +90,11 @@ impl<F: FnOnce() -> T, T, H: Clock> TimedTask for Once<F, H> {
     fn date(&self) -> u64 {
         u64::MAX
     }
+
+    /// A closure that has run is not suspended again.
+    fn has_run(&self) -> bool {
+        false
+    }
 }
 
 /// A closure that runs at each date of a series.
@@ -126,6 +134,7 @@ where
         let Some(date) = timer.timers.due(timer.index) else {
             return Poll::Pending;
         };
+        timer.has_run = true;
         let release = Release {
             date,
             late: H::now().saturating_sub(date),
@@ -154,5 +163,9 @@ where
 
     fn date(&self) -> u64 {
         self.grid.point()
+    }
+
+    fn has_run(&self) -> bool {
+        self.timer.has_run
     }
 }

@@ -89,7 +89,7 @@ pub(crate) const ROOMS: &[Room] = &[
     // A callback meets the outcome of its own task. A scope's latch lives while it counts.
     room_with_unsafe(
         "completion",
-        &["completion.rs"],
+        &["completion.rs", "completion/timed.rs"],
         &[
             "sync", "unwind", "error", "step", "host", "list", "slot", "count_latch", "waiter",
             "roster", "registry", "waker",

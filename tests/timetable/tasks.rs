@@ -245,7 +245,7 @@ fn a_bounded_advance_moves_no_more_than_it_was_told_to() {
 }
 
 #[test]
-fn the_alarm_is_told_each_change_of_the_next_date_and_nothing_else() {
+fn the_alarm_is_told_each_change_of_the_next_date_and_the_end_of_each_advance() {
     let (pool, times) = leak::<8, 8>();
     let later = times.on(pool);
     let first = later.submit_at(50, || ()).unwrap();
@@ -259,6 +259,8 @@ fn the_alarm_is_told_each_change_of_the_next_date_and_nothing_else() {
     assert!(times.move_to(&first, 45));
     assert_eq!(Manual::alarms(), [Some(45)]);
     Manual::set(45);
+    assert_eq!(times.advance(), None);
+    assert_eq!(Manual::alarms(), [None]);
     assert_eq!(times.advance(), None);
     assert_eq!(Manual::alarms(), [None]);
     pool.run_until_idle();
