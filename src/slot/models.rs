@@ -103,6 +103,19 @@ fn a_canceller_sees_the_job_that_it_drops() {
 }
 
 #[test]
+fn a_canceller_sees_the_timed_task_that_it_drops() {
+    let publish = |storage: &Storage| {
+        write(storage);
+        storage.slot.state.publish_resting();
+    };
+    model(claimed, publish, |storage| {
+        if storage.slot.state.cancel_resting() {
+            write(storage);
+        }
+    });
+}
+
+#[test]
 fn a_completer_sees_the_callback_that_it_calls() {
     let publish = |storage: &Storage| {
         write(storage);

@@ -223,7 +223,7 @@ impl State {
     pub(crate) fn publish_resting(&self) {
         let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
         let next = seen | TASK | RESTING | HANDLE | FUTURE;
-        self.0.store(next, Ordering::Release); // publishes the task
+        self.0.store(next, Ordering::Release); // publishes the timed task
     }
 
     /// Reserved → Pending without a handle: a callback, which only the completer of its task

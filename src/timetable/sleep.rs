@@ -12,7 +12,7 @@ use crate::unwind;
 
 /// Ready at its date. It holds a timer from the call that made it until it is ready or dropped.
 ///
-/// [`Timetable::sleep`](crate::Timetable::sleep) makes it, and says more.
+/// [`TimedSubmitter::sleep`](crate::TimedSubmitter::sleep) makes it, and says more.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sleep<H: Clock> {
     timers: &'static TimerTable<H>,
