@@ -32,11 +32,11 @@ pub(crate) const CALLBACKS: u16 = 2;
 /// The members of a group that are done.
 pub(crate) const COMPLETED: u16 = 3;
 
-/// Not a list: a timed task that waits for its date. `next` names its timer.
-const TIMED: u16 = 4;
-
 /// Above the tags: a worker took the slot out of the ready queue to run its task.
-const ON_STACK: u16 = 5;
+const ON_STACK: u16 = 4;
+
+/// Not a list: a timed task that waits for its date. `next` names its timer. More than any seat.
+const TIMED: u16 = u16::MAX;
 
 /// A worker and the thread that runs it, as one number.
 ///
