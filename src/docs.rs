@@ -49,6 +49,10 @@ pub mod boards {}
 #[doc = include_str!("docs/porting.md")]
 pub mod porting {}
 
+#[doc = "[know]: mod@how_we_know\n"]
+#[doc = include_str!("docs/simulation.md")]
+pub mod simulation {}
+
 #[doc = "[architecture]: mod@architecture\n"]
 #[doc = "[charts]: #charts\n"]
 #[doc = "[porting]: mod@porting\n"]

@@ -37,6 +37,7 @@
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again | [`Timetable`], [`time`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
+//! | test it in virtual time, on a desktop | [`simulation`] |
 //! | know what it costs | [`costs`], [`sizes`] |
 //! | know that it works | [`how_we_know`] |
 //! | come from elsewhere | [`from_python`], [`from_k_work`], [`beside_embassy`], [`beside_tokio`] |
@@ -56,7 +57,7 @@
 //!
 //! | feature | what it adds |
 //! | --- | --- |
-//! | `std` (default) | [`StdHost`](host) and `StdThreads`; panics are contained; std's locks |
+//! | `std` (default) | [`StdHost`](host), `StdThreads`, `SimHost`; contained panics; std's locks |
 //! | `defmt` | `defmt::Format` on errors, states and figures |
 //!
 //! [`from_python`] says how the crate differs from `concurrent.futures`.
@@ -106,6 +107,8 @@ mod scope;
 mod stats;
 mod executor;
 mod timetable;
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
+pub mod sim;
 
 #[cfg(all(doc, any(not(doctest), feature = "std")))]
 mod docs;
@@ -131,6 +134,8 @@ pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;
 pub use scope::Scope;
+#[cfg(all(feature = "std", not(any(loom, shuttle))))]
+pub use sim::{SimHost, Simulation};
 pub use spawn::Spawn;
 #[cfg(feature = "std")]
 pub use spawn::StdThreads;
