@@ -141,6 +141,7 @@ impl Simulation {
     ///     assert_eq!(COUNT.load(Ordering::Relaxed), 2);
     /// });
     /// ```
+    #[track_caller]
     pub fn check_seeds(seeds: impl IntoIterator<Item = u64>, program: impl Fn(&Self)) {
         // Bound: the seeds.
         for seed in seeds {

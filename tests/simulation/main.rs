@@ -1,5 +1,6 @@
 //! What virtual time and seeded interleavings promise, each promise in a test of its own.
 
+mod busy;
 mod ends;
 mod order;
 mod time;
