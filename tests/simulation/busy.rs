@@ -10,7 +10,7 @@ use slotted::{Shutdown, SimHost, Simulation};
 
 use crate::pool;
 
-const SEEDS: u64 = 300;
+const SEEDS: u64 = if cfg!(miri) { 2 } else { 300 };
 
 /// More submitters than slots: each waits in line for a slot.
 #[test]
