@@ -19,6 +19,7 @@
 mod baton;
 mod chance;
 mod simulation;
+mod steps;
 mod trace;
 mod world;
 
@@ -30,6 +31,7 @@ use core::time::Duration;
 
 use self::world::Wait;
 use crate::host::{Clock, Park, StdHost};
+use crate::step::Step;
 
 /// The host of simulated threads: the clock moves only when told, and a seed decides which thread
 /// runs next. It has a [`Simulation`] to live in.
@@ -133,6 +135,12 @@ impl Park for SimHost {
 
     fn ready() {
         baton::ready();
+    }
+
+    /// A point too. Outside of a simulation the step is lost.
+    #[inline]
+    fn note(step: impl FnOnce() -> Step) {
+        baton::note(step);
     }
 
     /// The thread found nothing and is about to register: a point, and one look is enough.

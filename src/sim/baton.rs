@@ -17,6 +17,7 @@ use std::thread;
 
 use super::trace::Action;
 use super::world::{DRIVER, Switch, Wait, WakeUp, World};
+use crate::step::Step;
 
 std::thread_local! {
     /// The world, while this thread runs in it.
@@ -203,6 +204,17 @@ pub(super) fn ready() {
     if WORLD.with_borrow(Option::is_some) {
         point(Some(Action::Ready));
     }
+}
+
+/// Notes a step, and is a point: as [`ready`].
+#[inline]
+pub(super) fn note(step: impl FnOnce() -> Step) {
+    let switch = WORLD.with_borrow_mut(|world| {
+        let world = world.as_mut()?;
+        world.note_step(step());
+        world.point()
+    });
+    pass(switch);
 }
 
 /// Gives a thread its permit.

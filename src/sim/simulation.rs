@@ -37,8 +37,8 @@ use crate::worker::Worker;
 /// Exactly one thread runs at a time. Without a seed it runs until it waits, ends, or lets others
 /// run, and the thread that could run first comes next. With a [`seed`](Self::seed), another
 /// thread may go on wherever the engine calls its host: when a thread wakes another one, tells of
-/// work, looks for work in vain, is about to sleep, or starts. The next thread is drawn from all
-/// that can run.
+/// work or of a [`Step`](crate::Step), looks for work in vain, is about to sleep, or starts. The
+/// next thread is drawn from all that can run.
 ///
 /// # Panics
 ///

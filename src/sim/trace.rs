@@ -3,6 +3,9 @@
 use core::fmt;
 use std::collections::VecDeque;
 
+use super::steps::step_words;
+use crate::step::Step;
+
 /// What a simulated thread did, or what happened to it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,6 +28,11 @@ pub enum Action {
     Yielded,
     /// The driving thread lets time pass until that tick.
     AdvancedUntil(u64),
+    /// It told the host this step of a task or worker.
+    ///
+    /// The step has no address: its `executor` is the executor's number, in the order in which they
+    /// came up. A `kind` is 0, and a generation has its lowest 16 bits.
+    Noted(Step),
     /// It has ended.
     Ended,
 }
@@ -43,6 +51,7 @@ impl Action {
             Self::Yielded => (8, 0),
             Self::AdvancedUntil(tick) => (9, tick),
             Self::Ended => (10, 0),
+            Self::Noted(step) => step_words(step),
         }
     }
 }
@@ -60,6 +69,7 @@ impl fmt::Display for Action {
             Self::Yielded => f.write_str("lets others run"),
             Self::AdvancedUntil(tick) => write!(f, "lets time pass until {tick}"),
             Self::Ended => f.write_str("ends"),
+            Self::Noted(step) => write!(f, "{step:?}"),
         }
     }
 }

@@ -11,7 +11,9 @@ use std::vec::Vec;
 
 use super::baton::SimThread;
 use super::chance::Chance;
+use super::steps::without_addresses;
 use super::trace::{Action, Event, Trace};
+use crate::step::Step;
 
 /// The thread that made the simulation.
 pub(super) const DRIVER: u32 = 0;
@@ -92,6 +94,8 @@ pub(super) struct World {
     /// The panics of threads that ended by one.
     panics: Vec<Box<dyn Any + Send>>,
     pub(super) trace: Trace,
+    /// The addresses of the executors, in the order in which they came.
+    executors: Vec<usize>,
 }
 
 impl World {
@@ -116,6 +120,7 @@ impl World {
             ended: None,
             panics: Vec::new(),
             trace: Trace::new(),
+            executors: Vec::new(),
         }
     }
 
@@ -147,6 +152,18 @@ impl World {
             thread: self.running,
             action,
         });
+    }
+
+    /// Notes a step of a task or worker, without its addresses.
+    pub(super) fn note_step(&mut self, step: Step) {
+        let step = without_addresses(step, |address| {
+            let known = self.executors.iter().position(|known| *known == address);
+            known.unwrap_or_else(|| {
+                self.executors.push(address);
+                self.executors.len() - 1
+            })
+        });
+        self.note(Action::Noted(step));
     }
 
     /// Adds a thread that can run. The caller makes it.

@@ -176,7 +176,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "completion", "handle", "permit", "executor",
         ],
     ),
-    room("sim", &["unwind", "host", "worker", "spawn"]),
+    room("sim", &["unwind", "error", "step", "host", "worker", "spawn"]),
     room("docs", &[]),
 ];
 
