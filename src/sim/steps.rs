@@ -40,6 +40,7 @@ pub(super) fn without_addresses(mut step: Step, number_of: impl FnOnce(usize) ->
 ///
 /// The executor is none of it: where one lives after another, they have one address on one machine,
 /// and two on another.
+#[inline]
 pub(super) fn step_words(step: Step) -> (u32, u64) {
     match step {
         Step::Submitted { task, .. } => (20, task_word(task)),
@@ -74,7 +75,7 @@ pub(super) fn step_words(step: Step) -> (u32, u64) {
     }
 }
 
+#[inline]
 fn task_word(task: TaskKey) -> u64 {
-    // The generation was cut to 16 bits.
-    u64::from(task.slot) << 16 | task.generation as u64
+    u64::from(task.slot) << 16 | (task.generation & GENERATIONS) as u64
 }

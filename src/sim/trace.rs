@@ -125,25 +125,34 @@ impl Trace {
         self.events = VecDeque::with_capacity(capacity);
     }
 
+    pub(super) fn keeps_events(&self) -> bool {
+        self.capacity > 0
+    }
+
     #[inline]
     pub(super) fn push(&mut self, event: Event) {
-        let (kind, with) = event.action.words();
+        self.add(event.tick, event.thread, event.action.words());
+        if self.keeps_events() {
+            self.push_kept(event);
+        }
+    }
+
+    /// Counts and hashes an event.
+    #[inline]
+    pub(super) fn add(&mut self, tick: u64, thread: u32, (kind, with): (u32, u64)) {
         self.count += 1;
-        for word in [
-            event.tick,
-            u64::from(event.thread) << 32 | u64::from(kind),
-            with,
-        ] {
+        for word in [tick, u64::from(thread) << 32 | u64::from(kind), with] {
             // Odd, so that no word is lost; the shift brings the upper bits down.
             self.hash = (self.hash ^ word).wrapping_mul(0x9E37_79B9_7F4A_7C15);
             self.hash ^= self.hash >> 32;
         }
-        if self.capacity > 0 {
-            if self.events.len() == self.capacity {
-                self.events.pop_front();
-            }
-            self.events.push_back(event);
+    }
+
+    fn push_kept(&mut self, event: Event) {
+        if self.events.len() == self.capacity {
+            self.events.pop_front();
         }
+        self.events.push_back(event);
     }
 
     /// A number of all events so far, kept or not. Costs no memory for each of them.

@@ -11,7 +11,7 @@ use std::vec::Vec;
 
 use super::baton::SimThread;
 use super::chance::Chance;
-use super::steps::without_addresses;
+use super::steps::{step_words, without_addresses};
 use super::trace::{Action, Event, Trace};
 use crate::step::Step;
 
@@ -155,7 +155,16 @@ impl World {
     }
 
     /// Notes a step of a task or worker, without its addresses.
+    #[inline]
     pub(super) fn note_step(&mut self, step: Step) {
+        if self.trace.keeps_events() {
+            self.note_kept_step(step);
+        } else {
+            self.trace.add(self.now, self.running, step_words(step));
+        }
+    }
+
+    fn note_kept_step(&mut self, step: Step) {
         let step = without_addresses(step, |address| {
             let known = self.executors.iter().position(|known| *known == address);
             known.unwrap_or_else(|| {
