@@ -114,6 +114,9 @@ impl Park for SimHost {
     /// worker for the next task.
     const FAIR: bool = false;
 
+    /// Simulated workers keep the time of timetables: they wait for the next date.
+    const KEEPS_TIME: bool = true;
+
     fn current() -> SimThread {
         baton::current()
     }
@@ -137,7 +140,8 @@ impl Park for SimHost {
         baton::ready();
     }
 
-    /// A point too. Outside of a simulation the step is lost.
+    /// A point too: another thread may run here, as after any instruction on a board. Outside of a
+    /// simulation the step is lost.
     #[inline]
     fn note(step: impl FnOnce() -> Step) {
         baton::note(step);
