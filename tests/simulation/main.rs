@@ -4,6 +4,7 @@ mod busy;
 mod ends;
 mod order;
 mod time;
+mod timetable;
 mod worlds;
 
 use core::time::Duration;

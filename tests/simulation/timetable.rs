@@ -1,0 +1,67 @@
+//! Timetables in virtual time: each date to the tick, whichever worker keeps the time.
+
+use core::ops::ControlFlow;
+use std::sync::{Arc, Mutex};
+
+use slotted::{Clock, Every, Executor, Release, Shutdown, SimHost, Simulation, Timetable};
+
+use crate::{millis, now_millis};
+
+/// A pool and a timetable of the test's own, for ever.
+fn timed<const WORKERS: usize>() -> (
+    &'static Executor<WORKERS, 8, 256, SimHost>,
+    &'static Timetable<8, SimHost>,
+) {
+    (
+        Box::leak(Box::default()),
+        Box::leak(Box::new(Timetable::new())),
+    )
+}
+
+#[test]
+fn workers_keep_the_time_to_the_tick_under_every_seed() {
+    Simulation::check_seeds(0..100, |simulation| {
+        let (pool, times) = timed::<2>();
+        pool.start(simulation).unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let later = |delay: u64| {
+            let seen = seen.clone();
+            let note = move || seen.lock().unwrap().push(now_millis());
+            times.on(pool).submit_after(millis(delay), note).unwrap()
+        };
+        let handles = [30, 10, 20, 1000].map(later);
+        simulation.run_until(25_000_000);
+        assert_eq!(*seen.lock().unwrap(), [10, 20]);
+        assert!(handles[3].cancel());
+        simulation.run_until(100_000_000);
+        assert_eq!(*seen.lock().unwrap(), [10, 20, 30]);
+        pool.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(now_millis(), 100);
+    });
+}
+
+/// The time of a thread that waits goes to the date, and stops there.
+#[test]
+fn a_series_of_six_minutes_does_not_drift() {
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<0>();
+    let mut runs = 0_u64;
+    let step = move |run: Release| {
+        let now = SimHost::now();
+        assert_eq!(now % 10_000_000, 0, "{now} ns");
+        assert_eq!(run.missed, 0);
+        runs += 1;
+        if runs < 36_000 {
+            ControlFlow::Continue(())
+        } else {
+            ControlFlow::Break(now)
+        }
+    };
+    let series = times
+        .on(pool)
+        .submit_every(Every::new(millis(10)), step)
+        .unwrap();
+    let end = series.result().unwrap();
+    assert_eq!((SimHost::now(), end), (360_000_000_000, 360_000_000_000));
+    drop(simulation);
+}
