@@ -41,6 +41,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     /// Does an interrupt's part of the running scenario. The board calls it from a periodic
     /// interrupt that is not a worker.
     pub fn interrupt(&'static self) {
+        self.times.advance();
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {
             // No other completer has this promise.

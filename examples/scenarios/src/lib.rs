@@ -6,6 +6,7 @@
 #![no_std]
 #![forbid(unsafe_code)]
 
+mod dates;
 mod interrupts;
 mod many;
 mod one;
@@ -15,7 +16,7 @@ use core::fmt::{self, Write};
 
 use slotted::{
     Clock, Executor, Ran, Refusal, Shutdown, ShutdownError, Spawn, StartError, SubmitError,
-    TaskError, error::CallbackError,
+    TaskError, Timetable, error::CallbackError,
 };
 
 use self::interrupts::Armed;
@@ -24,7 +25,9 @@ pub use self::race::Race;
 /// The number of slots of the suite's executor.
 pub const SLOTS: usize = 8;
 /// The size of its slots.
-pub const SLOT_BYTES: usize = 64;
+pub const SLOT_BYTES: usize = 80;
+/// The number of its timers.
+const TIMERS: usize = 4;
 
 /// The executor under test, and the work of its board's next interrupt.
 pub struct Suite<const WORKERS: usize, H: Clock> {
@@ -32,6 +35,8 @@ pub struct Suite<const WORKERS: usize, H: Clock> {
     /// Another one, which has never started before its only scenario.
     unstarted: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
     armed: Armed<H>,
+    /// Timers, moved by the interrupt.
+    times: Timetable<TIMERS, H>,
 }
 
 /// Why a scenario failed.
@@ -114,6 +119,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             executor: Executor::new(),
             unstarted: Executor::new(),
             armed: Armed::new(),
+            times: Timetable::new(),
         }
     }
 
@@ -157,6 +163,9 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
                 Self::submitted_by_interrupt,
             ),
             ("timeouts", Self::timeouts),
+            ("tasks with dates", Self::delayed),
+            ("a series", Self::series),
+            ("a drain waits for no date", Self::drained),
             ("shut down and start again", Self::restart),
         ];
         let mut failed = 0;
