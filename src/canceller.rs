@@ -7,7 +7,7 @@ use crate::completion::complete_cancelled;
 use crate::host::{DefaultHost, Park};
 use crate::list::Index;
 use crate::registry::Registry;
-use crate::slot::Snapshot;
+use crate::slot::{Asked, SlotRef, Snapshot};
 
 /// Cancels a task, or asks about it, without its handle. `Copy`, `Send` and `Sync`.
 ///
@@ -81,6 +81,29 @@ pub(crate) fn cancel<H: Park>(
     seen.is_cancelled() && generation.is_none_or(|meant| meant == seen.generation())
 }
 
+/// Cancels a task that no thread has, or asks a closure that runs to stop. Returns true if this
+/// call was the first to do so.
+pub(crate) fn request_stop<H: Park>(
+    registry: Registry<'_, H>,
+    slot: SlotRef<'_>,
+    generation: Option<usize>,
+) -> bool {
+    // Bound: a further round means that a thread took the task between the look and the lock. A
+    // closure runs then. A future may have come back since, which its waker decides.
+    loop {
+        match slot.ask_to_stop(generation) {
+            Asked::First => return true,
+            Asked::Refused => return false,
+            Asked::AtRest => {
+                if let Some(cancelled) = registry.cancel(slot.index(), generation) {
+                    complete_cancelled(registry, cancelled);
+                    return true;
+                }
+            }
+        }
+    }
+}
+
 impl<H: Park> Canceller<'_, H> {
     /// Cancels the task if no thread has started it, or if it is an async task between two polls.
     /// Returns true if it is cancelled now, by this call or an earlier one.
@@ -105,6 +128,37 @@ impl<H: Park> Canceller<'_, H> {
     pub fn cancel(&self) -> bool {
         self.key
             .is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
+    }
+
+    /// Cancels the task, or asks the closure that runs to stop. Returns true if this call was the
+    /// first to do so. As [`JoinHandle::request_stop`](crate::JoinHandle::request_stop), which says
+    /// what it does to which task. Does nothing to a task that is gone.
+    ///
+    /// # Context
+    ///
+    /// Any, interrupts included (if dropping the closure is fine there). Does not block.
+    ///
+    /// ```
+    /// # use slotted::{Executor, StdThreads, TaskState};
+    /// let executor: Executor<1, 1> = Executor::new();
+    /// let ended = executor.run(&StdThreads::new(), |pool| {
+    ///     let handle = pool
+    ///         .submit_stoppable(|stop| (0..).take_while(|_| !stop.requested()).count())
+    ///         .unwrap();
+    ///     let canceller = handle.canceller();
+    ///     while canceller.state() != TaskState::Running {
+    ///         std::thread::yield_now();
+    ///     }
+    ///     assert!(canceller.request_stop());
+    ///     assert!(!canceller.request_stop(), "not the first");
+    ///     handle.result()
+    /// });
+    /// assert!(ended.unwrap().is_ok());
+    /// ```
+    pub fn request_stop(&self) -> bool {
+        self.key.is_some_and(|(index, generation)| {
+            request_stop(self.registry, self.registry.slot(index), Some(generation))
+        })
     }
 
     /// Where the task is in its life.

@@ -85,6 +85,7 @@ pub mod costs {}
 
 #[doc = "[fair]: crate::Park::FAIR\n"]
 #[doc = "[rejected]: mod@rejected\n"]
+#[doc = "[stop]: crate::Stop\n"]
 #[doc = include_str!("docs/architecture.md")]
 pub mod architecture {}
 

@@ -162,6 +162,30 @@ impl fmt::Display for TaskError {
 
 impl Error for TaskError {}
 
+/// A task was asked to stop. What [`Stop::check`](crate::Stop::check) returns, for `?`.
+///
+/// ```
+/// use slotted::{Executor, Stop, Stopped};
+///
+/// fn work(stop: &Stop) -> Result<u32, Stopped> {
+///     stop.check()?;
+///     Ok(42)
+/// }
+/// let executor: Executor<0, 1> = Executor::new();
+/// assert_eq!(executor.submit_stoppable(work).unwrap().result(), Ok(Ok(42)));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+pub struct Stopped;
+
+impl fmt::Display for Stopped {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the task was asked to stop")
+    }
+}
+
+impl Error for Stopped {}
+
 /// Why an executor takes no task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]

@@ -20,6 +20,7 @@ use crate::sync::const_fn;
 use crate::worker::break_down;
 
 mod life;
+mod stoppable;
 
 pub use life::Shutdown;
 

@@ -18,6 +18,7 @@ use crate::unwind;
 use crate::waiter::Waiter;
 
 mod cancel_on_drop;
+mod stop;
 
 pub use cancel_on_drop::CancelOnDrop;
 

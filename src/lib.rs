@@ -32,6 +32,7 @@
 //! | --- | --- |
 //! | submit, start, stop | [`Executor`] |
 //! | take a result, cancel, ask, await | [`JoinHandle`], [`Canceller`] |
+//! | stop a task that runs | [`Executor::submit_stoppable`], [`Stop`] |
 //! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
@@ -124,7 +125,7 @@ mod models;
 
 pub use as_completed::{as_completed, as_completed_timeout};
 pub use canceller::{Canceller, TaskState};
-pub use error::{Refusal, ShutdownError, StartError, SubmitError, TaskError};
+pub use error::{Refusal, ShutdownError, StartError, Stopped, SubmitError, TaskError};
 pub use executor::{Executor, Shutdown};
 pub use handle::{CancelOnDrop, JoinHandle};
 #[cfg(feature = "std")]
@@ -136,6 +137,7 @@ pub use registry::Submitter;
 pub use scope::Scope;
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub use sim::{SimHost, Simulation};
+pub use slot::Stop;
 pub use spawn::Spawn;
 #[cfg(feature = "std")]
 pub use spawn::StdThreads;

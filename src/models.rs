@@ -103,6 +103,7 @@ impl Drop for Counted {
 mod dates;
 mod lives;
 mod outcomes;
+mod stops;
 mod waits;
 
 type Pool<const WORKERS: usize, const QUEUE: usize> = Executor<WORKERS, QUEUE, 64, Modelled>;

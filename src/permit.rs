@@ -10,7 +10,9 @@ use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, FilledFuture, Last, Plain, Promised};
+use crate::slot::{
+    Claim, Classify, Fallible, FilledClosure, FilledFuture, Last, Plain, Promised, Stop,
+};
 
 /// Gives a slot back that a refused task was in. A refusal counts.
 #[cold]
@@ -37,7 +39,27 @@ where
     T: Send + 'static,
     V: Classify<T>,
 {
-    let mut filled = claim.closure::<F, T, V>(task);
+    enqueue_closure(registry, claim.closure::<F, T, V>(task))
+}
+
+/// As [`submit_into`], for a closure that may be asked to stop.
+pub(crate) fn submit_stoppable_into<'e, F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'e, H>,
+    claim: Claim<'e, SLOT_BYTES>,
+    task: F,
+) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
+where
+    F: FnOnce(&Stop) -> T + Send + 'static,
+    T: Send + 'static,
+{
+    enqueue_closure(registry, claim.stoppable(task))
+}
+
+#[inline(always)]
+fn enqueue_closure<'e, F, T, const SLOT_BYTES: usize, H: Park>(
+    registry: Registry<'e, H>,
+    mut filled: FilledClosure<'e, F, T, SLOT_BYTES>,
+) -> Result<JoinHandle<'e, T, H>, SubmitError<F>> {
     let refused = registry.enqueue(filled.ticket());
     match filled.settle() {
         Ok(receiver) => Ok(JoinHandle::new(registry, receiver)),
@@ -178,6 +200,29 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Permit<'e, SLOT_BYTES, H> {
     {
         let (registry, claim) = self.into_parts();
         submit_into::<F, Result<T, E>, Fallible, SLOT_BYTES, H>(registry, claim, task)
+    }
+
+    /// Submits a closure that may be asked to stop into the held slot. See
+    /// [`Executor::submit_stoppable`](crate::Executor::submit_stoppable).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let permit = executor.reserve_blocking().unwrap(); // waits for a slot, if there is none
+    /// let handle = permit.submit_stoppable(|stop| stop.check().map(|()| 7)).unwrap();
+    /// assert_eq!(handle.result(), Ok(Ok(7)));
+    /// ```
+    pub fn submit_stoppable<F, T>(self, task: F) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
+    where
+        F: FnOnce(&Stop) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        let (registry, claim) = self.into_parts();
+        submit_stoppable_into(registry, claim, task)
     }
 
     /// Makes the held slot a promise. See [`Executor::promise`](crate::Executor::promise).

@@ -19,7 +19,7 @@ use crate::map::{ItemFunction, Map, SubmitItem};
 use crate::permit::{Permit, refuse};
 use crate::registry::{Registry, Submitter};
 use crate::reserve::wait_for_slot_of_workers;
-use crate::slot::{Claim, Plain, Running};
+use crate::slot::{Claim, FilledClosure, Plain, Running, Stop};
 use crate::sync::{AtomicUsize, Ordering};
 use crate::unwind;
 use crate::waiter::Waiter;
@@ -137,6 +137,56 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         }
     }
 
+    /// Submits a closure that may borrow whatever outlives the scope, and that may be asked to stop
+    /// while it runs. See [`Executor::submit_stoppable`](crate::Executor::submit_stoppable).
+    ///
+    /// The scope itself asks none of its tasks to stop, also when its body panics: it waits for
+    /// them.
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// use slotted::{Executor, StdThreads};
+    ///
+    /// let executor: Executor<2, 4> = Executor::new();
+    /// let texts = ["a", "needle", "c"];
+    /// let found = executor.run(&StdThreads::new(), |pool| {
+    ///     pool.scope(|s| {
+    ///         let endless = s
+    ///             .submit_stoppable(|stop| {
+    ///                 texts.iter().cycle().take_while(|_| !stop.requested()).count()
+    ///             })
+    ///             .unwrap();
+    ///         let place = s.submit(|| texts.iter().position(|text| *text == "needle")).unwrap();
+    ///         let place = place.result();
+    ///         let _ = endless.cancel_sync(); // or the scope would not end
+    ///         place
+    ///     })
+    /// });
+    /// assert_eq!(found.unwrap(), Ok(Some(1)));
+    /// ```
+    pub fn submit_stoppable<F, T>(
+        &'scope self,
+        task: F,
+    ) -> Result<JoinHandle<'scope, T, H>, SubmitError<F>>
+    where
+        F: FnOnce(&Stop) -> T + Send + 'scope,
+        T: Send + 'scope,
+    {
+        match self.submitter.claim() {
+            Ok(claim) => {
+                let registry: Registry<'scope, H> = self.submitter.registry();
+                self.latch.add();
+                // SAFETY: *Outlived*, as in `submit_into`.
+                let filled = unsafe { claim.borrowing_stoppable(self.key(), task) };
+                self.enqueue_counted(registry, filled)
+            }
+            Err(reason) => Err(SubmitError { task, reason }),
+        }
+    }
+
     fn submit_into<F, T>(
         &'scope self,
         claim: Claim<'scope, SLOT_BYTES>,
@@ -151,7 +201,17 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         // SAFETY: *Outlived*: what the closure and its result borrow outlives `'scope`, which does
         // not end before the latch is zero. The latch counts this task from above until nothing of
         // it is left but a result in a handle, which `'scope` bounds.
-        let mut filled = unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task) };
+        let filled = unsafe { claim.borrowing_closure::<F, T, Plain>(self.key(), task) };
+        self.enqueue_counted(registry, filled)
+    }
+
+    /// Gives a closure to the workers that the latch counts already.
+    #[inline(always)]
+    fn enqueue_counted<F, T>(
+        &'scope self,
+        registry: Registry<'scope, H>,
+        mut filled: FilledClosure<'scope, F, T, SLOT_BYTES>,
+    ) -> Result<JoinHandle<'scope, T, H>, SubmitError<F>> {
         let refused = registry.enqueue(filled.ticket());
         match filled.settle() {
             Ok(receiver) => {

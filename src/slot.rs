@@ -42,11 +42,15 @@ mod claim;
 mod ends;
 mod kind;
 mod polling;
+mod stop;
 
-pub(crate) use claim::{Claim, ErasedClaim, FilledCallback, FilledFuture, Unpublished};
+pub(crate) use claim::{
+    Claim, ErasedClaim, FilledCallback, FilledClosure, FilledFuture, Unpublished,
+};
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
 pub(crate) use job::{Classify, Fallible, Plain};
-pub(crate) use state::{CancelFrom, Phase, Snapshot, TaskKind, Wake};
+pub(crate) use state::{Asked, CancelFrom, Phase, Snapshot, TaskKind, Wake};
+pub use stop::Stop;
 
 use job::{Aligned, Ended, Entry, Table};
 use state::{OutcomeKind, SlotUse, Start, State};
@@ -61,7 +65,7 @@ pub(crate) struct Slot {
     owner: AtomicPtr<()>,
     /// What tells the executor's layout, if the slot ever held a future. Only ever one value.
     home: AtomicPtr<()>,
-    /// How to treat the bytes. R1 to write, R3 to R6 to read.
+    /// How to treat the bytes. R1 to write. To read: R3 to R6, and the `Receiver`, which pins it.
     table: UnsafeCell<Option<&'static Table>>,
     /// Stands for the bytes: here loom checks each access to them. R1 to R6.
     access: UnsafeCell<()>,
@@ -180,11 +184,11 @@ impl Slot {
     ///
     /// # Safety
     ///
-    /// - The caller holds a ticket that R1 or R3 to R6 name, and the slot was filled since it was
-    ///   claimed.
+    /// - The caller holds a ticket that R1 or R3 to R6 name, or the `Receiver`, and the slot was
+    ///   filled since it was claimed.
     #[inline]
     unsafe fn table(&self) -> &'static Table {
-        // SAFETY: R1, R3 to R6: no thread writes it now.
+        // SAFETY: R1, R3 to R6, or the slot is pinned: no thread writes it now.
         let table = self.table.with(|table| unsafe { *table });
         match table {
             Some(table) => table,

@@ -12,11 +12,13 @@ use crate::blocking::{Deadline, Never, Timeout};
 use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park};
-use crate::permit::{Permit, submit_future_into, submit_future_outcome_into, submit_into};
+use crate::permit::{
+    Permit, submit_future_into, submit_future_outcome_into, submit_into, submit_stoppable_into,
+};
 use crate::promise::Promise;
 use crate::registry::Submitter;
 use crate::reserve::{slot, wait_for_slot};
-use crate::slot::{Claim, Fallible, Plain};
+use crate::slot::{Claim, Fallible, Plain, Stop};
 
 impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     /// Takes a slot, or returns why there is none. A refusal counts.
@@ -103,6 +105,31 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
                 claim,
                 task,
             ),
+            Err(reason) => Err(SubmitError { task, reason }),
+        }
+    }
+
+    /// Submits a closure that may be asked to stop while it runs. See
+    /// [`Executor::submit_stoppable`](crate::Executor::submit_stoppable).
+    ///
+    /// # Errors
+    ///
+    /// As [`submit`](Self::submit).
+    ///
+    /// ```
+    /// # use slotted::Executor;
+    /// let executor: Executor<0, 1> = Executor::new();
+    /// let pool = executor.submitter();
+    /// let handle = pool.submit_stoppable(|stop| stop.check().map(|()| 7)).unwrap();
+    /// assert_eq!(handle.result(), Ok(Ok(7)));
+    /// ```
+    pub fn submit_stoppable<F, T>(self, task: F) -> Result<JoinHandle<'e, T, H>, SubmitError<F>>
+    where
+        F: FnOnce(&Stop) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        match self.claim() {
+            Ok(claim) => submit_stoppable_into(self.registry(), claim, task),
             Err(reason) => Err(SubmitError { task, reason }),
         }
     }

@@ -132,7 +132,8 @@ impl<H: Park> WaitCell<H> {
 pub(crate) struct WaitTable<H: Park, N, C: ?Sized = [WaitCell<H>]> {
     /// Serves the listeners of a slot; there if a waiter ever listened.
     notify_listeners: Cell<Option<N>>,
-    /// How many workers sleep because they wait for a task.
+    /// How many threads look again when a future is queued: workers that sleep because they wait
+    /// for a task, and threads that wait in order to cancel one.
     sleeping_workers: Cell<u16>,
     host: core::marker::PhantomData<fn() -> H>,
     cells: C,
@@ -165,17 +166,18 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         &self.cells[usize::from(index)]
     }
 
-    /// Counts a worker that is about to sleep because it waits for a task.
+    /// Counts a worker that is about to sleep because it waits for a task, or a canceller that is
+    /// about to wait.
     pub(crate) fn worker_sleeps(&self) {
         self.sleeping_workers.set(self.sleeping_workers.get() + 1);
     }
 
-    /// Counts a worker that sleeps no more.
+    /// Counts a worker that sleeps no more, or a canceller that waits no more.
     pub(crate) fn worker_woke(&self) {
         self.sleeping_workers.set(self.sleeping_workers.get() - 1);
     }
 
-    /// Returns true if workers sleep because they wait for tasks.
+    /// Returns true if workers sleep because they wait for tasks, or cancellers wait.
     pub(crate) fn has_sleeping_workers(&self) -> bool {
         self.sleeping_workers.get() != 0
     }

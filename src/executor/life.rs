@@ -33,7 +33,8 @@ pub enum Shutdown {
     ///
     /// `cancel_futures=True`.
     Cancel,
-    /// As `Cancel`. A later version will also ask running tasks to stop.
+    /// As `Cancel`, and the shutdown asks each closure that runs to stop. One that
+    /// [`submit_stoppable`](Executor::submit_stoppable) took sees the request when it looks.
     Stop,
 }
 
@@ -148,10 +149,10 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// Stops taking tasks, runs or cancels those that have not started, and waits for the workers
     /// to leave.
     ///
-    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`. It ends the life in which
-    /// it was called, and waits for no later one. The calling thread drains an executor without
-    /// live workers. `Drain` waits for async tasks that no waker wakes, `Cancel` cancels them. Both
-    /// leave promises alone.
+    /// Idempotent; a later `Cancel` goes further than an earlier `Drain`, and a `Stop` further than
+    /// both. It ends the life in which it was called, and waits for no later one. Without live
+    /// workers the calling thread drains the executor. `Drain` waits for async tasks that no waker
+    /// wakes, `Cancel` and `Stop` cancel them. All three leave promises alone.
     ///
     /// # Blocking
     ///
@@ -258,7 +259,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Context
     ///
-    /// Any thread. With `Cancel` it drops the closures of pending tasks.
+    /// Any thread. With `Cancel` and `Stop` it drops the closures of pending tasks.
     ///
     /// # Python
     ///
@@ -312,6 +313,9 @@ fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epo
     if mode == Mode::Cancel {
         cancel_all(registry, epoch);
     }
+    if shutdown == Shutdown::Stop {
+        stop_all(registry, epoch);
+    }
     registry.wake_all();
     epoch
 }
@@ -342,6 +346,14 @@ fn cancel_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
     // What a waker put into the queue meanwhile.
     while let Some(cancelled) = registry.cancel_next(epoch) {
         complete_cancelled(registry, cancelled);
+    }
+}
+
+/// Asks the closures that run to stop. Nothing is left to start: what was queued is cancelled.
+fn stop_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
+    // Bound: the number of slots.
+    for index in 0..registry.capacity() {
+        registry.stop_running(index, epoch);
     }
 }
 

@@ -349,6 +349,23 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
+    /// Asks a closure that runs to stop, for a shutdown that stops the life of `epoch`.
+    ///
+    /// The shutdown has cancelled what was queued. So each closure of its life has been started,
+    /// and the first look sees that.
+    pub(crate) fn stop_running(self, index: Index, epoch: Epoch) {
+        let slot = self.slot(index);
+        if !slot.snapshot().is_running_closure() {
+            return;
+        }
+        self.shared().ready.with(|ready| {
+            // A later life's tasks are not this shutdown's.
+            if ready.roster.epoch() == epoch && ready.roster.mode() == Mode::Cancel {
+                let _ = slot.ask_to_stop(None);
+            }
+        });
+    }
+
     /// Starts a suspended future, for an executor that breaks.
     pub(crate) fn start_resting(self, index: Index) -> Option<Running<'e>> {
         let slot = self.slot(index);

@@ -6,9 +6,10 @@ use core::mem::{align_of, size_of};
 use core::task::Waker;
 
 use super::job::{
-    self, ByHand, Callback, Classify, Closure, Polled, Polling, PollingOutcome, Table,
+    self, ByHand, Callback, Classify, Closure, Plain, Polled, Polling, PollingOutcome, Stoppable,
+    Table,
 };
-use super::{Last, Promised, Receiver, SlotRef};
+use super::{Last, Promised, Receiver, SlotRef, Stop};
 use crate::error::TaskError;
 use crate::list::Index;
 use crate::slot::state::TaskKind;
@@ -114,6 +115,9 @@ impl<'e, J, T, const BYTES: usize> Filled<'e, J, T, BYTES> {
         Err((Claim { slot }, job))
     }
 }
+
+/// A slot that holds a closure, of a task that returns `T`.
+pub(crate) type FilledClosure<'e, F, T, const BYTES: usize> = Filled<'e, F, T, BYTES>;
 
 /// A slot that holds a future, of a task that returns `T`.
 pub(crate) type FilledFuture<F, T, const BYTES: usize> = Filled<'static, Polled<F>, T, BYTES>;
@@ -295,6 +299,39 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
     {
         const { check::<F, T, BYTES>() };
         let table = const { &Closure::<F, T, V>::TABLE };
+        // SAFETY: checked above; the table is that of `F` and `T`.
+        unsafe { self.slot.fill(table, scope, closure) };
+        Filled::new(self.slot)
+    }
+
+    /// Fills the slot with a closure that may be asked to stop.
+    #[inline(always)]
+    pub(crate) fn stoppable<F, T>(self, closure: F) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&Stop) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        // SAFETY: `'static` outlives everything.
+        unsafe { self.borrowing_stoppable(core::ptr::null_mut(), closure) }
+    }
+
+    /// As [`stoppable`](Self::stoppable), for a closure that borrows.
+    ///
+    /// # Safety
+    ///
+    /// - As [`borrowing_closure`](Self::borrowing_closure).
+    #[inline(always)]
+    pub(crate) unsafe fn borrowing_stoppable<F, T>(
+        self,
+        scope: *mut (),
+        closure: F,
+    ) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&Stop) -> T + Send,
+        T: Send,
+    {
+        const { check::<F, T, BYTES>() };
+        let table = const { &Stoppable::<F, T, Plain>::TABLE };
         // SAFETY: checked above; the table is that of `F` and `T`.
         unsafe { self.slot.fill(table, scope, closure) };
         Filled::new(self.slot)

@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use super::job;
+use super::job::{self, Entry};
 use super::state::{OutcomeKind, SlotUse, Snapshot};
 use super::{Ending, ErasedClaim, FilledCallback, Last, SlotRef};
 use crate::error::TaskError;
@@ -48,6 +48,16 @@ impl<'e, T> Receiver<'e, T> {
             self.slot
                 .with(|bytes| unsafe { job::look(bytes, seen.kind()) })
         })
+    }
+
+    /// Returns true if the task is a closure that was asked to stop while it ran.
+    pub(crate) fn was_asked_to_stop(&self) -> bool {
+        if !self.snapshot().may_be_asked_to_stop() {
+            return false;
+        }
+        // SAFETY: we are the `Receiver`; the slot was filled before we were made.
+        let table = unsafe { self.slot.table() };
+        !matches!(table.entry, Entry::Hand)
     }
 
     /// Returns true if the task was cancelled and its callbacks have run. While they run, the

@@ -22,6 +22,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, Waker};
 
 use super::state::OutcomeKind;
+use super::stop::Stop;
 use crate::error::TaskError;
 use crate::unwind;
 
@@ -125,6 +126,17 @@ pub(crate) struct Closure<F, T, V>(PhantomData<(F, T, V)>);
 impl<F: FnOnce() -> T, T, V: Classify<T>> Closure<F, T, V> {
     pub(crate) const TABLE: Table = Table {
         entry: Entry::Run(run::<F, T, V>),
+        discard: discard::<F>,
+        drop_outcome: drop_outcome::<T>,
+    };
+}
+
+/// The table of a closure `F` that returns `T` and may be asked to stop.
+pub(crate) struct Stoppable<F, T, V>(PhantomData<(F, T, V)>);
+
+impl<F: FnOnce(&Stop) -> T, T, V: Classify<T>> Stoppable<F, T, V> {
+    pub(crate) const TABLE: Table = Table {
+        entry: Entry::Run(run_stoppable::<F, T, V>),
         discard: discard::<F>,
         drop_outcome: drop_outcome::<T>,
     };
@@ -234,11 +246,22 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
     // SAFETY: a live `F`, moved out to our stack. If it unwinds (no `std`), the bytes hold nothing,
     // as `OutcomeKind::Empty`.
     let closure = unsafe { read::<F>(bytes) };
-    match unwind::catch(closure) {
+    // SAFETY: the closure was moved out; the caller's promise.
+    unsafe { end_run::<T, V>(bytes, unwind::catch(closure)) }
+}
+
+/// Leaves the bytes to what a closure returned, or to its panic.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold no live value; `T` and `TaskError` fit them. Afterwards they hold the
+///   outcome of the kind returned.
+#[inline(always)]
+unsafe fn end_run<T, V: Classify<T>>(bytes: *mut u8, result: Result<T, unwind::Panic>) -> Ended {
+    match result {
         Ok(value) => {
             let ended = V::of(&value);
-            // SAFETY: the closure was moved out, so nothing lives there; the submitter checked that
-            // `T` fits.
+            // SAFETY: the caller's promise: nothing lives there, and `T` fits.
             unsafe { write::<T>(bytes, value) };
             ended
         }
@@ -249,6 +272,20 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
             Ended::Panicked(caught)
         }
     }
+}
+
+/// As [`run`], for a closure that gets the token of its own task.
+///
+/// # Safety
+///
+/// - As [`run`]; and the bytes are those that a slot's job is run with (*Beside*).
+unsafe fn run_stoppable<F: FnOnce(&Stop) -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
+    // SAFETY: *Beside*, by the caller's promise. The reference ends before this call does.
+    let stop = unsafe { Stop::of(bytes) };
+    // SAFETY: a live `F`, moved out to our stack, as in `run`.
+    let closure = unsafe { read::<F>(bytes) };
+    // SAFETY: the closure was moved out; the caller's promise.
+    unsafe { end_run::<T, V>(bytes, unwind::catch(|| closure(stop))) }
 }
 
 /// Polls the future once. If it is ready, or panics, drops it where it lies and returns its output,

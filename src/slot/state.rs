@@ -14,6 +14,7 @@
 //!      11      LISTENER   the slot's wait cell is not empty
 //!      12      NOTIFIED   a running future: a waker woke it during its poll
 //!              COMPLETING a promise: its holder writes the outcome, or has written it
+//!              STOP       a closure: a canceller asked it to stop while it ran
 //!      13..    generation how many tasks the slot has had
 //! ```
 //!
@@ -32,11 +33,13 @@
 //! | `LISTENER` | `listen` | `finish_heard` | what is `Done` |
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
+//! | `STOP` | `ask_to_stop` | | `QUEUED`, `RESTING` |
 //!
 //! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
 //! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
 //! *by hand*. `withdraw` clears what `publish_pending` set. `suspend_unstarted` is a `suspend` that
-//! does not set *polled*.
+//! does not set *polled*. A promise that has ended and was given up has the kind of a closure, and
+//! `COMPLETING`: only the slot's table tells it from a closure with `STOP`.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
 //! read-modify-write, thanks to the layout of the bits. `claim` and `start` change nothing where
@@ -90,6 +93,8 @@ const LISTENER: usize = 1 << 11;
 const NOTIFIED: usize = 1 << 12;
 /// The same bit of a promise.
 const COMPLETING: usize = NOTIFIED;
+/// The same bit of a closure.
+const STOP: usize = NOTIFIED;
 const GENERATION_SHIFT: u32 = 13;
 
 /// The word, shared by all threads.
@@ -131,6 +136,19 @@ pub(crate) enum Wake {
     Noted,
     /// There is nothing to wake.
     Ignored,
+}
+
+/// What a request to stop found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Asked {
+    /// A closure runs that was not asked before. It sees the request when it looks next.
+    First,
+    /// No thread has the task: the caller cancels it.
+    AtRest,
+    /// A closure that was asked before; a future that is being polled, or a promise that runs; or
+    /// the task has ended, or is gone. The word is as it was.
+    Refused,
 }
 
 /// Which holders a slot has left.
@@ -320,6 +338,31 @@ impl State {
             })
         })
         .is_ok()
+    }
+
+    /// Asks a closure that runs to stop. Returns what the caller must do otherwise. A given
+    /// generation must also be the task's.
+    ///
+    /// It changes no phase. The first request publishes what its thread wrote before.
+    #[inline]
+    pub(crate) fn ask_to_stop(&self, generation: Option<usize>) -> Asked {
+        let is_meant = |seen: Snapshot| generation.is_none_or(|meant| meant == seen.generation());
+        let asked = self.transition(|seen| {
+            let takes_it = seen.is_running_closure() && seen.has_none(STOP);
+            (takes_it && is_meant(seen)).then(|| seen.with(STOP))
+        });
+        match asked {
+            Ok(_) => Asked::First,
+            Err(seen) if seen.is_at_rest() && is_meant(seen) => Asked::AtRest,
+            Err(_) => Asked::Refused,
+        }
+    }
+
+    /// Returns true if a canceller asked the closure to stop. Sees what the first canceller wrote
+    /// before.
+    #[inline(always)]
+    pub(crate) fn is_asked_to_stop(&self) -> bool {
+        Snapshot(self.0.load(SEE)).has(STOP)
     }
 
     /// Suspended → Settling as cancelled: a future between two polls, whatever its generation.

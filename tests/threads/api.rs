@@ -5,6 +5,7 @@
 mod async_shutdown;
 mod async_workers;
 mod cancel_on_drop;
+mod cancel_sync;
 mod cancelled_handles;
 mod errors;
 mod foreign_maps;
@@ -19,6 +20,7 @@ mod reserve;
 mod runs;
 mod shutdown_modes;
 mod slot_line;
+mod stops;
 mod streams;
 mod submitters;
 mod time_limits;

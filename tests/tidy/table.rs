@@ -51,7 +51,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "slot",
         &[
             "slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs",
-            "slot/polling.rs",
+            "slot/polling.rs", "slot/stop.rs",
         ],
         &["sync", "unwind", "error", "list"],
     ),
@@ -115,8 +115,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "handle",
         &[
-            "unwind", "error", "host", "slot", "waiter", "registry", "completion", "blocking",
-            "canceller",
+            "unwind", "error", "host", "list", "slot", "waiter", "registry", "completion",
+            "blocking", "canceller",
         ],
     ),
     room("promise", &["error", "host", "slot", "registry", "completion"]),
@@ -164,7 +164,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "executor",
         &[
-            "sync", "unwind", "error", "host", "waiter", "roster", "registry", "completion",
+            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry", "completion",
             "blocking", "worker", "spawn", "start", "handle", "promise", "permit", "map",
             "scope", "stats",
         ],

@@ -105,3 +105,119 @@ fn a_canceller_of_an_earlier_task_never_cancels_a_later_one() {
         }
     });
 }
+
+#[test]
+fn a_request_reaches_a_closure_that_runs_or_finds_it_queued() {
+    loom::model(|| {
+        let state = pending(TaskKind::Closure);
+        let other = state.clone();
+        let requester = loom::thread::spawn(move || other.ask_to_stop(Some(0)));
+        assert_eq!(state.start(), Start::Yours);
+        let seen = state.is_asked_to_stop();
+        let asked = requester.join().unwrap();
+        assert_ne!(asked, Asked::Refused);
+        // The closure looked once, and perhaps before the request.
+        assert!(!seen || asked == Asked::First);
+        assert_eq!(state.is_asked_to_stop(), asked == Asked::First);
+        assert_eq!(state.snapshot().phase(), Phase::Running);
+    });
+}
+
+#[test]
+fn of_two_requests_one_is_the_first() {
+    loom::model(|| {
+        let state = pending(TaskKind::Closure);
+        assert_eq!(state.start(), Start::Yours);
+        let other = state.clone();
+        let requester = loom::thread::spawn(move || other.ask_to_stop(None));
+        let mut answers = [state.ask_to_stop(Some(0)), requester.join().unwrap()];
+        answers.sort_by_key(|answer| *answer != Asked::First);
+        assert_eq!(answers, [Asked::First, Asked::Refused]);
+    });
+}
+
+#[test]
+fn what_the_requester_wrote_is_there_for_the_closure_that_sees_the_request() {
+    loom::model(|| {
+        let state = pending(TaskKind::Closure);
+        let told = Arc::new(loom::cell::UnsafeCell::new(0));
+        assert_eq!(state.start(), Start::Yours);
+        let (other, tells) = (state.clone(), told.clone());
+        let requester = loom::thread::spawn(move || {
+            tells.with_mut(|told| assert!(!told.is_null())); // loom notes a write
+            other.ask_to_stop(None)
+        });
+        if state.is_asked_to_stop() {
+            told.with(|told| assert!(!told.is_null())); // and here a read
+        }
+        assert_eq!(requester.join().unwrap(), Asked::First);
+    });
+}
+
+#[test]
+fn a_request_leaves_the_outcome_as_the_completer_says() {
+    loom::model(|| {
+        let state = pending(TaskKind::Closure);
+        assert_eq!(state.start(), Start::Yours);
+        let other = state.clone();
+        let requester = loom::thread::spawn(move || other.ask_to_stop(None));
+        assert_eq!(
+            state.finish(OutcomeKind::Failed).slot_use(),
+            SlotUse::Shared
+        );
+        let asked = requester.join().unwrap();
+        let seen = state.snapshot();
+        assert_eq!(
+            (seen.phase(), seen.kind()),
+            (Phase::Done, OutcomeKind::Failed)
+        );
+        assert_eq!(seen.may_be_asked_to_stop(), asked == Asked::First);
+        assert_ne!(asked, Asked::AtRest);
+    });
+}
+
+#[test]
+fn a_request_for_an_earlier_task_never_reaches_a_later_one() {
+    loom::model(|| {
+        let state = pending(TaskKind::Closure);
+        let other = state.clone();
+        assert_eq!(state.start(), Start::Yours);
+        let requester = loom::thread::spawn(move || other.ask_to_stop(Some(0)));
+        assert_eq!(state.finish(OutcomeKind::Value).slot_use(), SlotUse::Shared);
+        assert_eq!(state.drop_handle(), SlotUse::Last);
+        state.retire();
+        assert!(state.claim());
+        state.publish_pending(TaskKind::Closure);
+        assert_eq!(state.start(), Start::Yours);
+        assert_ne!(requester.join().unwrap(), Asked::AtRest);
+        assert!(!state.is_asked_to_stop());
+        assert_eq!(state.snapshot().phase(), Phase::Running);
+    });
+}
+
+#[test]
+fn a_future_and_a_promise_take_no_request_and_no_stale_wake_makes_one() {
+    loom::model(|| {
+        let future = pending(TaskKind::Future);
+        assert_eq!(future.start(), Start::Yours);
+        let other = future.clone();
+        let waker = loom::thread::spawn(move || other.wake());
+        assert_eq!(future.ask_to_stop(None), Asked::Refused);
+        assert_eq!(waker.join().unwrap(), Wake::Noted);
+        assert!(future.suspend(), "the wake is still noted");
+
+        let promise = State::new();
+        assert!(promise.claim());
+        promise.publish_open();
+        assert_eq!(promise.ask_to_stop(None), Asked::AtRest);
+        assert!(promise.open_to_running().is_ok());
+        assert_eq!(promise.ask_to_stop(None), Asked::Refused);
+        assert!(promise.complete_promise());
+        assert_eq!(promise.ask_to_stop(None), Asked::Refused);
+
+        let closure = pending(TaskKind::Closure);
+        assert_eq!(closure.start(), Start::Yours);
+        assert_eq!(closure.wake(), Wake::Ignored);
+        assert!(!closure.is_asked_to_stop());
+    });
+}

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{
     BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LISTENER,
-    NOTIFIED, OVER, POLLED, QUEUED, RESTING, SlotUse, TAKEN, TASK, TASK_KIND,
+    NOTIFIED, OVER, POLLED, QUEUED, RESTING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
 };
 
 /// Where in its life a slot's task is.
@@ -157,6 +157,25 @@ impl Snapshot {
         self.phase() == Phase::Running && !self.has_promise()
     }
 
+    /// Returns true if the task is a closure that runs.
+    #[inline]
+    pub(crate) fn is_running_closure(self) -> bool {
+        self.0 & (BUSY | TASK | QUEUED | RESTING | TASK_KIND | ENDED) == BUSY | TASK
+    }
+
+    /// Returns true if no thread has the task, and it has not ended: it is queued, a suspended
+    /// future or an open promise.
+    #[inline]
+    pub(crate) fn is_at_rest(self) -> bool {
+        self.0 & (QUEUED | RESTING) != 0 && self.has_none(ENDED)
+    }
+
+    /// Returns true if a closure was asked to stop. Once the task has ended, it may also be a
+    /// promise.
+    pub(crate) fn may_be_asked_to_stop(self) -> bool {
+        self.has(STOP) && self.has_none(TASK_KIND)
+    }
+
     /// Returns true if the task waits in the ready queue; a callback, in the list of its task.
     pub(crate) fn is_queued(self) -> bool {
         self.has(QUEUED)
@@ -221,8 +240,12 @@ impl fmt::Debug for Snapshot {
                 NOTIFIED,
                 if self.has_promise() {
                     "completing"
-                } else {
+                } else if self.is_future() {
                     "notified"
+                } else if self.is_ended() {
+                    "stop or completing"
+                } else {
+                    "stop"
                 },
             ),
         ] {
