@@ -83,23 +83,35 @@ pub(crate) fn cancel<H: Park>(
 
 /// Cancels a task that no thread has, or asks a closure that runs to stop. Returns true if this
 /// call was the first to do so.
+///
+/// The request itself is short, so that an interrupt may make it; the cancelling is apart.
+#[inline]
 pub(crate) fn request_stop<H: Park>(
     registry: Registry<'_, H>,
     slot: SlotRef<'_>,
     generation: Option<usize>,
 ) -> bool {
+    match slot.ask_to_stop(generation) {
+        Asked::First => true,
+        Asked::Refused => false,
+        Asked::AtRest { generation } => cancel_or_ask(registry, slot.index(), generation),
+    }
+}
+
+/// As [`request_stop`], for a task that no thread had a moment ago.
+#[inline(never)]
+fn cancel_or_ask<H: Park>(registry: Registry<'_, H>, index: Index, generation: usize) -> bool {
     // Bound: a further round means that a thread took the task between the look and the lock. A
     // closure runs then. A future may have come back since, which its waker decides.
     loop {
-        match slot.ask_to_stop(generation) {
+        if let Some(cancelled) = registry.cancel(index, Some(generation)) {
+            complete_cancelled(registry, cancelled);
+            return true;
+        }
+        match registry.slot(index).ask_to_stop(Some(generation)) {
             Asked::First => return true,
             Asked::Refused => return false,
-            Asked::AtRest => {
-                if let Some(cancelled) = registry.cancel(slot.index(), generation) {
-                    complete_cancelled(registry, cancelled);
-                    return true;
-                }
-            }
+            Asked::AtRest { .. } => {}
         }
     }
 }

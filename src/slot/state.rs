@@ -144,8 +144,8 @@ pub(crate) enum Wake {
 pub(crate) enum Asked {
     /// A closure runs that was not asked before. It sees the request when it looks next.
     First,
-    /// No thread has the task: the caller cancels it.
-    AtRest,
+    /// No thread has the task of this generation: the caller cancels it.
+    AtRest { generation: usize },
     /// A closure that was asked before; a future that is being polled, or a promise that runs; or
     /// the task has ended, or is gone. The word is as it was.
     Refused,
@@ -353,7 +353,9 @@ impl State {
         });
         match asked {
             Ok(_) => Asked::First,
-            Err(seen) if seen.is_at_rest() && is_meant(seen) => Asked::AtRest,
+            Err(seen) if seen.is_at_rest() && is_meant(seen) => Asked::AtRest {
+                generation: seen.generation(),
+            },
             Err(_) => Asked::Refused,
         }
     }

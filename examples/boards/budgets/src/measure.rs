@@ -17,6 +17,7 @@ const RUN: &[(&str, &[&str])] = &[
             "round_slotted_worker",
             "parts_slotted",
             "cancel_slotted",
+            "stop_slotted",
         ],
     ),
     ("futures", &["round_slotted_future", "wake_slotted"]),
@@ -57,6 +58,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             (
                 "submit_at, advance, run_one, try_result",
                 "flash_slotted_timer",
+            ),
+            (
+                "submit_stoppable, run_one, request_stop, try_result",
+                "flash_slotted_stop",
             ),
         ],
     ),

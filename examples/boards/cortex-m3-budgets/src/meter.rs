@@ -46,6 +46,12 @@ pub struct Ticks {
 }
 
 impl Ticks {
+    /// No section yet.
+    pub const ZERO: Self = Self {
+        sum: 0,
+        sections: 0,
+    };
+
     /// Adds the time between a [`begin`] and an [`end`].
     pub fn add(&mut self, began: u32, ended: u32) {
         self.sum += u64::from(began.wrapping_sub(ended) & RELOAD);

@@ -26,7 +26,8 @@ type Operation = (
     fn(&'static Workload<64>),
 );
 
-/// The order gives each operation what it needs: the first starts the executor, the last stops it.
+/// The order gives each operation what it needs: the first starts the executor, the last but one
+/// shuts it down, and the last starts it anew.
 pub(crate) const OPERATIONS: &[Operation] = &[
     ("start", Workload::start, Workload::start),
     ("submit, to the last slot", Workload::fill, Workload::fill),
@@ -63,6 +64,7 @@ pub(crate) const OPERATIONS: &[Operation] = &[
         Workload::deadlock,
     ),
     ("shutdown", Workload::shutdown, Workload::shutdown),
+    ("a shutdown that stops", Workload::stop, Workload::stop),
 ];
 
 /// Keeps the workers between the turns of the loop.
@@ -104,7 +106,10 @@ impl Spawn<SpinHost> for &Keep {
 
     fn spawn(&self, worker: Worker<'static, SpinHost>) -> Result<(), Infallible> {
         let index = worker.index();
-        critical_section::with(|section| self.0.borrow(section)[index].set(Some(worker)));
+        // The worker of an earlier life is dropped outside the section.
+        drop(critical_section::with(|section| {
+            self.0.borrow(section)[index].replace(Some(worker))
+        }));
         Ok(())
     }
 }
@@ -333,5 +338,18 @@ impl<const QUEUE: usize> Workload<QUEUE> {
             while Keep::of(QUEUE).run_one(worker) != Ran::Left {}
         }
         assert!(self.executor.shutdown(Shutdown::Cancel).is_ok());
+    }
+
+    /// A task that runs asks all that run, itself too.
+    fn stop(&'static self) {
+        self.start();
+        let handle = self.executor.submit_stoppable(|stop| {
+            self.executor.begin_shutdown(Shutdown::Stop);
+            stop.requested()
+        });
+        for worker in 0..WORKERS {
+            while Keep::of(QUEUE).run_one(worker) != Ran::Left {}
+        }
+        assert!(handle.is_ok_and(|handle| handle.stop_requested() && handle.result() == Ok(true)));
     }
 }
