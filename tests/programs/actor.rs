@@ -8,12 +8,12 @@ use slotted::{Park, Permit, as_completed, wait};
 use crate::host::BYTES;
 use crate::ledger::{Account, Output};
 use crate::play::{Promised, World};
-use crate::program::{At, Body, Completion, Ending, Step, Way};
+use crate::program::{At, Body, Completion, Ending, Looks, Step, Way};
 use crate::tasks::{
-    Handle, Mission, Suspended, cancel_any, perform, publish, run_chunks, run_map, run_scope,
-    take_all, wake_any,
+    Handle, Mission, Suspended, ask_any, cancel_any, perform, publish, run_chunks, run_map,
+    run_scope, take_all, wake_any,
 };
-use crate::world::block_on;
+use crate::world::{block_on, thread};
 
 /// A thread of a program.
 pub(crate) struct Actor<H: Park + 'static> {
@@ -66,6 +66,7 @@ impl<H: Park + 'static> Actor<H> {
                     }
                 }
             }
+            Step::RequestStop(at) => self.request_stop(at),
             Step::Callback(at, body) => self.add_callback(at, body),
             Step::End(at, ending) => self.end(at, ending),
             Step::Wait(when) => {
@@ -82,6 +83,7 @@ impl<H: Park + 'static> Actor<H> {
             Step::Chunks(chunks) if self.may_wait_for_slots() => run_chunks(&world, chunks),
             Step::Map(_) | Step::Chunks(_) => {}
             Step::CancelAny(which) => cancel_any(&world, which),
+            Step::AskAny(which) => ask_any(&world, which),
             Step::WakeAny(which) => wake_any(&world, which),
             Step::BeginShutdown(how) => world.begin_shutdown(how),
             Step::Shutdown(how) => world.shutdown(how),
@@ -126,10 +128,26 @@ impl<H: Park + 'static> Actor<H> {
                 let future = Suspended::new(mission, rests);
                 permit.and_then(|permit| permit.submit_future(future).ok())
             }
+            Way::Stoppable(looks) => submitter
+                .submit_stoppable(move |stop| mission.run_stoppable(stop, looks))
+                .ok(),
+            Way::PermitStoppable(looks) => {
+                let permit = self.permits.pop().or_else(|| submitter.reserve().ok());
+                permit.and_then(|permit| {
+                    permit
+                        .submit_stoppable(move |stop| mission.run_stoppable(stop, looks))
+                        .ok()
+                })
+            }
         };
         match submitted {
             Some(handle) => {
                 publish(&world, &handle, &account);
+                if let Way::Stoppable(Looks::UntilAsked) | Way::PermitStoppable(Looks::UntilAsked) =
+                    way
+                {
+                    world.endless.send((handle.canceller(), account.clone()));
+                }
                 self.handles.push((handle, account));
             }
             None => account.refused(),
@@ -159,12 +177,45 @@ impl<H: Park + 'static> Actor<H> {
         };
         let was_done = handle.done();
         let (was_cancelled, is_running) = (handle.cancelled(), handle.running());
+        let was_asked = handle.stop_requested();
+        if was_asked && !(handle.stop_requested() && account.takes_requests()) {
+            account.fault("a task that was asked to stop is not".into());
+        }
         if was_done && (is_running || !handle.done()) {
             account.fault("a task that was done is not".into());
         }
         if was_cancelled && !(handle.cancelled() && handle.done()) {
             account.fault("a task that was cancelled is not".into());
         }
+    }
+
+    fn request_stop(&mut self, at: At) {
+        let Some((handle, account)) = self.chosen(at) else {
+            return;
+        };
+        account.asks();
+        if handle.request_stop() {
+            account.first_asked();
+            if !handle.cancelled() && !handle.stop_requested() {
+                account.fault("a request that was the first is not there".into());
+            }
+        } else if account.takes_requests() && !handle.done() && !handle.stop_requested() {
+            account.fault("a closure was refused a request".into());
+        }
+    }
+
+    /// Cancels a task, or asks it to stop, from two threads at once, which wait for its end.
+    fn cancel_by_two(handle: Handle<H>, account: &Arc<Account>) {
+        let handle = Arc::new(handle);
+        let (other, theirs) = (handle.clone(), account.clone());
+        let waits = move |handle: &Handle<H>, account: &Account| match handle.cancel_and_wait() {
+            Some(error) => account.see(Err(error)),
+            None if handle.done() => {}
+            None => account.fault("a task that was waited for is not done".into()),
+        };
+        let thread = thread::spawn(move || waits(&other, &theirs));
+        waits(&handle, account);
+        thread.join().expect("waiting does not panic");
     }
 
     fn try_result(&mut self, at: At) {
@@ -223,6 +274,16 @@ impl<H: Park + 'static> Actor<H> {
             Ending::CancelOnDrop => {
                 account.perhaps_cancelled();
                 drop(handle.cancel_on_drop());
+            }
+            Ending::CancelSync => {
+                account.asks();
+                account.perhaps_cancelled();
+                account.see(handle.cancel_sync().as_ref());
+            }
+            Ending::CancelByTwo => {
+                account.asks();
+                account.perhaps_cancelled();
+                Self::cancel_by_two(handle, &account);
             }
         }
     }

@@ -22,6 +22,12 @@ pub(crate) struct Account {
     accepted: AtomicBool,
     /// A canceller was told that it cancelled the task.
     cancelled: AtomicBool,
+    /// Requests that are about to be made, and those that were the first. A shutdown that stops
+    /// makes one of neither.
+    asked: AtomicUsize,
+    first_asked: AtomicUsize,
+    /// The closure saw a request.
+    saw_request: AtomicBool,
     /// The task may have been cancelled: a handle that cancels was dropped.
     perhaps_cancelled: AtomicBool,
     has_capture: AtomicBool,
@@ -124,6 +130,25 @@ impl Account {
         self.cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// A thread is about to ask the task to stop.
+    pub(crate) fn asks(&self) {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// A request was the first: it cancelled the task, or a closure ran.
+    pub(crate) fn first_asked(&self) {
+        self.first_asked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn saw_request(&self) {
+        self.saw_request.store(true, Ordering::Relaxed);
+    }
+
+    /// Returns true if the task is a closure: it takes requests while it runs.
+    pub(crate) fn takes_requests(&self) -> bool {
+        self.has_capture.load(Ordering::Relaxed) && !self.is_future.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn perhaps_cancelled(&self) {
         self.perhaps_cancelled.store(true, Ordering::Relaxed);
     }
@@ -195,8 +220,9 @@ impl Account {
     }
 
     /// Checks the account when all threads have ended. `must_run` is true if nothing but a
-    /// canceller can have kept an accepted task from its run.
-    pub(crate) fn check(&self, must_run: bool) {
+    /// canceller can have kept an accepted task from its run. `stops`: a shutdown may have asked
+    /// it to stop.
+    pub(crate) fn check(&self, must_run: bool, stops: bool) {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let ran = count(&self.ran);
@@ -231,10 +257,25 @@ impl Account {
                 "it ran, and an observer sees that it was cancelled",
             );
         }
+        let firsts = count(&self.first_asked);
+        self.expect(firsts <= 1, "two requests were the first");
+        if firsts == 1 && !self.takes_requests() {
+            self.expect(ran == 0, "it ran though a request cancelled it");
+        }
+        if firsts == 1 && ran == 0 {
+            self.expect(
+                seen.is_none_or(|seen| seen == Seen::Cancelled),
+                "a request cancelled it, and an observer sees something else",
+            );
+        }
+        self.expect(
+            stops || !is(&self.saw_request) || count(&self.asked) > 0,
+            "it saw a request that was not made",
+        );
         let lost = is(&self.accepted) && is(&self.has_capture) && ran == 0;
         if lost && must_run {
             self.expect(
-                is(&self.cancelled) || is(&self.perhaps_cancelled),
+                is(&self.cancelled) || is(&self.perhaps_cancelled) || firsts == 1,
                 "it was accepted, and neither ran nor was cancelled",
             );
         }

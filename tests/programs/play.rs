@@ -11,7 +11,7 @@ use crate::host::{BYTES, Crew, Pool};
 use crate::ledger::{Account, Output};
 use crate::noting::Noting;
 use crate::program::{Body, Completion, Driven, Program, Shape};
-use crate::tasks::perform;
+use crate::tasks::{ask, perform};
 use crate::told;
 use crate::world::{Channel, Mutex, on_look, thread, with};
 
@@ -26,6 +26,8 @@ pub(crate) struct World<H: Park + 'static> {
     /// Lives that have begun, and shutdowns that were called.
     lives: AtomicUsize,
     shutdowns: AtomicUsize,
+    /// Shutdowns that ask what runs.
+    stops: AtomicUsize,
     /// Threads that wait for the end of a scope, or begin one.
     pub(crate) in_scopes: Mutex<Vec<usize>>,
     /// Threads can wait for a slot.
@@ -37,6 +39,8 @@ pub(crate) struct World<H: Park + 'static> {
     pub(crate) wakers: Mutex<Vec<Waker>>,
     /// Futures that are suspended, to be woken once each.
     pub(crate) alarm: Channel<Waker>,
+    /// Tasks that end only if they are asked to stop.
+    pub(crate) endless: Channel<(Canceller<'static, H>, Arc<Account>)>,
     /// Promises that are to be completed.
     pub(crate) promises: Channel<Promised<H>>,
 }
@@ -54,13 +58,20 @@ impl<H: Park + 'static> World<H> {
         }
     }
 
-    pub(crate) fn shutdown(&self, how: Shutdown) {
+    /// Counts a shutdown that is about to begin.
+    fn count_shutdown(&self, how: Shutdown) {
+        let stops = usize::from(how == Shutdown::Stop);
+        self.stops.fetch_add(stops, Ordering::Relaxed);
         self.shutdowns.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn shutdown(&self, how: Shutdown) {
+        self.count_shutdown(how);
         self.pool.shutdown(how);
     }
 
     pub(crate) fn begin_shutdown(&self, how: Shutdown) {
-        self.shutdowns.fetch_add(1, Ordering::Relaxed);
+        self.count_shutdown(how);
         self.pool.begin_shutdown(how);
     }
 
@@ -116,6 +127,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
         crew: Crew::new(program.workers, submits_and_waits(world.clone())),
         lives: AtomicUsize::new(0),
         shutdowns: AtomicUsize::new(0),
+        stops: AtomicUsize::new(0),
         in_scopes: Mutex::new(Vec::new()),
         has_workers,
         cancels_at_shutdown: program.cancels_at_shutdown(),
@@ -125,6 +137,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
         cancellers: Mutex::new(Vec::new()),
         wakers: Mutex::new(Vec::new()),
         alarm: Channel::new(),
+        endless: Channel::new(),
         promises: Channel::new(),
     });
     world.start(&world.crew);
@@ -132,6 +145,10 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
         {
             let world = world.clone();
             thread::spawn(move || wake_suspended(&world))
+        },
+        {
+            let world = world.clone();
+            thread::spawn(move || ask_the_endless(&world))
         },
         {
             let world = world.clone();
@@ -153,6 +170,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
     world.start(&world.crew);
     world.pool.shutdown(Shutdown::Drain);
     world.alarm.close();
+    world.endless.close();
     world.promises.close();
     for helper in helpers {
         helper.join().expect("a helper does not panic");
@@ -193,6 +211,14 @@ fn wake_suspended<H: Park + 'static>(world: &World<H>) {
     // Endless for a reason: until the program ends.
     while let Some(waker) = world.alarm.receive() {
         waker.wake();
+    }
+}
+
+/// Asks each task that ends only then.
+fn ask_the_endless<H: Park + 'static>(world: &World<H>) {
+    // Endless for a reason: until the program ends.
+    while let Some((canceller, account)) = world.endless.receive() {
+        ask(canceller, &account);
     }
 }
 
@@ -242,6 +268,9 @@ fn check<H: Park + 'static>(world: &World<H>) {
         if !account.is_forgotten() && canceller.cancel() {
             account.fault("a canceller of a task that is gone says that it is cancelled".into());
         }
+        if !account.is_forgotten() && canceller.request_stop() {
+            account.fault("a canceller of a task that is gone asks it to stop".into());
+        }
     }
     let accounts = { world.accounts.lock() }.unwrap_or_else(PoisonError::into_inner);
     let forgotten = { accounts.iter() }
@@ -251,6 +280,7 @@ fn check<H: Park + 'static>(world: &World<H>) {
     assert_eq!(stats.slots_in_use, forgotten, "slots in use: {stats:?}");
     assert_eq!((stats.queued, stats.running), (0, 0), "{stats:?}");
     for account in accounts.iter() {
-        account.check(world.is_spared(account.life()));
+        let stops = world.stops.load(Ordering::Relaxed) > 0;
+        account.check(world.is_spared(account.life()), stops);
     }
 }

@@ -49,6 +49,7 @@ pub(crate) enum Step {
     Look(At),
     TryResult(At),
     Cancel(At),
+    RequestStop(At),
     Callback(At, Body),
     End(At, Ending),
     /// Waits for all handles, then takes their results.
@@ -59,6 +60,8 @@ pub(crate) enum Step {
     Chunks(u8),
     /// Cancels by any canceller that was ever made: its task may be gone.
     CancelAny(u8),
+    /// Asks by any canceller that was ever made, as `CancelAny`.
+    AskAny(u8),
     /// Wakes any task that was ever suspended: it may be gone.
     WakeAny(u8),
     BeginShutdown(Shutdown),
@@ -80,6 +83,16 @@ pub(crate) enum Way {
     Permit,
     PermitFuture(Rests),
     AsyncPermit,
+    Stoppable(Looks),
+    PermitStoppable(Looks),
+}
+
+/// How often a closure looks whether it was asked to stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Looks {
+    Times(u8),
+    /// A helper asks it once, if no other thread does.
+    UntilAsked,
 }
 
 /// How a future is suspended before it ends.
@@ -99,7 +112,10 @@ pub(crate) enum Body {
     SubmitsAndWaits,
     SubmitsAndWaitsForBoth,
     SubmitsAndRunsInline,
+    /// Submits a task that ends only if it is asked, cancels it, and waits for its end.
+    SubmitsAndCancels,
     CancelsAny(u8),
+    AsksAny(u8),
     WakesAny(u8),
     Maps(Map),
     Scopes(u8),
@@ -128,6 +144,8 @@ pub(crate) enum Ending {
     Detach,
     Forget,
     CancelOnDrop,
+    CancelSync,
+    CancelByTwo,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -210,7 +228,9 @@ fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
         (2, Just(Body::SubmitsAndWaits).boxed()),
         (1, Just(Body::SubmitsAndWaitsForBoth).boxed()),
         (1, Just(Body::SubmitsAndRunsInline).boxed()),
+        (1, Just(Body::SubmitsAndCancels).boxed()),
         (1, (0..8_u8).prop_map(Body::CancelsAny).boxed()),
+        (1, (0..8_u8).prop_map(Body::AsksAny).boxed()),
         (1, (0..8_u8).prop_map(Body::WakesAny).boxed()),
         (1, map().prop_map(Body::Maps).boxed()),
         (1, (1..3_u8).prop_map(Body::Scopes).boxed()),
@@ -227,6 +247,10 @@ fn rests() -> impl Strategy<Value = Rests> {
     })
 }
 
+fn looks() -> impl Strategy<Value = Looks> {
+    prop_oneof![(0..4_u8).prop_map(Looks::Times), Just(Looks::UntilAsked),]
+}
+
 fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
     swarm.choose(vec![
         (4, Just(Way::Closure).boxed()),
@@ -236,6 +260,8 @@ fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
         (1, Just(Way::Permit).boxed()),
         (1, rests().prop_map(Way::PermitFuture).boxed()),
         (1, Just(Way::AsyncPermit).boxed()),
+        (3, looks().prop_map(Way::Stoppable).boxed()),
+        (1, looks().prop_map(Way::PermitStoppable).boxed()),
     ])
 }
 
@@ -260,6 +286,8 @@ fn ending(swarm: Swarm) -> impl Strategy<Value = Ending> {
         (1, Just(Ending::Detach).boxed()),
         (1, Just(Ending::Forget).boxed()),
         (1, Just(Ending::CancelOnDrop).boxed()),
+        (2, Just(Ending::CancelSync).boxed()),
+        (1, Just(Ending::CancelByTwo).boxed()),
     ])
 }
 
@@ -285,6 +313,7 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (1, any::<At>().prop_map(Step::Look).boxed()),
         (2, any::<At>().prop_map(Step::TryResult).boxed()),
         (2, any::<At>().prop_map(Step::Cancel).boxed()),
+        (2, any::<At>().prop_map(Step::RequestStop).boxed()),
         (
             2,
             (any::<At>(), body(swarm))
@@ -303,6 +332,7 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (1, (1..3_u8).prop_map(Step::Scope).boxed()),
         (1, (1..4_u8).prop_map(Step::Chunks).boxed()),
         (3, (0..8_u8).prop_map(Step::CancelAny).boxed()),
+        (2, (0..8_u8).prop_map(Step::AskAny).boxed()),
         (1, (0..8_u8).prop_map(Step::WakeAny).boxed()),
         (1, how().prop_map(Step::BeginShutdown).boxed()),
         (1, how().prop_map(Step::Shutdown).boxed()),

@@ -6,12 +6,12 @@ use core::task::{Context, Poll};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use slotted::{JoinHandle, Park, ReturnWhen, wait};
+use slotted::{Canceller, JoinHandle, Park, ReturnWhen, Stop, wait};
 
 use crate::ledger::{Account, Capture, Output};
 use crate::play::World;
-use crate::program::{Body, Map, Rests};
-use crate::world::with;
+use crate::program::{Body, Looks, Map, Rests};
+use crate::world::{thread, with};
 
 /// Thrown by tasks and callbacks that panic.
 pub(crate) struct Expected;
@@ -30,6 +30,28 @@ impl<H: Park + 'static> Mission<H> {
             body,
             world: world.clone(),
         }
+    }
+
+    /// The task, which looks whether it was asked to stop, and then does the rest.
+    pub(crate) fn run_stoppable(self, stop: &Stop, looks: Looks) -> Output {
+        let mut left = match looks {
+            Looks::Times(times) => times,
+            Looks::UntilAsked => 1,
+        };
+        // Bound: the looks, or the request of a helper.
+        while left > 0 && !stop.requested() {
+            if looks != Looks::UntilAsked {
+                left -= 1;
+            }
+            thread::yield_now();
+        }
+        if stop.requested() {
+            self.capture.0.saw_request();
+            if stop.check().is_ok() {
+                self.capture.0.fault("a request was taken back".into());
+            }
+        }
+        self.run()
     }
 
     /// The task.
@@ -118,7 +140,9 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
                 take_all(handles, vec![first, second]);
             }
         }
+        Body::SubmitsAndCancels => submit_and_cancel(world),
         Body::CancelsAny(which) => cancel_any(world, which),
+        Body::AsksAny(which) => ask_any(world, which),
         Body::WakesAny(which) => wake_any(world, which),
         Body::Scopes(tasks) => run_scope(world, tasks),
         // Another thread would wait for a slot, and may hold the last one.
@@ -164,6 +188,32 @@ fn submit<H: Park + 'static>(world: &Arc<World<H>>) -> Option<(Handle<H>, Arc<Ac
     }
 }
 
+/// Submits a task that ends only if it is asked, if there is room. Cancels it, or asks it, and
+/// waits for its end.
+fn submit_and_cancel<H: Park + 'static>(world: &Arc<World<H>>) {
+    let account = world.account("nested, until asked".into());
+    let mission = Mission::new(world, &account, Body::Returns);
+    account.accepted();
+    let task = move |stop: &Stop| mission.run_stoppable(stop, Looks::UntilAsked);
+    match world.pool.submitter().submit_stoppable(task) {
+        Ok(handle) => {
+            publish(world, &handle, &account);
+            account.asks();
+            account.perhaps_cancelled();
+            account.see(handle.cancel_sync().as_ref());
+        }
+        Err(_) => account.refused(),
+    }
+}
+
+/// Asks a task to stop. The account knows of the request before the task does.
+pub(crate) fn ask<H: Park>(canceller: Canceller<'_, H>, account: &Account) {
+    account.asks();
+    if canceller.request_stop() {
+        account.first_asked();
+    }
+}
+
 /// Lets any thread cancel the task.
 pub(crate) fn publish<H: Park + 'static>(
     world: &World<H>,
@@ -185,6 +235,16 @@ pub(crate) fn cancel_any<H: Park + 'static>(world: &World<H>, which: u8) {
         if canceller.cancel() {
             account.cancelled();
         }
+    }
+}
+
+pub(crate) fn ask_any<H: Park + 'static>(world: &World<H>, which: u8) {
+    let chosen = with(&world.cancellers, |all| {
+        let place = usize::from(which) % all.len().max(1);
+        all.get(place).cloned()
+    });
+    if let Some((canceller, account)) = chosen {
+        ask(canceller, &account);
     }
 }
 
