@@ -13,6 +13,8 @@
 //! - **R6** `Done`: the holder of the [`Receiver`]; once handle and promise are gone, the holder of
 //!   [`Last`].
 //!
+//! The [`Receiver`] pins the slot, so its holder may read `table` in every phase.
+//!
 //! Invariants:
 //!
 //! - **Typed Ticket.** A ticket exists only because the transition that grants it succeeded (*One

@@ -20,6 +20,7 @@ part::tests![
     a_crash_costs_one_task_however_many_were_sent_ahead,
     a_thousand_kills_cost_at_most_a_task_each,
     cancelling_a_task_that_runs_ends_its_process,
+    asking_a_task_that_runs_to_stop_cancels_it_and_ends_its_process,
     cancelling_pythons_way_lets_the_task_run_on,
     cancelling_pythons_way_keeps_the_time_limit,
     cancelling_a_task_that_waits_takes_it_back,
@@ -146,6 +147,30 @@ fn cancelling_a_task_that_runs_ends_its_process() {
     assert_ne!(next.result().unwrap(), before);
     until(|| !exists(before));
     POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// A task in another process cannot be asked. Both calls cancel, also while another thread polls.
+fn asking_a_task_that_runs_to_stop_cancels_it_and_ends_its_process() {
+    static POOL: Processes<1, 8, 512> = Processes::new();
+    let folder = tempfile::tempdir().unwrap();
+    POOL.start(&Command::current_exe()).unwrap();
+    for waits in [false, true] {
+        let before = pid(&POOL);
+        let (task, mark) = endless(&folder, if waits { "waits" } else { "asks" });
+        let runs = POOL.submit(task).unwrap();
+        if waits {
+            assert_eq!(runs.cancel_sync(), Err(TaskError::Cancelled));
+        } else {
+            until(|| mark.exists());
+            until(|| runs.request_stop());
+            assert!(runs.cancelled() && !runs.stop_requested());
+            assert!(!runs.request_stop(), "it has ended");
+            assert_ne!(pid(&POOL), before);
+            until(|| !exists(before));
+        }
+    }
+    POOL.shutdown(Shutdown::Drain).unwrap();
+    assert_eq!(POOL.stats().slots_in_use, 0);
 }
 
 fn cancelling_pythons_way_lets_the_task_run_on() {

@@ -1,16 +1,15 @@
 //! Cancelling a task and waiting until it has ended, by one thread or by several at once.
 
-use core::future::{pending, poll_fn};
-use core::sync::atomic::{AtomicUsize, Ordering};
+use core::future::{Future, pending, poll_fn};
 use core::task::Poll;
 use core::time::Duration;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use slotted::{Executor, JoinHandle, Stop, TaskError};
+use slotted::{Executor, JoinHandle, Park, Stop, TaskError};
 
 use super::Drops;
-use crate::stage::{forever, raise, with_crew, within_limit};
+use crate::stage::{Stage, forever, raise, with_crew, within_limit};
 
 type Pool = Executor<2, 4, 128>;
 
@@ -186,27 +185,53 @@ fn cancel_sync_of_a_future_that_rests_for_ever_ends_it() {
     });
 }
 
+/// A future that is pending for ever, and whose first poll lasts until it is told.
+fn slow_poll() -> (impl Future<Output = ()> + Send, Receiver<()>, Sender<()>) {
+    let ((begin, begun), (go_on, told)) = (channel(), channel::<()>());
+    let mut polls = 0;
+    let future = poll_fn(move |_| {
+        polls += 1;
+        if polls == 1 {
+            begin.send(()).unwrap();
+            told.recv().unwrap();
+        }
+        Poll::Pending
+    });
+    (future, begun, go_on)
+}
+
 /// The poll ends while the caller sleeps. No waker wakes the future, but for the caller.
 #[test]
 fn cancel_sync_of_a_future_in_the_middle_of_a_poll_cancels_it_after_that() {
-    with_workers(|pool| {
-        let ((begin, begun), (go_on, told)) = (channel(), channel::<()>());
-        static POLLS: AtomicUsize = AtomicUsize::new(0);
-        let future = poll_fn(move |_| {
-            if POLLS.fetch_add(1, Ordering::Relaxed) == 0 {
-                begin.send(()).unwrap();
-                told.recv().unwrap();
-            }
-            Poll::<()>::Pending
+    within_limit(|| {
+        let pool: &'static Executor<1, 4, 128, Stage> = forever(Executor::new());
+        with_crew(pool, |_| {
+            let (future, begun, go_on) = slow_poll();
+            let handle = pool.submit_future(future).unwrap();
+            begun.recv().unwrap();
+            let (tell, told) = channel();
+            let canceller = thread::spawn(move || {
+                tell.send(Stage::current()).unwrap();
+                handle.cancel_sync()
+            });
+            told.recv().unwrap().until_asleep();
+            go_on.send(()).unwrap();
+            assert_eq!(canceller.join().unwrap(), Err(TaskError::Cancelled));
+            assert_eq!(pool.stats().slots_in_use, 0);
         });
+    });
+}
+
+#[test]
+fn cancel_sync_timeout_of_a_future_in_the_middle_of_a_poll_times_out() {
+    with_workers(|pool| {
+        let (future, begun, go_on) = slow_poll();
         let mut handle = pool.submit_future(future).unwrap();
         begun.recv().unwrap();
-        let ended = handle.cancel_sync_timeout(Duration::ZERO);
+        let ended = handle.cancel_sync_timeout(Duration::from_millis(1));
         assert_eq!(ended, Err(TaskError::TimedOut));
-        let canceller = thread::spawn(|| handle.cancel_sync());
         go_on.send(()).unwrap();
-        assert_eq!(canceller.join().unwrap(), Err(TaskError::Cancelled));
-        assert_eq!(pool.stats().slots_in_use, 0);
+        assert_eq!(handle.cancel_sync(), Err(TaskError::Cancelled));
     });
 }
 
