@@ -147,9 +147,11 @@ fn what_the_requester_wrote_is_there_for_the_closure_that_sees_the_request() {
             tells.with_mut(|told| assert!(!told.is_null())); // loom notes a write
             other.ask_to_stop(None)
         });
-        if state.is_asked_to_stop() {
-            told.with(|told| assert!(!told.is_null())); // and here a read
+        // Bound: loom runs the requester meanwhile.
+        while !state.is_asked_to_stop() {
+            loom::thread::yield_now();
         }
+        told.with(|told| assert!(!told.is_null())); // and here a read
         assert_eq!(requester.join().unwrap(), Asked::First);
     });
 }
