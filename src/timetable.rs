@@ -331,7 +331,8 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
     /// - [`ControlFlow::Break`] ends the series with a value, which the handle takes.
     /// - A panic ends it, and the handle says so.
     ///
-    /// Between two runs [`cancel`](JoinHandle::cancel) ends it at once.
+    /// Between two runs [`cancel`](JoinHandle::cancel) ends it at once;
+    /// [`cancel_sync`](JoinHandle::cancel_sync) also waits for the end of a run.
     ///
     /// # Errors
     ///

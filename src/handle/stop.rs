@@ -222,7 +222,7 @@ impl<H: Park> WaitFor<H> for Stopping<'_, H> {
     /// queue, and the waiter is told.
     fn is_over(&self) -> bool {
         let slot = self.slot();
-        if slot.wake() == Wake::Rests {
+        if matches!(slot.wake(), Wake::Rests(_)) {
             return true;
         }
         let seen = slot.snapshot();

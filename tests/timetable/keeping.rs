@@ -5,7 +5,8 @@ use core::time::Duration;
 use std::sync::mpsc::channel;
 
 use slotted::{
-    Clock, Every, Executor, Refusal, Shutdown, StdHost, StdThreads, TimedSubmitter, Timetable,
+    Clock, Every, Executor, Refusal, Shutdown, StdHost, StdThreads, TaskError, TimedSubmitter,
+    Timetable,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -189,4 +190,40 @@ fn a_fifth_timetable_is_refused() {
     }
     assert_eq!(pool.stats().refused, 1);
     pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn cancel_sync_ends_a_series_whether_it_runs_or_rests() {
+    let (pool, times, later) = start::<2>();
+    for _ in 0..20 {
+        let (tell, told) = channel();
+        let series = later.submit_every(Every::ticks(50_000), move |run| {
+            let _ = tell.send(run.date);
+            ControlFlow::<()>::Continue(())
+        });
+        told.recv_timeout(PATIENCE).unwrap();
+        assert_eq!(series.unwrap().cancel_sync(), Err(TaskError::Cancelled));
+        assert!(told.iter().count() < 1000, "its closure is dropped");
+    }
+    assert_eq!(times.next_date(), None);
+    pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn a_shutdown_that_stops_ends_a_series_and_a_task_that_was_due() {
+    let (pool, times, later) = start::<1>();
+    let (tell, told) = channel();
+    let endless = pool.submit_stoppable(move |stop| {
+        tell.send(()).unwrap();
+        while !stop.requested() {
+            std::thread::yield_now();
+        }
+    });
+    told.recv_timeout(PATIENCE).unwrap();
+    let due = later.submit_at(0, || ()).unwrap();
+    let series = later.submit_every(Every::ticks(50_000), |_| ControlFlow::<()>::Continue(()));
+    pool.shutdown(Shutdown::Stop).unwrap();
+    assert_eq!(endless.unwrap().result(), Ok(()));
+    assert!(due.cancelled() && series.unwrap().cancelled());
+    assert_eq!(times.next_date(), None);
 }
