@@ -67,6 +67,11 @@ impl<H: Park + 'static> Actor<H> {
                 }
             }
             Step::RequestStop(at) => self.request_stop(at),
+            Step::Move(at, moments) => {
+                if let Some((handle, _)) = self.chosen(at) {
+                    world.pool.move_soon(handle, moments);
+                }
+            }
             Step::Callback(at, body) => self.add_callback(at, body),
             Step::End(at, ending) => self.end(at, ending),
             Step::Wait(when) => {
@@ -128,6 +133,15 @@ impl<H: Park + 'static> Actor<H> {
                 let future = Suspended::new(mission, rests);
                 permit.and_then(|permit| permit.submit_future(future).ok())
             }
+            Way::At(date) if world.keeps_time => {
+                account.is_dated();
+                world.pool.submit_at(date, Box::new(|| mission.run()))
+            }
+            Way::Every(runs) if world.keeps_time => {
+                account.is_dated();
+                world.pool.submit_every(runs, Box::new(|| mission.run()))
+            }
+            Way::At(_) | Way::Every(_) => submitter.submit(|| mission.run()).ok(),
             Way::Stoppable(looks) => submitter
                 .submit_stoppable(move |stop| mission.run_stoppable(stop, looks))
                 .ok(),

@@ -3,15 +3,55 @@
 use core::fmt;
 use std::sync::Arc;
 
-use slotted::{Executor, Park, Ran, Shutdown, Spawn, Stats, Submitter, Worker};
+use core::ops::ControlFlow;
 
-use crate::program::Driven;
+use slotted::{
+    Clock, Every, Executor, Park, Ran, Shutdown, Spawn, Stats, Submitter, TimedSubmitter,
+    Timetable, Worker,
+};
+
+use crate::ledger::Output;
+use crate::program::{Date, Driven};
+use crate::tasks::Handle;
 use crate::world::{Mutex, block_on, thread, with};
 
 pub(crate) const BYTES: usize = 128;
 
+/// A closure, whatever it captures.
+pub(crate) type Task = Box<dyn FnOnce() -> Output + Send>;
+
+/// An executor and a timetable.
+pub(crate) struct Parts<const WORKERS: usize, const QUEUE: usize, H: Park> {
+    pub(crate) executor: Executor<WORKERS, QUEUE, BYTES, H>,
+    times: Timetable<2, H>,
+}
+
+impl<const WORKERS: usize, const QUEUE: usize, H: Clock> Parts<WORKERS, QUEUE, H> {
+    pub(crate) fn new() -> Self {
+        Self {
+            executor: Executor::new(),
+            times: Timetable::new(),
+        }
+    }
+
+    fn later(&'static self) -> TimedSubmitter<BYTES, H> {
+        self.times.on(&self.executor)
+    }
+
+    /// A date so many moments from now.
+    fn soon(moments: u8) -> u64 {
+        let moment = (H::TICKS_PER_SECOND / 1_000_000).max(1);
+        H::now().saturating_add(u64::from(moments) * moment)
+    }
+}
+
 /// An executor without its numbers of workers and slots.
-pub(crate) trait Pool<H: Park>: Sync {
+pub(crate) trait Pool<H: Park + 'static>: Sync {
+    fn submit_at(&'static self, date: Date, task: Task) -> Option<Handle<H>>;
+    /// A series of so many runs. The last one is the task.
+    fn submit_every(&'static self, runs: u8, task: Task) -> Option<Handle<H>>;
+    fn move_soon(&self, handle: &Handle<H>, moments: u8) -> bool;
+    fn dates_are_over(&self) -> bool;
     fn submitter(&'static self) -> Submitter<'static, BYTES, H>;
     /// Returns true if a life began.
     fn start(&'static self, crew: &Crew) -> bool;
@@ -21,33 +61,66 @@ pub(crate) trait Pool<H: Park>: Sync {
     fn stats(&self) -> Stats;
 }
 
-impl<const WORKERS: usize, const QUEUE: usize, H: Park + 'static> Pool<H>
-    for Executor<WORKERS, QUEUE, BYTES, H>
-{
+impl<const WORKERS: usize, const QUEUE: usize, H: Clock> Pool<H> for Parts<WORKERS, QUEUE, H> {
+    fn submit_at(&'static self, date: Date, task: Task) -> Option<Handle<H>> {
+        let tick = match date {
+            Date::Passed => 0,
+            Date::Soon(moments) => Self::soon(moments),
+            Date::Moved(_) => u64::MAX,
+        };
+        let handle = self.later().submit_at(tick, task).ok()?;
+        if let Date::Moved(moments) = date {
+            self.move_soon(&handle, moments);
+        }
+        Some(handle)
+    }
+
+    fn submit_every(&'static self, runs: u8, task: Task) -> Option<Handle<H>> {
+        let (mut task, mut left) = (Some(task), runs);
+        let every = Every::ticks(3).first_at(H::now());
+        let series = self.later().submit_every(every, move |_| {
+            if left > 0 {
+                left -= 1;
+                return ControlFlow::Continue(());
+            }
+            let task = task.take().expect("a series that has ended does not run");
+            ControlFlow::Break(task())
+        });
+        series.ok()
+    }
+
+    fn move_soon(&self, handle: &Handle<H>, moments: u8) -> bool {
+        self.times.move_to(handle, Self::soon(moments))
+    }
+
+    fn dates_are_over(&self) -> bool {
+        self.times.next_date().is_none()
+    }
+
     fn submitter(&'static self) -> Submitter<'static, BYTES, H> {
-        self.submitter()
+        self.executor.submitter()
     }
 
     fn start(&'static self, crew: &Crew) -> bool {
         // It may have been started, or the host refuses a worker: then it can be started again.
-        self.start(crew).is_ok()
+        self.executor.start(crew).is_ok()
     }
 
     fn shutdown(&self, how: Shutdown) {
         // In a worker it would deadlock, and says so.
-        let _ = self.shutdown(how);
+        let _ = self.executor.shutdown(how);
     }
 
     fn begin_shutdown(&self, how: Shutdown) {
-        self.begin_shutdown(how);
+        self.executor.begin_shutdown(how);
     }
 
     fn run_one(&self) -> bool {
-        self.run_one()
+        self.executor.run_one()
     }
 
     fn stats(&self) -> Stats {
-        self.stats()
+        self.executor.stats()
     }
 }
 

@@ -107,6 +107,12 @@ impl Account {
         self.is_future.store(true, Ordering::Relaxed);
     }
 
+    /// It has a date: it is a future, and a drain may cancel it.
+    pub(crate) fn is_dated(&self) {
+        self.is_future();
+        self.perhaps_cancelled();
+    }
+
     pub(crate) fn accepted(&self) {
         self.accepted.store(true, Ordering::Relaxed);
     }

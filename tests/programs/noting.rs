@@ -2,7 +2,7 @@
 
 use core::marker::PhantomData;
 
-use slotted::{Park, Step};
+use slotted::{Clock, Park, Step};
 
 use crate::told::tell;
 use crate::world::look;
@@ -14,6 +14,7 @@ pub(crate) struct Noting<P, const LOOKS: bool = false>(PhantomData<P>);
 impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
     type Thread = P::Thread;
     const FAIR: bool = P::FAIR;
+    const KEEPS_TIME: bool = P::KEEPS_TIME;
 
     fn current() -> Self::Thread {
         P::current()
@@ -48,5 +49,17 @@ impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
         if LOOKS {
             look();
         }
+    }
+}
+
+impl<P: Clock, const LOOKS: bool> Clock for Noting<P, LOOKS> {
+    const TICKS_PER_SECOND: u64 = P::TICKS_PER_SECOND;
+
+    fn now() -> u64 {
+        P::now()
+    }
+
+    fn park_until(date: u64) {
+        P::park_until(date);
     }
 }

@@ -4,10 +4,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::Waker;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 
-use slotted::{Canceller, Executor, Park, Promise, Shutdown};
+use slotted::{Canceller, Clock, Park, Promise, Shutdown};
 
 use crate::actor::Actor;
-use crate::host::{BYTES, Crew, Pool};
+use crate::host::{Crew, Parts, Pool};
 use crate::ledger::{Account, Output};
 use crate::noting::Noting;
 use crate::program::{Body, Completion, Driven, Program, Shape};
@@ -19,6 +19,8 @@ use crate::world::{Channel, Mutex, on_look, thread, with};
 pub(crate) struct World<H: Park + 'static> {
     pub(crate) pool: &'static dyn Pool<H>,
     pub(crate) crew: Crew,
+    /// Tasks may have dates.
+    pub(crate) keeps_time: bool,
     /// Threads can wait in a way that needs workers.
     pub(crate) has_workers: bool,
     /// A shutdown may cancel tasks.
@@ -94,11 +96,11 @@ impl<H: Park + 'static> World<H> {
 
 /// Plays a program once, on a host like `P` that keeps what it is told, and perhaps `LOOKS` at the
 /// executor then.
-pub(crate) fn play<P: Park, const LOOKS: bool>(program: &Program) {
+pub(crate) fn play<P: Clock, const LOOKS: bool>(program: &Program) {
     play_on::<Noting<P, LOOKS>>(program);
 }
 
-fn play_on<H: Park>(program: &Program) {
+fn play_on<H: Clock>(program: &Program) {
     match program.shape {
         Shape::Workers0Slots2 => play_with::<0, 2, H>(program),
         Shape::Workers0Slots3 => play_with::<0, 3, H>(program),
@@ -111,11 +113,12 @@ fn play_on<H: Park>(program: &Program) {
     }
 }
 
-fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(program: &Program) {
-    let storage = Box::into_raw(Box::new(Executor::<WORKERS, SLOTS, BYTES, H>::new()));
+fn play_with<const WORKERS: usize, const SLOTS: usize, H: Clock>(program: &Program) {
+    let storage = Box::into_raw(Box::new(Parts::<WORKERS, SLOTS, H>::new()));
     // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A
     // failure frees nothing.
-    let pool: &'static Executor<WORKERS, SLOTS, BYTES, H> = unsafe { &*storage };
+    let parts: &'static Parts<WORKERS, SLOTS, H> = unsafe { &*storage };
+    let pool = &parts.executor;
     // No thread drops a name inside a lock, or tells a step: this would wait for itself there. The
     // figures take the lock of the free slots, the text that of the ready queue.
     on_look(Some(Box::leak(Box::new(move || {
@@ -123,7 +126,8 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
     }))));
     let has_workers = WORKERS > 0 && !program.has_refused_starts();
     let world = Arc::new_cyclic(|world: &Weak<World<H>>| World {
-        pool,
+        pool: parts,
+        keeps_time: program.keeps_time(),
         crew: Crew::new(program.workers, submits_and_waits(world.clone())),
         lives: AtomicUsize::new(0),
         shutdowns: AtomicUsize::new(0),
@@ -188,7 +192,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Park + 'static>(progra
         assert!(stats.completed <= ended.0 && stats.panicked <= ended.1);
         (stats.completed, stats.panicked) = ended;
     }
-    told::check(&steps, &stats);
+    told::check(&steps, &stats, program.keeps_time());
     // With its wakers and cancellers.
     drop(Arc::into_inner(world).expect("the threads have ended"));
     // SAFETY: threads, handles, wakers and cancellers are gone, but for handles that were
@@ -278,6 +282,7 @@ fn check<H: Park + 'static>(world: &World<H>) {
         .count();
     let stats = world.pool.stats();
     assert_eq!(stats.slots_in_use, forgotten, "slots in use: {stats:?}");
+    assert!(world.pool.dates_are_over(), "a timer waits for its date");
     assert_eq!((stats.queued, stats.running), (0, 0), "{stats:?}");
     for account in accounts.iter() {
         let stops = world.stops.load(Ordering::Relaxed) > 0;

@@ -50,6 +50,8 @@ pub(crate) enum Step {
     TryResult(At),
     Cancel(At),
     RequestStop(At),
+    /// Moves the date, so many moments from now.
+    Move(At, u8),
     Callback(At, Body),
     End(At, Ending),
     /// Waits for all handles, then takes their results.
@@ -85,6 +87,19 @@ pub(crate) enum Way {
     AsyncPermit,
     Stoppable(Looks),
     PermitStoppable(Looks),
+    /// At a date.
+    At(Date),
+    /// A series of so many runs, the last of which is the task.
+    Every(u8),
+}
+
+/// A date, so many moments from now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Date {
+    Passed,
+    Soon(u8),
+    /// Never, unless it is moved: it is, to so many moments from then.
+    Moved(u8),
 }
 
 /// How often a closure looks whether it was asked to stop.
@@ -159,6 +174,12 @@ pub(crate) struct Map {
 }
 
 impl Program {
+    /// Returns true if the threads of the host keep the time: async workers do not.
+    pub(crate) fn keeps_time(&self) -> bool {
+        matches!(self.workers, Driven::Run)
+            || matches!(self.shape, Shape::Workers0Slots2 | Shape::Workers0Slots3)
+    }
+
     /// Returns true if tasks may wait while the host has no worker.
     pub(crate) fn has_refused_starts(&self) -> bool {
         let mut steps = self.threads.iter().flatten();
@@ -251,6 +272,14 @@ fn looks() -> impl Strategy<Value = Looks> {
     prop_oneof![(0..4_u8).prop_map(Looks::Times), Just(Looks::UntilAsked),]
 }
 
+fn date() -> impl Strategy<Value = Date> {
+    prop_oneof![
+        Just(Date::Passed),
+        (0..9_u8).prop_map(Date::Soon),
+        (0..9_u8).prop_map(Date::Moved),
+    ]
+}
+
 fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
     swarm.choose(vec![
         (4, Just(Way::Closure).boxed()),
@@ -262,6 +291,8 @@ fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
         (1, Just(Way::AsyncPermit).boxed()),
         (3, looks().prop_map(Way::Stoppable).boxed()),
         (1, looks().prop_map(Way::PermitStoppable).boxed()),
+        (3, date().prop_map(Way::At).boxed()),
+        (1, (0..3_u8).prop_map(Way::Every).boxed()),
     ])
 }
 
@@ -314,6 +345,12 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (2, any::<At>().prop_map(Step::TryResult).boxed()),
         (2, any::<At>().prop_map(Step::Cancel).boxed()),
         (2, any::<At>().prop_map(Step::RequestStop).boxed()),
+        (
+            1,
+            (any::<At>(), 0..9_u8)
+                .prop_map(|(at, moments)| Step::Move(at, moments))
+                .boxed(),
+        ),
         (
             2,
             (any::<At>(), body(swarm))

@@ -143,6 +143,7 @@ shuttle::thread_local! {
 impl<const FAIR: bool> Park for Scheduled<FAIR> {
     type Thread = Token;
     const FAIR: bool = FAIR;
+    const KEEPS_TIME: bool = true;
 
     fn current() -> Self::Thread {
         Token(OWN.with(std::sync::Arc::clone))
@@ -164,6 +165,32 @@ impl<const FAIR: bool> Park for Scheduled<FAIR> {
     fn unpark(token: &Self::Thread) {
         *token.0.permit.lock().expect("no panic") = true;
         token.0.given.notify_one();
+    }
+}
+
+#[cfg(shuttle)]
+std::thread_local! {
+    // As `ON_LOOK`.
+    static NOW: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
+}
+
+/// Time passes with each look at the clock. A thread that sleeps until a date lets it pass at once.
+#[cfg(shuttle)]
+impl<const FAIR: bool> slotted::Clock for Scheduled<FAIR> {
+    const TICKS_PER_SECOND: u64 = 1_000_000;
+
+    fn now() -> u64 {
+        NOW.set(NOW.get().saturating_add(1));
+        NOW.get()
+    }
+
+    fn park_until(date: u64) {
+        // The end of time never comes.
+        if date == u64::MAX {
+            return Self::park();
+        }
+        NOW.set(NOW.get().max(date));
+        thread::yield_now();
     }
 }
 

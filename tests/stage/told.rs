@@ -68,8 +68,9 @@ enum At {
 }
 
 /// Checks that each task's steps form one whole life, and each worker's a proper alternation.
-/// `stats`: those of the executor, whose tasks have all ended.
-pub(crate) fn check(steps: &[Step], stats: &Stats) {
+/// `stats`: those of the executor, whose tasks have all ended. `dated`: tasks may have had dates,
+/// and so may be woken before they start.
+pub(crate) fn check(steps: &[Step], stats: &Stats, dated: bool) {
     let mut lives = BTreeMap::<TaskKey, (At, bool)>::new();
     let mut idle = BTreeMap::<u16, bool>::new();
     let (mut cancelled, mut refused) = (0, 0);
@@ -96,7 +97,7 @@ pub(crate) fn check(steps: &[Step], stats: &Stats) {
         };
         *at = match (step, *at) {
             // The one step without a fixed place.
-            (Step::Woken { .. }, at) if *has_rested => at,
+            (Step::Woken { .. }, at) if *has_rested || dated => at,
             (Step::Started { .. }, At::Queued) if !*has_rested => At::Started,
             (Step::Started { .. }, At::Rested) => At::Started,
             (Step::Rested { .. }, At::Started) => At::Rested,

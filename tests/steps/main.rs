@@ -271,7 +271,7 @@ fn tasks_of_a_scope_and_of_a_map_are_tasks() {
         submitted
     );
     #[cfg(feature = "std")]
-    told::check(&steps, &pool.stats());
+    told::check(&steps, &pool.stats(), false);
 }
 
 #[test]

@@ -60,7 +60,7 @@ fn a_worker_is_idle_before_it_sleeps_and_busy_after() {
     POOL.shutdown(Shutdown::Drain).unwrap();
     thread.join().unwrap();
     let steps = told::take(address(&POOL));
-    told::check(&steps, &POOL.stats());
+    told::check(&steps, &POOL.stats(), false);
     let by_worker_0 = |step: &&Step| {
         matches!(
             step,
@@ -96,7 +96,7 @@ fn an_async_worker_is_idle_while_it_is_awaited() {
     POOL.begin_shutdown(Shutdown::Drain);
     assert_eq!(worker.run_one(), Ran::Left);
     let steps = told::take(address(&POOL));
-    told::check(&steps, &POOL.stats());
+    told::check(&steps, &POOL.stats(), false);
     let of_workers = { steps.iter() }.map(|step| match step {
         Step::Idle { worker: 0, .. } => 'i',
         Step::Busy { worker: 0, .. } => 'b',
@@ -115,7 +115,7 @@ fn tasks_of_an_executor_that_breaks_end_as_broken() {
     assert_eq!(worker.run_one(), Ran::Left);
     assert!(task.result().is_err());
     let steps = told::take(address(&POOL));
-    told::check(&steps, &POOL.stats());
+    told::check(&steps, &POOL.stats(), false);
     assert!(matches!(
         steps[..],
         [
@@ -137,7 +137,7 @@ fn a_panic_is_an_outcome() {
     let ended: Result<(), _> = task.result();
     assert!(ended.unwrap_err().is_panicked());
     let steps = told::take(address(&POOL));
-    told::check(&steps, &POOL.stats());
+    told::check(&steps, &POOL.stats(), false);
     assert!(matches!(
         steps[2],
         Step::Ended {
