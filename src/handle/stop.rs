@@ -23,8 +23,8 @@ impl<T, H: Park> JoinHandle<'_, T, H> {
     ///   [`cancel`](Self::cancel) does, and returns true.
     /// - A closure that runs is asked: true the first time, then false. A closure from plain
     ///   [`submit`](crate::Executor::submit) cannot see that, and runs on.
-    /// - It does nothing, and returns false, in the middle of a poll of an async task, and to a
-    ///   promise set running: these have no room for a request.
+    /// - It does nothing, and returns false, in the middle of a poll of an async task or of a run
+    ///   of a timed task, and to a promise set running: these have no room for a request.
     /// - The same if the task has ended or was cancelled.
     ///
     /// A task of a scope is as any other. Handles of `slotted-remote` belong to async tasks and
