@@ -26,6 +26,7 @@ impl Library {
         let build = Command::new(env!("CARGO"))
             .args([
                 "build",
+                "--package=slotted",
                 "--lib",
                 "--quiet",
                 "--message-format=json-render-diagnostics",
