@@ -1,9 +1,9 @@
 //! Timers: dates in order, each with the waker of what waits for it.
 //!
 //! An indexed binary heap of fixed capacity, inside one lock. The earliest timer is at its top, and
-//! of equal dates the one that was claimed first. Each step costs the height of the heap: log2 of
-//! the capacity. No section runs foreign code but [`Clock::set_alarm`]; wakers leave the lock by
-//! value and are woken or dropped after.
+//! of equal dates the first claimed. Each step costs the height of the heap: log2 of the capacity.
+//! No section runs foreign code but [`Clock::set_alarm`]; wakers leave the lock by value and are
+//! woken or dropped after.
 //!
 //! Invariants:
 //!

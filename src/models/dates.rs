@@ -125,7 +125,7 @@ fn a_worker_that_keeps_the_time_hears_of_an_earlier_date() {
     });
 }
 
-/// One of two workers keeps the time, and may be the one that is woken for a task which lasts until
+/// One of two workers keeps the time, and may be the worker woken for a task which lasts until
 /// the other has run the timed one.
 #[test]
 fn a_worker_that_goes_to_work_passes_the_time_on() {

@@ -1,4 +1,4 @@
-//! Which real thread runs: the one that has the world.
+//! Which real thread runs: the holder of the world.
 //!
 //! A thread that gives the world away puts it into the next thread's seat and waits at its own. So
 //! the lock of a seat is taken only to change threads. It is a real lock of std's, and guards none

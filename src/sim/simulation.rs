@@ -248,7 +248,7 @@ impl Simulation {
         self.run_until(0);
     }
 
-    /// Adds a thread that is no worker: one that submits, or plays an interrupt or a device.
+    /// Adds a thread that is no worker: it submits, or plays an interrupt or a device.
     ///
     /// # Errors
     ///

@@ -85,7 +85,7 @@ pub(super) struct World {
     members: Vec<Member>,
     /// The number of the thread that runs.
     running: u32,
-    /// Those that can run, the longest able first, without the one that runs.
+    /// Threads that can run, the longest able first, without the running thread.
     able: VecDeque<u32>,
     /// Those that wait, the longest waiting first.
     waiting: Vec<u32>,
