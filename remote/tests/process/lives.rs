@@ -9,7 +9,7 @@ use slotted_remote::RemoteError;
 use slotted_remote::process::{Command, ProcessStartError, Processes};
 
 use crate::part::{self, endless, exists, first_line, until, workers};
-use crate::table::{Abort, Square};
+use crate::table::{Abort, AwaitsFile, Square};
 
 part::tests![
     a_pool_that_is_not_started_refuses_and_the_task_comes_back,
@@ -266,8 +266,13 @@ fn a_callback_in_the_pools_own_thread_cannot_end_or_start_the_pool() {
     static POOL: Processes<1, 8, 128> = Processes::new();
     static SAID: Mutex<Option<(bool, bool)>> = Mutex::new(None);
     POOL.start(&Command::current_exe()).unwrap();
-    let square = POOL.submit(Square(3)).unwrap();
-    square
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("file");
+    // A callback of a task that is done runs in the thread that adds it: this task ends later.
+    let waits = POOL
+        .submit(AwaitsFile(file.to_string_lossy().into_owned()))
+        .unwrap();
+    waits
         .add_done_callback(|_| {
             let ended = POOL.shutdown(Shutdown::Drain);
             let started = POOL.start(&Command::current_exe());
@@ -277,7 +282,8 @@ fn a_callback_in_the_pools_own_thread_cannot_end_or_start_the_pool() {
             ));
         })
         .unwrap();
-    square.detach(); // no other thread waits for it, so the pool's runs the callback
+    waits.detach(); // no other thread waits for it, so the pool's runs the callback
+    std::fs::write(&file, []).unwrap();
     until(|| SAID.lock().unwrap().is_some());
     assert_eq!(*SAID.lock().unwrap(), Some((true, true)));
     assert_eq!(POOL.submit(Square(4)).unwrap().result(), Ok(16));
