@@ -20,6 +20,7 @@ use crate::deadlock::{begin_wait, end_wait, lies_beneath};
 use crate::error::TaskError;
 use crate::host::{Clock, Park, deadline};
 use crate::list::{Index, Seat};
+use crate::order::{Level, Parts};
 use crate::registry::Registry;
 use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
@@ -181,6 +182,13 @@ pub(crate) trait WaitFor<H: Park> {
         false
     }
 
+    /// Has the queued tasks among what the thread waits for rise to its own level.
+    fn raise(&self, registry: Registry<'_, H>) {
+        if let Some(task) = self.single_task() {
+            registry.raise_awaited(task);
+        }
+    }
+
     /// Calls `act` with each executor whose tasks the thread waits for, until one call returns
     /// true. Returns true if one did.
     fn any_executor(
@@ -262,7 +270,7 @@ fn block_until_over<H: Park, P: Timeout>(
                 return false;
             }
             registry.advance_time();
-            let Some(running) = registry.take_next(None) else {
+            let Some(running) = registry.take_next(None, Level::BASE) else {
                 return false;
             };
             wait_for.before_running();
@@ -293,6 +301,9 @@ fn sleep<H: Park, P: Timeout>(
 ) -> Result<(), Interrupted> {
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_sleeps());
+        if <H::Order as Parts>::LEVELS > 1 {
+            wait_for.raise(registry);
+        }
     }
     let result = sleep_as_waiter(registry, wait_for, timeout, seat, helps);
     if seat.is_some() {

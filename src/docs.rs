@@ -23,6 +23,16 @@ pub mod beside_tokio {}
 #[doc = include_str!("docs/time.md")]
 pub mod time {}
 
+#[doc = "[`Levels`]: crate::Levels\n"]
+#[doc = "[`Submitter`]: crate::Submitter\n"]
+#[doc = "[`Timetable`]: crate::Timetable\n"]
+#[doc = "[executor]: crate::Executor::level_stats\n"]
+#[doc = "[handle]: crate::JoinHandle::raise\n"]
+#[doc = "[park]: crate::Park::ready_at\n"]
+#[doc = "[worker]: crate::Worker::run_one\n"]
+#[doc = include_str!("docs/priorities.md")]
+pub mod priorities {}
+
 #[doc = "[orderings]: mod@orderings\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}

@@ -6,7 +6,6 @@ use core::future::Future;
 use core::time::Duration;
 
 use crate::blocking::RunUnstarted;
-use crate::completion::execute;
 use crate::error::{Refusal, SubmitError, TaskError, WorkerStartError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
@@ -19,6 +18,7 @@ use crate::stats::Stats;
 use crate::sync::const_fn;
 use crate::worker::break_down;
 
+mod driving;
 mod life;
 mod stoppable;
 
@@ -506,52 +506,6 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, QUEUE, SLOT_BYTES, H>) -> R,
     ) -> R {
         scope(self.submitter(), body)
-    }
-
-    /// Runs the oldest ready task in the calling thread. Returns false if there was none.
-    ///
-    /// # Blocking
-    ///
-    /// As long as the task takes.
-    ///
-    /// ```
-    /// # use slotted::Executor;
-    /// let executor: Executor<0, 4> = Executor::new();
-    /// executor.submit(|| ()).unwrap().detach();
-    /// assert_eq!([executor.run_one(), executor.run_one()], [true, false]);
-    /// ```
-    pub fn run_one(&self) -> bool {
-        let registry = self.registry();
-        let seat = registry.current_seat();
-        match registry.take_next(seat) {
-            Some(running) => {
-                execute(registry, running, seat);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Runs ready tasks in the calling thread until there is none, those they submit included.
-    /// Returns how many it ran.
-    ///
-    /// # Blocking
-    ///
-    /// As long as the tasks take; for ever if each submits another.
-    ///
-    /// ```
-    /// # use slotted::Executor;
-    /// let executor: Executor<0, 4> = Executor::new();
-    /// executor.submit(|| ()).unwrap().detach();
-    /// executor.submit(|| ()).unwrap().detach();
-    /// assert_eq!(executor.run_until_idle(), 2);
-    /// ```
-    pub fn run_until_idle(&self) -> usize {
-        let mut ran = 0;
-        while self.run_one() {
-            ran += 1;
-        }
-        ran
     }
 
     /// What the executor has done and is doing. Looks at every slot that was ever in use, and keeps

@@ -312,6 +312,13 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
         self.cannot_end(|(registry, slot)| lies_beneath(registry, slot, thread))
     }
 
+    /// Bound: the handles times the slots.
+    fn raise(&self, _registry: Registry<'_, H>) {
+        for (registry, slot) in self.pending() {
+            registry.raise_awaited(slot.index());
+        }
+    }
+
     /// Looks at the handles only if an executor is not started.
     fn needs_start(&self) -> bool {
         self.any_unstarted() && self.cannot_end(|(registry, slot)| needs_worker(registry, slot))

@@ -11,7 +11,7 @@ use crate::blocking::{Deadline, Never, RunUnstarted, TaskDone, Timeout, block};
 use crate::canceller::{Canceller, TaskState, cancel};
 use crate::completion::{add_callback, detach, execute, listen, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
-use crate::host::{Clock, DefaultHost, Park};
+use crate::host::{Clock, DefaultHost, LevelOf, Park};
 use crate::registry::Registry;
 use crate::slot::Receiver;
 use crate::unwind;
@@ -522,6 +522,14 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
 // No `T` lies in the handle: it is in the slot.
 impl<T, H: Park> Unpin for JoinHandle<'_, T, H> {}
 
+impl<T, H: Park> JoinHandle<'_, T, H> {
+    /// Moves the task to the end of a higher level, if it waits for a worker.
+    pub(crate) fn raise_to(&self, level: LevelOf<H>) -> bool {
+        let receiver = self.receiver.as_ref();
+        receiver.is_some_and(|receiver| self.registry.raise(receiver.slot().index(), level))
+    }
+}
+
 impl<T, H: Park> Future for JoinHandle<'_, T, H> {
     type Output = Result<T, TaskError>;
 
@@ -555,6 +563,7 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
                 return Poll::Ready(this.take().unwrap_or(Err(TaskError::AlreadyTaken)));
             }
         }
+        this.registry.raise_awaited(slot.index());
         Poll::Pending
     }
 }

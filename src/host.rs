@@ -8,6 +8,7 @@
 //!   after it wakes, and no memory safety rests on these traits, which is why they are safe.
 #![forbid(unsafe_code)]
 
+use crate::order::{Order, Parts};
 use crate::step::Step;
 
 mod spin;
@@ -17,6 +18,21 @@ mod std;
 pub use self::spin::SpinHost;
 #[cfg(feature = "std")]
 pub use self::std::StdHost;
+
+/// A level of a host's executors.
+pub(crate) type LevelOf<H> = <<H as Park>::Order as Parts>::Level;
+
+/// The level `LEVEL`. Too high, it does not compile.
+pub(crate) const fn level<const LEVEL: usize, H: Park>() -> LevelOf<H> {
+    const {
+        assert!(
+            LEVEL < <H::Order as Parts>::LEVELS,
+            "slotted: the host's order has fewer levels: name a lower one, or raise N of \
+             `Levels<N>`"
+        );
+    }
+    <H::Order as Parts>::EACH[LEVEL]
+}
 
 /// The host of an executor whose type names none: `StdHost` with `std`, [`SpinHost`] without.
 #[cfg(feature = "std")]
@@ -39,6 +55,7 @@ pub type DefaultHost = SpinHost;
 ///
 /// impl Park for Desktop {
 ///     type Thread = std::thread::Thread;
+///     type Order = slotted::Fifo;
 ///     fn current() -> Self::Thread {
 ///         std::thread::current()
 ///     }
@@ -65,6 +82,11 @@ pub trait Park: Sized + 'static {
     /// Names a thread so that others can wake it. The crate clones and moves it inside critical
     /// sections: both must be bounded and must not block. The crate drops it outside of them.
     type Thread: Clone + Send + Sync + 'static;
+
+    /// In which order this host's executors start tasks: [`Fifo`](crate::Fifo) for first in, first
+    /// out, or [`Levels<N>`](crate::Levels) for `N` priorities. [`Ordered`](crate::Ordered) gives a
+    /// host another order for some of its executors.
+    type Order: Order;
 
     /// True if an unparked thread is sure to run soon, as on a desktop OS. Leave it false on
     /// priority-scheduled RTOSes and bare metal, where a more urgent thread can delay it without
@@ -130,6 +152,7 @@ pub trait Park: Sized + 'static {
     ///
     /// impl Park for Board {
     ///     type Thread = ();
+    ///     type Order = slotted::Fifo;
     ///     fn current() {}
     ///     fn current_id() -> usize {
     ///         1
@@ -149,6 +172,48 @@ pub trait Park: Sized + 'static {
     /// ```
     #[inline(always)]
     fn ready() {}
+
+    /// As [`ready`](Self::ready), for a task of a level of an executor with
+    /// [`Levels`](crate::Levels). The host pends the interrupt in which the worker of that level
+    /// lives.
+    ///
+    /// It is called for each task above level 0, also where the crate woke a parked worker: a
+    /// worker that lives in an interrupt never parks. For level 0, as `ready` is. The default calls
+    /// `ready`.
+    ///
+    /// ```
+    /// use slotted::{Executor, Levels, Park};
+    /// use std::sync::atomic::{AtomicUsize, Ordering};
+    ///
+    /// static PENDED: AtomicUsize = AtomicUsize::new(0);
+    ///
+    /// struct Board;
+    ///
+    /// impl Park for Board {
+    ///     type Thread = ();
+    ///     type Order = Levels<3>;
+    /// #     fn current() {}
+    /// #     fn current_id() -> usize {
+    /// #         1
+    /// #     }
+    /// #     fn park() {
+    /// #         std::hint::spin_loop();
+    /// #     }
+    /// #     fn unpark((): &()) {}
+    ///     fn ready_at(level: usize) {
+    ///         PENDED.fetch_or(1 << level, Ordering::Relaxed); // the level's interrupt, say
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<0, 4, 64, Board> = Executor::new();
+    /// EXECUTOR.level::<2>().submit(|| ()).unwrap().detach();
+    /// assert_eq!(PENDED.load(Ordering::Relaxed), 0b100);
+    /// ```
+    #[inline(always)]
+    fn ready_at(level: usize) {
+        let _ = level;
+        Self::ready();
+    }
 
     /// Tells the host one step in the life of a task or a worker: submitted, started, rested,
     /// woken, ended, cancelled, refused; idle, busy. [`Step`] says what each means, and in which
@@ -186,6 +251,7 @@ pub trait Park: Sized + 'static {
     ///
     /// impl Park for Board {
     ///     type Thread = ();
+    ///     type Order = slotted::Fifo;
     ///     fn current() {}
     ///     fn current_id() -> usize {
     ///         1
@@ -261,6 +327,7 @@ pub trait Park: Sized + 'static {
 ///
 /// # impl Park for Board {
 /// #     type Thread = ();
+/// #     type Order = slotted::Fifo;
 /// #     fn current() {}
 /// #     fn current_id() -> usize {
 /// #         1
@@ -325,6 +392,7 @@ pub trait Clock: Park {
     ///
     /// # impl Park for Board {
     /// #     type Thread = ();
+    /// #     type Order = slotted::Fifo;
     /// #     fn current() {}
     /// #     fn current_id() -> usize {
     /// #         1

@@ -7,7 +7,8 @@
 
 use core::cell::Cell;
 
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
+use crate::order::{Parts, Ties};
 use crate::ready_queue::{Inbox, InboxWatch};
 use crate::waiter::{Waiter, WaiterCell};
 
@@ -17,7 +18,9 @@ pub(crate) const DRIVER: u32 = usize::BITS - 1;
 /// Idle threads, one bit for each worker and one for the driver. `W` is the code that wakes one.
 pub(crate) struct Idle<H: Park, W> {
     asleep: Cell<usize>,
-    /// Workers that look for work without holding the lock.
+    /// Which workers serve the urgent levels only.
+    ties: <H::Order as Parts>::Ties,
+    /// Workers that serve every level and look for work without holding the lock.
     searching: Cell<u16>,
     /// Wakes the thread of a bit; there if a thread ever was idle.
     wake_idle: Cell<Option<W>>,
@@ -30,11 +33,17 @@ impl<H: Park, W: Copy> Idle<H, W> {
     pub(crate) const fn new() -> Self {
         Self {
             asleep: Cell::new(0),
+            ties: <H::Order as Parts>::UNTIED,
             searching: Cell::new(0),
             wake_idle: Cell::new(None),
             driver: WaiterCell::new(),
             watch: InboxWatch::new(),
         }
+    }
+
+    /// A worker serves the levels from `floor` on.
+    pub(crate) fn tie(&self, bit: usize, floor: LevelOf<H>) {
+        self.ties.tie(bit, floor);
     }
 
     /// Returns true if no thread sleeps.
@@ -81,7 +90,8 @@ impl<H: Park, W: Copy> Idle<H, W> {
         self.searching.set(self.searching.get() - 1);
     }
 
-    /// Returns true if a worker searches, or was unparked and is about to.
+    /// Returns true if a worker searches, or was unparked and is about to. It serves every level,
+    /// but perhaps in a thread that is not urgent.
     #[inline]
     pub(crate) fn has_searcher(&self) -> bool {
         self.searching.get() > 0 || self.watch.has_unparked()
@@ -91,28 +101,34 @@ impl<H: Park, W: Copy> Idle<H, W> {
     /// holds the lock and has changed the idle bits or the searchers. Returns false if a task was
     /// pushed before the flag was set: the caller must look again.
     pub(crate) fn update_wake_flag(&self, inbox: &Inbox) -> bool {
-        let wake = !self.is_empty() && !self.has_searcher();
+        // The inbox holds tasks of the lowest level only.
+        let wake = self.ties.general(self.asleep.get()) != 0 && !self.has_searcher();
         self.watch.update(inbox, wake)
     }
 
-    /// Takes the lowest bit out. The caller wakes its thread because there is work.
-    pub(crate) fn take(&self) -> Option<(W, u32)> {
-        let (wake, bit) = self.take_any()?;
+    /// Takes the lowest bit out of those that are to run a task of a level. The caller wakes its
+    /// thread because there is work.
+    pub(crate) fn take(&self, level: LevelOf<H>) -> Option<(W, u32)> {
+        let (wake, bit) = self.take_of(self.ties.candidates(self.asleep.get(), level))?;
         if H::FAIR && bit != DRIVER {
-            self.watch.set_unparked(1 << bit);
+            self.watch.set_unparked(self.ties.general(1 << bit));
         }
         Some((wake, bit))
     }
 
     /// Takes the lowest bit out. The caller wakes its thread, with or without work.
     pub(crate) fn take_any(&self) -> Option<(W, u32)> {
-        let asleep = self.asleep.get();
+        self.take_of(self.asleep.get())
+    }
+
+    fn take_of(&self, threads: usize) -> Option<(W, u32)> {
         let wake_idle = self.wake_idle.get()?;
-        if asleep == 0 {
+        if threads == 0 {
             return None;
         }
-        self.asleep.set(asleep & (asleep - 1)); // clears the lowest bit
-        Some((wake_idle, asleep.trailing_zeros()))
+        let lowest = threads & threads.wrapping_neg();
+        self.asleep.set(self.asleep.get() & !lowest);
+        Some((wake_idle, threads.trailing_zeros()))
     }
 
     /// Makes the caller the driver. The displaced driver must be woken when it leaves.

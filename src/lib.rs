@@ -74,10 +74,11 @@ mod sync;
 mod unwind;
 pub mod error;
 mod step;
+mod list;
+mod order;
 pub mod host;
 mod timers;
 mod time_keeper;
-mod list;
 mod ready_queue;
 mod slot;
 mod count_latch;
@@ -108,6 +109,7 @@ mod scope;
 mod stats;
 mod executor;
 mod timetable;
+mod levels;
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub mod sim;
 
@@ -131,6 +133,8 @@ pub use handle::{CancelOnDrop, JoinHandle};
 #[cfg(feature = "std")]
 pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
+pub use levels::Ordered;
+pub use order::{Fifo, LevelStats, Levels, Order};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;

@@ -25,15 +25,16 @@ pub(crate) type Index = u16;
 /// "No slot", as an index plus one: an empty list is all zeroes.
 pub(crate) const NONE: u16 = 0;
 
-/// The ready queue: tasks that can run.
+/// The ready queue: tasks that can run. A list of a higher level has this and the level's number,
+/// which is below 32.
 pub(crate) const READY: u16 = 1;
 /// The callbacks of a task.
-pub(crate) const CALLBACKS: u16 = 2;
+pub(crate) const CALLBACKS: u16 = READY + 32;
 /// The members of a group that are done.
-pub(crate) const COMPLETED: u16 = 3;
+pub(crate) const COMPLETED: u16 = CALLBACKS + 1;
 
 /// Above the tags: a worker took the slot out of the ready queue to run its task.
-const ON_STACK: u16 = 4;
+const ON_STACK: u16 = COMPLETED + 1;
 
 /// Not a list: a timed task that waits for its date. `next` names its timer. More than any seat.
 const TIMED: u16 = u16::MAX;
@@ -66,7 +67,8 @@ impl Seat {
 /// All accesses are relaxed: the lock of the list orders them.
 pub(crate) struct Link {
     next: AtomicU16,
-    /// Meaningless for the first slot of a list.
+    /// Meaningless for the first slot of a list. In no list: the level of the slot's task, where
+    /// there are levels.
     previous: AtomicU16,
     /// The `TAG` of the list that holds the slot; or `TIMED`; or the seat that runs its task; or 0.
     place: AtomicU16,
@@ -99,6 +101,26 @@ impl Link {
             .load(Ordering::Relaxed)
             .checked_sub(ON_STACK)
             .map(Seat)
+    }
+
+    /// The level of the slot's task. The slot is in no list.
+    #[inline]
+    pub(crate) fn level(&self) -> u8 {
+        self.previous.load(Ordering::Relaxed) as u8 // `set_level` wrote it
+    }
+
+    /// Sets the level of the slot's task. The slot is in no list.
+    #[inline]
+    pub(crate) fn set_level(&self, level: u8) {
+        self.previous.store(u16::from(level), Ordering::Relaxed); // the push publishes it
+    }
+
+    /// The level whose list of the ready queue holds the slot. `None`: none does. Inside the lock.
+    pub(crate) fn level_of_list(&self) -> Option<u8> {
+        let place = self.place.load(Ordering::Relaxed);
+        (READY..CALLBACKS)
+            .contains(&place)
+            .then(|| (place - READY) as u8) // below 32
     }
 
     /// The task, in no list, begins to wait for its date. Inside the lock of the ready queue.
@@ -147,10 +169,22 @@ impl<const TAG: u16> List<TAG> {
     /// Appends a slot that is in no list. Returns true if it is the first.
     #[inline]
     pub(crate) fn push(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) -> bool {
+        self.push_tagged(links, link, index, TAG)
+    }
+
+    /// As [`push`](Self::push), into a list with a tag of its own.
+    #[inline(always)]
+    fn push_tagged(
+        &self,
+        links: &(impl Links + ?Sized),
+        link: &Link,
+        index: Index,
+        tag: u16,
+    ) -> bool {
         let last = self.last.get();
         link.next.store(NONE, Ordering::Relaxed);
         link.previous.store(last, Ordering::Relaxed);
-        link.place.store(TAG, Ordering::Relaxed);
+        link.place.store(tag, Ordering::Relaxed);
         self.last.set(index + 1);
         if last == NONE {
             self.first.set(index + 1);
@@ -197,6 +231,15 @@ impl<const TAG: u16> List<TAG> {
     /// Takes the oldest slot, and notes which worker is to run its task.
     #[inline]
     pub(crate) fn pop(&self, links: &(impl Links + ?Sized), runner: Option<Seat>) -> Option<Index> {
+        self.pop_link(links, runner).map(|(index, _)| index)
+    }
+
+    #[inline(always)]
+    fn pop_link<'l>(
+        &self,
+        links: &'l (impl Links + ?Sized),
+        runner: Option<Seat>,
+    ) -> Option<(Index, &'l Link)> {
         let index = self.first.get().checked_sub(1)?;
         let link = links.link(index);
         let next = link.next.load(Ordering::Relaxed);
@@ -205,7 +248,7 @@ impl<const TAG: u16> List<TAG> {
         if next == NONE {
             self.last.set(NONE);
         }
-        Some(index)
+        Some((index, link))
     }
 
     /// Takes a slot out wherever it stands. Returns false if it is not in the list.
@@ -214,6 +257,13 @@ impl<const TAG: u16> List<TAG> {
         if link.place.load(Ordering::Relaxed) != TAG {
             return false;
         }
+        self.unlink_member(links, link, index);
+        true
+    }
+
+    /// Takes out a slot that is in the list.
+    #[inline(always)]
+    fn unlink_member(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) {
         let next = link.next.load(Ordering::Relaxed);
         if self.first.get() == index + 1 {
             self.first.set(next);
@@ -233,7 +283,33 @@ impl<const TAG: u16> List<TAG> {
             }
         }
         link.place.store(0, Ordering::Relaxed);
-        true
+    }
+}
+
+impl List<READY> {
+    /// As [`push`](Self::push), into the list of a level.
+    #[inline]
+    pub(crate) fn push_at(&self, links: &impl Links, link: &Link, index: Index, level: u8) -> bool {
+        self.push_tagged(links, link, index, READY + u16::from(level))
+    }
+
+    /// As [`pop`](Self::pop), from the list of a level, which the link keeps.
+    #[inline]
+    pub(crate) fn pop_at(
+        &self,
+        links: &impl Links,
+        runner: Option<Seat>,
+        level: u8,
+    ) -> Option<Index> {
+        let (index, link) = self.pop_link(links, runner)?;
+        link.set_level(level);
+        Some(index)
+    }
+
+    /// Takes a slot out of the list of the level that [`Link::level_of_list`] says.
+    #[inline]
+    pub(crate) fn unlink_at(&self, links: &impl Links, link: &Link, index: Index) {
+        self.unlink_member(links, link, index);
     }
 }
 

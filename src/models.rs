@@ -39,6 +39,7 @@ pub(crate) struct ThreadToken {
 
 impl Park for Modelled {
     type Thread = Arc<ThreadToken>;
+    type Order = crate::order::Fifo;
     // The harder way: fewer wakes to rely on.
     const FAIR: bool = true;
 
@@ -101,6 +102,7 @@ impl Drop for Counted {
 }
 
 mod dates;
+mod levels;
 mod lives;
 mod outcomes;
 mod stops;
@@ -454,7 +456,7 @@ fn a_task_that_its_submitter_runs_inline_leaves_the_queue_empty() {
         assert_eq!(pool.submit(|| 2).unwrap().result_inline().unwrap(), 2);
         other.join().unwrap();
         assert!(!pool.run_one());
-        assert!(!pool.registry().shared().is_worth_a_look());
+        assert!(!pool.registry().shared().is_worth_a_look(()));
     });
 }
 

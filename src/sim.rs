@@ -109,6 +109,7 @@ impl SimHost {
 
 impl Park for SimHost {
     type Thread = SimThread;
+    type Order = crate::order::Fifo;
 
     /// As on a board: the engine cannot count on an unparked thread to run soon, and wakes another
     /// worker for the next task.

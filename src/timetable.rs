@@ -13,7 +13,7 @@ use crate::completion::{TimedTask, fill_timed, serve_timed};
 use crate::error::{Refusal, SubmitError, TaskError};
 use crate::executor::Executor;
 use crate::handle::JoinHandle;
-use crate::host::{Clock, DefaultHost, Park, deadline};
+use crate::host::{Clock, DefaultHost, LevelOf, Park, deadline};
 use crate::permit::refuse;
 use crate::registry::Submitter;
 use crate::slot::{Claim, Phase, SlotRef};
@@ -248,6 +248,14 @@ impl<const SLOT_BYTES: usize, H: Park> Clone for TimedSubmitter<SLOT_BYTES, H> {
 impl<const SLOT_BYTES: usize, H: Park> Copy for TimedSubmitter<SLOT_BYTES, H> {}
 
 impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
+    /// Takes tasks of another level.
+    pub(crate) const fn with_level(self, level: LevelOf<H>) -> Self {
+        Self {
+            submitter: self.submitter.with_level(level),
+            timers: self.timers,
+        }
+    }
+
     /// Submits a closure that becomes ready `delay` from now, never before. Fractions of a tick are
     /// rounded up. From there it stands in the ready queue as any other task.
     ///

@@ -12,8 +12,9 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::completion::{complete, execute};
-use crate::host::{DefaultHost, Park};
+use crate::host::{DefaultHost, LevelOf, Park, level};
 use crate::list::Seat;
+use crate::order::Level;
 use crate::registry::{RawWorker, Registry, Work, WorkerCell};
 use crate::roster::Epoch;
 use crate::unwind;
@@ -32,6 +33,8 @@ pub struct Worker<'e, H: Park = DefaultHost> {
     epoch: Epoch,
     /// True if this value set the worker's bit in the roster.
     attached: bool,
+    /// The lowest level that it serves.
+    floor: LevelOf<H>,
 }
 
 impl<'e, H: Park> Worker<'e, H> {
@@ -41,6 +44,7 @@ impl<'e, H: Park> Worker<'e, H> {
             number,
             epoch,
             attached: false,
+            floor: Level::BASE,
         }
     }
 
@@ -78,7 +82,7 @@ impl<'e, H: Park> Worker<'e, H> {
     /// ```
     pub fn run(mut self) {
         let Some(seat) = self.attach() else { return };
-        let registry = self.registry;
+        let (registry, floor) = (self.registry, self.floor);
         let (searching, mut sleepy) = (Cell::new(false), false);
         let mut passes_time_on = false;
         let mut round = 0;
@@ -86,7 +90,7 @@ impl<'e, H: Park> Worker<'e, H> {
         // Endless for a reason: ends with the executor.
         loop {
             registry.advance_time();
-            match registry.find_work(seat, searching.take(), sleepy) {
+            match registry.find_work(seat, floor, searching.take(), sleepy) {
                 Work::Task(running) => {
                     if core::mem::take(&mut passes_time_on) {
                         registry.pass_time_on();
@@ -95,13 +99,13 @@ impl<'e, H: Park> Worker<'e, H> {
                     (sleepy, round) = (false, 0);
                 }
                 Work::Nothing => {
-                    searching.set(true);
+                    searching.set(floor.number() == 0);
                     sleepy = true;
                     // Keeps the spin count from the last round if another worker took the task
                     // that this one saw.
                     while H::spin(round) {
                         round = round.saturating_add(1);
-                        if registry.shared().is_worth_a_look() {
+                        if registry.shared().is_worth_a_look(floor) {
                             sleepy = false;
                             break;
                         }
@@ -110,14 +114,14 @@ impl<'e, H: Park> Worker<'e, H> {
                 Work::Idle => {
                     registry.note_idle(seat.worker());
                     let mut yields = 0;
-                    while !registry.shared().is_worth_a_look() && H::yield_now(yields) {
+                    while !registry.shared().is_worth_a_look(floor) && H::yield_now(yields) {
                         yields = yields.saturating_add(1);
                     }
-                    if !registry.shared().is_worth_a_look() {
+                    if !registry.shared().is_worth_a_look(floor) {
                         passes_time_on = registry.park_worker(
                             seat.worker(),
                             None,
-                            || registry.shared().is_worth_a_look(),
+                            || registry.shared().is_worth_a_look(floor),
                             H::park,
                         );
                     }
@@ -172,7 +176,7 @@ impl<'e, H: Park> Worker<'e, H> {
         let Some(seat) = self.attach() else {
             return Ran::Left;
         };
-        match self.registry.find_work_once(seat) {
+        match self.registry.find_work_once(seat, self.floor) {
             Work::Task(running) => {
                 execute(self.registry, running, Some(seat));
                 Ran::Task
@@ -215,6 +219,49 @@ impl<'e, H: Park> Worker<'e, H> {
         }
     }
 
+    /// Has the worker serve level `LEVEL` and those above, and no task of a lower one. For workers
+    /// in interrupts, in urgent RTOS tasks, or in threads of a real-time class: what they run
+    /// preempts what less urgent workers run, because the host lets them.
+    ///
+    /// A task goes to the idle worker that is tied highest of all that serve its level. If none is
+    /// idle, any worker that serves it takes it next. Some worker must serve level 0, or its tasks
+    /// wait until a shutdown runs or cancels them.
+    ///
+    /// A worker that waits, without a time limit, for a task that no thread has started runs it in
+    /// place, whatever its level.
+    ///
+    /// A level too high does not compile.
+    ///
+    /// ```
+    /// use slotted::{Executor, Levels, Ordered, Shutdown, Spawn, StdHost, Worker};
+    ///
+    /// type Host = Ordered<StdHost, Levels<2>>;
+    ///
+    /// struct Threads;
+    ///
+    /// impl Spawn<Host> for Threads {
+    ///     type Error = std::io::Error;
+    ///     fn spawn(&self, worker: Worker<'static, Host>) -> Result<(), Self::Error> {
+    ///         // Worker 0 is in an urgent thread, say, and keeps free for urgent tasks.
+    ///         let worker = if worker.index() == 0 { worker.serve::<1>() } else { worker };
+    ///         std::thread::Builder::new().spawn(|| worker.run()).map(drop)
+    ///     }
+    /// }
+    ///
+    /// static EXECUTOR: Executor<2, 8, 64, Host> = Executor::new();
+    /// EXECUTOR.start(&Threads).unwrap();
+    /// let urgent = EXECUTOR.level::<1>().submit(|| 6 * 7).unwrap();
+    /// assert_eq!(urgent.result(), Ok(42));
+    /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
+    /// ```
+    pub fn serve<const LEVEL: usize>(mut self) -> Self {
+        self.floor = level::<LEVEL, H>();
+        if self.attached {
+            self.registry.tie_worker(1 << self.number, self.floor);
+        }
+        self
+    }
+
     /// The worker's number, below `WORKERS`.
     ///
     /// ```
@@ -249,9 +296,7 @@ impl<'e, H: Park> Worker<'e, H> {
         let is_new = !self.attached;
         if is_new {
             let bit = 1_usize << self.number;
-            self.attached = self
-                .registry
-                .roster(|roster| roster.attach(bit, self.epoch));
+            self.attached = self.registry.attach_worker(bit, self.epoch, self.floor);
             if !self.attached {
                 return None;
             }
@@ -346,6 +391,7 @@ impl<H: Park> Worker<'static, H> {
             number: self.number,
             epoch: self.epoch,
             attached: self.attached,
+            floor: self.floor,
         });
         core::mem::forget(self);
         core::ptr::from_ref(cell).cast_mut().cast()
@@ -395,6 +441,7 @@ impl<H: Park> Worker<'static, H> {
             number: raw.number,
             epoch: raw.epoch,
             attached: raw.attached,
+            floor: raw.floor,
         }
     }
 }
@@ -450,7 +497,7 @@ impl<H: Park> Future for Ready<'_, '_, H> {
         let waker = Waiter::Waker(context.waker().clone());
         this.registered = true;
         unwind::discard(this.worker.cell().replace_sleeper(waker));
-        if registry.rest_worker(number) {
+        if registry.rest_worker(number, this.worker.floor) {
             // Forgotten, it ends its rest when a thread next calls the worker.
             this.worker.cell().unbind_thread();
             registry.note_idle(number);
@@ -495,7 +542,7 @@ pub(crate) fn break_down<H: Park>(registry: Registry<'_, H>) {
     registry.change_roster(|roster| roster.break_down());
     let abandon_queued = || {
         // Bound: what was accepted before; nothing is now.
-        while let Some(running) = registry.take_next(registry.current_seat()) {
+        while let Some(running) = registry.take_next(registry.current_seat(), Level::BASE) {
             complete(registry, running.abandon());
         }
     };

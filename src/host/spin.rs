@@ -18,6 +18,7 @@ pub struct SpinHost;
 
 impl Park for SpinHost {
     type Thread = ();
+    type Order = crate::order::Fifo;
 
     #[inline(always)]
     fn current() {}

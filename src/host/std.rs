@@ -28,6 +28,7 @@ const PARKS_AFTER_A_LONG_YIELD: u32 = 256;
 
 impl Park for StdHost {
     type Thread = thread::Thread;
+    type Order = crate::order::Fifo;
     const FAIR: bool = true;
     const KEEPS_TIME: bool = true;
 

@@ -27,6 +27,7 @@ struct KeepsTime;
 
 impl Park for KeepsTime {
     type Thread = Arc<ThreadToken>;
+    type Order = crate::order::Fifo;
     const FAIR: bool = true;
     const KEEPS_TIME: bool = true;
 

@@ -21,8 +21,9 @@ use core::ptr::NonNull;
 
 use super::shared::NotifyListeners;
 use super::{Shared, WorkerCell};
-use crate::host::{DefaultHost, Park};
+use crate::host::{DefaultHost, LevelOf, Park};
 use crate::list::{Index, Link, Links};
+use crate::order::{Level, Parts};
 use crate::slot::{Claim, ErasedClaim, Slot, SlotRef, SlotStorage};
 use crate::sync::{Lock, array, const_fn};
 use crate::wait_table::{WaitCell, WaitTable};
@@ -74,6 +75,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
                     QUEUE <= 65_534,
                     "slotted: slots are numbered with 16 bits: lower QUEUE to 65534"
                 );
+                // Says what is wrong with the order, if something is.
+                assert!(<H::Order as Parts>::LEVELS > 0);
                 assert!(
                     WORKERS < usize::BITS as usize,
                     "slotted: idle workers are bits of one machine word, and one is the driver's: \
@@ -258,7 +261,11 @@ impl<H: Park> Links for Registry<'_, H> {
 /// assert_eq!(sum_in_background(small.submitter(), [1, 2, 3, 4]), Ok(10));
 /// assert_eq!(sum_in_background(large.submitter(), [1, 2, 3, 4]), Ok(10));
 /// ```
-pub struct Submitter<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost>(Registry<'e, H>);
+pub struct Submitter<'e, const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
+    registry: Registry<'e, H>,
+    /// The level of its tasks.
+    level: LevelOf<H>,
+}
 
 impl<const SLOT_BYTES: usize, H: Park> Clone for Submitter<'_, SLOT_BYTES, H> {
     #[inline(always)]
@@ -274,20 +281,32 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     pub(crate) const fn of<const WORKERS: usize, const QUEUE: usize>(
         core: &'e Core<WORKERS, QUEUE, SLOT_BYTES, H>,
     ) -> Self {
-        Self(Registry::of(core))
+        Self {
+            registry: Registry::of(core),
+            level: LevelOf::<H>::BASE,
+        }
+    }
+
+    /// A submitter of tasks of another level.
+    #[inline(always)]
+    pub(crate) const fn with_level(self, level: LevelOf<H>) -> Self {
+        Self { level, ..self }
     }
 
     #[inline(always)]
     pub(crate) fn registry(self) -> Registry<'e, H> {
-        self.0
+        self.registry
     }
 
-    /// Makes a slot that was taken out of the free list the caller's.
+    /// Makes a slot that was taken out of the free list the caller's, for a task of its level.
     #[inline]
     pub(crate) fn adopt(self, index: Index) -> Claim<'e, SLOT_BYTES> {
         // SAFETY: the core that `of` was given has slots of this size.
-        match unsafe { Claim::new(self.0.slot(index), index) } {
-            Some(claim) => claim,
+        match unsafe { Claim::new(self.registry.slot(index), index) } {
+            Some(claim) => {
+                self.level.note(claim.slot().link());
+                claim
+            }
             // No list holds a slot that is in use.
             None => no_such_slot(),
         }

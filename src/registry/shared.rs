@@ -11,7 +11,7 @@ use super::keeping::Advance;
 use super::worker_cell::Counters;
 use crate::error::{Refusal, WorkerStartError};
 use crate::free_slots::FreeSlots;
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
 use crate::idle::Idle;
 use crate::ready_queue::{Front, ReadyQueue};
 use crate::roster::Roster;
@@ -58,7 +58,7 @@ pub(crate) type ExitHook = fn(usize);
 
 /// What the lock of the ready queue guards.
 pub(crate) struct Ready<H: Park> {
-    pub(super) queue: ReadyQueue,
+    pub(super) queue: ReadyQueue<H::Order>,
     pub(super) idle: Idle<H, WakeIdle<H>>,
     pub(super) roster: Roster<H>,
 }
@@ -112,9 +112,10 @@ impl<H: Park> Shared<H> {
         }
     }
 
-    /// Returns true if a look at the ready queue is worth its lock.
+    /// Returns true if a look at the ready queue is worth its lock, for a worker that serves the
+    /// levels from `floor` on.
     #[inline]
-    pub(crate) fn is_worth_a_look(&self) -> bool {
-        self.front.is_worth_a_look()
+    pub(crate) fn is_worth_a_look(&self, floor: LevelOf<H>) -> bool {
+        self.front.is_worth_a_look(floor)
     }
 }

@@ -5,8 +5,9 @@ use super::Registry;
 use super::shared::{Ready, ServeLine, SlotEvent, WakeIdle};
 use crate::error::Refusal;
 use crate::free_slots::FreeSlots;
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
 use crate::list::{Index, Pushed, Seat};
+use crate::order::Level;
 use crate::ready_queue::Inbox;
 use crate::roster::{Epoch, Mode};
 use crate::slot::{CancelFrom, Cancelled, Phase, Running, SlotRef, TaskKind, Unpublished, Wake};
@@ -28,10 +29,12 @@ pub(crate) enum Work<'e> {
 pub(super) type Sleeper<H> = Option<(WakeIdle<H>, u32)>;
 
 impl<'e, H: Park> Registry<'e, H> {
-    /// Takes the oldest task and starts it, on a worker or another thread.
+    /// Takes the next task from a level on and starts it, on a worker or another thread.
     #[inline]
-    fn pop(self, ready: &Ready<H>, runner: Option<Seat>) -> Option<Running<'e>> {
-        let index = ready.queue.pop(&self.shared().front, &self, runner)?;
+    fn pop(self, ready: &Ready<H>, runner: Option<Seat>, floor: LevelOf<H>) -> Option<Running<'e>> {
+        let index = ready
+            .queue
+            .pop(&self.shared().front, &self, runner, floor)?;
         self.slot(index).start()
     }
 
@@ -87,7 +90,8 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Publishes a closure and puts it into the ready queue, or returns why the executor takes
     /// none.
     pub(crate) fn enqueue(self, task: &mut Unpublished<'e>) -> Result<(), Refusal> {
-        if Inbox::IS_OPEN {
+        // The inbox keeps no levels: only tasks of the lowest one go there.
+        if Inbox::IS_OPEN && LevelOf::<H>::of(task.slot().link()).number() == 0 {
             self.enqueue_in_inbox(task)
         } else {
             self.enqueue_locked::<false>(task)
@@ -106,6 +110,7 @@ impl<'e, H: Park> Registry<'e, H> {
         task: &mut Unpublished<'e>,
     ) -> Result<(), Refusal> {
         self.note_submitted(task);
+        let level = LevelOf::<H>::of(task.slot().link());
         let sleeper = self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());
@@ -123,7 +128,7 @@ impl<'e, H: Park> Registry<'e, H> {
             }
             Ok(self.whom_to_wake(ready))
         })?;
-        self.work_is_there(sleeper);
+        self.work_is_there(sleeper, level);
         Ok(())
     }
 
@@ -133,7 +138,7 @@ impl<'e, H: Park> Registry<'e, H> {
         self.note_submitted(task);
         let slot = task.publish(TaskKind::Closure);
         match shared.front.inbox.push(slot.link(), slot.index()) {
-            Pushed::Quietly => H::ready(),
+            Pushed::Quietly => self.work_is_there(None, Level::BASE),
             Pushed::WakeNeeded => self.wake_for_inbox(),
             Pushed::Refused => {
                 task.withdraw();
@@ -165,10 +170,10 @@ impl<'e, H: Park> Registry<'e, H> {
         reason
     }
 
-    /// Takes the oldest task and starts it, on a worker or another thread.
-    pub(crate) fn take_next(self, runner: Option<Seat>) -> Option<Running<'e>> {
+    /// Takes the next task from a level on and starts it, on a worker or another thread.
+    pub(crate) fn take_next(self, runner: Option<Seat>, floor: LevelOf<H>) -> Option<Running<'e>> {
         let (running, sleeper) = self.shared().ready.with(|ready| {
-            let running = self.pop(ready, runner)?;
+            let running = self.pop(ready, runner, floor)?;
             Some((running, self.whom_to_wake(ready)))
         })?;
         self.wake_sleeper(sleeper);
@@ -219,52 +224,72 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Finds a task for a worker, and the idle worker to wake if there are more tasks. Or tells the
     /// worker to leave, or finds nothing.
     #[inline]
-    fn task_or_leave(self, ready: &Ready<H>, seat: Seat) -> (Work<'e>, Sleeper<H>) {
+    fn task_or_leave(
+        self,
+        ready: &Ready<H>,
+        seat: Seat,
+        floor: LevelOf<H>,
+    ) -> (Work<'e>, Sleeper<H>) {
         let mode = ready.roster.mode();
         if mode == Mode::Abort {
             return (Work::Leave, None);
         }
-        if let Some(running) = self.pop(ready, Some(seat)) {
+        if let Some(running) = self.pop(ready, Some(seat), floor) {
             return (Work::Task(running), self.whom_to_wake(ready));
         }
-        let leaves = mode != Mode::Open && ready.queue.is_drained(&self.shared().front);
-        (if leaves { Work::Leave } else { Work::Nothing }, None)
+        let front = &self.shared().front;
+        if mode != Mode::Open && ready.queue.is_drained_from(front, floor) {
+            return (Work::Leave, None);
+        }
+        (Work::Nothing, self.whom_else_to_wake(ready, floor))
     }
 
     /// One look at the ready queue, for `Worker::run_one`. Kept apart so that programs without
     /// parked workers do not link the code that wakes.
-    pub(crate) fn find_work_once(self, seat: Seat) -> Work<'e> {
+    pub(crate) fn find_work_once(self, seat: Seat, floor: LevelOf<H>) -> Work<'e> {
         let (work, sleeper) = self
             .shared()
             .ready
-            .with(|ready| self.task_or_leave(ready, seat));
+            .with(|ready| self.task_or_leave(ready, seat, floor));
         self.wake_sleeper(sleeper);
         work
     }
 
     /// Finds work for a worker. `searching`: the worker is counted as searching. `sleepy`: its spin
     /// budget is used up, so if there is no work it becomes idle in this same section.
-    pub(crate) fn find_work(self, seat: Seat, searching: bool, sleepy: bool) -> Work<'e> {
+    ///
+    /// A worker that serves the urgent levels only never counts as searching: others would rely on
+    /// it for tasks that it does not take.
+    pub(crate) fn find_work(
+        self,
+        seat: Seat,
+        floor: LevelOf<H>,
+        searching: bool,
+        sleepy: bool,
+    ) -> Work<'e> {
+        let is_general = floor.number() == 0;
         let bit = 1 << seat.worker();
         let (work, sleeper) = self.shared().ready.with(|ready| {
             ready.idle.wake_up(bit);
-            if searching {
+            if searching && is_general {
                 ready.idle.end_search();
             }
-            let found = self.task_or_leave(ready, seat);
+            let found = self.task_or_leave(ready, seat, floor);
             if !matches!(found.0, Work::Nothing) {
                 return found;
             }
             if !sleepy {
-                ready.idle.begin_search();
+                if is_general {
+                    ready.idle.begin_search();
+                }
                 return found;
             }
             if self.fall_idle(ready, bit) {
-                return (Work::Idle, None);
+                return (Work::Idle, found.1);
             }
             // A submitter pushed to the inbox before the wake flag was set: its task is there.
-            let found = self.task_or_leave(ready, seat);
-            if matches!(found.0, Work::Nothing) {
+            let found = self.task_or_leave(ready, seat, floor);
+            if is_general && matches!(found.0, Work::Nothing) {
                 ready.idle.begin_search();
             }
             found
@@ -326,7 +351,8 @@ impl<'e, H: Park> Registry<'e, H> {
             if ready.roster.epoch() != epoch || ready.roster.mode() != Mode::Cancel {
                 return None;
             }
-            let index = ready.queue.pop(&self.shared().front, &self, None)?;
+            let front = &self.shared().front;
+            let index = ready.queue.pop(front, &self, None, Level::BASE)?;
             let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
             assert!(cancelled.is_some(), "slotted: a linked task is queued");
             cancelled
@@ -389,8 +415,10 @@ impl<'e, H: Park> Registry<'e, H> {
         // future, and a worker polled it.
         while let Wake::Rests(seen) = slot.wake() {
             self.note_woken(slot, seen);
+            let mut level = LevelOf::<H>::BASE;
             let queued = self.shared().ready.with(|ready| {
                 slot.schedule().then(|| {
+                    level = LevelOf::<H>::of(slot.link());
                     ready
                         .queue
                         .push(&self.shared().front, &self, slot.link(), slot.index());
@@ -398,7 +426,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 })
             });
             if let Some(sleeper) = queued {
-                self.work_is_there(sleeper);
+                self.work_is_there(sleeper, level);
                 self.wake_waiters_to_look(index);
                 return;
             }
@@ -410,6 +438,7 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();
+        let level = LevelOf::<H>::of(slot.link());
         let requeued = self.shared().ready.with(|ready| {
             if ready.roster.ends_futures() {
                 return Err((running, ready.roster.mode()));
@@ -422,7 +451,7 @@ impl<'e, H: Park> Registry<'e, H> {
             }))
         })?;
         if let Some(sleeper) = requeued {
-            self.work_is_there(sleeper);
+            self.work_is_there(sleeper, level);
             // Another thread may have the slot by now: a look too many does no harm.
             self.wake_waiters_to_look(index);
         }

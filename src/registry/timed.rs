@@ -7,8 +7,9 @@
 use super::Registry;
 use super::shared::ServeLine;
 use crate::error::Refusal;
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
 use crate::list::Index;
+use crate::order::Level;
 use crate::roster::Mode;
 use crate::slot::{Cancelled, Phase, Running, Unpublished};
 
@@ -48,6 +49,7 @@ impl<'e, H: Park> Registry<'e, H> {
     ) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();
+        let level = LevelOf::<H>::of(slot.link());
         let requeued = self.shared().ready.with(|ready| {
             if ready.roster.ends_futures() {
                 return Err((running, ready.roster.mode()));
@@ -69,7 +71,7 @@ impl<'e, H: Park> Registry<'e, H> {
             }))
         })?;
         if let Some(sleeper) = requeued {
-            self.work_is_there(sleeper);
+            self.work_is_there(sleeper, level);
             // Another thread may have the slot by now: a look too many does no harm.
             self.wake_waiters_to_look(index);
         }

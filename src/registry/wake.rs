@@ -5,9 +5,10 @@
 use super::Registry;
 use super::shared::{ListenerEvent, Ready, SlotEvent};
 use super::tasks::Sleeper;
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
 use crate::idle::DRIVER;
 use crate::list::Index;
+use crate::order::{Level, Parts};
 use crate::roster::{Epoch, Mode, Roster};
 use crate::sync::Ordering;
 use crate::unwind;
@@ -58,9 +59,16 @@ impl<H: Park> Registry<'_, H> {
         }
     }
 
-    /// Work was pushed: wakes the idle thread that the section found, or tells the host.
+    /// Work of a level was pushed: wakes the idle thread that the section found, or tells the host.
+    /// Of urgent work it tells the host in any case: a worker in an interrupt never falls idle.
     #[inline]
-    pub(super) fn work_is_there(self, sleeper: Sleeper<H>) {
+    pub(super) fn work_is_there(self, sleeper: Sleeper<H>, level: LevelOf<H>) {
+        if <H::Order as Parts>::LEVELS > 1 {
+            if level.number() > 0 || sleeper.is_none() {
+                H::ready_at(level.number());
+            }
+            return self.wake_sleeper(sleeper);
+        }
         match sleeper {
             Some((wake_idle, sleeper)) => wake_idle(self, sleeper),
             None => H::ready(),
@@ -76,7 +84,7 @@ impl<H: Park> Registry<'_, H> {
             ready.idle.update_wake_flag(&self.shared().front.inbox);
             sleeper
         });
-        self.work_is_there(sleeper);
+        self.work_is_there(sleeper, Level::BASE);
     }
 
     /// The idle thread to wake because there is work: none if a worker searches already.
@@ -95,10 +103,22 @@ impl<H: Park> Registry<'_, H> {
         let front = &self.shared().front;
         // First: a task that is pushed after this sees the flag.
         ready.idle.update_wake_flag(&front.inbox);
-        if ready.idle.has_searcher() || ready.queue.is_empty(front) {
+        let top = ready.queue.top(front)?;
+        // A worker that searches may be less urgent than the task.
+        if top.number() == 0 && ready.idle.has_searcher() {
             return None;
         }
-        ready.idle.take()
+        ready.idle.take(top)
+    }
+
+    /// A worker found no task of the levels that it serves. The idle thread to wake for the other
+    /// tasks: what woke the worker may have been meant for them.
+    #[inline(always)]
+    pub(super) fn whom_else_to_wake(self, ready: &Ready<H>, floor: LevelOf<H>) -> Sleeper<H> {
+        if floor.number() == 0 {
+            return None;
+        }
+        self.whom_to_wake(ready)
     }
 
     /// Sets an idle bit. Returns false if a task came whose submitter wakes no worker.
@@ -110,20 +130,24 @@ impl<H: Park> Registry<'_, H> {
 
     /// Lets an async task that is a worker sleep. Returns false if there is something to do: a
     /// task, or the worker is to leave.
-    pub(crate) fn rest_worker(self, worker: u16) -> bool {
-        self.shared().ready.with(|ready| {
+    pub(crate) fn rest_worker(self, worker: u16, floor: LevelOf<H>) -> bool {
+        let (rests, sleeper) = self.shared().ready.with(|ready| {
             let front = &self.shared().front;
             ready.idle.wake_up(1 << worker);
             let mode = ready.roster.mode();
-            let leaves = mode == Mode::Abort || mode != Mode::Open && ready.queue.is_drained(front);
-            let rests =
-                !leaves && ready.queue.is_empty(front) && self.fall_idle(ready, 1 << worker);
+            let leaves = mode == Mode::Abort
+                || mode != Mode::Open && ready.queue.is_drained_from(front, floor);
+            let rests = !leaves
+                && ready.queue.is_empty_from(front, floor)
+                && self.fall_idle(ready, 1 << worker);
             if !rests {
                 ready.idle.update_wake_flag(&front.inbox);
             }
             ready.idle.set_resting(1 << worker, rests);
-            rests
-        })
+            (rests, self.whom_else_to_wake(ready, floor))
+        });
+        self.wake_sleeper(sleeper);
+        rests
     }
 
     /// A worker rests no more: it is bound to a thread again, which looks for itself, or leaves.
@@ -153,13 +177,13 @@ impl<H: Park> Registry<'_, H> {
     /// host is told.
     #[cold]
     pub(crate) fn pass_work_on(self) {
-        let (sleeper, is_empty) = self.shared().ready.with(|ready| {
-            let is_empty = ready.queue.is_empty(&self.shared().front);
-            (self.whom_to_wake(ready), is_empty)
+        let (sleeper, top) = self.shared().ready.with(|ready| {
+            let top = ready.queue.top(&self.shared().front);
+            (self.whom_to_wake(ready), top)
         });
         // A task may have come into the inbox between the two looks.
-        if sleeper.is_some() || !is_empty {
-            self.work_is_there(sleeper);
+        if sleeper.is_some() || top.is_some() {
+            self.work_is_there(sleeper, top.unwrap_or(Level::BASE));
         }
     }
 
@@ -262,6 +286,23 @@ impl<H: Park> Registry<'_, H> {
         for of in [WaiterOf::Task, WaiterOf::Group] {
             self.notify(self.waits().with(|waits| waits.take_waiter(index, of)));
         }
+    }
+
+    /// Attaches a worker that serves the levels from `floor` on to a thread. Returns false if it is
+    /// stale, or another thread has it.
+    pub(crate) fn attach_worker(self, bit: usize, epoch: Epoch, floor: LevelOf<H>) -> bool {
+        self.shared().ready.with(|ready| {
+            let attached = ready.roster.attach(bit, epoch);
+            if attached {
+                ready.idle.tie(bit, floor);
+            }
+            attached
+        })
+    }
+
+    /// A worker serves the levels from `floor` on.
+    pub(crate) fn tie_worker(self, bit: usize, floor: LevelOf<H>) {
+        self.shared().ready.with(|ready| ready.idle.tie(bit, floor));
     }
 
     /// Reads the roster.

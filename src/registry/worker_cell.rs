@@ -4,8 +4,9 @@
 use core::cell::Cell;
 
 use super::Registry;
-use crate::host::Park;
+use crate::host::{LevelOf, Park};
 use crate::list::{Index, Seat};
+use crate::order::Level;
 use crate::roster::{Epoch, STALE};
 use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
 use crate::waiter::{Waiter, WaiterCell};
@@ -66,7 +67,7 @@ struct Desk<H: Park> {
     sleeper: WaiterCell<H>,
     /// What `Worker::into_raw` made a pointer of. In parts, so that "none" is all zeroes.
     raw_registry: Cell<Option<Registry<'static, H>>>,
-    raw_parts: Cell<(u16, bool, Epoch)>,
+    raw_parts: Cell<(u16, bool, Epoch, LevelOf<H>)>,
 }
 
 /// The parts of a `Worker` that `into_raw` leaves in the worker's cell.
@@ -75,6 +76,7 @@ pub(crate) struct RawWorker<H: Park> {
     pub(crate) number: u16,
     pub(crate) epoch: Epoch,
     pub(crate) attached: bool,
+    pub(crate) floor: LevelOf<H>,
 }
 
 impl<H: Park> WorkerCell<H> {
@@ -88,7 +90,7 @@ impl<H: Park> WorkerCell<H> {
                 desk: Lock::new(Desk {
                     sleeper: WaiterCell::new(),
                     raw_registry: Cell::new(None),
-                    raw_parts: Cell::new((0, false, STALE)),
+                    raw_parts: Cell::new((0, false, STALE, Level::BASE)),
                 }),
                 counters: Counters::new(),
             }
@@ -162,7 +164,8 @@ impl<H: Park> WorkerCell<H> {
     pub(crate) fn put_raw(&self, raw: RawWorker<H>) {
         self.desk.with(|desk| {
             desk.raw_registry.set(Some(raw.registry));
-            desk.raw_parts.set((raw.number, raw.attached, raw.epoch));
+            let parts = (raw.number, raw.attached, raw.epoch, raw.floor);
+            desk.raw_parts.set(parts);
         });
     }
 
@@ -170,13 +173,14 @@ impl<H: Park> WorkerCell<H> {
     pub(crate) fn take_raw(&self) -> Option<RawWorker<H>> {
         self.desk.with(|desk| {
             let registry = desk.raw_registry.get()?;
-            let (number, attached, epoch) = desk.raw_parts.get();
-            desk.raw_parts.set((number, false, STALE));
+            let (number, attached, epoch, floor) = desk.raw_parts.get();
+            desk.raw_parts.set((number, false, STALE, floor));
             Some(RawWorker {
                 registry,
                 number,
                 epoch,
                 attached,
+                floor,
             })
         })
     }

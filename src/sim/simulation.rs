@@ -15,6 +15,8 @@ use super::baton;
 use super::ticks;
 use super::trace::Trace;
 use super::world::Wait;
+use crate::levels::Ordered;
+use crate::order::Order;
 use crate::spawn::Spawn;
 use crate::unwind;
 use crate::worker::Worker;
@@ -319,6 +321,15 @@ impl Spawn<SimHost> for Simulation {
     type Error = io::Error;
 
     fn spawn(&self, worker: Worker<'static, SimHost>) -> io::Result<()> {
+        let name = std::format!("worker {}", worker.index());
+        self.spawn(&name, move || worker.run())
+    }
+}
+
+impl<O: Order> Spawn<Ordered<SimHost, O>> for Simulation {
+    type Error = io::Error;
+
+    fn spawn(&self, worker: Worker<'static, Ordered<SimHost, O>>) -> io::Result<()> {
         let name = std::format!("worker {}", worker.index());
         self.spawn(&name, move || worker.run())
     }

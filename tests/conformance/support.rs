@@ -161,6 +161,7 @@ impl Virtual {
 
 impl Park for Virtual {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

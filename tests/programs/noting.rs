@@ -13,6 +13,7 @@ pub(crate) struct Noting<P, const LOOKS: bool = false>(PhantomData<P>);
 
 impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
     type Thread = P::Thread;
+    type Order = slotted::Fifo;
     const FAIR: bool = P::FAIR;
     const KEEPS_TIME: bool = P::KEEPS_TIME;
 

@@ -142,6 +142,7 @@ shuttle::thread_local! {
 #[cfg(shuttle)]
 impl<const FAIR: bool> Park for Scheduled<FAIR> {
     type Thread = Token;
+    type Order = slotted::Fifo;
     const FAIR: bool = FAIR;
     const KEEPS_TIME: bool = true;
 

@@ -104,6 +104,7 @@ impl Habits for Plain {}
 
 impl<H: Habits> Park for StageWith<H> {
     type Thread = Actor;
+    type Order = slotted::Fifo;
     const FAIR: bool = H::FAIR;
 
     fn current() -> Actor {

@@ -25,6 +25,7 @@ struct Keeps;
 
 impl Park for Keeps {
     type Thread = ();
+    type Order = slotted::Fifo;
     fn current() {}
     fn current_id() -> usize {
         SpinHost::current_id()

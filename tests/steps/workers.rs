@@ -14,6 +14,7 @@ struct Desktop;
 
 impl Park for Desktop {
     type Thread = std::thread::Thread;
+    type Order = slotted::Fifo;
     fn current() -> Self::Thread {
         StdHost::current()
     }

@@ -15,6 +15,7 @@ static NOW: [AtomicU64; 2] = [const { AtomicU64::new(0) }; 2];
 
 impl<const TEST: usize> Park for Stepped<TEST> {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

@@ -41,11 +41,12 @@ pub(crate) const ROOMS: &[Room] = &[
     room("unwind", &[]),
     room("error", &["unwind"]),
     room("step", &["error"]),
-    room("host", &["step"]),
+    room("list", &["sync"]),
+    room("order", &["list"]),
+    room("host", &["step", "order"]),
     room("timers", &["sync", "unwind", "host"]),
     room("time_keeper", &["sync", "timers"]),
-    room("list", &["sync"]),
-    room("ready_queue", &["sync", "list"]),
+    room("ready_queue", &["sync", "list", "order"]),
     // Types and bytes, and the rules for access to them.
     room_with_unsafe(
         "slot",
@@ -69,14 +70,14 @@ pub(crate) const ROOMS: &[Room] = &[
         &["free_slots/line.rs"],
         &["sync", "unwind", "error", "host", "list", "waiter"],
     ),
-    room("idle", &["host", "ready_queue", "waiter"]),
+    room("idle", &["order", "host", "ready_queue", "waiter"]),
     room("roster", &["error", "host", "waiter"]),
     // The layout of an executor's memory.
     room_with_unsafe(
         "registry",
         &["registry/memory.rs"],
         &[
-            "sync", "unwind", "error", "step", "host", "timers", "time_keeper", "list",
+            "sync", "unwind", "error", "step", "list", "order", "host", "timers", "time_keeper",
             "ready_queue", "slot", "waiter", "wait_table", "free_slots", "idle", "roster",
         ],
     ),
@@ -99,15 +100,15 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "blocking",
         &[
-            "error", "host", "list", "slot", "waiter", "roster", "registry", "completion",
-            "deadlock",
+            "error", "list", "order", "host", "slot", "waiter", "roster", "registry",
+            "completion", "deadlock",
         ],
     ),
     // The raw pointer for C entry points.
     room_with_unsafe(
         "worker",
         &["worker.rs"],
-        &["unwind", "host", "list", "waiter", "roster", "registry", "completion"],
+        &["unwind", "list", "order", "host", "waiter", "roster", "registry", "completion"],
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
@@ -164,9 +165,9 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "executor",
         &[
-            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry", "completion",
-            "blocking", "worker", "spawn", "start", "handle", "promise", "permit", "map",
-            "scope", "stats",
+            "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
+            "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
+            "map", "scope", "stats",
         ],
     ),
     room(
@@ -176,7 +177,8 @@ pub(crate) const ROOMS: &[Room] = &[
             "completion", "handle", "permit", "executor",
         ],
     ),
-    room("sim", &["unwind", "error", "step", "host", "worker", "spawn"]),
+    room("levels", &["step", "order", "host", "registry", "handle", "executor", "timetable"]),
+    room("sim", &["unwind", "error", "step", "order", "host", "worker", "spawn", "levels"]),
     room("docs", &[]),
 ];
 

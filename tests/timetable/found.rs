@@ -36,6 +36,7 @@ fn must_end<R: Send + 'static>(test: impl FnOnce() -> R + Send + 'static) -> R {
 macro_rules! std_threads {
     () => {
         type Thread = Thread;
+        type Order = slotted::Fifo;
         fn current_id() -> usize {
             StdHost::current_id()
         }

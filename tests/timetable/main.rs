@@ -40,6 +40,7 @@ impl Manual {
 
 impl Park for Manual {
     type Thread = std::thread::Thread;
+    type Order = slotted::Fifo;
     fn current() -> std::thread::Thread {
         std::thread::current()
     }

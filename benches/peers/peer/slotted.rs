@@ -124,6 +124,7 @@ type Pinned = Other<true>;
 
 impl<const SPINS: bool> Park for Other<SPINS> {
     type Thread = Thread;
+    type Order = slotted::Fifo;
     const FAIR: bool = StdHost::FAIR;
 
     fn current() -> Thread {

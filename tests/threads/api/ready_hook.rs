@@ -22,6 +22,7 @@ struct Bell;
 
 impl Park for Bell {
     type Thread = Actor;
+    type Order = slotted::Fifo;
 
     fn current() -> Actor {
         Stage::current()

@@ -20,6 +20,7 @@ struct SetBack;
 
 impl Park for SetBack {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

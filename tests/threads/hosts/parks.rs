@@ -25,6 +25,7 @@ static RESTLESS_NOW: AtomicU64 = AtomicU64::new(0);
 
 impl Park for Restless {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 
@@ -80,6 +81,7 @@ struct Bed {
 
 impl Park for Forgetful {
     type Thread = Arc<Bed>;
+    type Order = slotted::Fifo;
 
     fn current() -> Arc<Bed> {
         thread_local! {
@@ -186,6 +188,7 @@ fn a_host_that_never_spins_works_on_std_threads() {
 
     impl Park for ParkAtOnce {
         type Thread = thread::Thread;
+        type Order = slotted::Fifo;
 
         fn current() -> thread::Thread {
             thread::current()

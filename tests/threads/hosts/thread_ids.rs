@@ -13,6 +13,7 @@ struct Nameless;
 
 impl Park for Nameless {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

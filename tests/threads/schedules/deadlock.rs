@@ -227,6 +227,7 @@ struct Meanwhile;
 
 impl Park for Meanwhile {
     type Thread = Actor;
+    type Order = slotted::Fifo;
 
     fn current() -> Actor {
         Stage::current()

@@ -129,6 +129,7 @@ struct Stopped;
 
 impl Park for Stopped {
     type Thread = Actor;
+    type Order = slotted::Fifo;
 
     /// Called by a thread that makes itself known to those who will wake it.
     fn current() -> Actor {

@@ -47,6 +47,7 @@ struct Interrupting;
 
 impl Park for Interrupting {
     type Thread = Actor;
+    type Order = slotted::Fifo;
 
     fn current() -> Actor {
         Stage::current()

@@ -43,6 +43,7 @@ struct NamedStage;
 
 impl Park for NamedStage {
     type Thread = Named;
+    type Order = slotted::Fifo;
 
     fn current() -> Named {
         Named(Stage::current())

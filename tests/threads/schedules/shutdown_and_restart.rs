@@ -179,6 +179,7 @@ struct FragileStage;
 
 impl Park for FragileStage {
     type Thread = Fragile;
+    type Order = slotted::Fifo;
 
     fn current() -> Fragile {
         Fragile(Stage::current())

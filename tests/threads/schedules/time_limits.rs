@@ -22,6 +22,7 @@ struct Simulated;
 
 impl Park for Simulated {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

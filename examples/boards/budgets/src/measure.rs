@@ -23,6 +23,7 @@ const RUN: &[(&str, &[&str])] = &[
     ("futures", &["round_slotted_future", "wake_slotted"]),
     ("promises", &["promise_slotted"]),
     ("timers", &["timer_slotted"]),
+    ("levels", &["round_slotted_levels", "levels_slotted"]),
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
@@ -58,6 +59,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             (
                 "submit_at, advance, run_one, try_result",
                 "flash_slotted_timer",
+            ),
+            (
+                "submit, run_one, try_result, with 4 levels",
+                "flash_slotted_levels",
             ),
             (
                 "submit_stoppable, run_one, request_stop, try_result",

@@ -74,6 +74,7 @@ impl<C: Chip> Places for CortexM<C> {
 impl<C: Chip> Park for CortexM<C> {
     /// An event wakes every sleeping thread, so threads need no names.
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

@@ -20,6 +20,7 @@ pub(crate) struct Swept;
 
 impl Park for Swept {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 

@@ -21,6 +21,7 @@ pub struct FreeRtosHost<const NOTIFICATION: u32 = 0, const HERTZ: u64 = 1000>;
 
 impl<const NOTIFICATION: u32, const HERTZ: u64> Park for FreeRtosHost<NOTIFICATION, HERTZ> {
     type Thread = Waiting;
+    type Order = slotted::Fifo;
 
     fn current() -> Waiting {
         Waiting::current()

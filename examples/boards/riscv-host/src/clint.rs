@@ -122,6 +122,7 @@ impl Places for Clint {
 impl Park for Clint {
     /// The number of a hart.
     type Thread = usize;
+    type Order = slotted::Fifo;
 
     fn current() -> usize {
         mhartid::read()

@@ -17,6 +17,7 @@ struct Board;
 
 impl Park for Board {
     type Thread = ();
+    type Order = slotted::Fifo;
     fn current() {}
     fn current_id() -> usize {
         1

@@ -20,6 +20,7 @@ impl Board {
 
 impl Park for Board {
     type Thread = ();
+    type Order = slotted::Fifo;
 
     fn current() {}
 
