@@ -1,0 +1,163 @@
+//! A control loop with three priorities on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
+//!
+//! The firmware is that of `examples/control`. Its urgent levels have workers in two interrupts, so
+//! a sample interrupts the control, and both interrupt a frame. The emulator counts instructions,
+//! 256 ns each, so each run gives the same figures.
+#![no_std]
+#![no_main]
+
+mod host;
+
+use core::convert::Infallible;
+use core::fmt::{self, Write};
+use core::sync::atomic::{AtomicBool, Ordering};
+
+use control_firmware::{Firmware, SETPOINT, Series};
+use cortex_m::Peripherals;
+use cortex_m::interrupt::InterruptNumber;
+use cortex_m::peripheral::{NVIC, scb::SystemHandler};
+use cortex_m_rt::{entry, exception};
+use cortex_m_semihosting::{debug, hio};
+use host_parts::Workers;
+use panic_semihosting as _;
+use slotted::{Clock, Park, Ran, Shutdown, Spawn, Worker};
+
+use crate::host::{Board, Urgent};
+
+static FIRMWARE: Firmware<Board> = Firmware::new();
+static WORKERS: Workers<3, Board> = Workers::new();
+
+const SUPER_LOOP: usize = 0;
+const PENDSV: usize = 1;
+const URGENT: usize = 2;
+
+/// Each worker serves the level of its number, and those above.
+struct Tied;
+
+impl Spawn<Board> for Tied {
+    type Error = Infallible;
+
+    fn spawn(&self, worker: Worker<'static, Board>) -> Result<(), Infallible> {
+        WORKERS.spawn(match worker.index() {
+            URGENT => worker.serve::<2>(),
+            PENDSV => worker.serve::<1>(),
+            _ => worker,
+        })
+    }
+}
+
+/// When the operator stops a frame: in the middle of it.
+const OPERATOR: u64 = millis(524);
+/// True if the operator's request was the first.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+#[exception]
+fn SysTick() {
+    Board::tick();
+    FIRMWARE.tick();
+    let now = Board::now();
+    if (OPERATOR..OPERATOR + millis(1)).contains(&now) {
+        ASKED.store(FIRMWARE.stop_frame(), Ordering::Relaxed);
+    }
+}
+
+#[exception]
+fn PendSV() {
+    while WORKERS.run_one(PENDSV) == Ran::Task {}
+}
+
+/// The handler of every line of the interrupt controller.
+#[exception]
+unsafe fn DefaultHandler(line: i16) {
+    assert!(
+        line == Urgent.number() as i16,
+        "an interrupt of line {line}"
+    );
+    while WORKERS.run_one(URGENT) == Ran::Task {}
+}
+
+/// Runs the super-loop until a date: its tasks, and sleep.
+fn run_until(date: u64) {
+    while Board::now() < date {
+        if WORKERS.run_one(SUPER_LOOP) == Ran::Nothing {
+            Board::park();
+        }
+    }
+}
+
+/// Milliseconds in ticks.
+const fn millis(millis: u64) -> u64 {
+    millis * Board::TICKS_PER_SECOND / 1000
+}
+
+/// Tells what a series did, and returns true if it kept its deadline: its period.
+fn tell(
+    out: &mut impl Write,
+    name: &str,
+    series: &Series,
+    period: u64,
+) -> Result<bool, fmt::Error> {
+    let (runs, response) = (series.runs(), series.response());
+    let keeps = series.missed() == 0 && u64::from(response) <= period;
+    writeln!(
+        out,
+        "{name}: none missed, each ended within its period: {keeps}"
+    )?;
+    writeln!(
+        out,
+        "measured: {name}: {runs} runs, at most {response} us from its date to its end"
+    )?;
+    Ok(keeps)
+}
+
+/// Tells what the firmware did. Returns true if all of it is as it should be.
+fn report(out: &mut impl Write) -> Result<bool, fmt::Error> {
+    let mut well = true;
+    for (name, series, period) in [
+        ("sample", &FIRMWARE.sample, 1),
+        ("control", &FIRMWARE.control, 5),
+        ("communication", &FIRMWARE.communication, 20),
+        ("log", &FIRMWARE.log, 100),
+    ] {
+        well &= tell(out, name, series, millis(period))?;
+    }
+    let is_there = (FIRMWARE.position.load(Ordering::Relaxed) - SETPOINT).abs() <= 16;
+    let stopped = FIRMWARE.stopped.load(Ordering::Relaxed);
+    let asked = ASKED.load(Ordering::Relaxed);
+    let left = FIRMWARE.pool.stats().slots_in_use;
+    let frames = FIRMWARE.frames.load(Ordering::Relaxed);
+    writeln!(out, "the frame was stopped: {}", asked && stopped == 1)?;
+    writeln!(out, "at the setpoint: {is_there}; {left} slots in use")?;
+    writeln!(out, "measured: {frames} frames")?;
+    Ok(well && asked && stopped == 1 && is_there && left == 0)
+}
+
+#[entry]
+fn main() -> ! {
+    let mut peripherals = Peripherals::take().expect("they are taken once");
+    // SysTick is the most urgent, then the interrupt of level 2, then PendSV. SAFETY: no critical
+    // section depends on priorities.
+    unsafe {
+        peripherals.NVIC.set_priority(Urgent, 0x40);
+        peripherals.SCB.set_priority(SystemHandler::PendSV, 0xff);
+        NVIC::unmask(Urgent);
+    }
+    FIRMWARE.begin().expect("it takes tasks");
+    FIRMWARE
+        .pool
+        .start(&Tied)
+        .expect("there is a place for each");
+    Board::start_clock(&mut peripherals.SYST);
+
+    let mut out = hio::hstdout().expect("the emulator has a console");
+    run_until(millis(1001));
+
+    FIRMWARE.pool.begin_shutdown(Shutdown::Stop);
+    while WORKERS.run_one(SUPER_LOOP) != Ran::Left {}
+    debug::exit(if report(&mut out) == Ok(true) {
+        debug::EXIT_SUCCESS
+    } else {
+        debug::EXIT_FAILURE
+    });
+    unreachable!("the emulator has ended");
+}
