@@ -178,8 +178,9 @@ pub trait Park: Sized + 'static {
     /// lives.
     ///
     /// It is called for each task above level 0, also where the crate woke a parked worker: a
-    /// worker that lives in an interrupt never parks. For level 0, as `ready` is. The default calls
-    /// `ready`.
+    /// worker that lives in an interrupt never parks. For level 0, as `ready` is. A shutdown calls
+    /// it for each level, since each worker has to leave. The default calls `ready`. Where tasks
+    /// have one level, `ready` is called.
     ///
     /// ```
     /// use slotted::{Executor, Levels, Park};

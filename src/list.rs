@@ -166,6 +166,11 @@ impl<const TAG: u16> List<TAG> {
         self.first.get() == NONE
     }
 
+    /// The oldest slot.
+    pub(crate) fn first(&self) -> Option<Index> {
+        self.first.get().checked_sub(1)
+    }
+
     /// Appends a slot that is in no list. Returns true if it is the first.
     #[inline]
     pub(crate) fn push(&self, links: &(impl Links + ?Sized), link: &Link, index: Index) -> bool {

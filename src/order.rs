@@ -260,6 +260,9 @@ pub(crate) trait Lists: Send {
     /// is as high.
     fn raise(&self, links: &impl Links, link: &Link, index: Index, level: Self::Level) -> bool;
 
+    /// The next task of the highest level.
+    fn first(&self) -> Option<Index>;
+
     /// The highest level that has a task.
     fn top(&self) -> Option<Self::Level>;
 
@@ -302,6 +305,11 @@ impl Lists for List<READY> {
     #[inline(always)]
     fn raise(&self, _links: &impl Links, _link: &Link, _index: Index, (): ()) -> bool {
         false
+    }
+
+    #[inline(always)]
+    fn first(&self) -> Option<Index> {
+        List::first(self)
     }
 
     #[inline(always)]
@@ -432,6 +440,11 @@ impl<const N: usize> Lists for LevelLists<N> {
             self.push(links, link, index);
         }
         is_lower
+    }
+
+    fn first(&self) -> Option<Index> {
+        let top = self.top()?;
+        self.levels[usize::from(top)].list.first()
     }
 
     #[inline]

@@ -125,15 +125,19 @@ impl<O: Parts> ReadyQueue<O> {
         self.lists.top().or_else(in_inbox)
     }
 
-    /// Returns true if no accepted task can still need a worker that serves the levels from `floor`
-    /// on.
-    pub(crate) fn is_drained_from(&self, front: &Front, floor: O::Level) -> bool {
-        self.is_empty_from(front, floor) && self.futures.get() == 0
-    }
-
     /// Returns true if no accepted task can still need a worker.
     pub(crate) fn is_drained(&self, front: &Front) -> bool {
-        self.is_drained_from(front, O::Level::BASE)
+        self.is_empty(front) && self.futures.get() == 0
+    }
+
+    /// Returns true if a worker that serves the levels from `floor` on may leave a life that is
+    /// shut down. A tied one waits for no future: others run what comes later, or the thread that
+    /// shuts down does.
+    pub(crate) fn lets_leave(&self, front: &Front, floor: O::Level) -> bool {
+        if floor.number() == 0 {
+            return self.is_drained(front);
+        }
+        self.is_empty_from(front, floor)
     }
 
     /// Appends a task to the list of its level, by its link.
@@ -155,10 +159,11 @@ impl<O: Parts> ReadyQueue<O> {
         runner: Option<Seat>,
         floor: O::Level,
     ) -> Option<Index> {
-        if Inbox::IS_OPEN && self.lists.is_empty() && floor.number() == 0 {
+        // With levels in each look: the lowest one waits from the moment of its push.
+        if Inbox::IS_OPEN && floor.number() == 0 && (O::LEVELS > 1 || self.lists.is_empty()) {
             self.drain_inbox(front, links);
             let index = self.lists.pop(links, runner, floor)?;
-            if !self.lists.is_empty() {
+            if O::LEVELS > 1 || !self.lists.is_empty() {
                 front.note(self.lists.summary(true));
             }
             return Some(index);
@@ -167,6 +172,14 @@ impl<O: Parts> ReadyQueue<O> {
         if O::LEVELS > 1 || self.lists.is_empty() {
             front.note(self.lists.summary(false));
         }
+        Some(index)
+    }
+
+    /// Takes the next task out, which is not to run. The caller has drained the inbox in this
+    /// section.
+    pub(crate) fn remove_next(&self, front: &Front, links: &impl Links) -> Option<Index> {
+        let index = self.lists.first()?;
+        self.unlink(front, links, links.link(index), index);
         Some(index)
     }
 

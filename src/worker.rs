@@ -193,8 +193,9 @@ impl<'e, H: Park> Worker<'e, H> {
     /// can be a task of another async executor: embassy's, RTIC's, tokio's.
     ///
     /// That executor's thread must come round for the worker to run. A task there that blocks in
-    /// [`result`](crate::JoinHandle::result) keeps it away: if no other worker is left, the wait
-    /// never ends. Await the handle instead.
+    /// [`result`](crate::JoinHandle::result) keeps it away, and what it waits for may be the task
+    /// for which this worker was woken: then the wait never ends, though other workers sleep. Await
+    /// the handle instead.
     ///
     /// # Cancellation
     ///
@@ -228,7 +229,8 @@ impl<'e, H: Park> Worker<'e, H> {
     /// wait until a shutdown runs or cancels them.
     ///
     /// A worker that waits, without a time limit, for a task that no thread has started runs it in
-    /// place, whatever its level.
+    /// place, whatever its level. In a shutdown it leaves when no task of its levels is ready; what
+    /// futures still do then, others do.
     ///
     /// A level too high does not compile.
     ///

@@ -20,7 +20,7 @@ impl<H: Park> Registry<'_, H> {
             ready
                 .queue
                 .raise(front, &self, slot.link(), index, level)
-                .then(|| self.whom_to_wake(ready))
+                .then(|| self.whom_to_wake(ready, level))
         });
         if let Some(sleeper) = raised {
             self.work_is_there(sleeper, level);
@@ -29,26 +29,30 @@ impl<H: Park> Registry<'_, H> {
     }
 
     /// The calling thread is about to sleep for a task. If that is queued, it rises to the highest
-    /// level of the tasks on the thread's stack. Only for the holder of its handle.
+    /// level of the tasks on the thread's stack. Only for the holder of its handle. A thread may run
+    /// several workers.
     ///
     /// Bound: the number of slots.
     pub(crate) fn raise_awaited(self, index: Index) {
         if <H::Order as Parts>::LEVELS == 1 || !self.slot(index).snapshot().is_queued() {
             return;
         }
-        if let Some(level) = self
-            .current_seat()
-            .and_then(|seat| self.level_of_stack(seat))
-        {
+        if let Some(level) = self.level_of_stack() {
             self.raise(index, level);
         }
     }
 
-    /// The highest level of the tasks on the stack of the calling thread, which has the seat.
-    fn level_of_stack(self, seat: Seat) -> Option<LevelOf<H>> {
+    /// The highest level of the tasks on the stack of the calling thread. `None`: it runs no worker,
+    /// or no task.
+    fn level_of_stack(self) -> Option<LevelOf<H>> {
+        let thread = H::current_id();
+        let is_ours = |seat: Seat| {
+            let cell = self.workers().get(usize::from(seat.worker()));
+            cell.is_some_and(|cell| cell.is_run_by(thread) && cell.is_current(seat))
+        };
         (0..self.capacity())
             .map(|index| self.slot(index))
-            .filter(|slot| slot.runner() == Some(seat))
+            .filter(|slot| slot.runner().is_some_and(is_ours))
             .map(|slot| LevelOf::<H>::of(slot.link()))
             .max_by_key(|level| level.number())
     }

@@ -126,7 +126,7 @@ impl<'e, H: Park> Registry<'e, H> {
             if IS_FUTURE {
                 ready.queue.future_began();
             }
-            Ok(self.whom_to_wake(ready))
+            Ok(self.whom_to_wake(ready, level))
         })?;
         self.work_is_there(sleeper, level);
         Ok(())
@@ -174,7 +174,7 @@ impl<'e, H: Park> Registry<'e, H> {
     pub(crate) fn take_next(self, runner: Option<Seat>, floor: LevelOf<H>) -> Option<Running<'e>> {
         let (running, sleeper) = self.shared().ready.with(|ready| {
             let running = self.pop(ready, runner, floor)?;
-            Some((running, self.whom_to_wake(ready)))
+            Some((running, self.whom_to_wake_next(ready)))
         })?;
         self.wake_sleeper(sleeper);
         Some(running)
@@ -235,10 +235,10 @@ impl<'e, H: Park> Registry<'e, H> {
             return (Work::Leave, None);
         }
         if let Some(running) = self.pop(ready, Some(seat), floor) {
-            return (Work::Task(running), self.whom_to_wake(ready));
+            return (Work::Task(running), self.whom_to_wake_next(ready));
         }
         let front = &self.shared().front;
-        if mode != Mode::Open && ready.queue.is_drained_from(front, floor) {
+        if mode != Mode::Open && ready.queue.lets_leave(front, floor) {
             return (Work::Leave, None);
         }
         (Work::Nothing, self.whom_else_to_wake(ready, floor))
@@ -352,7 +352,8 @@ impl<'e, H: Park> Registry<'e, H> {
                 return None;
             }
             let front = &self.shared().front;
-            let index = ready.queue.pop(front, &self, None, Level::BASE)?;
+            ready.queue.drain(front, &self);
+            let index = ready.queue.remove_next(front, &self)?;
             let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
             assert!(cancelled.is_some(), "slotted: a linked task is queued");
             cancelled
@@ -422,7 +423,7 @@ impl<'e, H: Park> Registry<'e, H> {
                     ready
                         .queue
                         .push(&self.shared().front, &self, slot.link(), slot.index());
-                    self.whom_to_wake(ready)
+                    self.whom_to_wake(ready, level)
                 })
             });
             if let Some(sleeper) = queued {
@@ -447,7 +448,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 ready
                     .queue
                     .push(&self.shared().front, &self, slot.link(), slot.index());
-                self.whom_to_wake(ready)
+                self.whom_to_wake(ready, level)
             }))
         })?;
         if let Some(sleeper) = requeued {

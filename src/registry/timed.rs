@@ -67,7 +67,7 @@ impl<'e, H: Park> Registry<'e, H> {
                 ready
                     .queue
                     .push(&self.shared().front, &self, slot.link(), slot.index());
-                self.whom_to_wake(ready)
+                self.whom_to_wake(ready, level)
             }))
         })?;
         if let Some(sleeper) = requeued {

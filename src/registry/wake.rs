@@ -80,35 +80,46 @@ impl<H: Park> Registry<'_, H> {
     #[inline(never)]
     pub(super) fn wake_for_inbox(self) {
         let sleeper = self.shared().ready.with(|ready| {
-            let sleeper = self.whom_to_wake(ready);
+            let sleeper = self.whom_to_wake(ready, Level::BASE);
             ready.idle.update_wake_flag(&self.shared().front.inbox);
             sleeper
         });
         self.work_is_there(sleeper, Level::BASE);
     }
 
-    /// The idle thread to wake because there is work: none if a worker searches already.
+    /// The idle thread to wake because a task of a level was pushed: none if a worker searches
+    /// already. For the level of that task, not the highest: each push wakes for its own.
     #[inline]
-    pub(super) fn whom_to_wake(self, ready: &Ready<H>) -> Sleeper<H> {
+    pub(super) fn whom_to_wake(self, ready: &Ready<H>, level: LevelOf<H>) -> Sleeper<H> {
         // The commonest answer first.
         if ready.idle.is_empty() {
             None
         } else {
-            self.next_sleeper(ready)
+            self.next_sleeper(ready, level)
         }
     }
 
+    /// The idle thread to wake for what is left, if something is: for the highest level of it.
+    #[inline]
+    pub(super) fn whom_to_wake_next(self, ready: &Ready<H>) -> Sleeper<H> {
+        if <H::Order as Parts>::LEVELS == 1 {
+            return self.whom_to_wake(ready, Level::BASE);
+        }
+        let top = ready.queue.top(&self.shared().front);
+        self.whom_to_wake(ready, top.unwrap_or(Level::BASE))
+    }
+
     #[inline(never)]
-    fn next_sleeper(self, ready: &Ready<H>) -> Sleeper<H> {
+    fn next_sleeper(self, ready: &Ready<H>, level: LevelOf<H>) -> Sleeper<H> {
         let front = &self.shared().front;
         // First: a task that is pushed after this sees the flag.
         ready.idle.update_wake_flag(&front.inbox);
-        let top = ready.queue.top(front)?;
         // A worker that searches may be less urgent than the task.
-        if top.number() == 0 && ready.idle.has_searcher() {
+        let is_sought = level.number() == 0 && ready.idle.has_searcher();
+        if is_sought || ready.queue.is_empty(front) {
             return None;
         }
-        ready.idle.take(top)
+        ready.idle.take(level)
     }
 
     /// A worker found no task of the levels that it serves. The idle thread to wake for the other
@@ -118,7 +129,7 @@ impl<H: Park> Registry<'_, H> {
         if floor.number() == 0 {
             return None;
         }
-        self.whom_to_wake(ready)
+        self.whom_to_wake_next(ready)
     }
 
     /// Sets an idle bit. Returns false if a task came whose submitter wakes no worker.
@@ -135,8 +146,8 @@ impl<H: Park> Registry<'_, H> {
             let front = &self.shared().front;
             ready.idle.wake_up(1 << worker);
             let mode = ready.roster.mode();
-            let leaves = mode == Mode::Abort
-                || mode != Mode::Open && ready.queue.is_drained_from(front, floor);
+            let leaves =
+                mode == Mode::Abort || mode != Mode::Open && ready.queue.lets_leave(front, floor);
             let rests = !leaves
                 && ready.queue.is_empty_from(front, floor)
                 && self.fall_idle(ready, 1 << worker);
@@ -179,7 +190,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn pass_work_on(self) {
         let (sleeper, top) = self.shared().ready.with(|ready| {
             let top = ready.queue.top(&self.shared().front);
-            (self.whom_to_wake(ready), top)
+            (self.whom_to_wake_next(ready), top)
         });
         // A task may have come into the inbox between the two looks.
         if sleeper.is_some() || top.is_some() {
@@ -208,7 +219,7 @@ impl<H: Park> Registry<'_, H> {
     /// Wakes every idle thread and the waiter for the workers' leaving, and tells the host. Refuses
     /// the waiters for a slot, if tasks are refused.
     ///
-    /// Bound: the number of workers, and one; and that of the code that serves the line.
+    /// Bound: the number of workers, and one; of levels; and that of the code that serves the line.
     pub(crate) fn wake_all(self) {
         for _ in 0..=self.workers().len() {
             let sleeper = self.shared().ready.with(|ready| ready.idle.take_any());
@@ -219,7 +230,13 @@ impl<H: Park> Registry<'_, H> {
         }
         self.notify(self.with_leave_waiter(WaiterCell::take));
         // A worker that is run by hand may have to leave.
-        H::ready();
+        if <H::Order as Parts>::LEVELS > 1 {
+            for level in <H::Order as Parts>::EACH {
+                H::ready_at(level.number());
+            }
+        } else {
+            H::ready();
+        }
         if let Some(serve) = self.shared().free.serve() {
             serve(self, SlotEvent::Refusing);
         }
@@ -300,9 +317,13 @@ impl<H: Park> Registry<'_, H> {
         })
     }
 
-    /// A worker serves the levels from `floor` on.
+    /// A worker that a thread calls serves the levels from `floor` on. It looks for itself.
     pub(crate) fn tie_worker(self, bit: usize, floor: LevelOf<H>) {
-        self.shared().ready.with(|ready| ready.idle.tie(bit, floor));
+        self.shared().ready.with(|ready| {
+            ready.idle.tie(bit, floor);
+            ready.idle.wake_up(bit);
+            ready.idle.update_wake_flag(&self.shared().front.inbox);
+        });
     }
 
     /// Reads the roster.

@@ -7,6 +7,9 @@ use std::sync::Mutex;
 use slotted::{Executor, Levels, Ordered, SimHost, Simulation, Spawn, StdHost, Worker};
 
 mod against_a_model;
+mod found;
+mod found_gated;
+mod found_seeds;
 mod order;
 mod raising;
 mod seeds;

@@ -121,20 +121,6 @@ fn permits_and_promises_and_timed_tasks_are_of_the_level_of_their_submitter() {
 }
 
 #[test]
-fn items_of_a_map_are_of_the_level_of_its_submitter() {
-    static LOG: Log = Log::new();
-    let pool: Executor<0, 8, 64, Host> = Executor::new();
-    pool.submit(LOG.noting(9)).unwrap().detach();
-    let urgent = pool.level::<1>();
-    let handles = [1, 2].map(|number| urgent.submit(LOG.noting(number)).unwrap());
-    for handle in handles {
-        handle.result().unwrap(); // the calling thread drives, the urgent ones first
-    }
-    assert_eq!(LOG.take(), [1, 2]);
-    pool.run_until_idle();
-}
-
-#[test]
 fn a_permit_keeps_a_slot_for_urgent_tasks_when_others_take_all() {
     let pool: Executor<0, 2, 64, Host> = Executor::new();
     let permit = pool.level::<2>().reserve().unwrap();
@@ -248,4 +234,26 @@ fn the_host_is_told_the_level_of_each_urgent_task() {
     assert!(raised.raise::<30>());
     assert_eq!(TOLD.take(), [0, 31, 3, 30]);
     assert!(pool.run_one_at::<31>() && !pool.run_one_at::<31>() && pool.run_one_at::<30>());
+
+    // A future that is woken: during its poll, and later.
+    static WAKER: Mutex<Option<Waker>> = Mutex::new(None);
+    static FUTURES: Executor<0, 2, 64, Told> = Executor::new();
+    let mut polls = 0;
+    let future = poll_fn(move |context| {
+        polls += 1;
+        *WAKER.lock().unwrap() = Some(context.waker().clone());
+        if polls == 1 {
+            context.waker().wake_by_ref();
+        }
+        if polls == 3 {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    });
+    let future = FUTURES.level::<7>().submit_future(future).unwrap();
+    assert_eq!((FUTURES.run_until_idle(), TOLD.take()), (2, vec![7, 7]));
+    WAKER.lock().unwrap().take().unwrap().wake();
+    assert_eq!((FUTURES.run_until_idle(), TOLD.take()), (1, vec![7]));
+    assert!(future.done());
 }
