@@ -57,7 +57,12 @@ impl<H: Park + 'static> Actor<H> {
             Step::Promise(how) => self.promise(how),
             Step::Reserve => self.permits.extend(world.pool.submitter().reserve()),
             Step::DropPermit => drop(self.permits.pop()),
-            Step::Look(at) => self.look(at),
+            Step::Look(at) => {
+                if let Some((handle, _)) = self.chosen(at) {
+                    world.pool.raise(handle);
+                }
+                self.look(at);
+            }
             Step::TryResult(at) => self.try_result(at),
             Step::Cancel(at) => {
                 if let Some((handle, account)) = self.chosen(at) {

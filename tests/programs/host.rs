@@ -4,13 +4,15 @@ use core::fmt;
 use std::sync::Arc;
 
 use core::ops::ControlFlow;
+use core::sync::atomic::{AtomicUsize, Ordering};
 
 use slotted::{
-    Clock, Every, Executor, Park, Ran, Shutdown, Spawn, Stats, Submitter, TimedSubmitter,
-    Timetable, Worker,
+    Clock, Every, Executor, Fifo, Levels, Park, Ran, Shutdown, Spawn, Stats, Submitter,
+    TimedSubmitter, Timetable, Worker,
 };
 
 use crate::ledger::Output;
+use crate::noting::Noting;
 use crate::program::{Date, Driven};
 use crate::tasks::Handle;
 use crate::world::{Mutex, block_on, thread, with};
@@ -20,22 +22,109 @@ pub(crate) const BYTES: usize = 128;
 /// A closure, whatever it captures.
 pub(crate) type Task = Box<dyn FnOnce() -> Output + Send>;
 
+/// A host whose tasks may have levels. With first in, first out all of it does nothing.
+pub(crate) trait Leveled: Clock {
+    /// A submitter of another level: the tasks of a program take turns.
+    fn at(
+        submitter: Submitter<'static, BYTES, Self>,
+        turn: usize,
+    ) -> Submitter<'static, BYTES, Self>;
+    /// As `at`.
+    fn timed_at(later: TimedSubmitter<BYTES, Self>, turn: usize) -> TimedSubmitter<BYTES, Self>;
+    fn raise(handle: &Handle<Self>);
+    /// Ties the worker of number 0, if others serve all levels.
+    fn tie(worker: Worker<'static, Self>, workers: usize) -> Worker<'static, Self>;
+}
+
+impl<P: Clock, const LOOKS: bool> Leveled for Noting<P, LOOKS, Fifo> {
+    fn at(
+        submitter: Submitter<'static, BYTES, Self>,
+        _turn: usize,
+    ) -> Submitter<'static, BYTES, Self> {
+        submitter
+    }
+
+    fn timed_at(later: TimedSubmitter<BYTES, Self>, _turn: usize) -> TimedSubmitter<BYTES, Self> {
+        later
+    }
+
+    fn raise(_handle: &Handle<Self>) {}
+
+    fn tie(worker: Worker<'static, Self>, _workers: usize) -> Worker<'static, Self> {
+        worker
+    }
+}
+
+impl<P: Clock, const LOOKS: bool> Leveled for Noting<P, LOOKS, Levels<3>> {
+    fn at(
+        submitter: Submitter<'static, BYTES, Self>,
+        turn: usize,
+    ) -> Submitter<'static, BYTES, Self> {
+        match turn % 3 {
+            0 => submitter,
+            1 => submitter.level::<2>(),
+            _ => submitter.level::<1>(),
+        }
+    }
+
+    fn timed_at(later: TimedSubmitter<BYTES, Self>, turn: usize) -> TimedSubmitter<BYTES, Self> {
+        match turn % 3 {
+            0 => later,
+            1 => later.level::<2>(),
+            _ => later.level::<1>(),
+        }
+    }
+
+    fn raise(handle: &Handle<Self>) {
+        handle.raise::<1>();
+    }
+
+    fn tie(worker: Worker<'static, Self>, workers: usize) -> Worker<'static, Self> {
+        match worker.index() {
+            0 if workers > 1 => worker.serve::<2>(),
+            1 if workers > 2 => worker.serve::<1>(),
+            _ => worker,
+        }
+    }
+}
+
+/// Lends the crew's threads to workers that are tied as their number says.
+struct Tying<'c> {
+    crew: &'c Crew,
+    workers: usize,
+}
+
+impl<H: Leveled> Spawn<H> for Tying<'_> {
+    type Error = Refused;
+
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), Refused> {
+        self.crew.spawn(H::tie(worker, self.workers))
+    }
+}
+
 /// An executor and a timetable.
 pub(crate) struct Parts<const WORKERS: usize, const QUEUE: usize, H: Park> {
     pub(crate) executor: Executor<WORKERS, QUEUE, BYTES, H>,
     times: Timetable<2, H>,
+    /// Whose turn it is among the levels. Not a step of a schedule.
+    turns: AtomicUsize,
 }
 
-impl<const WORKERS: usize, const QUEUE: usize, H: Clock> Parts<WORKERS, QUEUE, H> {
+impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Parts<WORKERS, QUEUE, H> {
     pub(crate) fn new() -> Self {
         Self {
             executor: Executor::new(),
             times: Timetable::new(),
+            turns: AtomicUsize::new(0),
         }
     }
 
+    fn turn(&self) -> usize {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
     fn later(&'static self) -> TimedSubmitter<BYTES, H> {
-        self.times.on(&self.executor)
+        H::timed_at(self.times.on(&self.executor), self.turn())
     }
 
     /// A date so many moments from now.
@@ -51,6 +140,7 @@ pub(crate) trait Pool<H: Park + 'static>: Sync {
     /// A series of so many runs. The last one is the task.
     fn submit_every(&'static self, runs: u8, task: Task) -> Option<Handle<H>>;
     fn move_soon(&self, handle: &Handle<H>, moments: u8) -> bool;
+    fn raise(&self, handle: &Handle<H>);
     fn dates_are_over(&self) -> bool;
     fn submitter(&'static self) -> Submitter<'static, BYTES, H>;
     /// Returns true if a life began.
@@ -61,7 +151,7 @@ pub(crate) trait Pool<H: Park + 'static>: Sync {
     fn stats(&self) -> Stats;
 }
 
-impl<const WORKERS: usize, const QUEUE: usize, H: Clock> Pool<H> for Parts<WORKERS, QUEUE, H> {
+impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Pool<H> for Parts<WORKERS, QUEUE, H> {
     fn submit_at(&'static self, date: Date, task: Task) -> Option<Handle<H>> {
         let tick = match date {
             Date::Passed => 0,
@@ -93,17 +183,22 @@ impl<const WORKERS: usize, const QUEUE: usize, H: Clock> Pool<H> for Parts<WORKE
         self.times.move_to(handle, Self::soon(moments))
     }
 
+    fn raise(&self, handle: &Handle<H>) {
+        H::raise(handle);
+    }
+
     fn dates_are_over(&self) -> bool {
         self.times.next_date().is_none()
     }
 
     fn submitter(&'static self) -> Submitter<'static, BYTES, H> {
-        self.executor.submitter()
+        H::at(self.executor.submitter(), self.turn())
     }
 
     fn start(&'static self, crew: &Crew) -> bool {
         // It may have been started, or the host refuses a worker: then it can be started again.
-        self.executor.start(crew).is_ok()
+        let workers = WORKERS;
+        self.executor.start(&Tying { crew, workers }).is_ok()
     }
 
     fn shutdown(&self, how: Shutdown) {

@@ -36,8 +36,14 @@ use core::cell::Cell;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
+use slotted::{Fifo, Levels, Order};
+
+use crate::host::Leveled;
+use crate::noting::Noting;
 use crate::play::play;
 use crate::program::{Program, program};
+#[cfg(shuttle)]
+use crate::world::Scheduled;
 
 /// How many programs a test plays, unless the environment says otherwise.
 #[cfg(shuttle)]
@@ -54,14 +60,21 @@ fn number(name: &str) -> Option<u64> {
 #[test]
 fn programs_lose_nothing_and_end() {
     let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
-    each(programs, world_of::<false>);
+    each(programs, world_of::<false, Fifo>);
+}
+
+/// The same programs, whose tasks take turns among three levels. Worker 0 serves the highest only.
+#[test]
+fn programs_of_three_levels_lose_nothing_and_end() {
+    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS / 2, |number| number as u32);
+    each(programs, world_of::<false, Levels<3>>);
 }
 
 /// A lock that is held then would be waited for by its own thread: the schedule is at its end.
 #[cfg(shuttle)]
 #[test]
 fn steps_are_told_outside_of_locks() {
-    each(PROGRAMS / 30, world_of::<true>);
+    each(PROGRAMS / 30, world_of::<true, Fifo>);
 }
 
 /// Plays so many programs in a world.
@@ -99,7 +112,10 @@ fn each(programs: u32, world_of: fn(&Program, u64)) {
 
 /// Plays a program by the machine's threads. A wait that never ends fails it.
 #[cfg(not(shuttle))]
-fn world_of<const LOOKS: bool>(program: &Program, _seed: u64) {
+fn world_of<const LOOKS: bool, O: Order>(program: &Program, _seed: u64)
+where
+    Noting<slotted::StdHost, LOOKS, O>: Leveled,
+{
     use core::time::Duration;
     use std::sync::mpsc::channel;
     use std::thread;
@@ -109,7 +125,7 @@ fn world_of<const LOOKS: bool>(program: &Program, _seed: u64) {
     let played = program.clone();
     let thread = thread::spawn(move || {
         let _end = end; // also when it panics
-        play::<slotted::StdHost, LOOKS>(&played);
+        play::<slotted::StdHost, LOOKS, O>(&played);
     });
     let hangs = ended.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
     assert!(!hangs, "the program does not end");
@@ -120,18 +136,20 @@ fn world_of<const LOOKS: bool>(program: &Program, _seed: u64) {
 
 /// Plays a program under many schedules.
 #[cfg(shuttle)]
-fn world_of<const LOOKS: bool>(program: &Program, seed: u64) {
+fn world_of<const LOOKS: bool, O: Order>(program: &Program, seed: u64)
+where
+    Noting<Scheduled<true>, LOOKS, O>: Leveled,
+    Noting<Scheduled<false>, LOOKS, O>: Leveled,
+{
     use std::sync::Arc;
-
-    use crate::world::Scheduled;
 
     let schedules = number("SLOTTED_SCHEDULES").map_or(8, |number| number as usize);
     let program = Arc::new(program.clone());
     let plays = move || {
         if program.fair {
-            play::<Scheduled<true>, LOOKS>(&program);
+            play::<Scheduled<true>, LOOKS, O>(&program);
         } else {
-            play::<Scheduled<false>, LOOKS>(&program);
+            play::<Scheduled<false>, LOOKS, O>(&program);
         }
     };
     // Faults that need one, two or three changes of priority at certain steps.

@@ -2,18 +2,18 @@
 
 use core::marker::PhantomData;
 
-use slotted::{Clock, Park, Step};
+use slotted::{Clock, Fifo, Order, Park, Step};
 
 use crate::told::tell;
 use crate::world::look;
 
 /// `P`, and keeps what it is told. If it `LOOKS`, it takes the executor's locks then: a step that
-/// is told inside one of them waits for itself.
-pub(crate) struct Noting<P, const LOOKS: bool = false>(PhantomData<P>);
+/// is told inside one of them waits for itself. `O` is the order of its executors.
+pub(crate) struct Noting<P, const LOOKS: bool = false, O = Fifo>(PhantomData<fn() -> (P, O)>);
 
-impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
+impl<P: Park, const LOOKS: bool, O: Order> Park for Noting<P, LOOKS, O> {
     type Thread = P::Thread;
-    type Order = slotted::Fifo;
+    type Order = O;
     const FAIR: bool = P::FAIR;
     const KEEPS_TIME: bool = P::KEEPS_TIME;
 
@@ -53,7 +53,7 @@ impl<P: Park, const LOOKS: bool> Park for Noting<P, LOOKS> {
     }
 }
 
-impl<P: Clock, const LOOKS: bool> Clock for Noting<P, LOOKS> {
+impl<P: Clock, const LOOKS: bool, O: Order> Clock for Noting<P, LOOKS, O> {
     const TICKS_PER_SECOND: u64 = P::TICKS_PER_SECOND;
 
     fn now() -> u64 {

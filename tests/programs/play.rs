@@ -4,10 +4,10 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::Waker;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 
-use slotted::{Canceller, Clock, Park, Promise, Shutdown};
+use slotted::{Canceller, Clock, Order, Park, Promise, Shutdown};
 
 use crate::actor::Actor;
-use crate::host::{Crew, Parts, Pool};
+use crate::host::{Crew, Leveled, Parts, Pool};
 use crate::ledger::{Account, Output};
 use crate::noting::Noting;
 use crate::program::{Body, Completion, Driven, Program, Shape};
@@ -95,12 +95,15 @@ impl<H: Park + 'static> World<H> {
 }
 
 /// Plays a program once, on a host like `P` that keeps what it is told, and perhaps `LOOKS` at the
-/// executor then.
-pub(crate) fn play<P: Clock, const LOOKS: bool>(program: &Program) {
-    play_on::<Noting<P, LOOKS>>(program);
+/// executor then. Tasks start in the order `O`.
+pub(crate) fn play<P: Clock, const LOOKS: bool, O: Order>(program: &Program)
+where
+    Noting<P, LOOKS, O>: Leveled,
+{
+    play_on::<Noting<P, LOOKS, O>>(program);
 }
 
-fn play_on<H: Clock>(program: &Program) {
+fn play_on<H: Leveled>(program: &Program) {
     match program.shape {
         Shape::Workers0Slots2 => play_with::<0, 2, H>(program),
         Shape::Workers0Slots3 => play_with::<0, 3, H>(program),
@@ -113,7 +116,7 @@ fn play_on<H: Clock>(program: &Program) {
     }
 }
 
-fn play_with<const WORKERS: usize, const SLOTS: usize, H: Clock>(program: &Program) {
+fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Program) {
     let storage = Box::into_raw(Box::new(Parts::<WORKERS, SLOTS, H>::new()));
     // SAFETY: it is freed at the end of this function, when nothing refers to it any more. A
     // failure frees nothing.
