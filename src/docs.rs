@@ -23,6 +23,11 @@ pub mod beside_tokio {}
 #[doc = include_str!("docs/time.md")]
 pub mod time {}
 
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[simulation]: mod@simulation\n"]
+#[doc = include_str!("docs/planning.md")]
+pub mod planning {}
+
 #[doc = "[orderings]: mod@orderings\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}

@@ -176,6 +176,7 @@ pub(crate) const ROOMS: &[Room] = &[
             "completion", "handle", "permit", "executor",
         ],
     ),
+    room("plan", &["host", "executor"]),
     room("sim", &["unwind", "error", "step", "host", "worker", "spawn"]),
     room("docs", &[]),
 ];
