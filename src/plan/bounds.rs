@@ -72,7 +72,7 @@ impl<const N: usize> Bounds<N> {
             Kind::Interrupt => 0,
             Kind::Series => 1,
             // A job may come at the very instant at which an earlier one ends.
-            Kind::Event => (self.responses[index] / task.period + 1) as usize,
+            Kind::Event => to_usize(self.responses[index] / task.period + 1),
         }
     }
 
@@ -164,6 +164,15 @@ impl<const N: usize> Bounds<N> {
             "  {name}: {kind} of level {level}, every {period:?}, at most {cost:?}, slots {slots}; \
              ends after {response:?}, deadline {deadline:?}{late}"
         )
+    }
+}
+
+/// As a number of slots; more than there can be, if it is too large for one.
+const fn to_usize(number: u64) -> usize {
+    if number > usize::MAX as u64 {
+        usize::MAX
+    } else {
+        number as usize
     }
 }
 

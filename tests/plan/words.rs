@@ -178,18 +178,39 @@ fn a_plan_prints_its_bounds_and_what_it_assumes() {
 
 #[test]
 fn a_plan_without_bounds_prints_why() {
-    let plan = Plan::<1>::on(Cost::CORTEX_M3.at_mhz(1)).task(task("fast", 0, 1000, 100));
+    let plan = Plan::<1>::on(Overhead::NONE.run(us(1900))).task(task("fast", 0, 1000, 100));
+    // A series has an overhead of its own.
+    assert!(plan.bounds().is_ok());
+    let plan = Plan::<1>::on(Overhead::NONE.run_of_a_series(us(1900)));
     assert_eq!(
-        plan.to_string(),
-        "plan: the tasks take 2980 thousandths of the processor's time, there are 1000"
+        plan.task(task("fast", 0, 1000, 100)).to_string(),
+        "plan: the tasks take 2000 thousandths of the processor's time, there are 1000"
+    );
+}
+
+const PAGE: &str = include_str!("../../src/docs/planning.md");
+
+/// The program of the page that does not compile, and what the compiler says.
+#[test]
+fn the_page_shows_the_words_of_an_error() {
+    static POOL: Executor<0, 4> = Executor::new();
+    let frame = Task::event("frame").every(us(20_000)).at_most(us(4000));
+    let plan = Plan::<3>::on(Cost::CORTEX_M3.at_mhz(64))
+        .task(task("control", 0, 5000, 900))
+        .task(frame.deadline(us(10_000)))
+        .task(task("log", 0, 100_000, 3000));
+    let said = std::panic::catch_unwind(|| plan.check(&POOL)).unwrap_err();
+    let said = said.downcast_ref::<String>().expect("a message");
+    assert!(
+        PAGE.contains(&format!("evaluation panicked: {said}\n")),
+        "{said}"
     );
 }
 
 #[test]
 fn the_page_says_what_is_assumed() {
-    let page = include_str!("../../src/docs/planning.md");
     let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
     for assumption in ASSUMPTIONS {
-        assert!(words(page).contains(&words(assumption)), "{assumption}");
+        assert!(words(PAGE).contains(&words(assumption)), "{assumption}");
     }
 }
