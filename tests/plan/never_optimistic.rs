@@ -121,7 +121,8 @@ fn check(set: &Set, bounds: &Bounds<MOST>, seen: &Seen) -> Result<(), TestCaseEr
     Ok(())
 }
 
-/// Plays as many sets as `SLOTTED_PROGRAMS` says, and returns how near the bounds are.
+/// Plays as many sets as `SLOTTED_PROGRAMS` says, those of `SLOTTED_SEED`, and returns how near the
+/// bounds are.
 fn random_sets(with_overhead: bool, with_jitter: bool) -> Nearness {
     let cases = std::env::var("SLOTTED_PROGRAMS");
     let config = Config {
@@ -130,8 +131,15 @@ fn random_sets(with_overhead: bool, with_jitter: bool) -> Nearness {
         max_global_rejects: 1_000_000,
         ..Config::default()
     };
-    let mut runner =
-        TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
+    let rng = match std::env::var("SLOTTED_SEED") {
+        Ok(seed) => {
+            let mut bytes = [0; 32];
+            bytes[..8].copy_from_slice(&seed.parse::<u64>().unwrap().to_le_bytes());
+            TestRng::from_seed(RngAlgorithm::ChaCha, &bytes)
+        }
+        Err(_) => TestRng::deterministic_rng(RngAlgorithm::ChaCha),
+    };
+    let mut runner = TestRunner::new_with_rng(config, rng);
     let nearness = RefCell::new(Nearness::default());
     let result = runner.run(&sets(with_overhead, with_jitter), |set| {
         let bounds = match set.plan().bounds() {
