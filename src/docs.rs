@@ -33,6 +33,11 @@ pub mod time {}
 #[doc = include_str!("docs/priorities.md")]
 pub mod priorities {}
 
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[simulation]: mod@simulation\n"]
+#[doc = include_str!("docs/planning.md")]
+pub mod planning {}
+
 #[doc = "[orderings]: mod@orderings\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}

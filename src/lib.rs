@@ -37,6 +37,7 @@
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again | [`Timetable`], [`time`] |
+//! | prove, when compiling, that every deadline is kept | [`plan`], [`planning`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
 //! | test it in virtual time, on a desktop | [`simulation`] |
 //! | know what it costs | [`costs`], [`sizes`] |
@@ -110,6 +111,7 @@ mod stats;
 mod executor;
 mod timetable;
 mod levels;
+pub mod plan;
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub mod sim;
 

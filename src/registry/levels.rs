@@ -29,8 +29,8 @@ impl<H: Park> Registry<'_, H> {
     }
 
     /// The calling thread is about to sleep for a task. If that is queued, it rises to the highest
-    /// level of the tasks on the thread's stack. Only for the holder of its handle. A thread may run
-    /// several workers.
+    /// level of the tasks on the thread's stack. Only for the holder of its handle. A thread may
+    /// run several workers.
     ///
     /// Bound: the number of slots.
     pub(crate) fn raise_awaited(self, index: Index) {
@@ -42,8 +42,8 @@ impl<H: Park> Registry<'_, H> {
         }
     }
 
-    /// The highest level of the tasks on the stack of the calling thread. `None`: it runs no worker,
-    /// or no task.
+    /// The highest level of the tasks on the stack of the calling thread. `None`: it runs no
+    /// worker, or no task.
     fn level_of_stack(self) -> Option<LevelOf<H>> {
         let thread = H::current_id();
         let is_ours = |seat: Seat| {
