@@ -40,6 +40,7 @@ use core::fmt;
 
 use crate::executor::Executor;
 use crate::host::Park;
+use crate::order::Parts;
 
 pub use bounds::Bounds;
 pub use error::PlanError;
@@ -298,7 +299,8 @@ impl<const N: usize> Plan<N> {
     /// Checks that an executor keeps every deadline of the plan, and is never full. In a constant,
     /// `cargo build` and `cargo check` fail if it does not.
     ///
-    /// An executor with `WORKERS = 0` counts as one worker: the loop that drives it.
+    /// An executor with `WORKERS = 0` counts as one worker: the loop that drives it. One that has
+    /// no [`Levels`](crate::Levels) takes no plan with levels.
     ///
     /// # Panics
     ///
@@ -319,11 +321,31 @@ impl<const N: usize> Plan<N> {
         &self,
         _executor: &Executor<WORKERS, QUEUE, BYTES, H>,
     ) {
+        if let Err(error) = self.fits(<H::Order as Parts>::LEVELS) {
+            error.panic();
+        }
         self.check_for(if WORKERS == 0 { 1 } else { WORKERS }, QUEUE);
     }
 
+    /// Checks that an executor with so many levels has that of each task.
+    const fn fits(&self, levels: usize) -> Result<(), PlanError> {
+        let mut index = 0;
+        while index < self.count {
+            let task = &self.tasks[index];
+            if !matches!(task.kind, Kind::Interrupt) && task.level >= levels {
+                return Err(PlanError::NoLevel {
+                    task: task.name,
+                    level: task.level,
+                    levels,
+                });
+            }
+            index += 1;
+        }
+        Ok(())
+    }
+
     /// As [`check`](Self::check), where no executor is at hand: for one with so many workers and
-    /// slots.
+    /// slots, and with all levels.
     ///
     /// # Panics
     ///

@@ -25,6 +25,16 @@ pub enum PlanError {
         /// Its level.
         level: usize,
     },
+    /// The executor has fewer levels than a task needs.
+    #[non_exhaustive]
+    NoLevel {
+        /// Its name.
+        task: &'static str,
+        /// Its level.
+        level: usize,
+        /// How many levels there are.
+        levels: usize,
+    },
     /// The analysis has taken all its steps and knows no bound for a task.
     #[non_exhaustive]
     TooLong {
@@ -78,6 +88,17 @@ impl PlanError {
                 .number(level as u64)
                 .text(" of ")
                 .name(task),
+            Self::NoLevel {
+                task,
+                level,
+                levels,
+            } => text
+                .name(task)
+                .text(" is of level ")
+                .number(level as u64)
+                .text(", the executor has ")
+                .number(levels as u64)
+                .text(if levels == 1 { " level" } else { " levels" }),
             Self::TooLong {
                 task,
                 steps,

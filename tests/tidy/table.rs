@@ -178,7 +178,7 @@ pub(crate) const ROOMS: &[Room] = &[
         ],
     ),
     room("levels", &["step", "order", "host", "registry", "handle", "executor", "timetable"]),
-    room("plan", &["host", "executor"]),
+    room("plan", &["order", "host", "executor"]),
     room("sim", &["unwind", "error", "step", "order", "host", "worker", "spawn", "levels"]),
     room("docs", &[]),
 ];

@@ -15,15 +15,18 @@
 
 use core::cell::Cell;
 use core::ops::ControlFlow;
+use core::time::Duration;
 
 use critical_section::Mutex;
 use portable_atomic::{AtomicI32, AtomicU32, Ordering};
+use slotted::plan::{Cost, Plan, Task};
 use slotted::{Canceller, Clock, Every, Executor, Levels, Park, Refusal, Release, Timetable};
 
 /// How many workers there are. Their number says which levels they serve.
 pub const WORKERS: usize = 3;
-/// A slot for each series, and for the frame that is under way.
-const SLOTS: usize = 5;
+/// A slot for each series, and for two frames: the plan says that one may come before the last one
+/// has ended.
+const SLOTS: usize = 6;
 const SLOT_BYTES: usize = 64;
 /// A timer for each series.
 const TIMERS: usize = 4;
@@ -32,6 +35,41 @@ const TIMERS: usize = 4;
 const FRAME: u32 = 40;
 /// What the machine is to reach.
 pub const SETPOINT: i32 = 1000;
+
+const fn us(micros: u64) -> Duration {
+    Duration::from_micros(micros)
+}
+
+/// The plan of it, on a Cortex-M3 at 64 MHz. [`Firmware`] does not compile if a deadline can be
+/// missed there, or a slot can be missing. The frame is submitted by a task, not by an interrupt:
+/// it comes as much later as that task may end.
+pub const PLAN: Plan<5> = Plan::on(Cost::CORTEX_M3.at_mhz(64))
+    .task(
+        Task::series("sample")
+            .level(2)
+            .every(us(1000))
+            .at_most(us(120)),
+    )
+    .task(
+        Task::series("control")
+            .level(1)
+            .every(us(5000))
+            .at_most(us(900)),
+    )
+    .task(
+        Task::series("communication")
+            .every(us(20_000))
+            .at_most(us(50)),
+    )
+    .task(
+        Task::event("frame")
+            .every(us(20_000))
+            .jitter(us(12_000))
+            .at_most(us(4000))
+            .deadline(us(40_000)),
+    )
+    .task(Task::series("log").every(us(100_000)).at_most(us(3000)))
+    .workers([2, 1, 0]);
 
 /// The machine, and the host that lends the threads.
 pub trait Machine: Clock + Park<Order = Levels<3>> {
@@ -117,6 +155,9 @@ impl<H: Machine> Firmware<H> {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "it lives in a static")]
     pub const fn new() -> Self {
+        const {
+            PLAN.check_for(WORKERS, SLOTS);
+        }
         Self {
             pool: Executor::new(),
             times: Timetable::new(),
@@ -195,7 +236,7 @@ impl<H: Machine> Firmware<H> {
             }
             self.frames.fetch_add(1, Ordering::Relaxed);
         });
-        // No slot: the frame before this one is still under way.
+        // It cannot be refused for lack of a slot: see `PLAN`.
         if let Ok(frame) = frame {
             let canceller = frame.canceller();
             critical_section::with(|section| {

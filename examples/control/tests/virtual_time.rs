@@ -3,7 +3,7 @@
 use core::sync::atomic::{AtomicI32, AtomicU32, Ordering};
 use core::time::Duration;
 
-use control_firmware::{Firmware, Machine, SETPOINT};
+use control_firmware::{Firmware, Machine, PLAN, SETPOINT};
 use slotted::{Clock, Levels, Park, Shutdown, SimHost, Simulation, Spawn, Step, Worker};
 
 /// The simulated machine: a position that follows the actuator.
@@ -88,6 +88,13 @@ impl Spawn<Simulated> for Workers<'_> {
                 _ => worker.run(),
             })
     }
+}
+
+#[test]
+fn the_frame_comes_no_later_than_the_plan_says() {
+    let bounds = PLAN.bounds().unwrap();
+    println!("{bounds}");
+    assert!(bounds.response(2).unwrap() <= Duration::from_micros(12_000));
 }
 
 #[test]
