@@ -1,9 +1,14 @@
 //! Workers that serve urgent levels only.
 
+use core::future::Future;
+use core::pin::pin;
+use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Poll, Waker};
 use core::time::Duration;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::task::Wake;
 
-use slotted::{Clock, Executor, Ran, Shutdown, SimHost, Simulation, Spawn, Worker};
+use slotted::{Clock, Executor, Levels, Park, Ran, Shutdown, SimHost, Simulation, Spawn, Worker};
 
 use super::{Host, Log, SimLevels, Tied, a_millisecond, leaked};
 
@@ -178,4 +183,80 @@ fn a_restart_may_tie_its_workers_otherwise() {
         pool.shutdown(Shutdown::Drain).unwrap();
         LOG.take();
     }
+}
+
+/// Counts its wakes.
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_worker_that_is_tied_after_its_first_run_is_not_woken_for_low_tasks() {
+    static POOL: Executor<1, 8, 64, Host> = Executor::new();
+    let kept = Kept::default();
+    POOL.start(&kept).unwrap();
+    let mut worker = kept.0.into_inner().unwrap().pop().unwrap();
+    assert_eq!(worker.run_one(), Ran::Nothing);
+    let mut worker = worker.serve::<1>();
+    let wakes = Arc::new(Wakes::default());
+    {
+        let waker = Waker::from(wakes.clone());
+        let mut ready = pin!(worker.ready());
+        let poll = ready.as_mut().poll(&mut Context::from_waker(&waker));
+        assert_eq!(poll, Poll::Pending);
+        POOL.submit(|| ()).unwrap().detach();
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 0);
+        POOL.level::<1>().submit(|| ()).unwrap().detach();
+        assert_eq!(wakes.0.load(Ordering::Relaxed), 1);
+    }
+    assert_eq!(worker.run_one(), Ran::Task);
+    assert_eq!(worker.run_one(), Ran::Nothing);
+}
+
+/// The host has a worker in an interrupt, which is never asleep, beside one that the push wakes.
+#[test]
+fn the_host_is_told_of_an_urgent_task_although_a_parked_worker_was_woken() {
+    static TOLD: AtomicUsize = AtomicUsize::new(0);
+    struct Told;
+    impl Park for Told {
+        type Thread = <SimHost as Park>::Thread;
+        type Order = Levels<2>;
+        fn current() -> Self::Thread {
+            SimHost::current()
+        }
+        fn current_id() -> usize {
+            SimHost::current_id()
+        }
+        fn park() {
+            SimHost::park();
+        }
+        fn unpark(thread: &Self::Thread) {
+            SimHost::unpark(thread);
+        }
+        fn ready_at(level: usize) {
+            TOLD.fetch_add(1 << (4 * level), Ordering::Relaxed);
+        }
+    }
+    struct Threads<'s>(&'s Simulation);
+    impl Spawn<Told> for Threads<'_> {
+        type Error = std::io::Error;
+        fn spawn(&self, worker: Worker<'static, Told>) -> Result<(), Self::Error> {
+            self.0.spawn("worker", move || worker.run())
+        }
+    }
+    static POOL: Executor<1, 8, 64, Told> = Executor::new();
+    let simulation = Simulation::new();
+    POOL.start(&Threads(&simulation)).unwrap();
+    simulation.settle();
+    POOL.submit(|| ()).unwrap().result().unwrap();
+    simulation.settle();
+    assert_eq!(TOLD.load(Ordering::Relaxed), 0, "a worker was woken");
+    POOL.level::<1>().submit(|| ()).unwrap().result().unwrap();
+    assert_eq!(TOLD.load(Ordering::Relaxed), 0x10, "and the interrupt");
+    POOL.shutdown(Shutdown::Drain).unwrap();
 }
