@@ -4,7 +4,7 @@ use core::error::Error;
 use core::ffi::c_void;
 use core::fmt::{self, Write};
 
-use slotted::{Clock, Spawn, Worker};
+use slotted::{Clock, Order, Ordered, Park, Spawn, Worker};
 
 use crate::host::FreeRtosHost;
 use crate::kernel;
@@ -95,23 +95,17 @@ impl Default for FreeRtosTasks<'_> {
 }
 
 /// The entry of a worker's task: runs the worker, and ends the task.
-extern "C" fn run<const NOTIFICATION: u32, const HERTZ: u64>(worker: *mut c_void) -> *mut c_void {
+extern "C" fn run<H: Park>(worker: *mut c_void) -> *mut c_void {
     // SAFETY: `into_raw` made it for the same host, and only this task has it.
-    let worker = unsafe { Worker::<FreeRtosHost<NOTIFICATION, HERTZ>>::from_raw(worker.cast()) };
+    let worker = unsafe { Worker::<H>::from_raw(worker.cast()) };
     worker.run();
     kernel::delete_current_task()
 }
 
-impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION, HERTZ>>
-    for FreeRtosTasks<'_>
-{
-    type Error = Refused;
-
-    fn spawn(
-        &self,
-        worker: Worker<'static, FreeRtosHost<NOTIFICATION, HERTZ>>,
-    ) -> Result<(), Refused> {
-        let hertz = FreeRtosHost::<NOTIFICATION, HERTZ>::TICKS_PER_SECOND;
+impl FreeRtosTasks<'_> {
+    /// Starts a worker of a host whose threads are those of FreeRTOS.
+    fn start<H: Clock>(&self, worker: Worker<'static, H>) -> Result<(), Refused> {
+        let hertz = H::TICKS_PER_SECOND;
         if kernel::tick_period() != 1000 / hertz {
             return Err(Refused::TickRate {
                 hertz,
@@ -123,7 +117,7 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
         for _ in 0..PATIENCE {
             // A task of a higher priority runs before this returns, and may even end.
             if kernel::create_task(
-                run::<NOTIFICATION, HERTZ>,
+                run::<H>,
                 worker.cast(),
                 &name,
                 self.stack_words,
@@ -137,10 +131,38 @@ impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION,
             kernel::delay(1);
         }
         // SAFETY: it was made above, and no task has it.
-        drop(unsafe { Worker::<FreeRtosHost<NOTIFICATION, HERTZ>>::from_raw(worker) });
+        drop(unsafe { Worker::<H>::from_raw(worker) });
         Err(Refused::Heap {
             stack_size: usize::from(self.stack_words) * size_of::<usize>(),
         })
+    }
+}
+
+impl<const NOTIFICATION: u32, const HERTZ: u64> Spawn<FreeRtosHost<NOTIFICATION, HERTZ>>
+    for FreeRtosTasks<'_>
+{
+    type Error = Refused;
+
+    fn spawn(
+        &self,
+        worker: Worker<'static, FreeRtosHost<NOTIFICATION, HERTZ>>,
+    ) -> Result<(), Refused> {
+        self.start(worker)
+    }
+}
+
+/// Of a host with priority levels. A `Spawn` of the application ties the worker to a level, and
+/// gives it the priority that fits.
+impl<const NOTIFICATION: u32, const HERTZ: u64, O: Order>
+    Spawn<Ordered<FreeRtosHost<NOTIFICATION, HERTZ>, O>> for FreeRtosTasks<'_>
+{
+    type Error = Refused;
+
+    fn spawn(
+        &self,
+        worker: Worker<'static, Ordered<FreeRtosHost<NOTIFICATION, HERTZ>, O>>,
+    ) -> Result<(), Refused> {
+        self.start(worker)
     }
 }
 

@@ -9,6 +9,7 @@ mod application;
 mod clock;
 mod heap;
 mod interrupt;
+mod levels;
 mod lives;
 mod preemption;
 mod scenario;

@@ -13,7 +13,9 @@ use freertos_next::{CurrentTask, FreeRtosUtils};
 use slotted::{Clock, Executor, Ran};
 use slotted_scenarios::Suite;
 
-use crate::{PRIORITY, application, clock, heap, interrupt, lives, preemption, seats, trace};
+use crate::{
+    PRIORITY, application, clock, heap, interrupt, levels, lives, preemption, seats, trace,
+};
 
 /// The host. The first notification of each task belongs to the application.
 pub(crate) type Host = FreeRtosHost<1>;
@@ -123,6 +125,10 @@ pub(crate) fn run_all(out: &mut impl Write) -> Result<usize, fmt::Error> {
         (
             "two workers of one priority that never yield both go on",
             preemption::time_slices,
+        ),
+        (
+            "three levels, each with a worker of its own priority",
+            levels::preempt,
         ),
         (
             "the application's notifications stay its own",
