@@ -1,4 +1,4 @@
-//! The work of this example, apart from its pool: the walk through folders, and the digest of a file.
+//! The work of this example, apart from its pool: the walk through folders, and a file's digest.
 
 use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::fs::{self, File};
