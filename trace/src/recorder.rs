@@ -247,3 +247,42 @@ impl<const EVENTS: usize> fmt::Debug for Reader<'_, EVENTS> {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use slotted::{Executor, Park, SpinHost};
+
+    use super::*;
+    use crate::event::Action;
+
+    /// With either lock: the tests of `tests/` have std's.
+    #[test]
+    fn a_small_recorder_keeps_the_latest_events() {
+        static RECORDER: Recorder<2> = Recorder::new();
+
+        struct Board;
+
+        impl Park for Board {
+            type Thread = ();
+            fn current() {}
+            fn current_id() -> usize {
+                SpinHost::current_id()
+            }
+            fn park() {}
+            fn unpark((): &()) {}
+            fn note(step: impl FnOnce() -> Step) {
+                RECORDER.note(RECORDER.count(), step());
+            }
+        }
+
+        let pool: Executor<0, 4, 64, Board> = Executor::new();
+        let mut reader = RECORDER.reader();
+        assert_eq!(reader.next(), None);
+        pool.submit(|| ()).unwrap().result().unwrap();
+        let first = reader.next().unwrap();
+        assert_eq!((first.number, first.tick, reader.missed()), (1, 1, 1));
+        assert!(matches!(first.action, Action::Started { worker: None, .. }));
+        assert!(matches!(reader.next().unwrap().action, Action::Ended(_)));
+        assert_eq!((reader.next(), RECORDER.lost()), (None, 1));
+    }
+}

@@ -189,7 +189,7 @@ fn what_is_lost_costs_only_what_it_belongs_to() {
 fn workers_have_tracks_of_slices_that_lie_in_each_other() {
     static POOL: Executor<3, 16, 128, Desktop> = Executor::new();
     static RECORDER: Recorder<16384> = Recorder::new();
-    const ROUNDS: usize = if cfg!(miri) { 10 } else { 500 };
+    const ROUNDS: usize = if cfg!(miri) { 4 } else { 500 };
     watch(&POOL, &|tick, step| RECORDER.note(tick, step));
     thread::scope(|threads| {
         for worker in Keep::start(&POOL) {
