@@ -32,7 +32,8 @@ pub struct Overdue {
     pub kind: usize,
     /// The worker that runs it. `None`: another thread, or it waits for a worker.
     pub worker: Option<u16>,
-    /// The tick at which it was started, or put into the queue.
+    /// The tick at which it was started, or put into the queue. On 32-bit targets it is rounded as
+    /// [described](Watchdog#ticks).
     pub since: u64,
 }
 
@@ -65,10 +66,11 @@ pub struct Overdue {
 ///
 /// # Ticks
 ///
-/// On 32-bit targets an age is counted in 29 bits, on 64-bit ones in 61. The limits must be at most
-/// half of that: a `static` with larger ones does not compile. A task that stays for longer than
-/// 2^29 ticks looks young again, so ask before that: at 1 kHz every six days, at 1 MHz every eight
-/// minutes. On 64-bit targets it never comes to that.
+/// On 32-bit targets an age has 29 bits. It counts ticks if there are at most a million a second,
+/// otherwise units of 2, 4, 8, … ticks, which take one to two microseconds. A limit may be half as
+/// long: three days at 1 kHz, four minutes at 1 MHz and above. A `static` with longer ones does not
+/// compile. A task that is older than its 29 bits looks young again, so ask before that. On 64-bit
+/// targets an age has 61 bits, and it never comes to that.
 ///
 /// # Cost
 ///
@@ -123,7 +125,7 @@ pub struct Overdue {
 /// ```
 pub struct Watchdog<const QUEUE: usize, H> {
     executor: Watched,
-    /// In ticks.
+    /// In units.
     running: usize,
     queued: usize,
     entries: [Entry; QUEUE],
@@ -137,6 +139,9 @@ enum Kept {
 }
 
 impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
+    /// The logarithm of the ticks in a unit of age.
+    const SHIFT: u32 = shift(H::TICKS_PER_SECOND);
+
     /// Watches that executor.
     ///
     /// # Panics
@@ -147,8 +152,8 @@ impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
         executor: &'static Executor<WORKERS, QUEUE, SLOT_BYTES, H>,
         limits: Limits,
     ) -> Self {
-        let running = ticks(limits.running, H::TICKS_PER_SECOND);
-        let queued = ticks(limits.queued, H::TICKS_PER_SECOND);
+        let running = Self::units(limits.running);
+        let queued = Self::units(limits.queued);
         assert!(
             running <= LONGEST as u64 / 2 && queued <= LONGEST as u64 / 2,
             "slotted-trace: a limit of the watchdog is too long for ticks of this size"
@@ -181,14 +186,14 @@ impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
             Step::Started { worker, .. } => entry.name_worker(generation, worker),
             _ => {}
         }
-        entry.change(change, tick as usize, generation);
+        entry.change(change, Self::unit(tick), generation);
     }
 
     /// Returns true if no task runs for longer, or waits for a worker for longer, than its limit.
     /// Feed the hardware watchdog then.
     #[must_use]
     pub fn all_well(&self) -> bool {
-        let now = H::now() as usize;
+        let now = Self::unit(H::now());
         // Bound: QUEUE.
         self.entries.iter().all(|entry| match entry.phase() {
             Phase::Running { since } => span(since, now) <= self.running,
@@ -211,7 +216,7 @@ impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
 
     fn oldest(&self, wanted: Kept, limit: Duration) -> Option<Overdue> {
         let now = H::now();
-        let mut longest = ticks(limit, H::TICKS_PER_SECOND);
+        let mut longest = Self::units(limit);
         let mut oldest = None;
         // Bound: QUEUE. An entry that changes meanwhile has no old task.
         for (slot, entry) in (0..).zip(&self.entries) {
@@ -223,7 +228,7 @@ impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
                 Phase::Queued { since } => (Kept::Queued, since),
                 Phase::Away | Phase::Resting { .. } => continue,
             };
-            let age = span(since, now as usize) as u64;
+            let age = span(since, Self::unit(now)) as u64;
             if kept == wanted && age > longest {
                 longest = age;
                 oldest = Some(Overdue {
@@ -233,12 +238,34 @@ impl<const QUEUE: usize, H: Clock> Watchdog<QUEUE, H> {
                     },
                     kind: name.kind,
                     worker: name.worker.filter(|_| kept == Kept::Running),
-                    since: now.wrapping_sub(age),
+                    since: now.wrapping_sub(age << Self::SHIFT),
                 });
             }
         }
         oldest
     }
+
+    /// The number of the unit that the tick is in.
+    #[inline(always)]
+    fn unit(tick: u64) -> usize {
+        (tick >> Self::SHIFT) as usize
+    }
+
+    /// A duration in units, rounded up. An age that has more units is longer.
+    const fn units(duration: Duration) -> u64 {
+        ticks(duration, H::TICKS_PER_SECOND).div_ceil(1 << Self::SHIFT)
+    }
+}
+
+/// So many ticks are a unit that there are at most a million units a second. On 64-bit targets a
+/// tick is one.
+const fn shift(hertz: u64) -> u32 {
+    let mut shift = 0;
+    // Bound: 64.
+    while usize::BITS < 64 && hertz >> shift > 1_000_000 {
+        shift += 1;
+    }
+    shift
 }
 
 /// A duration in ticks, rounded up.
@@ -252,8 +279,6 @@ const fn ticks(duration: Duration, hertz: u64) -> u64 {
 impl<const QUEUE: usize, H: Clock> fmt::Debug for Watchdog<QUEUE, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Watchdog")
-            .field("running_ticks", &self.running)
-            .field("queued_ticks", &self.queued)
             .field("all_well", &self.all_well())
             .finish_non_exhaustive()
     }

@@ -48,10 +48,13 @@ std::thread_local! {
     static NOW: Cell<u64> = const { Cell::new(0) };
 }
 
-/// One thread, whose clock only the test moves. A tick is a microsecond.
-pub(crate) struct Stage;
+/// One thread, whose clock only the test moves.
+pub(crate) struct StageOf<const HERTZ: u64>;
 
-impl Park for Stage {
+/// A tick is a microsecond.
+pub(crate) type Stage = StageOf<1_000_000>;
+
+impl<const HERTZ: u64> Park for StageOf<HERTZ> {
     type Thread = ();
     fn current() {}
     fn current_id() -> usize {
@@ -66,8 +69,8 @@ impl Park for Stage {
     }
 }
 
-impl Clock for Stage {
-    const TICKS_PER_SECOND: u64 = 1_000_000;
+impl<const HERTZ: u64> Clock for StageOf<HERTZ> {
+    const TICKS_PER_SECOND: u64 = HERTZ;
     fn now() -> u64 {
         NOW.get()
     }
