@@ -4,6 +4,7 @@
 mod stage;
 
 use std::collections::BTreeMap;
+use std::sync::mpsc;
 use std::thread;
 
 use serde_json::Value;
@@ -183,6 +184,43 @@ fn what_is_lost_costs_only_what_it_belongs_to() {
     assert_eq!(slices(1), (2, 1, 1));
     assert_eq!(slices(2), (1, 1, 1));
     assert_eq!(slices(5), (0, 0, 0));
+}
+
+/// Threads that are no workers, and are not told apart: what overlaps has rows of its own.
+#[test]
+fn what_overlaps_on_other_threads_lies_on_several_tracks() {
+    static POOL: Executor<0, 4, 128, Desktop> = Executor::new();
+    static RECORDER: Recorder<256> = Recorder::new();
+    watch(&POOL, &|tick, step| RECORDER.note(tick, step));
+    let (first_starts, first_started) = mpsc::channel();
+    let (second_starts, second_started) = mpsc::channel();
+    let (first_ends, first_ended) = mpsc::channel();
+    let first = POOL.submit(move || {
+        first_starts.send(()).unwrap();
+        second_started.recv().unwrap();
+    });
+    let second = POOL.submit(move || {
+        second_starts.send(()).unwrap();
+        first_ended.recv().unwrap();
+    });
+    thread::scope(|threads| {
+        threads.spawn(move || {
+            assert!(POOL.run_one());
+            first_ends.send(()).unwrap();
+        });
+        first_started.recv().unwrap();
+        assert!(POOL.run_one());
+    });
+    // Behind both, on the first track again.
+    POOL.submit(|| ()).unwrap().result().unwrap();
+    let timeline = Timeline::of(RECORDER.reader());
+    let slices = timeline.slices.iter();
+    let slots: Vec<_> = slices.map(|slice| (slice.track, slice.task.slot)).collect();
+    let (track, next) = (Track::Other(0), Track::Other(1));
+    assert_eq!(slots, [(track, 0), (track, 2), (next, 1)]);
+    let trace = written(Chrome::new(1_000_000_000), &timeline);
+    assert_eq!(check_nesting(&trace), 2);
+    drop((first, second));
 }
 
 #[test]

@@ -99,6 +99,17 @@ fn a_task_within_another_counts_in_both() {
 }
 
 #[test]
+fn other_executors_are_not_counted() {
+    static POOL: Pool = Executor::new();
+    static OTHER: Pool = Executor::new();
+    static LATENCIES: Latencies<4> = Latencies::new(&POOL);
+    watch(&OTHER, &|tick, step| LATENCIES.note(tick, step));
+    OTHER.submit(|| pass(1)).unwrap().result().unwrap();
+    assert_eq!(LATENCIES.queueing().count(), 0);
+    assert_eq!(LATENCIES.running().count(), 0);
+}
+
+#[test]
 fn threads_count_each_task_once() {
     static POOL: Executor<2, 8, 128, Desktop> = Executor::new();
     static LATENCIES: Latencies<8> = Latencies::new(&POOL);
