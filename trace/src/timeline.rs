@@ -387,3 +387,50 @@ fn lane(lanes: &mut Vec<Vec<u64>>, slice: &Slice) -> u16 {
     lanes[lane].push(slice.end);
     u16::try_from(lane).unwrap_or(u16::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A thread may be preempted before it tells of a wake: the slot may have another task then.
+    #[test]
+    fn a_wake_that_comes_late_changes_nothing() {
+        let kind = 1;
+        let awaits = Awaits::Worker;
+        let mut number = 0;
+        let mut event = |tick, generation, action| {
+            number += 1;
+            Event {
+                number,
+                tick,
+                executor: 1,
+                task: Some(Task {
+                    slot: 0,
+                    generation,
+                }),
+                action,
+            }
+        };
+        let started = Action::Started { kind, worker: None };
+        let ended = Action::Ended(Outcome::Value);
+        let before = [
+            event(1, 0, Action::Submitted { kind, awaits }),
+            event(2, 0, started),
+            event(3, 0, Action::Rested),
+            event(4, 0, Action::Woken),
+            event(5, 0, started),
+            event(6, 0, ended),
+            event(10, 1, Action::Submitted { kind, awaits }),
+            event(11, 1, started),
+            event(12, 1, Action::Rested),
+        ];
+        let late = event(13, 0, Action::Woken);
+        let after = [event(14, 1, Action::Woken), event(16, 1, started)];
+        let with = Timeline::of(before.into_iter().chain([late]).chain(after));
+        let without = Timeline::of(before.into_iter().chain(after));
+        assert_eq!(with, without);
+        let waits: Vec<_> = with.slices.iter().map(|slice| slice.queued).collect();
+        assert_eq!(waits, [Some(1), Some(1), Some(1), Some(2)]);
+        assert!(with.instants.is_empty(), "none of them had a date");
+    }
+}
