@@ -218,7 +218,8 @@ pub trait Park: Sized + 'static {
 
     /// Tells the host one step in the life of a task or a worker: submitted, started, rested,
     /// woken, ended, cancelled, refused; idle, busy. [`Step`] says what each means, and in which
-    /// order a task's steps come. For traces, watchdogs, statistics and simulated time.
+    /// order a task's steps come. For traces, watchdogs, statistics and simulated time. The crate
+    /// `slotted-trace` has a recorder, histograms and a watchdog for this.
     ///
     /// `step` makes the step when it is called. A host that does not call it pays nothing. The
     /// default does nothing, and the program is the same, byte for byte, as without this function.

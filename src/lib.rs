@@ -148,7 +148,7 @@ pub use spawn::Spawn;
 #[cfg(feature = "std")]
 pub use spawn::StdThreads;
 pub use stats::Stats;
-pub use step::{Outcome, Step, TaskKey};
+pub use step::{Awaits, Outcome, Step, TaskKey};
 pub use timetable::{Every, Release, Sleep, TimedSubmitter, Timetable};
 pub use unwind::Panic;
 pub use wait::{ReturnWhen, Waited, wait, wait_timeout};

@@ -33,6 +33,19 @@ impl TaskKey {
     }
 }
 
+/// What must come before a submitted task can start, or end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "defmt", derive(defmt::Format))]
+#[non_exhaustive]
+pub enum Awaits {
+    /// A thread that runs it: the task enters the ready queue.
+    Worker,
+    /// Its date, at which it is `Woken`: a task of a [`Timetable`](crate::Timetable).
+    Date,
+    /// The holder of its promise. It never enters the ready queue.
+    Promise,
+}
+
 /// How a task ended that was not cancelled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "defmt", derive(defmt::Format))]
@@ -93,6 +106,8 @@ pub enum Step {
         /// The address of a function that stands for the task's type: see
         /// [`Started`](Self::Started).
         kind: usize,
+        /// What it waits for.
+        awaits: Awaits,
     },
     /// A thread is about to run the closure, or to poll the future.
     #[non_exhaustive]

@@ -6,7 +6,7 @@ use crate::error::Refusal;
 use crate::host::Park;
 use crate::list::Seat;
 use crate::slot::{Running, SlotRef, Snapshot, Unpublished};
-use crate::step::{Outcome, Step, TaskKey};
+use crate::step::{Awaits, Outcome, Step, TaskKey};
 
 impl<H: Park> Registry<'_, H> {
     fn key(self, slot: SlotRef<'_>, seen: Snapshot) -> TaskKey {
@@ -24,6 +24,17 @@ impl<H: Park> Registry<'_, H> {
         H::note(|| Step::Submitted {
             task: self.key_now(task.slot()),
             kind: task.kind(),
+            awaits: Awaits::Worker,
+        });
+    }
+
+    /// Called before a timer can wake the task.
+    #[inline(always)]
+    pub(super) fn note_dated(self, task: &Unpublished<'_>) {
+        H::note(|| Step::Submitted {
+            task: self.key_now(task.slot()),
+            kind: task.kind(),
+            awaits: Awaits::Date,
         });
     }
 
@@ -33,6 +44,7 @@ impl<H: Park> Registry<'_, H> {
         H::note(|| Step::Submitted {
             task: self.key_now(slot),
             kind: kind(),
+            awaits: Awaits::Promise,
         });
     }
 

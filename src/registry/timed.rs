@@ -28,7 +28,7 @@ impl<'e, H: Park> Registry<'e, H> {
         task: &mut Unpublished<'e>,
         timer: Index,
     ) -> Result<(), Refusal> {
-        self.note_submitted(task);
+        self.note_dated(task);
         self.shared().ready.with(|ready| {
             if ready.queue.is_closed() {
                 return Err(ready.reason());

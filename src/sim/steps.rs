@@ -9,7 +9,7 @@ const GENERATIONS: usize = 0xFFFF;
 /// The step without the addresses in it. `number_of` gives an executor's number for its address.
 pub(super) fn without_addresses(mut step: Step, number_of: impl FnOnce(usize) -> usize) -> Step {
     let (place, task) = match &mut step {
-        Step::Submitted { task, kind } | Step::Started { task, kind, .. } => {
+        Step::Submitted { task, kind, .. } | Step::Started { task, kind, .. } => {
             *kind = 0;
             (None, Some(task))
         }

@@ -110,11 +110,11 @@ fn the_trace_has_the_steps_of_tasks_without_addresses() {
         format!("task: TaskKey {{ executor: {executor}, slot: {slot}, generation: 0 }}")
     };
     let expected = [
-        format!("Submitted {{ {}, kind: 0 }}", task(0, 0)),
-        format!("Submitted {{ {}, kind: 0 }}", task(1, 0)),
+        format!("Submitted {{ {}, kind: 0, awaits: Worker }}", task(0, 0)),
+        format!("Submitted {{ {}, kind: 0, awaits: Worker }}", task(1, 0)),
         format!("Started {{ {}, kind: 0, worker: None }}", task(1, 0)),
         format!("Ended {{ {}, outcome: Value }}", task(1, 0)),
-        format!("Submitted {{ {}, kind: 0 }}", task(0, 1)),
+        format!("Submitted {{ {}, kind: 0, awaits: Worker }}", task(0, 1)),
         format!("Cancelled {{ {} }}", task(0, 1)),
     ];
     assert_eq!(steps, expected);

@@ -7,7 +7,8 @@ use core::future::{Future, poll_fn};
 use core::task::{Context, Poll, Waker};
 
 use slotted::{
-    Executor, Outcome, Park, Refusal, Shutdown, SpinHost, Step, Submitter, TaskError, TaskKey,
+    Awaits, Clock, Executor, Outcome, Park, Refusal, Shutdown, SpinHost, Step, Submitter,
+    TaskError, TaskKey, Timetable,
 };
 
 #[path = "../stage/told.rs"]
@@ -37,6 +38,15 @@ impl Park for Keeps {
     fn note(step: impl FnOnce() -> Step) {
         TOLD.with_borrow_mut(|told| told.push(step()));
     }
+}
+
+/// Time stands still.
+impl Clock for Keeps {
+    const TICKS_PER_SECOND: u64 = 1000;
+    fn now() -> u64 {
+        0
+    }
+    fn park_until(_deadline: u64) {}
 }
 
 type Pool = Executor<0, 4, 128, Keeps>;
@@ -320,6 +330,31 @@ fn a_kind_tells_types_apart_and_an_executor_has_an_address() {
         first,
         kinds(|| POOL.submit_future(async {}).unwrap().detach())
     );
+}
+
+#[test]
+fn a_submitted_task_tells_what_it_waits_for() {
+    static POOL: Pool = Executor::new();
+    static TIMES: Timetable<1, Keeps> = Timetable::new();
+    let awaits = || {
+        let told = TOLD.take();
+        let [Step::Submitted { awaits, .. }] = told[..] else {
+            panic!("{told:?}");
+        };
+        awaits
+    };
+    let closure = POOL.submit(|| 1).unwrap();
+    assert_eq!(awaits(), Awaits::Worker);
+    let future = POOL.submit_future(async {}).unwrap();
+    assert_eq!(awaits(), Awaits::Worker);
+    let (promise, handle) = POOL.promise::<u8>().unwrap();
+    assert_eq!(awaits(), Awaits::Promise);
+    let dated = TIMES.on(&POOL).submit_at(0, || 1).unwrap();
+    assert_eq!(awaits(), Awaits::Date);
+    // It is due, and enters the queue.
+    TIMES.advance();
+    assert_eq!(told(), "3.0 woken");
+    drop((closure, future, promise, handle, dated));
 }
 
 #[test]

@@ -151,7 +151,9 @@ pub(crate) fn sources() -> Sources {
 /// Every file of Rust, by path below the package. Build folders are left out.
 pub(crate) fn everywhere() -> Sources {
     let mut texts = Sources::new();
-    for folder in ["src", "tests", "benches", "examples", "remote", "zenoh"] {
+    for folder in [
+        "src", "tests", "benches", "examples", "remote", "trace", "zenoh",
+    ] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         read(&path, &format!("{folder}/"), &mut texts);
     }

@@ -28,6 +28,7 @@ const RUN: &[(&str, &[&str])] = &[
     ("longest critical section", &["sections_slotted"]),
     ("RAM and stack", &["memory_slotted"]),
     ("calls over a line", &["round_line", "memory_remote"]),
+    ("a host that looks at steps", &["trace_slotted"]),
     // A FreeRTOS round trip needs a kernel and threads. `../freertos-m3` measures it.
     (
         "peers",
@@ -78,6 +79,19 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
                 "flash_link",
             ),
             ("a worker of 4 calls of 64 bytes", "flash_line_worker"),
+        ],
+    ),
+    (
+        "flash and RAM of slotted-trace",
+        &[
+            (
+                "submit, run_one, try_result, recorded",
+                "flash_slotted_recorder",
+            ),
+            (
+                "submit, run_one, try_result, watched",
+                "flash_slotted_watchdog",
+            ),
         ],
     ),
     (

@@ -14,10 +14,12 @@ pub mod mpmc;
 pub mod slotted;
 pub mod slotted_future;
 pub mod slotted_levels;
+pub mod slotted_recorder;
 pub mod slotted_stop;
 pub mod slotted_timer;
 pub mod slotted_try;
 pub mod slotted_two;
+pub mod slotted_watchdog;
 pub mod slotted_worker;
 
 /// The work: too little to matter.

@@ -5,11 +5,12 @@
 //! has room, and the workers read the files in chunks. So the memory stays the same, however much
 //! there is to read.
 
+mod files;
+
 use core::fmt;
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::Ordering;
 use core::time::Duration;
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, IsTerminal, Read, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::thread;
@@ -17,20 +18,17 @@ use std::time::Instant;
 
 use lexopt::{Arg, Parser};
 use slotted::{Executor, StdThreads, TaskError};
-use walkdir::{DirEntry, WalkDir};
+
+use crate::files::{BYTES_READ, FILES_READ, Report, Unreadable, digest, files};
 
 const WORKERS: usize = 4;
 /// How many files are in flight: pending, being read, or waiting for the printer.
 const QUEUE: usize = 64;
 /// Room for a [`Report`] with its path, and for the bookkeeping of `map`.
 const SLOT_BYTES: usize = 128;
-/// How much of a file is in memory at a time, on a worker's stack.
-const CHUNK_BYTES: usize = 64 * 1024;
 const PROGRESS_INTERVAL: Duration = Duration::from_millis(100);
 
 static POOL: Executor<WORKERS, QUEUE, SLOT_BYTES> = Executor::new();
-static BYTES_READ: AtomicU64 = AtomicU64::new(0);
-static FILES_READ: AtomicUsize = AtomicUsize::new(0);
 
 const VERSION: &str = concat!("digest (slotted ", env!("CARGO_PKG_VERSION"), ")\n");
 const HELP: &str = "\
@@ -64,20 +62,6 @@ enum Request {
 enum Order {
     Walk,
     Completion,
-}
-
-/// The facts of a file.
-struct Report {
-    path: PathBuf,
-    bytes: u64,
-    newlines: u64,
-    hash: blake3::Hash,
-}
-
-/// An unreadable path, and the reason.
-struct Unreadable {
-    path: PathBuf,
-    reason: io::Error,
 }
 
 #[derive(Default)]
@@ -134,76 +118,6 @@ fn parse(mut parser: Parser) -> Result<Request, lexopt::Error> {
         paths.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("src"));
     }
     Ok(Request::Digest { paths, order })
-}
-
-/// Yields the named files and those in the named folders, and an error for each unreadable path.
-fn files(paths: Vec<PathBuf>) -> impl Iterator<Item = Result<PathBuf, Unreadable>> {
-    paths.into_iter().flat_map(|root| {
-        let named = root.clone();
-        WalkDir::new(root)
-            .sort_by_file_name()
-            .into_iter()
-            .filter_map(move |entry| match entry {
-                Ok(entry) => file(entry).transpose(),
-                Err(error) => {
-                    let path = error.path().unwrap_or(&named).to_path_buf();
-                    let reason = error
-                        .into_io_error()
-                        .unwrap_or_else(|| ErrorKind::Other.into());
-                    Some(Err(Unreadable { path, reason }))
-                }
-            })
-    })
-}
-
-/// The entry's path, if it is a file to read. A named pipe or device counts too, but in a folder
-/// only files do: to open a pipe there would block.
-fn file(entry: DirEntry) -> Result<Option<PathBuf>, Unreadable> {
-    let (kind, named) = (entry.file_type(), entry.depth() == 0);
-    let path = entry.into_path();
-    let kind = if kind.is_symlink() {
-        match fs::metadata(&path) {
-            Ok(target) => target.file_type(),
-            Err(reason) => return Err(Unreadable { path, reason }),
-        }
-    } else {
-        kind
-    };
-    Ok((kind.is_file() || named && !kind.is_dir()).then_some(path))
-}
-
-/// The task: reads the file chunk by chunk.
-fn digest(path: PathBuf) -> Result<Report, Unreadable> {
-    let read = |path: &Path| {
-        let mut file = File::open(path)?;
-        let mut chunk = [0; CHUNK_BYTES];
-        let (mut bytes, mut newlines, mut hasher) = (0, 0, blake3::Hasher::new());
-        loop {
-            let length = match file.read(&mut chunk) {
-                Ok(0) => return Ok((bytes, newlines, hasher.finalize())),
-                Ok(length) => length,
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            let chunk = &chunk[..length];
-            hasher.update(chunk);
-            bytes += length as u64;
-            newlines += chunk.iter().filter(|&&byte| byte == b'\n').count() as u64;
-            BYTES_READ.fetch_add(length as u64, Ordering::Relaxed);
-        }
-    };
-    match read(&path) {
-        Ok((bytes, newlines, hash)) => {
-            FILES_READ.fetch_add(1, Ordering::Relaxed);
-            Ok(Report {
-                path,
-                bytes,
-                newlines,
-                hash,
-            })
-        }
-        Err(reason) => Err(Unreadable { path, reason }),
-    }
 }
 
 fn print_digests(
