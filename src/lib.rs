@@ -107,6 +107,7 @@ pub mod map;
 mod scope;
 mod stats;
 mod executor;
+mod owned;
 mod timetable;
 #[cfg(all(feature = "std", not(any(loom, shuttle))))]
 pub mod sim;
@@ -131,6 +132,7 @@ pub use handle::{CancelOnDrop, JoinHandle};
 #[cfg(feature = "std")]
 pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
+pub use owned::{Owned, OwnedPermit, OwnedWorker};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;

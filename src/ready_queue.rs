@@ -104,6 +104,13 @@ impl ReadyQueue {
         }
     }
 
+    /// Puts a task before all others, by its link: one that was taken out and did not run.
+    pub(crate) fn push_first(&self, front: &Front, links: &impl Links, link: &Link, index: Index) {
+        if self.list.push_first(links, link, index) {
+            front.note(true);
+        }
+    }
+
     /// Takes the oldest task, and notes which worker is to run it.
     #[inline]
     pub(crate) fn pop(

@@ -30,7 +30,7 @@ pub(super) type Sleeper<H> = Option<(WakeIdle<H>, u32)>;
 impl<'e, H: Park> Registry<'e, H> {
     /// Takes the oldest task and starts it, on a worker or another thread.
     #[inline]
-    fn pop(self, ready: &Ready<H>, runner: Option<Seat>) -> Option<Running<'e>> {
+    pub(super) fn pop(self, ready: &Ready<H>, runner: Option<Seat>) -> Option<Running<'e>> {
         let index = ready.queue.pop(&self.shared().front, &self, runner)?;
         self.slot(index).start()
     }

@@ -51,7 +51,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "slot",
         &[
             "slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs",
-            "slot/polling.rs", "slot/stop.rs",
+            "slot/lent.rs", "slot/polling.rs", "slot/stop.rs",
         ],
         &["sync", "unwind", "error", "list"],
     ),
@@ -107,7 +107,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room_with_unsafe(
         "worker",
         &["worker.rs"],
-        &["unwind", "host", "list", "waiter", "roster", "registry", "completion"],
+        &["unwind", "host", "list", "slot", "waiter", "roster", "registry", "completion"],
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
@@ -167,6 +167,15 @@ pub(crate) const ROOMS: &[Room] = &[
             "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry", "completion",
             "blocking", "worker", "spawn", "start", "handle", "promise", "permit", "map",
             "scope", "stats",
+        ],
+    ),
+    // The worker lends what it owns by its address.
+    room_with_unsafe(
+        "owned",
+        &["owned/worker.rs"],
+        &[
+            "sync", "unwind", "error", "host", "slot", "registry", "completion", "worker",
+            "spawn", "start", "handle", "permit", "stats", "executor",
         ],
     ),
     room(
