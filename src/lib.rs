@@ -37,6 +37,7 @@
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again | [`Timetable`], [`time`] |
+//! | lend tasks a peripheral or a connection | [`Owned`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
 //! | test it in virtual time, on a desktop | [`simulation`] |
 //! | know what it costs | [`costs`], [`sizes`] |

@@ -103,6 +103,7 @@ impl Drop for Counted {
 mod dates;
 mod lives;
 mod outcomes;
+mod owned;
 mod stops;
 mod waits;
 

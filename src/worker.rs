@@ -49,7 +49,7 @@ impl<'e, H: Park> Worker<'e, H> {
         self.registry
     }
 
-    fn cell(&self) -> &'e WorkerCell<H> {
+    pub(crate) fn cell(&self) -> &'e WorkerCell<H> {
         &self.registry.workers()[usize::from(self.number)]
     }
 

@@ -9,7 +9,7 @@ use core::marker::PhantomData;
 
 use super::{FutureHook, Polled, end_unready};
 use crate::host::Park;
-use crate::registry::Registry;
+use crate::registry::{Registry, WorkerCell};
 use crate::roster::Mode;
 use crate::slot::{Keeper, Running};
 
@@ -46,15 +46,16 @@ fn put_back<H: Park>(registry: Registry<'_, H>, running: Running<'_>) {
 
 /// Puts back what was set aside for a worker, which calls this while it runs no task.
 #[inline(always)]
-pub(crate) fn put_back_aside<H: Park>(registry: Registry<'_, H>, worker: u16) {
-    if registry.was_set_aside(worker) {
-        put_all_back(registry);
+pub(crate) fn put_back_aside<H: Park>(registry: Registry<'_, H>, cell: &WorkerCell<H>) {
+    if cell.has_set_aside() {
+        put_all_back(registry, cell);
     }
 }
 
 /// Bound: the slots that were ever in use.
 #[cold]
-fn put_all_back<H: Park>(registry: Registry<'_, H>) {
+fn put_all_back<H: Park>(registry: Registry<'_, H>, cell: &WorkerCell<H>) {
+    registry.forget_aside(cell);
     for index in (0..registry.high_water()).rev() {
         if let Some(running) = registry.slot(index).take_aside() {
             put_back(registry, running);

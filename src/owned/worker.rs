@@ -7,10 +7,15 @@ use core::marker::PhantomData;
 use core::ptr::NonNull;
 
 use crate::completion::{cancel_unowned, put_back_aside};
+#[cfg(feature = "std")]
 use crate::error::WorkerStartError;
 use crate::host::{DefaultHost, Park};
+use crate::registry::WorkerCell;
+#[cfg(feature = "std")]
 use crate::unwind;
-use crate::worker::{Ran, Ready, Worker, break_down};
+#[cfg(feature = "std")]
+use crate::worker::break_down;
+use crate::worker::{Ran, Ready, Worker};
 
 /// The one worker of an [`Owned`](crate::Owned). [`Owned::worker`](crate::Owned::worker) gives it.
 ///
@@ -21,21 +26,25 @@ use crate::worker::{Ran, Ready, Worker, break_down};
 pub struct OwnedWorker<'e, L, H: Park = DefaultHost> {
     /// Runs tasks without lending anything: it must not leave this file.
     worker: Worker<'e, H>,
+    /// The worker's own, at hand for each round.
+    cell: &'e WorkerCell<H>,
     owns: PhantomData<fn(L) -> L>,
 }
 
 impl<'e, L, H: Park> OwnedWorker<'e, L, H> {
     /// The worker is that of an `Owned` of the same `L`.
     pub(super) fn new(worker: Worker<'e, H>) -> Self {
+        let cell = worker.cell();
         Self {
             worker,
+            cell,
             owns: PhantomData,
         }
     }
 
     /// Puts back what was set aside. Called before the worker is bound to another thread.
     fn put_back_aside(&self) {
-        put_back_aside(self.worker.registry(), 0);
+        put_back_aside(self.worker.registry(), self.cell);
     }
 
     /// Runs tasks until the executor shuts down, and lends each of them `owned`. Then leaves, and
@@ -68,8 +77,9 @@ impl<'e, L, H: Park> OwnedWorker<'e, L, H> {
     }
 
     fn serve(&mut self, owned: &mut L) {
-        let (registry, loan) = (self.worker.registry(), NonNull::from(owned));
-        let look_round = || put_back_aside(registry, 0);
+        let (registry, cell) = (self.worker.registry(), self.cell);
+        let loan = NonNull::from(owned);
+        let look_round = || put_back_aside(registry, cell);
         look_round();
         self.worker.run_with(look_round, |running| {
             // SAFETY: *All Lent*: an `Owned` of this `L` filled the slot. `owned` is ours alone

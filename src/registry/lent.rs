@@ -1,7 +1,7 @@
 //! How lent closures move that were taken out of the queue by a thread that has nothing to lend.
 #![forbid(unsafe_code)]
 
-use super::Registry;
+use super::{Registry, WorkerCell};
 use crate::host::Park;
 use crate::list::Seat;
 use crate::roster::Mode;
@@ -42,14 +42,9 @@ impl<'e, H: Park> Registry<'e, H> {
         H::ready();
     }
 
-    /// Returns true, once, if a closure may have been set aside for a worker.
-    #[inline(always)]
-    pub(crate) fn was_set_aside(self, worker: u16) -> bool {
-        let cell = &self.workers()[usize::from(worker)];
-        cell.has_set_aside() && {
-            self.shared().ready.with(|_| cell.set_aside(false));
-            true
-        }
+    /// What was set aside for a worker is put back now.
+    pub(crate) fn forget_aside(self, cell: &WorkerCell<H>) {
+        self.shared().ready.with(|_| cell.set_aside(false));
     }
 
     /// Takes a queued closure, if the executor is shut down and no worker is left to run it.

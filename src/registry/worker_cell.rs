@@ -127,7 +127,7 @@ impl<H: Park> WorkerCell<H> {
 
     /// Returns true if a lent closure may have been set aside.
     #[inline(always)]
-    pub(super) fn has_set_aside(&self) -> bool {
+    pub(crate) fn has_set_aside(&self) -> bool {
         self.turn.load(Ordering::Relaxed) & ASIDE != 0 // written by the calling thread
     }
 

@@ -280,7 +280,7 @@ impl State {
     /// Running → Running: a lent closure that was started leaves its thread, unrun. Until here the
     /// caller owns the slot.
     pub(crate) fn set_aside(&self) {
-        self.0.fetch_or(ASIDE, BOTH);
+        let _ = self.transition(|seen| Some(seen.with(ASIDE)));
     }
 
     /// Running → Running: the caller owns the slot of a closure that was set aside. Returns false

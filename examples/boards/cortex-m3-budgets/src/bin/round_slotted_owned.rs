@@ -1,0 +1,5 @@
+//! Measures the round trip of a closure through a worker that owns something.
+#![no_std]
+#![no_main]
+
+cortex_m3_budgets::round_program!("submit, OwnedWorker::run_one, result", slotted_owned);
