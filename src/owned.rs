@@ -51,8 +51,9 @@ pub use worker::OwnedWorker;
 /// as [`result`](JoinHandle::result). The owner itself cannot wait for a task of its own without a
 /// limit. It gets [`TaskError::WouldDeadlock`](crate::TaskError::WouldDeadlock) at once. The task
 /// then counts as running, so `cancel` refuses it, until the owner's present task has ended; from
-/// there it stands at the front of the queue. Inside a task, awaiting handles in another executor,
-/// or a callback, does not block.
+/// there it stands at the front of the queue. A callback waits without blocking. To whom a task
+/// would be its own, [`Park::current_id`] says: a loop and an interrupt with one number between
+/// them, as with [`SpinHost`](crate::SpinHost), are one owner.
 ///
 /// # Panics in tasks
 ///

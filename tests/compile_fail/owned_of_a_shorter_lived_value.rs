@@ -2,8 +2,8 @@
 //~ error-contains: does not live long enough
 use slotted::{Owned, OwnedWorker};
 
-fn lend<'a>(worker: &mut OwnedWorker<'_, &'a u32>, number: &'a u32) {
-    let _ = worker.run_one(&mut { number });
+fn lend<'a>(mut worker: OwnedWorker<'_, &'a u32>, mut number: &'a u32) {
+    let _ = worker.run_one(&mut number);
 }
 
 fn main() {
@@ -14,7 +14,7 @@ fn main() {
     #[cfg(control)]
     static NUMBER: u32 = 7;
     #[cfg(not(control))]
-    lend(&mut owned.worker().unwrap(), &number);
+    lend(owned.worker().unwrap(), &number);
     #[cfg(control)]
-    lend(&mut owned.worker().unwrap(), &NUMBER);
+    lend(owned.worker().unwrap(), &NUMBER);
 }

@@ -1,13 +1,14 @@
 //! Where tasks run: with the owner alone, one at a time. Every kind of waiter that would run a task
 //! in place tries to.
 
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 use std::sync::mpsc::channel;
 use std::thread;
 
 use slotted::{
-    Executor, JoinHandle, Owned, OwnedWorker, Ran, ReturnWhen, StdThreads, TaskError, as_completed,
-    wait,
+    Executor, JoinHandle, Owned, OwnedWorker, Park, Ran, ReturnWhen, StdThreads, TaskError,
+    as_completed, wait,
 };
 
 use crate::connection::Connection;
@@ -262,4 +263,42 @@ fn a_task_may_own_what_another_owner_lends() {
     assert_eq!(outer.worker().unwrap().run_one(&mut 6), Ran::Task);
     assert_eq!(handle.unwrap().result(), Ok(7));
     assert_eq!(changed.result(), Ok(()));
+}
+
+/// A host whose loop looks round when it is told to.
+struct Told;
+
+static TOLD: AtomicUsize = AtomicUsize::new(0);
+
+impl Park for Told {
+    type Thread = ();
+    fn current() {}
+    fn current_id() -> usize {
+        1
+    }
+    fn park() {
+        panic!("nothing in this test sleeps");
+    }
+    fn unpark((): &()) {}
+    fn ready() {
+        TOLD.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_host_is_told_of_a_task_that_was_set_aside() {
+    static OWNED: Owned<u32, 4, 64, Told> = Owned::new();
+    let (give, take) = channel();
+    let outer = OWNED.submit(move |_| {
+        let inner: JoinHandle<'_, u32, Told> = take.recv().unwrap();
+        let before = TOLD.load(Ordering::Relaxed);
+        let told = inner.error() == Some(&TaskError::WouldDeadlock);
+        (told, TOLD.load(Ordering::Relaxed) - before)
+    });
+    give.send(OWNED.submit(|number| *number).unwrap()).unwrap();
+    let (mut worker, mut number) = (OWNED.worker().unwrap(), 7);
+    assert_eq!(worker.run_one(&mut number), Ran::Task);
+    let mut outer = outer.unwrap();
+    assert_eq!(outer.try_result(), Some(Ok((true, 1))));
+    assert_eq!(worker.run_one(&mut number), Ran::Task);
 }
