@@ -7,8 +7,8 @@ use std::sync::mpsc::channel;
 use std::thread;
 
 use slotted::{
-    Executor, JoinHandle, Owned, OwnedWorker, Park, Ran, ReturnWhen, StdThreads, TaskError,
-    as_completed, wait,
+    Executor, JoinHandle, Owned, OwnedWorker, Park, Ran, ReturnWhen, Shutdown, StdThreads,
+    TaskError, as_completed, wait,
 };
 
 use crate::connection::Connection;
@@ -119,6 +119,45 @@ fn a_task_that_was_asked_to_stop_before_it_could_run_is_cancelled() {
     assert!(deadlock && asked);
     assert_eq!(worker.run_one(&mut connection), Ran::Nothing);
     assert_eq!(inner.result(), Err(TaskError::Cancelled));
+}
+
+#[test]
+fn a_thread_that_owns_goes_on_with_what_it_waited_for() {
+    static OWNED: Owned<Connection, 4, 128> = Owned::new();
+    let threads = StdThreads::new();
+    let make = || Ok(Connection::new());
+    let ended = OWNED.run(&threads, make, |owned| {
+        let outer = owned.submit(|_| {
+            let inner = OWNED.submit(|own| own.send(1)).unwrap();
+            let deadlock = inner.error() == Some(&TaskError::WouldDeadlock);
+            (deadlock, inner)
+        });
+        let (deadlock, mut inner) = outer.unwrap().result().unwrap();
+        assert!(deadlock);
+        inner.result_timeout(Duration::from_secs(60))
+    });
+    assert_eq!(ended.unwrap(), Ok(1));
+}
+
+#[test]
+fn a_shutdown_that_cancels_reaches_what_was_set_aside() {
+    for shutdown in [Shutdown::Cancel, Shutdown::Stop, Shutdown::Drain] {
+        let owned: &'static Owned<Connection, 4, 128> = Box::leak(Box::new(Owned::new()));
+        let outer = owned.submit(move |_| {
+            let inner = owned.submit(|own| own.send(1)).unwrap();
+            let deadlock = inner.error() == Some(&TaskError::WouldDeadlock);
+            owned.begin_shutdown(shutdown);
+            (deadlock, inner)
+        });
+        drop(owned.worker().unwrap().run(Connection::new()));
+        let (deadlock, inner) = outer.unwrap().result().unwrap();
+        assert!(deadlock);
+        let expected = match shutdown {
+            Shutdown::Drain => Ok(1),
+            Shutdown::Cancel | Shutdown::Stop => Err(TaskError::Cancelled),
+        };
+        assert_eq!(inner.result(), expected);
+    }
 }
 
 #[test]
@@ -246,8 +285,8 @@ fn a_worker_of_a_pool_waits_for_the_owner() {
     POOL.start(&StdThreads::new()).unwrap();
     let outer = POOL.submit(|| OWNED.submit(|own| own.send(1)).unwrap().result());
     assert_eq!(outer.unwrap().result(), Ok(Ok(1)));
-    POOL.shutdown(slotted::Shutdown::Drain).unwrap();
-    OWNED.shutdown(slotted::Shutdown::Drain).unwrap();
+    POOL.shutdown(Shutdown::Drain).unwrap();
+    OWNED.shutdown(Shutdown::Drain).unwrap();
 }
 
 #[test]
