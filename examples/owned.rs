@@ -4,7 +4,7 @@
 //! The connection keeps its counters in an `Rc`, as a C library might keep a pointer. No lock is
 //! there, and the compiler refuses whatever would take it out of its thread.
 
-use std::cell::Cell;
+use core::cell::Cell;
 use std::rc::Rc;
 use std::thread;
 

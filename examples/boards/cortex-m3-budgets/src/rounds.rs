@@ -13,7 +13,6 @@ pub mod link;
 pub mod mpmc;
 pub mod slotted;
 pub mod slotted_future;
-pub mod slotted_owned;
 pub mod slotted_stop;
 pub mod slotted_timer;
 pub mod slotted_try;

@@ -2,4 +2,7 @@
 #![no_std]
 #![no_main]
 
-cortex_m3_budgets::flash_program!(slotted_owned);
+#[path = "../rounds/slotted_owned.rs"]
+mod slotted_owned;
+
+cortex_m3_budgets::flash_program!(at slotted_owned);

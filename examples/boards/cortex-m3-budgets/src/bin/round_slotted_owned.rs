@@ -2,4 +2,7 @@
 #![no_std]
 #![no_main]
 
-cortex_m3_budgets::round_program!("submit, OwnedWorker::run_one, result", slotted_owned);
+#[path = "../rounds/slotted_owned.rs"]
+mod slotted_owned;
+
+cortex_m3_budgets::round_program!("submit, OwnedWorker::run_one, result", at slotted_owned);
