@@ -55,7 +55,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
                 "flash_slotted_two",
             ),
             ("submit, Worker::run_one, result", "flash_slotted_worker"),
-            ("submit, OwnedWorker::run_one, result", "flash_slotted_owned"),
+            (
+                "submit, OwnedWorker::run_one, result",
+                "flash_slotted_owned",
+            ),
             ("submit_future, run_one, result", "flash_slotted_future"),
             (
                 "submit_at, advance, run_one, try_result",
