@@ -182,9 +182,12 @@ impl<O: Parts> ReadyQueue<O> {
         Some(index)
     }
 
-    /// Takes the next task out, which is not to run. The caller has drained the inbox in this
-    /// section.
+    /// Takes the next task out, which is not to run: no figure counts it.
     pub(crate) fn remove_next(&self, front: &Front, links: &impl Links) -> Option<Index> {
+        if O::LEVELS == 1 {
+            return self.pop(front, links, None, O::Level::BASE);
+        }
+        self.drain(front, links);
         let index = self.lists.first()?;
         self.unlink(front, links, links.link(index), index);
         Some(index)

@@ -357,7 +357,6 @@ impl<'e, H: Park> Registry<'e, H> {
                 return None;
             }
             let front = &self.shared().front;
-            ready.queue.drain(front, &self);
             let index = ready.queue.remove_next(front, &self)?;
             let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
             assert!(cancelled.is_some(), "slotted: a linked task is queued");
