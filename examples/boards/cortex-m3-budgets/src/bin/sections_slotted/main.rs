@@ -6,6 +6,7 @@
 #![no_main]
 
 mod dates;
+mod levels;
 mod timed;
 mod workload;
 
@@ -41,7 +42,8 @@ fn main() -> ! {
     }
     tell("the longest, with 8 slots", all[0], "instructions");
     tell("the longest, with 64 slots", all[1], "instructions");
-    let sections: [(_, fn()); 2] = [
+    let sections: [(_, fn()); 3] = [
+        ("four levels", levels::use_all),
         ("a timetable of 8", dates::use_all::<8>),
         ("a timetable of 64", dates::use_all::<64>),
     ];
