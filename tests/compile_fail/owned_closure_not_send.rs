@@ -9,5 +9,8 @@ fn main() {
     let number = Rc::new(7);
     #[cfg(control)]
     let number = 7;
-    let _ = owned.submit(move |own| { drop(number.clone()); **own });
+    let _ = owned.submit(move |own| {
+        drop(number.clone());
+        **own
+    });
 }

@@ -259,7 +259,7 @@ where
         let pool: &'static Pool<B> = Box::leak(Box::default());
         let ends: &'static Executor<0, 1, 64, SimHost> = Box::leak(Box::default());
         let times: &'static Timetable<4, On<B>> = Box::leak(Box::new(Timetable::new()));
-        let played = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        let played = std::panic::catch_unwind(core::panic::AssertUnwindSafe(|| {
             let simulation = Simulation::new().seed(seed);
             let mut numbers = Numbers(seed ^ 0xABCD);
             for life in 0..2 {
