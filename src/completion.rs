@@ -12,8 +12,7 @@
 //! - **Right Owner.** The owner of a future's slot is a `FutureHook` of the executor's host. That
 //!   of a future whose output is the task's outcome polls just this type of future. The owner of a
 //!   closure's slot is null or the latch of its scope, which is there while it counts
-//!   the task (*Counted First*). That of a lent closure that rests is a `FutureHook` of the host,
-//!   and null before it ends. A promise has none.
+//!   the task (*Counted First*). A promise has none.
 
 use core::future::Future;
 
@@ -33,10 +32,8 @@ use crate::unwind;
 use crate::waiter::Waiter;
 use crate::waker::waker;
 
-mod lent;
 mod timed;
 
-pub(crate) use lent::{KeepLent, cancel_unowned, put_back_aside};
 use timed::poll_timed;
 pub(crate) use timed::{TimedTask, fill_timed, serve_timed};
 
@@ -58,7 +55,7 @@ pub(crate) fn execute<H: Park>(
         }
         Advanced::Rests(running) => {
             let owner = running.slot().owner();
-            // SAFETY: *Right Owner*: futures rest, and lent closures that have left their hook.
+            // SAFETY: *Right Owner*: only futures rest.
             unsafe { FutureHook::call(registry, owner, Polled::Pending(running)) }
         }
     }

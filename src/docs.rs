@@ -50,7 +50,6 @@ pub mod orderings {}
 #[doc = include_str!("docs/sizes.md")]
 pub mod sizes {}
 
-#[doc = "[`Owned`]: crate::Owned\n"]
 #[doc = "[porting]: mod@porting\n"]
 #[doc = include_str!("docs/boards.md")]
 pub mod boards {}

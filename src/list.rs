@@ -202,39 +202,6 @@ impl<const TAG: u16> List<TAG> {
         last == NONE
     }
 
-    /// Puts a slot that is in no list before all others. Returns true if it is the only one.
-    pub(crate) fn push_first(
-        &self,
-        links: &(impl Links + ?Sized),
-        link: &Link,
-        index: Index,
-    ) -> bool {
-        self.push_first_tagged(links, link, index, TAG)
-    }
-
-    /// As [`push_first`](Self::push_first), into a list with a tag of its own.
-    #[inline(always)]
-    fn push_first_tagged(
-        &self,
-        links: &(impl Links + ?Sized),
-        link: &Link,
-        index: Index,
-        tag: u16,
-    ) -> bool {
-        let first = self.first.replace(index + 1);
-        link.next.store(first, Ordering::Relaxed);
-        link.place.store(tag, Ordering::Relaxed);
-        if first == NONE {
-            self.last.set(index + 1);
-        } else {
-            links
-                .link(first - 1)
-                .previous
-                .store(index + 1, Ordering::Relaxed);
-        }
-        first == NONE
-    }
-
     /// Appends what [`TransferStack::take_all`] took, the oldest slot of it first.
     ///
     /// Bound: the slots of that stack.
@@ -329,17 +296,6 @@ impl List<READY> {
     #[inline]
     pub(crate) fn push_at(&self, links: &impl Links, link: &Link, index: Index, level: u8) -> bool {
         self.push_tagged(links, link, index, READY + u16::from(level))
-    }
-
-    /// As [`push_first`](Self::push_first), into the list of a level.
-    pub(crate) fn push_first_at(
-        &self,
-        links: &impl Links,
-        link: &Link,
-        index: Index,
-        level: u8,
-    ) -> bool {
-        self.push_first_tagged(links, link, index, READY + u16::from(level))
     }
 
     /// As [`pop`](Self::pop), from the list of a level, which the link keeps.
@@ -461,21 +417,6 @@ mod tests {
                 (0..4).filter(|&index| index != gone).collect();
             expected.push(gone);
             assert_eq!(drain(&list, &slots), expected);
-        }
-    }
-
-    #[test]
-    fn a_slot_that_is_put_first_comes_out_first_and_can_be_unlinked() {
-        for gone in [None, Some(0), Some(1), Some(2)] {
-            let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
-            assert!(list.push_first(&slots, slots.link(1), 1), "the only one");
-            assert!(!list.push(&slots, slots.link(2), 2));
-            assert!(!list.push_first(&slots, slots.link(0), 0));
-            if let Some(gone) = gone {
-                assert!(list.unlink(&slots, slots.link(gone), gone));
-            }
-            let expected = (0..3).filter(|&index| Some(index) != gone);
-            assert_eq!(drain(&list, &slots), expected.collect::<std::vec::Vec<_>>());
         }
     }
 

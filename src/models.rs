@@ -105,7 +105,6 @@ mod dates;
 mod levels;
 mod lives;
 mod outcomes;
-mod owned;
 mod stops;
 mod waits;
 

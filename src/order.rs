@@ -249,9 +249,6 @@ pub(crate) trait Lists: Send {
     /// Appends a task to the list of its level. Returns true if that was empty.
     fn push(&self, links: &impl Links, link: &Link, index: Index) -> bool;
 
-    /// Puts a task before the others of its level. Returns true if there was none.
-    fn push_first(&self, links: &impl Links, link: &Link, index: Index) -> bool;
-
     /// Takes the first task of the highest level that is not below `floor`, and notes which worker
     /// is to run it.
     fn pop(&self, links: &impl Links, runner: Option<Seat>, floor: Self::Level) -> Option<Index>;
@@ -293,11 +290,6 @@ impl Lists for List<READY> {
     #[inline(always)]
     fn push(&self, links: &impl Links, link: &Link, index: Index) -> bool {
         List::push(self, links, link, index)
-    }
-
-    #[inline(always)]
-    fn push_first(&self, links: &impl Links, link: &Link, index: Index) -> bool {
-        List::push_first(self, links, link, index)
     }
 
     #[inline(always)]
@@ -406,16 +398,6 @@ impl<const N: usize> Lists for LevelLists<N> {
         let level = link.level();
         let one = &self.levels[usize::from(level)];
         let is_first = one.list.push_at(links, link, index, level);
-        if is_first {
-            self.began(level, one);
-        }
-        is_first
-    }
-
-    fn push_first(&self, links: &impl Links, link: &Link, index: Index) -> bool {
-        let level = link.level();
-        let one = &self.levels[usize::from(level)];
-        let is_first = one.list.push_first_at(links, link, index, level);
         if is_first {
             self.began(level, one);
         }

@@ -149,13 +149,6 @@ impl<O: Parts> ReadyQueue<O> {
         }
     }
 
-    /// Puts a task before all others, by its link: one that was taken out and did not run.
-    pub(crate) fn push_first(&self, front: &Front, links: &impl Links, link: &Link, index: Index) {
-        if self.lists.push_first(links, link, index) {
-            front.note(self.lists.summary(true));
-        }
-    }
-
     /// Takes the oldest task of the highest level, if that is not below `floor`, and notes which
     /// worker is to run it.
     #[inline]

@@ -43,7 +43,6 @@ mod job;
 mod claim;
 mod ends;
 mod kind;
-mod lent;
 mod polling;
 mod stop;
 
@@ -52,7 +51,6 @@ pub(crate) use claim::{
 };
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
 pub(crate) use job::{Classify, Fallible, Plain};
-pub(crate) use lent::Keeper;
 pub(crate) use state::{Asked, CancelFrom, Phase, Snapshot, TaskKind, Wake};
 pub use stop::Stop;
 
@@ -65,8 +63,7 @@ pub(crate) struct Slot {
     link: Link,
     index: AtomicU16,
     /// The latch of the task's scope, the hook of a future, or null; the tag of the task that a
-    /// callback was added to. Set with the table. Of a lent closure it is null, but between two
-    /// steps of the holder of `Running` (*Lent Once*).
+    /// callback was added to. Set with the table.
     owner: AtomicPtr<()>,
     /// What tells the executor's layout, if the slot ever held a future. Only ever one value.
     home: AtomicPtr<()>,
@@ -307,8 +304,7 @@ pub(crate) enum Advanced<'e> {
         ending: Ending<'e>,
         panicked: Option<Caught>,
     },
-    /// The future is not ready; or only its hook polls it, and has not yet. Or the closure is a
-    /// lent one, and did not run.
+    /// The future is not ready; or only its hook polls it, and has not yet.
     Rests(Running<'e>),
 }
 

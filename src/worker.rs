@@ -17,7 +17,6 @@ use crate::list::Seat;
 use crate::order::Level;
 use crate::registry::{RawWorker, Registry, Work, WorkerCell};
 use crate::roster::Epoch;
-use crate::slot::Running;
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -49,11 +48,7 @@ impl<'e, H: Park> Worker<'e, H> {
         }
     }
 
-    pub(crate) fn registry(&self) -> Registry<'e, H> {
-        self.registry
-    }
-
-    pub(crate) fn cell(&self) -> &'e WorkerCell<H> {
+    fn cell(&self) -> &'e WorkerCell<H> {
         &self.registry.workers()[usize::from(self.number)]
     }
 
@@ -86,13 +81,6 @@ impl<'e, H: Park> Worker<'e, H> {
     /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
     /// ```
     pub fn run(mut self) {
-        self.run_with(|| (), |_| ());
-    }
-
-    /// Runs tasks until the executor shuts down. Calls `look_round` before each look for work, and
-    /// `prepare` with each task before it runs it.
-    #[inline(always)]
-    pub(crate) fn run_with(&mut self, look_round: impl Fn(), prepare: impl Fn(&Running<'_>)) {
         let Some(seat) = self.attach() else { return };
         let (registry, floor) = (self.registry, self.floor);
         let (searching, mut sleepy) = (Cell::new(false), false);
@@ -101,14 +89,12 @@ impl<'e, H: Park> Worker<'e, H> {
         let broken_off = unwind::Bomb::new(|| registry.lose_worker(seat.worker(), searching.get()));
         // Endless for a reason: ends with the executor.
         loop {
-            look_round();
             registry.advance_time();
             match registry.find_work(seat, floor, searching.take(), sleepy) {
                 Work::Task(running) => {
                     if core::mem::take(&mut passes_time_on) {
                         registry.pass_time_on();
                     }
-                    prepare(&running);
                     execute(registry, running, Some(seat));
                     (sleepy, round) = (false, 0);
                 }
@@ -187,18 +173,11 @@ impl<'e, H: Park> Worker<'e, H> {
     /// assert_eq!(worker.run_one(), Ran::Left);
     /// ```
     pub fn run_one(&mut self) -> Ran {
-        self.run_one_with(|_| ())
-    }
-
-    /// As [`run_one`](Self::run_one). Calls `prepare` with the task before it runs it.
-    #[inline(always)]
-    pub(crate) fn run_one_with(&mut self, prepare: impl FnOnce(&Running<'_>)) -> Ran {
         let Some(seat) = self.attach() else {
             return Ran::Left;
         };
         match self.registry.find_work_once(seat, self.floor) {
             Work::Task(running) => {
-                prepare(&running);
                 execute(self.registry, running, Some(seat));
                 Ran::Task
             }
@@ -315,7 +294,7 @@ impl<'e, H: Park> Worker<'e, H> {
 
     /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or
     /// its hook failed.
-    pub(crate) fn attach(&mut self) -> Option<Seat> {
+    fn attach(&mut self) -> Option<Seat> {
         let is_new = !self.attached;
         if is_new {
             let bit = 1_usize << self.number;
@@ -358,7 +337,7 @@ impl<'e, H: Park> Worker<'e, H> {
     }
 
     /// Unbinds the worker and takes it off the roster. Does nothing the second time.
-    pub(crate) fn leave(&mut self) {
+    fn leave(&mut self) {
         let attached = core::mem::replace(&mut self.attached, false);
         if attached {
             if let Some(hook) = self.registry.shared().on_worker_exit {

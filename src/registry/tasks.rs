@@ -31,12 +31,7 @@ pub(super) type Sleeper<H> = Option<(WakeIdle<H>, u32)>;
 impl<'e, H: Park> Registry<'e, H> {
     /// Takes the next task from a level on and starts it, on a worker or another thread.
     #[inline]
-    pub(super) fn pop(
-        self,
-        ready: &Ready<H>,
-        runner: Option<Seat>,
-        floor: LevelOf<H>,
-    ) -> Option<Running<'e>> {
+    fn pop(self, ready: &Ready<H>, runner: Option<Seat>, floor: LevelOf<H>) -> Option<Running<'e>> {
         let index = ready
             .queue
             .pop(&self.shared().front, &self, runner, floor)?;

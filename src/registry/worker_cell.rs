@@ -11,10 +11,6 @@ use crate::roster::{Epoch, STALE};
 use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
 use crate::waiter::{Waiter, WaiterCell};
 
-/// A bit of the turn: a lent closure may have been set aside for the worker. Turns that wrap may
-/// set it too.
-const ASIDE: u16 = 1 << 15;
-
 /// How many tasks ended on a thread. Relaxed: figures, not signals.
 pub(crate) struct Counters {
     pub(crate) completed: AtomicUsize,
@@ -56,7 +52,7 @@ pub(crate) struct WorkerCell<H: Park> {
     thread: AtomicUsize,
     /// The thread that ran the worker last.
     last_thread: AtomicUsize,
-    /// How often the worker was handed to another thread; and [`ASIDE`], which no seat shows.
+    /// How often the worker was handed to another thread.
     turn: AtomicU16,
     /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is
     /// none. Inside the lock of the wait table.
@@ -117,20 +113,6 @@ impl<H: Park> WorkerCell<H> {
     /// Returns true if a seat is that of the thread that runs the worker now.
     pub(crate) fn is_current(&self, seat: Seat) -> bool {
         self.seat(seat.worker()) == seat
-    }
-
-    /// Notes that a lent closure was set aside, or that none is. Inside the lock of the ready
-    /// queue, by the thread that runs the worker.
-    pub(super) fn set_aside(&self, aside: bool) {
-        let others = self.turn.load(Ordering::Relaxed) & !ASIDE;
-        let turn = if aside { others | ASIDE } else { others };
-        self.turn.store(turn, Ordering::Relaxed); // for the calling thread
-    }
-
-    /// Returns true if a lent closure may have been set aside.
-    #[inline(always)]
-    pub(crate) fn has_set_aside(&self) -> bool {
-        self.turn.load(Ordering::Relaxed) & ASIDE != 0 // written by the calling thread
     }
 
     /// Makes the thread of that number the worker's. A thread that did not run it last begins a new

@@ -257,10 +257,7 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
 /// - **Bytes**, and they hold no live value; `T` and `TaskError` fit them. Afterwards they hold the
 ///   outcome of the kind returned.
 #[inline(always)]
-pub(super) unsafe fn end_run<T, V: Classify<T>>(
-    bytes: *mut u8,
-    result: Result<T, unwind::Panic>,
-) -> Ended {
+unsafe fn end_run<T, V: Classify<T>>(bytes: *mut u8, result: Result<T, unwind::Panic>) -> Ended {
     match result {
         Ok(value) => {
             let ended = V::of(&value);
@@ -425,7 +422,7 @@ pub(crate) unsafe fn look<'o, T>(
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `J` (*Typed Bytes*), which they no longer do afterwards.
-pub(super) unsafe fn discard<J>(bytes: *mut u8) {
+unsafe fn discard<J>(bytes: *mut u8) {
     unwind::contain(|| {
         // SAFETY: a live `J`, dropped once: a panic in its destructor leaves it dropped.
         unsafe { bytes.cast::<J>().drop_in_place() }
@@ -438,7 +435,7 @@ pub(super) unsafe fn discard<J>(bytes: *mut u8) {
 ///
 /// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no
 ///   longer do afterwards.
-pub(super) unsafe fn drop_outcome<T>(bytes: *mut u8, kind: OutcomeKind) {
+unsafe fn drop_outcome<T>(bytes: *mut u8, kind: OutcomeKind) {
     match kind {
         // SAFETY: these kinds mean a live `T`.
         OutcomeKind::Value | OutcomeKind::Failed => unsafe { discard::<T>(bytes) },

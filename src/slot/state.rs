@@ -9,7 +9,6 @@
 //!       4..=5  task kind   closure, by hand, future, future that was polled
 //!       6      ENDED      the outcome is known
 //!       7..=8  outcome kind
-//!       7      ASIDE      not with ENDED: a lent closure that was started, and that no thread has
 //!       9      OVER       the outcome is takeable, unless there is a listener
 //!      10      HANDLE     the JoinHandle exists
 //!      11      LISTENER   the slot's wait cell is not empty
@@ -35,7 +34,6 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //! | `STOP` | `ask_to_stop` | | `QUEUED`, `RESTING` |
-//! | `ASIDE` | `set_aside` | `take_aside` | `QUEUED`, `RESTING`, `ENDED` |
 //!
 //! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
 //! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
@@ -53,8 +51,7 @@
 //!   its transition succeed. Each transition takes away, in one step, the bit it needs (`QUEUED`,
 //!   `RESTING`), or sets one that was still clear.
 //! - **Forward Only.** Phases follow the arrows of `architecture.md`. Only `retire` leads back, and
-//!   it raises the generation; and `withdraw`, for a task that no other thread has met; and
-//!   `put_back`, for a lent closure that was started and did not run.
+//!   it raises the generation; and `withdraw`, for a task that no other thread has met.
 //! - **Publish.** Each transition releases what its thread wrote before and acquires what the
 //!   thread of the previous one wrote. Hence one pair of orderings, [`BOTH`], for all of them, with
 //!   two exceptions. `claim` has nothing to release, and the stores of a slot's owner have nothing
@@ -90,8 +87,6 @@ const FUTURE: usize = 2 << 4;
 const POLLED: usize = 1 << 4;
 const ENDED: usize = 1 << 6;
 const KIND_SHIFT: u32 = 7;
-/// The lower bit of the outcome kind, while there is no outcome.
-const ASIDE: usize = 1 << KIND_SHIFT;
 const OVER: usize = 1 << 9;
 const HANDLE: usize = 1 << 10;
 const LISTENER: usize = 1 << 11;
@@ -265,29 +260,6 @@ impl State {
         } else {
             Start::Lost
         }
-    }
-
-    /// Running → Pending: a lent closure that was started and did not run. The caller owns the
-    /// slot, and links it in the same section. Returns false if the closure was asked to stop:
-    /// the caller cancels it.
-    pub(crate) fn put_back(&self) -> bool {
-        self.transition(|seen| {
-            (seen.is_running_closure() && seen.has_none(STOP)).then(|| seen.with(QUEUED))
-        })
-        .is_ok()
-    }
-
-    /// Running → Running: a lent closure that was started leaves its thread, unrun. Until here the
-    /// caller owns the slot.
-    pub(crate) fn set_aside(&self) {
-        let _ = self.transition(|seen| Some(seen.with(ASIDE)));
-    }
-
-    /// Running → Running: the caller owns the slot of a closure that was set aside. Returns false
-    /// if it was not.
-    pub(crate) fn take_aside(&self) -> bool {
-        self.transition(|seen| seen.is_aside().then(|| seen.without(ASIDE)))
-            .is_ok()
     }
 
     /// Open → Running: from now on no thread can cancel the promise. The error is the word as it

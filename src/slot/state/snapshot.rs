@@ -4,8 +4,8 @@
 use core::fmt;
 
 use super::{
-    ASIDE, BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT,
-    LISTENER, NOTIFIED, OVER, POLLED, QUEUED, RESTING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
+    BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LISTENER,
+    NOTIFIED, OVER, POLLED, QUEUED, RESTING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
 };
 
 /// Where in its life a slot's task is.
@@ -161,11 +161,6 @@ impl Snapshot {
     #[inline]
     pub(crate) fn is_running_closure(self) -> bool {
         self.0 & (BUSY | TASK | QUEUED | RESTING | TASK_KIND | ENDED) == BUSY | TASK
-    }
-
-    /// Returns true if the task is a lent closure that was started, and that no thread has.
-    pub(crate) fn is_aside(self) -> bool {
-        self.is_running_closure() && self.has(ASIDE)
     }
 
     /// Returns true if no thread has the task, and it has not ended: it is queued, a suspended
