@@ -1,5 +1,6 @@
 //! Two workers: one for all tasks, and one that keeps free for urgent ones. On Linux its thread is
-//! of the class `SCHED_FIFO`, if the process may have one: root may, or a user with `rtprio` limits.
+//! of the class `SCHED_FIFO`, if the process may have one: root may, or a user with an `rtprio`
+//! limit.
 //!
 //! `cargo run --release --example priorities`
 

@@ -14,8 +14,8 @@ use crate::timetable::TimedSubmitter;
 /// The host `H`, with another order `O` in which tasks start. For hosts that are not yours, and for
 /// a program whose executors start tasks in different orders.
 ///
-/// Everything else is as with `H`: its threads, its clock. [`StdThreads`](crate::StdThreads) and
-/// [`Simulation`](crate::Simulation) start workers of it.
+/// Everything else is as with `H`: its threads, its clock. `StdThreads` and `Simulation` start
+/// workers of it.
 ///
 /// ```
 /// use slotted::{Executor, Levels, Ordered, Shutdown, StdHost, StdThreads};
