@@ -61,6 +61,7 @@ pub mod boards {}
 #[doc = "[`Spawn`]: crate::Spawn\n"]
 #[doc = "[`SpinHost`]: crate::SpinHost\n"]
 #[doc = "[`Worker`]: crate::Worker\n"]
+#[doc = "[priorities]: mod@priorities\n"]
 #[doc = include_str!("docs/porting.md")]
 pub mod porting {}
 

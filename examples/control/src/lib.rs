@@ -26,7 +26,7 @@ use slotted::{Canceller, Clock, Every, Executor, Levels, Park, Refusal, Release,
 pub const WORKERS: usize = 3;
 /// A slot for each series, and for two frames: the plan says that one may come before the last one
 /// has ended.
-const SLOTS: usize = 6;
+pub const SLOTS: usize = 6;
 const SLOT_BYTES: usize = 64;
 /// A timer for each series.
 const TIMERS: usize = 4;

@@ -8,7 +8,9 @@ use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{NVIC, SCB, SYST};
 use cortex_m_host::{CortexM, SingleCore, tick};
 use host_parts::Places;
-use slotted::{Clock, Levels, Park};
+use slotted::{Clock, Levels, Park, Step};
+
+use crate::WATCHDOG;
 
 /// The interrupt of level 2: a line without a device, between SysTick and PendSV.
 #[derive(Clone, Copy)]
@@ -22,7 +24,7 @@ unsafe impl InterruptNumber for Urgent {
 }
 
 /// The frequency of the processor, and so of SysTick: QEMU's.
-const HERTZ: u32 = 25_000_000;
+pub(crate) const HERTZ: u32 = 25_000_000;
 /// The processor's ticks in a microsecond.
 const PER_MICRO: u32 = HERTZ / 1_000_000;
 /// SysTick interrupts so often: microseconds.
@@ -74,6 +76,10 @@ impl Park for Board {
         NVIC::pend(Urgent);
         SCB::set_pendsv();
         Self::unpark(&());
+    }
+
+    fn note(step: impl FnOnce() -> Step) {
+        WATCHDOG.note(Self::now(), step());
     }
 
     fn ready_at(level: usize) {
@@ -133,9 +139,9 @@ impl Machine for Board {
         unsafe { DATA.write_volatile(u32::from(byte)) };
     }
 
-    /// Counts instructions: two in each round, of 256 ns each in the emulator.
+    /// Counts instructions: two in each round, of 128 ns each in the emulator.
     fn work(micros: u32) {
-        let rounds = micros * 1000 / (2 * 256);
+        let rounds = micros * 1000 / (2 * 128);
         // SAFETY: it counts a register down, and touches nothing else.
         unsafe {
             asm!(

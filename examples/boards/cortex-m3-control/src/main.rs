@@ -1,18 +1,21 @@
 //! A control loop with three priorities on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! The firmware is that of `examples/control`. Its urgent levels have workers in two interrupts, so
-//! a sample interrupts the control, and both interrupt a frame. The emulator counts instructions,
-//! 256 ns each, so each run gives the same figures.
+//! a sample interrupts the control, and both interrupt a frame. Each tick feeds the chip's watchdog,
+//! if no task is overdue. The emulator counts instructions, 128 ns each, so each run gives the same
+//! figures.
 #![no_std]
 #![no_main]
 
+mod hardware;
 mod host;
 
 use core::convert::Infallible;
 use core::fmt::{self, Write};
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use core::time::Duration;
 
-use control_firmware::{Firmware, SETPOINT, Series};
+use control_firmware::{Firmware, SETPOINT, SLOTS, Series};
 use cortex_m::Peripherals;
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, scb::SystemHandler};
@@ -21,10 +24,21 @@ use cortex_m_semihosting::{debug, hio};
 use host_parts::Workers;
 use panic_semihosting as _;
 use slotted::{Clock, Park, Ran, Shutdown, Spawn, Worker};
+use slotted_trace::{Limits, Watchdog};
 
 use crate::host::{Board, Urgent};
 
 static FIRMWARE: Firmware<Board> = Firmware::new();
+/// The longest that a task may run, interrupted by others, and wait for its worker.
+static WATCHDOG: Watchdog<SLOTS, Board> = Watchdog::new(
+    &FIRMWARE.pool,
+    Limits {
+        running: Duration::from_millis(20),
+        queued: Duration::from_millis(40),
+    },
+);
+/// How often the chip's watchdog was not fed.
+static HUNGRY: AtomicU32 = AtomicU32::new(0);
 static WORKERS: Workers<3, Board> = Workers::new();
 
 const SUPER_LOOP: usize = 0;
@@ -55,6 +69,11 @@ static ASKED: AtomicBool = AtomicBool::new(false);
 fn SysTick() {
     Board::tick();
     FIRMWARE.tick();
+    if WATCHDOG.all_well() {
+        hardware::feed();
+    } else {
+        HUNGRY.fetch_add(1, Ordering::Relaxed);
+    }
     let now = Board::now();
     if (OPERATOR..OPERATOR + millis(1)).contains(&now) {
         ASKED.store(FIRMWARE.stop_frame(), Ordering::Relaxed);
@@ -128,8 +147,10 @@ fn report(out: &mut impl Write) -> Result<bool, fmt::Error> {
     let frames = FIRMWARE.frames.load(Ordering::Relaxed);
     writeln!(out, "the frame was stopped: {}", asked && stopped == 1)?;
     writeln!(out, "at the setpoint: {is_there}; {left} slots in use")?;
+    let hungry = HUNGRY.load(Ordering::Relaxed);
+    writeln!(out, "all was well at each tick: {}", hungry == 0)?;
     writeln!(out, "measured: {frames} frames")?;
-    Ok(well && asked && stopped == 1 && is_there && left == 0)
+    Ok(well && asked && stopped == 1 && is_there && left == 0 && hungry == 0)
 }
 
 #[entry]
@@ -148,6 +169,7 @@ fn main() -> ! {
         .start(&Tied)
         .expect("there is a place for each");
     Board::start_clock(&mut peripherals.SYST);
+    hardware::start(host::HERTZ / 10);
 
     let mut out = hio::hstdout().expect("the emulator has a console");
     run_until(millis(1001));
