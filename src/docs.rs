@@ -29,6 +29,7 @@ pub mod time {}
 #[doc = "[executor]: crate::Executor::level_stats\n"]
 #[doc = "[handle]: crate::JoinHandle::raise\n"]
 #[doc = "[park]: crate::Park::ready_at\n"]
+#[doc = "[planning]: mod@planning\n"]
 #[doc = "[worker]: crate::Worker::run_one\n"]
 #[doc = include_str!("docs/priorities.md")]
 pub mod priorities {}
