@@ -1,7 +1,7 @@
 //! A promise of a `'static` value becomes a promise of a shorter-lived value. Its handle would
 //! outlive the value that the completer gives.
 //~ error-contains: lifetime may not live long enough
-//~ error-contains: `Promise<'e, T, H>` is invariant over the parameter `T`
+//~ error-contains: Promise<'e, T, H>` is invariant over the parameter `T`
 use slotted::Promise;
 
 #[cfg(not(control))]
