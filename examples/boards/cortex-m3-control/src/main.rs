@@ -1,9 +1,9 @@
 //! A control loop with three priorities on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! The firmware is that of `examples/control`. Its urgent levels have workers in two interrupts, so
-//! a sample interrupts the control, and both interrupt a frame. Each tick feeds the chip's watchdog,
-//! if no task is overdue. The emulator counts instructions, 128 ns each, so each run gives the same
-//! figures.
+//! a sample interrupts the control, and both interrupt a frame. Each tick feeds the chip's
+//! watchdog, if no task is overdue. The emulator counts instructions, 128 ns each, so each run
+//! gives the same figures.
 #![no_std]
 #![no_main]
 
