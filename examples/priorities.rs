@@ -1,4 +1,4 @@
-//! Two workers: one for all tasks, and one that keeps free for urgent ones. On Linux its thread is
+//! Worker 1 runs all tasks, and worker 0 keeps free for urgent ones. On Linux its thread is
 //! of the class `SCHED_FIFO`, if the process may have one: root may, or a user with an `rtprio`
 //! limit.
 //!

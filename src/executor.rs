@@ -144,7 +144,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         Submitter::of(&self.core)
     }
 
-    /// Gives a closure to the workers. They start tasks in the order of submission.
+    /// Gives a closure to the workers. They start tasks in the order of submission, or by
+    /// [levels](Self::level) where the host has some.
     ///
     /// # Blocking
     ///

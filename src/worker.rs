@@ -135,8 +135,8 @@ impl<'e, H: Park> Worker<'e, H> {
         broken_off.defuse();
     }
 
-    /// Runs the oldest ready task, if there is one. For super-loops, and for workers that live in
-    /// an interrupt handler.
+    /// Runs the next ready task that it serves, if there is one: the oldest, of the highest level
+    /// if there are several. For super-loops, and for workers that live in an interrupt handler.
     ///
     /// [`Park::ready`] tells the host when there is work. A loop that has no other reason to come
     /// round may sleep until then.

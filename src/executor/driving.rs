@@ -9,7 +9,8 @@ use crate::order::Level;
 impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     Executor<WORKERS, QUEUE, SLOT_BYTES, H>
 {
-    /// Runs the oldest ready task in the calling thread. Returns false if there was none.
+    /// Runs the next ready task in the calling thread: the oldest, of the highest level if there
+    /// are several. Returns false if there was none.
     ///
     /// # Blocking
     ///

@@ -104,7 +104,7 @@ fn a_task_goes_to_the_idle_worker_that_is_tied_highest() {
         [by(2), by(1), by(0), by(2), by(0)],
         ['0', '1', '2', '0', '2']
     );
-    // The most urgent is busy: the next one that serves the level.
+    // The most urgent worker is busy: the next that serves the level takes it.
     let busy = pool.level::<2>().submit(a_millisecond).unwrap();
     simulation.settle();
     assert_eq!(by(2), '1');
@@ -218,7 +218,7 @@ fn a_worker_that_is_tied_after_its_first_run_is_not_woken_for_low_tasks() {
     assert_eq!(worker.run_one(), Ran::Nothing);
 }
 
-/// The host has a worker in an interrupt, which is never asleep, beside one that the push wakes.
+/// The host has a worker in an interrupt, which is never asleep. The push wakes the other worker.
 #[test]
 fn the_host_is_told_of_an_urgent_task_although_a_parked_worker_was_woken() {
     static TOLD: AtomicUsize = AtomicUsize::new(0);

@@ -14,7 +14,7 @@ pub(crate) struct Entry {
     age: Age,
     kind: AtomicUsize,
     /// The worker's number plus 1, or 0; and the generation above that.
-    who: AtomicUsize,
+    task_and_worker: AtomicUsize,
 }
 
 /// What names a task.
@@ -31,7 +31,7 @@ impl Entry {
         Self {
             age: Age::new(),
             kind: AtomicUsize::new(0),
-            who: AtomicUsize::new(0),
+            task_and_worker: AtomicUsize::new(0),
         }
     }
 
@@ -40,7 +40,7 @@ impl Entry {
         Self {
             age: Age::new(),
             kind: AtomicUsize::new(0),
-            who: AtomicUsize::new(0),
+            task_and_worker: AtomicUsize::new(0),
         }
     }
 
@@ -55,8 +55,9 @@ impl Entry {
     #[inline(always)]
     pub(crate) fn name_worker(&self, generation: u16, worker: Option<u16>) {
         let worker = worker.map_or(0, |worker| usize::from(worker) + 1);
-        let who = usize::from(generation) << 16 | worker & 0xFFFF;
-        self.who.store(who, Ordering::Release); // publishes the phase that came before
+        let task_and_worker = usize::from(generation) << 16 | worker & 0xFFFF;
+        self.task_and_worker
+            .store(task_and_worker, Ordering::Release); // publishes the phase that came before
     }
 
     /// As [`Age::change`].
@@ -75,12 +76,12 @@ impl Entry {
     pub(crate) fn look(&self) -> Option<(Phase, Name)> {
         let phase = self.age.phase();
         let kind = self.kind.load(Ordering::Relaxed);
-        let who = self.who.load(Ordering::Relaxed);
+        let task_and_worker = self.task_and_worker.load(Ordering::Relaxed);
         fence(Ordering::Acquire); // sees the phase before the one that the name belongs to
         let name = Name {
             kind,
-            generation: (who >> 16) as u16,
-            worker: (who as u16).checked_sub(1),
+            generation: (task_and_worker >> 16) as u16,
+            worker: (task_and_worker as u16).checked_sub(1),
         };
         (self.age.phase_alone() == phase).then_some((phase, name))
     }

@@ -6,7 +6,6 @@ use crate::steps::generation;
 
 /// A task of an executor, among those of about the same time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(clippy::exhaustive_structs)]
 pub struct Task {
     /// The number of its slot.
     pub slot: u16,

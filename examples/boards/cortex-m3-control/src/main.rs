@@ -7,6 +7,7 @@
 #![no_std]
 #![no_main]
 
+#[path = "../../cortex-m3-watchdog/src/hardware.rs"]
 mod hardware;
 mod host;
 
