@@ -95,12 +95,13 @@ impl Link {
         self.place.store(place, Ordering::Relaxed); // the start of the task publishes it
     }
 
-    /// The worker that was noted last, unless the slot has been in a list since.
+    /// The worker that was noted last, unless the slot has been in a list or has waited for a date
+    /// since. The caller has seen the task run: it may rest by now.
     pub(crate) fn runner(&self) -> Option<Seat> {
-        self.place
-            .load(Ordering::Relaxed)
-            .checked_sub(ON_STACK)
-            .map(Seat)
+        let place = self.place.load(Ordering::Relaxed);
+        (ON_STACK..TIMED)
+            .contains(&place)
+            .then(|| Seat(place - ON_STACK))
     }
 
     /// The level of the slot's task. The slot is in no list.
@@ -401,6 +402,22 @@ mod tests {
         }
         assert_eq!(drain(&list, &slots), [2, 0, 3]);
         assert!(list.is_empty());
+    }
+
+    #[test]
+    fn only_the_seat_of_a_worker_is_a_runner() {
+        let link = Link::new();
+        for place in [0, READY, CALLBACKS - 1, CALLBACKS, COMPLETED] {
+            link.place.store(place, Ordering::Relaxed);
+            assert_eq!(link.runner(), None, "place {place}");
+        }
+        link.set_timed(0);
+        assert_eq!(link.runner(), None, "a task that waits for its date");
+        let last = 1 << Seat::NUMBER_BITS;
+        for seat in [Seat::new(0, 0), Seat::new(last - 1, u16::MAX)] {
+            link.set_runner(Some(seat));
+            assert_eq!((link.runner(), link.is_timed()), (Some(seat), false));
+        }
     }
 
     #[test]

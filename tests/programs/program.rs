@@ -126,6 +126,8 @@ pub(crate) enum Body {
     Submits,
     SubmitsAndWaits,
     SubmitsAndWaitsForBoth,
+    /// Submits a task for a date, or a series of so many runs more, and waits for its end.
+    SubmitsAndWaitsForDates(u8),
     SubmitsAndRunsInline,
     /// Submits a task that ends only if it is asked, cancels it, and waits for its end.
     SubmitsAndCancels,
@@ -248,6 +250,7 @@ fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
         (2, Just(Body::Submits).boxed()),
         (2, Just(Body::SubmitsAndWaits).boxed()),
         (1, Just(Body::SubmitsAndWaitsForBoth).boxed()),
+        (2, (0..3_u8).prop_map(Body::SubmitsAndWaitsForDates).boxed()),
         (1, Just(Body::SubmitsAndRunsInline).boxed()),
         (1, Just(Body::SubmitsAndCancels).boxed()),
         (1, (0..8_u8).prop_map(Body::CancelsAny).boxed()),

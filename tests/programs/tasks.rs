@@ -10,7 +10,7 @@ use slotted::{Canceller, JoinHandle, Park, ReturnWhen, Stop, wait};
 
 use crate::ledger::{Account, Capture, Output};
 use crate::play::World;
-use crate::program::{Body, Looks, Map, Rests};
+use crate::program::{Body, Date, Looks, Map, Rests};
 use crate::world::{thread, with};
 
 /// Thrown by tasks and callbacks that panic.
@@ -140,6 +140,11 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
                 take_all(handles, vec![first, second]);
             }
         }
+        Body::SubmitsAndWaitsForDates(runs) => {
+            if let Some((handle, account)) = submit_dated(world, runs) {
+                account.see(handle.result().as_ref());
+            }
+        }
         Body::SubmitsAndCancels => submit_and_cancel(world),
         Body::CancelsAny(which) => cancel_any(world, which),
         Body::AsksAny(which) => ask_any(world, which),
@@ -186,6 +191,31 @@ fn submit<H: Park + 'static>(world: &Arc<World<H>>) -> Option<(Handle<H>, Arc<Ac
             None
         }
     }
+}
+
+/// Submits a task for a date, or a series of so many runs more, if there is room. It only returns.
+fn submit_dated<H: Park + 'static>(
+    world: &Arc<World<H>>,
+    runs: u8,
+) -> Option<(Handle<H>, Arc<Account>)> {
+    if !world.keeps_time {
+        return submit(world);
+    }
+    let account = world.account("nested, at dates".into());
+    let mission = Mission::new(world, &account, Body::Returns);
+    account.accepted();
+    account.is_dated();
+    let task = Box::new(move || mission.run());
+    let submitted = match runs {
+        0 => world.pool.submit_at(Date::Soon(2), task),
+        runs => world.pool.submit_every(runs, task),
+    };
+    let Some(handle) = submitted else {
+        account.refused();
+        return None;
+    };
+    publish(world, &handle, &account);
+    Some((handle, account))
 }
 
 /// Submits a task that ends only if it is asked, if there is room. Cancels it, or asks it, and

@@ -11,6 +11,7 @@ mod moving;
 mod series;
 mod sleeps;
 mod tasks;
+mod waiting;
 
 use core::cell::{Cell, RefCell};
 use core::sync::atomic::{AtomicUsize, Ordering};
