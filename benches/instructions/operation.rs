@@ -54,8 +54,8 @@ fn handles() -> Vec<JoinHandle<'static, u64>> {
 
 /// The submitter drops its interest in the handle.
 fn submit(times: usize) {
+    // No look at the figures afterwards: it would cost some instructions for each slot in use.
     (0..times as u64).for_each(|number| forget(handle(number)));
-    assert_eq!(EXECUTOR.stats().slots_in_use, times);
 }
 
 /// The worker's part: takes a task, runs it, completes it.

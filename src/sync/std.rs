@@ -4,7 +4,7 @@
 
 pub(crate) use core::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
 
-use std::sync::{Mutex, PoisonError, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 /// A thread tries this often before it asks the operating system to wait. A section takes a few
 /// nanoseconds, a futex wake takes thousands. The architecture page has the other measurements.
@@ -30,17 +30,30 @@ impl<T> Lock<T> {
 impl<T: ?Sized> Lock<T> {
     /// Runs `section` while no other thread is inside this lock. The section sees what earlier
     /// sections wrote.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        let guard = match self.0.try_lock() {
+            Ok(guard) => guard,
+            Err(error) => self.lock(error),
+        };
+        section(&guard)
+    }
+
+    /// Takes the lock, which another thread has or which is poisoned.
+    #[cold]
+    fn lock<'l>(&'l self, mut error: TryLockError<MutexGuard<'l, T>>) -> MutexGuard<'l, T> {
         // Bound: SPINS. After that the operating system queues the thread.
         for _ in 0..SPINS {
-            match self.0.try_lock() {
-                Ok(guard) => return section(&guard),
+            if let TryLockError::Poisoned(poisoned) = error {
                 // Sections run no code that panics, and they hold only `Cell`s: the value is whole.
-                Err(TryLockError::Poisoned(poisoned)) => return section(&poisoned.into_inner()),
-                Err(TryLockError::WouldBlock) => core::hint::spin_loop(),
+                return poisoned.into_inner();
+            }
+            core::hint::spin_loop();
+            match self.0.try_lock() {
+                Ok(guard) => return guard,
+                Err(now) => error = now,
             }
         }
-        section(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
