@@ -10,10 +10,9 @@ use core::time::Duration;
 use futures_core::Stream;
 
 use crate::blocking::{Deadline, Interrupted, Never, RunUnstarted, Timeout};
-use crate::group::{block_on_group, is_mixed, pop_completed, unwatch, wake_by, watch};
+use crate::group::{is_mixed, next_completed, pop_completed, unwatch, wake_by, watch};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, Park, deadline};
-use crate::wait_table::WakeOn;
 
 mod storage;
 
@@ -217,8 +216,8 @@ where
         }
     }
 
-    /// Takes a done handle, if there is one.
-    pub(crate) fn take_completed(&mut self) -> Option<JoinHandle<'e, T, H>> {
+    /// Takes a handle whose outcome was taken before it came here, if there is one.
+    fn take_spent(&mut self) -> Option<JoinHandle<'e, T, H>> {
         // Bound: over the whole life as many steps as handles.
         while let Some(member) = self.storage.as_ref().get(self.spent) {
             self.spent += 1;
@@ -229,8 +228,16 @@ where
                 return self.take(self.spent - 1);
             }
         }
+        None
+    }
+
+    /// Takes a done handle, if there is one.
+    pub(crate) fn take_completed(&mut self) -> Option<JoinHandle<'e, T, H>> {
+        if let Some(handle) = self.take_spent() {
+            return Some(handle);
+        }
         self.skip_gaps();
-        let place = pop_completed(self.storage.as_ref(), self.from, self.mixed)?;
+        let place = pop_completed(self.storage.as_ref(), self.from, self.mixed).ok()?;
         self.take(place)
     }
 
@@ -243,18 +250,18 @@ where
         if self.left == 0 {
             return Ok(None);
         }
-        if let Some(handle) = self.take_completed() {
+        if let Some(handle) = self.take_spent() {
             return Ok(Some(handle));
         }
-        block_on_group(
+        self.skip_gaps();
+        let place = next_completed(
             self.storage.as_ref(),
             self.from,
             self.mixed,
-            WakeOn::Any,
             timeout,
             run_unstarted,
         )?;
-        Ok(self.take_completed())
+        Ok(place.and_then(|place| self.take(place)))
     }
 }
 

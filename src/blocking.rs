@@ -220,6 +220,16 @@ pub(crate) fn block<H: Park, P: Timeout>(
     if wait_for.is_over() {
         return Ok(());
     }
+    block_after_look(registry, wait_for, timeout, run_unstarted)
+}
+
+/// As [`block`], for a caller that has just seen that the wait is not over.
+pub(crate) fn block_after_look<H: Park, P: Timeout>(
+    registry: Registry<'_, H>,
+    wait_for: &impl WaitFor<H>,
+    timeout: &P,
+    run_unstarted: RunUnstarted,
+) -> Result<(), Interrupted> {
     let slept = Cell::new(false);
     let result = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
     if slept.get() {
@@ -243,11 +253,8 @@ fn block_until_over<H: Park, P: Timeout>(
 ) -> Result<(), Interrupted> {
     let mut round = 0;
     // Endless for a reason: it ends with what it waits for, with the time limit, or when nothing
-    // could end it.
+    // could end it. The caller has looked once.
     loop {
-        if wait_for.is_over() {
-            return Ok(());
-        }
         // Before any task is run: a limit of zero is a look, and no task begins after the date.
         if timeout.is_over() {
             return Err(Interrupted::TimedOut);
@@ -257,38 +264,51 @@ fn block_until_over<H: Park, P: Timeout>(
         let helps = run_unstarted == RunUnstarted::Inline
             || P::NEVER && seat.is_some()
             || wait_for.is_abandoned();
-        if helps {
-            if let Some(running) = wait_for.take_unstarted(seat) {
-                wait_for.before_running();
-                execute(registry, running, seat);
-                round = 0;
-                continue;
-            }
-        }
-        let drove = wait_for.any_executor(registry, &mut |registry| {
-            if !wait_for.drives(registry) {
-                return false;
-            }
-            registry.advance_time();
-            let Some(running) = registry.take_next(None, Level::BASE) else {
-                return false;
-            };
-            wait_for.before_running();
-            execute(registry, running, None);
-            true
-        });
-        if drove {
+        if helps && help(registry, wait_for, seat) || drive(registry, wait_for) {
             round = 0;
-            continue;
-        }
-        if H::spin(round) {
+        } else if H::spin(round) {
             round = round.saturating_add(1);
-            continue;
+        } else {
+            slept.set(true);
+            sleep(registry, wait_for, timeout, seat, helps)?;
+            round = 0;
         }
-        slept.set(true);
-        sleep(registry, wait_for, timeout, seat, helps)?;
-        round = 0;
+        if wait_for.is_over() {
+            return Ok(());
+        }
     }
+}
+
+/// Runs an unstarted task that brings the end of the wait nearer. Returns false if there is none.
+#[inline]
+fn help<H: Park>(
+    registry: Registry<'_, H>,
+    wait_for: &impl WaitFor<H>,
+    seat: Option<Seat>,
+) -> bool {
+    let Some(running) = wait_for.take_unstarted(seat) else {
+        return false;
+    };
+    wait_for.before_running();
+    execute(registry, running, seat);
+    true
+}
+
+/// Runs the next task of an executor that the thread drives. Returns false if there is none.
+#[inline]
+fn drive<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> bool {
+    wait_for.any_executor(registry, &mut |registry| {
+        if !wait_for.drives(registry) {
+            return false;
+        }
+        registry.advance_time();
+        let Some(running) = registry.take_next(None, Level::BASE) else {
+            return false;
+        };
+        wait_for.before_running();
+        execute(registry, running, None);
+        true
+    })
 }
 
 /// Registers, looks again, parks once, and deregisters on every path.

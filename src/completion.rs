@@ -27,7 +27,7 @@ use crate::slot::{
     Running, SlotRef,
 };
 use crate::step::Outcome;
-use crate::sync::Ordering;
+use crate::sync::{Ordering, SMALL};
 use crate::unwind;
 use crate::waiter::Waiter;
 use crate::waker::waker;
@@ -51,7 +51,11 @@ pub(crate) fn execute<H: Park>(
     match running.advance(|ending| complete(registry, ending)) {
         Advanced::Ended { ending, panicked } => {
             registry.count_completed(runner, panicked.is_some());
-            complete(registry, ending);
+            if SMALL {
+                complete(registry, ending);
+            } else {
+                complete_here(registry, ending);
+            }
         }
         Advanced::Rests(running) => {
             let owner = running.slot().owner();
@@ -235,6 +239,12 @@ pub(crate) fn complete_cancelled<H: Park>(registry: Registry<'_, H>, cancelled: 
 
 /// Completes a task whose outcome is written.
 pub(crate) fn complete<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
+    complete_here(registry, ending);
+}
+
+/// As [`complete`], a copy of the code.
+#[inline(always)]
+fn complete_here<H: Park>(registry: Registry<'_, H>, ending: Ending<'_>) {
     let owner = ending.slot().owner();
     note_ended(registry, &ending);
     completed(registry, owner, ending.finish());
@@ -344,6 +354,9 @@ unsafe fn on_scope_event<H: Park>(latch: *const ScopeLatch<H>, event: ScopeEvent
 
 /// Serves the listeners of a slot.
 fn notify<'e, H: Park>(registry: Registry<'e, H>, event: ListenerEvent<'e>) -> Option<Last<'e>> {
+    if !SMALL {
+        return notify_listeners(registry, event);
+    }
     // The first listener has left this code.
     let notify_listeners = registry.waits().with(|waits| waits.notify_listeners())?;
     notify_listeners(registry, event)
@@ -446,7 +459,11 @@ pub(crate) fn retire<H: Park>(registry: Registry<'_, H>, mut last: Last<'_>) {
     if !last.is_empty() {
         drop_outcome::<H>(&mut last);
     }
-    free(registry, last);
+    if SMALL {
+        free(registry, last);
+    } else {
+        registry.release(last.retire());
+    }
 }
 
 /// Kept out of line: one copy of the code.

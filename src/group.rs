@@ -14,15 +14,18 @@ use core::ops::Range;
 use core::task::Waker;
 
 use crate::blocking::{
-    Interrupted, RunUnstarted, Timeout, WaitFor, block, is_unstarted, needs_worker, take_of_scope,
+    Interrupted, RunUnstarted, Timeout, WaitFor, block, block_after_look, is_unstarted,
+    needs_worker, take_of_scope,
 };
 use crate::completion::listen;
 use crate::deadlock::lies_beneath;
 use crate::handle::JoinHandle;
 use crate::host::Park;
 use crate::list::Seat;
-use crate::registry::Registry;
+use crate::registry::{Registry, Waits};
+
 use crate::slot::{Running, SlotRef};
+use crate::sync::SMALL;
 use crate::unwind;
 use crate::wait_table::{GroupLook, WakeOn};
 use crate::waiter::Waiter;
@@ -78,20 +81,35 @@ pub(crate) fn watch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         return;
     };
     let index = slot.index();
+    let join = |waits: &Waits<H>, group| {
+        let done = !listen(waits, slot);
+        waits.join_group(&registry, (slot.link(), index), group, place, done);
+        done
+    };
     // The group of the nearest other member of the same executor: mostly the one before.
     // Bound: the number of handles.
-    let group = watched
+    let mut others = watched
         .rev()
         .filter(|&other| other != place)
         .filter_map(|other| key(members, other))
         .filter(|(theirs, _)| theirs.is(registry))
-        .find_map(|(_, other)| registry.waits().with(|waits| waits.group_of(other.index())));
-    // It stays ours between the sections: we hold its members, or it is new and has none.
-    let group = group.unwrap_or_else(|| registry.waits().with(|waits| waits.new_group(index)));
-    let done = registry.waits().with(|waits| {
-        let done = !listen(waits, slot);
-        waits.join_group(&registry, (slot.link(), index), group, place, done);
-        done
+        .map(|(_, other)| other.index());
+    let joined = if SMALL {
+        None
+    } else {
+        others.find_map(|other| {
+            registry.waits().with(|waits| {
+                let group = waits.group_of(other)?;
+                Some((group, join(waits, group)))
+            })
+        })
+    };
+    let (group, done) = joined.unwrap_or_else(|| {
+        // Two sections, each short. The group stays ours between them: we hold its members, or it
+        // is new and has none.
+        let group = others.find_map(|other| registry.waits().with(|waits| waits.group_of(other)));
+        let group = group.unwrap_or_else(|| registry.waits().with(|waits| waits.new_group(index)));
+        (group, registry.waits().with(|waits| join(waits, group)))
     });
     // A section of its own keeps the other one short.
     if done && slot.snapshot().is_failure() {
@@ -110,43 +128,72 @@ pub(crate) fn unwatch<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M
     unwind::discard(waiter);
 }
 
-/// One handle for each run of neighbours of the same executor: with one executor, one handle.
-fn representatives<'m, 'e: 'm, T: 'm, H: Park, M: Members<'e, T, H> + ?Sized>(
-    members: &'m M,
+/// Calls `act` with one handle for each run of neighbours of the same executor, until a call
+/// returns something. With one executor that is one handle. It is never the handle at `taken`.
+///
+/// Bound: the number of handles; with one executor the first handle that is still there ends the
+/// search.
+#[inline(always)]
+fn each_executor<'e, T, H: Park, M: Members<'e, T, H> + ?Sized, R>(
+    members: &M,
     from: usize,
     mixed: bool,
-) -> impl Iterator<Item = Key<'e, H>> + 'm {
+    taken: Option<usize>,
+    mut act: impl FnMut(Key<'e, H>) -> Option<R>,
+) -> Option<R> {
     let mut last: Option<Registry<'e, H>> = None;
-    let keys = (from..members.places())
-        .filter_map(|place| key(members, place))
-        .filter(move |&(registry, _)| {
-            let new = last.is_none_or(|last| !last.is(registry));
-            last = Some(registry);
-            new
-        });
-    // Bound: the number of handles; with one executor the first handle that is still there ends the
-    // search.
-    keys.take(if mixed { usize::MAX } else { 1 })
+    for place in from..members.places() {
+        if taken == Some(place) {
+            continue;
+        }
+        let Some((registry, slot)) = key(members, place) else {
+            continue;
+        };
+        if last.is_some_and(|last| last.is(registry)) {
+            continue;
+        }
+        let result = act((registry, slot));
+        if result.is_some() || !mixed {
+            return result;
+        }
+        last = Some(registry);
+    }
+    None
 }
 
 /// Returns true if the handles belong to more than one executor.
 pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &M) -> bool {
-    representatives(members, 0, true).nth(1).is_some()
+    let mut executors = 0;
+    each_executor(members, 0, true, None, |_| {
+        executors += 1;
+        (executors == 2).then_some(())
+    })
+    .is_some()
 }
 
-/// Takes the position of a done member, in the order of completion within its executor.
+/// Takes the position of a done member, in the order of completion within its executor. `Err`:
+/// there is none; true if members are pending.
 pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     from: usize,
     mixed: bool,
-) -> Option<usize> {
-    representatives(members, from, mixed).find_map(|(registry, slot)| {
-        let (place, waiter) = registry
+) -> Result<usize, bool> {
+    let mut pending = false;
+    let place = each_executor(members, from, mixed, None, |(registry, slot)| {
+        let popped = registry
             .waits()
-            .with(|waits| waits.pop_completed(&registry, slot.index()))?;
+            .with(|waits| waits.pop_completed(&registry, slot.index()));
+        let Some((place, waiter)) = popped else {
+            // A section of its own keeps the other one short.
+            pending |= registry
+                .waits()
+                .with(|waits| waits.has_pending(slot.index()));
+            return None;
+        };
         unwind::discard(waiter);
         Some(place)
-    })
+    });
+    place.ok_or(pending)
 }
 
 /// A wait for what the groups of some handles announce.
@@ -160,39 +207,68 @@ struct Watched<'m, 'e, T, H: Park, M: ?Sized> {
     home: Registry<'e, H>,
     /// Where the search for an unstarted task goes on.
     next: Cell<usize>,
+    /// The wait takes the done member that ends it.
+    takes: bool,
+    /// The position of that member, which is in no group any more.
+    taken: Cell<Option<usize>>,
     value: PhantomData<fn() -> T>,
 }
 
 /// Waits until a group announces what `wake_on` says, or nothing is left to wait for.
 pub(crate) fn block_on_group<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
-    from: usize,
     mixed: bool,
     wake_on: WakeOn,
     timeout: &impl Timeout,
-    run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
-    let mut executors = representatives(members, from, mixed).map(|(registry, _)| registry);
-    let Some(first) = executors.next() else {
-        return Ok(());
+    match Watched::new(members, 0, mixed, wake_on) {
+        Some(watched) => block(watched.home, &watched, timeout, RunUnstarted::Workers),
+        None => Ok(()),
+    }
+}
+
+/// Waits until a member is done, and takes its position, in the order of completion within its
+/// executor. `None`: nothing is left to wait for.
+pub(crate) fn next_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
+    members: &M,
+    from: usize,
+    mixed: bool,
+    timeout: &impl Timeout,
+    run_unstarted: RunUnstarted,
+) -> Result<Option<usize>, Interrupted> {
+    match pop_completed(members, from, mixed) {
+        Ok(place) => return Ok(Some(place)),
+        Err(false) => return Ok(None),
+        Err(true) => {}
+    }
+    let Some(mut watched) = Watched::new(members, from, mixed, WakeOn::Any) else {
+        return Ok(None);
     };
-    let home = if first.current_seat().is_some() {
-        first
-    } else {
-        executors
-            .find(|registry| registry.current_seat().is_some())
-            .unwrap_or(first)
-    };
-    let watched = Watched {
-        members,
-        from,
-        mixed,
-        wake_on,
-        home,
-        next: Cell::new(from),
-        value: PhantomData,
-    };
-    block(home, &watched, timeout, run_unstarted)
+    watched.takes = true;
+    block_after_look(watched.home, &watched, timeout, run_unstarted)?;
+    Ok(watched.taken.get())
+}
+
+impl<'m, 'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'m, 'e, T, H, M> {
+    /// A wait for the handles from a position on. `None`: there are none.
+    fn new(members: &'m M, from: usize, mixed: bool, wake_on: WakeOn) -> Option<Self> {
+        let mut first = None;
+        let own = each_executor(members, from, mixed, None, |(registry, _)| {
+            first.get_or_insert(registry);
+            registry.current_seat().is_some().then_some(registry)
+        });
+        Some(Watched {
+            members,
+            from,
+            mixed,
+            wake_on,
+            home: own.or(first)?,
+            next: Cell::new(from),
+            takes: false,
+            taken: Cell::new(None),
+            value: PhantomData,
+        })
+    }
 }
 
 impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
@@ -205,13 +281,33 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
         }
     }
 
-    /// The executors among the handles, each with one of its slots.
-    fn executors(&self) -> impl Iterator<Item = Key<'e, H>> + '_ {
-        representatives(self.members, self.from, self.mixed)
+    /// Takes a done member. Returns true if it took one, or if none is pending.
+    fn take_completed(&self) -> bool {
+        match pop_completed(self.members, self.from, self.mixed) {
+            Ok(place) => {
+                self.taken.set(Some(place));
+                true
+            }
+            Err(has_pending) => !has_pending,
+        }
+    }
+
+    /// Calls `act` with each executor among the handles and one of its slots, until a call returns
+    /// true. Returns true if one did.
+    #[inline]
+    fn any(&self, mut act: impl FnMut(Key<'e, H>) -> bool) -> bool {
+        each_executor(
+            self.members,
+            self.from,
+            self.mixed,
+            self.taken.get(),
+            |key| act(key).then_some(()),
+        )
+        .is_some()
     }
 
     fn any_unstarted(&self) -> bool {
-        self.executors().any(|(registry, _)| is_unstarted(registry))
+        self.any(|(registry, _)| is_unstarted(registry))
     }
 
     /// The handles that are not done. Bound: the number of handles.
@@ -239,30 +335,32 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
     /// Replaces the waiter of each group. The group is the watcher's own, and so was the earlier
     /// waiter.
     fn put_waiters(&self, wake_on: WakeOn, mut waiter: impl FnMut() -> Waiter<H>) {
-        for (registry, slot) in self.executors() {
+        self.any(|(registry, slot)| {
             let waiter = waiter();
             let displaced = registry
                 .waits()
                 .with(|waits| waits.put_group_waiter(slot.index(), wake_on, waiter));
             unwind::discard(displaced);
-        }
+            false
+        });
     }
 }
 
 impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, 'e, T, H, M> {
     fn is_over(&self) -> bool {
+        if self.takes {
+            return self.taken.get().is_some() || self.take_completed();
+        }
         let mut pending = false;
-        for (registry, slot) in self.executors() {
+        let announced = self.any(|(registry, slot)| {
             let look = registry
                 .waits()
                 .with(|waits| waits.look_at_group(slot.index()));
-            let Some(look) = look else { continue };
-            if self.is_announced(look) {
-                return true;
-            }
+            let Some(look) = look else { return false };
             pending |= look.has_pending;
-        }
-        !pending
+            self.is_announced(look)
+        });
+        announced || !pending
     }
 
     /// Bound: the number of handles. The search goes on where it ended, so all searches together
@@ -305,7 +403,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
         _home: Registry<'_, H>,
         act: &mut dyn FnMut(Registry<'_, H>) -> bool,
     ) -> bool {
-        self.executors().any(|(registry, _)| act(registry))
+        self.any(|(registry, _)| act(registry))
     }
 
     fn lies_beneath(&self, thread: usize) -> bool {
@@ -340,12 +438,13 @@ pub(crate) fn wake_by<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     mixed: bool,
     waker: &Waker,
 ) {
-    for (registry, slot) in representatives(members, from, mixed) {
+    let _ = each_executor(members, from, mixed, None, |(registry, slot)| {
         // Foreign code outside the lock: the clone before it, the drop of what was there after it.
         let waiter = Waiter::Waker(waker.clone());
         let displaced = registry
             .waits()
             .with(|waits| waits.put_group_waiter(slot.index(), WakeOn::Any, waiter));
         unwind::discard(displaced);
-    }
+        None::<()>
+    });
 }

@@ -62,6 +62,10 @@ pub(crate) use world::{
     AtomicPtr, AtomicU16, AtomicUsize, CacheAligned, CachePadded, Lock, Ordering,
 };
 
+/// Programs are to be small rather than fast: code that several calls need is there once, and that
+/// of a feature only if it is used.
+pub(crate) const SMALL: bool = cfg!(any(not(feature = "std"), slotted_critical_section));
+
 impl<T> CachePadded<T> {
     pub(crate) const fn new(value: T) -> Self {
         Self(value)

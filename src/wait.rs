@@ -4,7 +4,7 @@
 use core::fmt;
 use core::time::Duration;
 
-use crate::blocking::{Deadline, Never, RunUnstarted, Timeout};
+use crate::blocking::{Deadline, Never, Timeout};
 use crate::group::{Members, block_on_group, is_mixed, unwatch, watch};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
@@ -138,14 +138,7 @@ fn wait_with<'h, 'e, T, H: Park>(
             watch(members, place, 0..place);
         }
         // Interrupted or not: the state of each handle tells.
-        let _ = block_on_group(
-            members,
-            0,
-            is_mixed(members),
-            wake_on,
-            timeout,
-            RunUnstarted::Workers,
-        );
+        let _ = block_on_group(members, is_mixed(members), wake_on, timeout);
         drop(watching);
     }
     let mut done = 0;

@@ -280,6 +280,9 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
 
     /// Takes the oldest done member out of the group of a task. Returns where the watcher keeps it,
     /// and the waiter that leaves with the group.
+    ///
+    /// Inlined: a call would lengthen the section.
+    #[inline(always)]
     pub(crate) fn pop_completed(
         &self,
         links: &impl Links,
@@ -290,6 +293,12 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         let cell = self.cell(index);
         cell.group.set(0);
         Some((cell.position.get() as usize, self.free_if_empty(group)))
+    }
+
+    /// Returns true if members of the group of a task are not done.
+    pub(crate) fn has_pending(&self, member: Index) -> bool {
+        let group = self.cell(member).group();
+        group.is_some_and(|group| self.cell(group).head.pending.get() > 0)
     }
 
     fn free_if_empty(&self, group: Index) -> Waiter<H> {

@@ -3,10 +3,9 @@
 
 use crate::blocking::{Interrupted, RunUnstarted, Timeout};
 use crate::error::TaskError;
-use crate::group::{block_on_group, pop_completed, unwatch, watch};
+use crate::group::{next_completed, unwatch, watch};
 use crate::handle::JoinHandle;
 use crate::host::Park;
-use crate::wait_table::WakeOn;
 
 /// In which order results are yielded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -142,11 +141,8 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
             self.lowest += 1;
         }
         let (places, from) = (self.places.as_slice(), self.lowest);
-        if let Some(place) = pop_completed(places, from, false) {
-            return Some(place);
-        }
-        match block_on_group(places, from, false, WakeOn::Any, timeout, run_unstarted) {
-            Ok(()) => pop_completed(places, from, false),
+        match next_completed(places, from, false, timeout, run_unstarted) {
+            Ok(place) => place,
             Err(Interrupted::TimedOut) => None,
             Err(Interrupted::WouldDeadlock | Interrupted::NotStarted) => {
                 let place = places.iter().position(Option::is_some)?;
@@ -159,8 +155,10 @@ impl<'e, T, H: Park, const SIZE: usize> Window<'e, T, H, SIZE> {
 
 impl<T, H: Park, const SIZE: usize> Drop for Window<'_, T, H, SIZE> {
     fn drop(&mut self) {
-        for place in 0..self.places.len() {
-            unwatch(self.places.as_slice(), place);
+        if self.order == Order::Completion {
+            for place in 0..self.places.len() {
+                unwatch(self.places.as_slice(), place);
+            }
         }
         if !self.detached {
             self.cancel();

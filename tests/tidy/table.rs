@@ -139,17 +139,17 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "group",
         &[
-            "unwind", "host", "list", "slot", "waiter", "wait_table", "registry", "completion",
-            "deadlock", "blocking", "handle",
+            "sync", "unwind", "host", "list", "slot", "waiter", "wait_table", "registry",
+            "completion", "deadlock", "blocking", "handle",
         ],
     ),
     room("wait", &["host", "wait_table", "blocking", "handle", "group"]),
-    room("as_completed", &["host", "wait_table", "blocking", "handle", "group"]),
+    room("as_completed", &["host", "blocking", "handle", "group"]),
     room(
         "map",
         &[
-            "unwind", "error", "host", "slot", "wait_table", "registry", "blocking", "handle",
-            "permit", "group",
+            "unwind", "error", "host", "slot", "registry", "blocking", "handle", "permit",
+            "group",
         ],
     ),
     // Closures that borrow.
