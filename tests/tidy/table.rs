@@ -52,7 +52,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "slot",
         &[
             "slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs",
-            "slot/polling.rs", "slot/stop.rs",
+            "slot/lent.rs", "slot/polling.rs", "slot/stop.rs",
         ],
         &["sync", "unwind", "error", "list"],
     ),
@@ -108,7 +108,9 @@ pub(crate) const ROOMS: &[Room] = &[
     room_with_unsafe(
         "worker",
         &["worker.rs"],
-        &["unwind", "list", "order", "host", "waiter", "roster", "registry", "completion"],
+        &[
+            "unwind", "list", "order", "host", "slot", "waiter", "roster", "registry", "completion",
+        ],
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
@@ -168,6 +170,15 @@ pub(crate) const ROOMS: &[Room] = &[
             "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
             "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
             "map", "scope", "stats",
+        ],
+    ),
+    // The worker lends what it owns by its address.
+    room_with_unsafe(
+        "owned",
+        &["owned/worker.rs"],
+        &[
+            "sync", "unwind", "error", "host", "slot", "registry", "completion", "worker",
+            "spawn", "start", "handle", "permit", "stats", "executor",
         ],
     ),
     room(
