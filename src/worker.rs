@@ -86,13 +86,12 @@ impl<'e, H: Park> Worker<'e, H> {
     /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
     /// ```
     pub fn run(mut self) {
-        let registry = self.registry;
-        self.run_with(|running, seat| execute(registry, running, Some(seat)));
+        self.run_with(|registry, running, seat| execute(registry, running, Some(seat)));
     }
 
     /// Runs tasks by `run` until the executor shuts down.
     #[inline(always)]
-    pub(crate) fn run_with(&mut self, mut run: impl FnMut(Running<'e>, Seat)) {
+    pub(crate) fn run_with(&mut self, mut run: impl FnMut(Registry<'e, H>, Running<'e>, Seat)) {
         let Some(seat) = self.attach() else { return };
         let (registry, floor) = (self.registry, self.floor);
         let (searching, mut sleepy) = (Cell::new(false), false);
@@ -107,7 +106,7 @@ impl<'e, H: Park> Worker<'e, H> {
                     if core::mem::take(&mut passes_time_on) {
                         registry.pass_time_on();
                     }
-                    run(running, seat);
+                    run(registry, running, seat);
                     (sleepy, round) = (false, 0);
                 }
                 Work::Nothing => {
@@ -185,19 +184,21 @@ impl<'e, H: Park> Worker<'e, H> {
     /// assert_eq!(worker.run_one(), Ran::Left);
     /// ```
     pub fn run_one(&mut self) -> Ran {
-        let registry = self.registry;
-        self.run_one_with(|running, seat| execute(registry, running, Some(seat)))
+        self.run_one_with(|registry, running, seat| execute(registry, running, Some(seat)))
     }
 
     /// As [`run_one`](Self::run_one). Runs the task by `run`.
     #[inline(always)]
-    pub(crate) fn run_one_with(&mut self, run: impl FnOnce(Running<'e>, Seat)) -> Ran {
+    pub(crate) fn run_one_with(
+        &mut self,
+        run: impl FnOnce(Registry<'e, H>, Running<'e>, Seat),
+    ) -> Ran {
         let Some(seat) = self.attach() else {
             return Ran::Left;
         };
         match self.registry.find_work_once(seat, self.floor) {
             Work::Task(running) => {
-                run(running, seat);
+                run(self.registry, running, seat);
                 Ran::Task
             }
             Work::Nothing | Work::Idle => Ran::Nothing,

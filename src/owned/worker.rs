@@ -94,8 +94,7 @@ impl<'e, L, H: Park> OwnedWorker<'e, L, H> {
             return;
         }
         let _inside = Inside::enter(self.worker.cell());
-        let registry = self.worker.registry();
-        self.worker.run_with(|running, seat| {
+        self.worker.run_with(|registry, running, seat| {
             // SAFETY: *All Lent*: what this worker finds was made by an `Owned` of this `L`.
             unsafe { execute_lent(registry, running, seat, owned) }
         });
@@ -123,9 +122,8 @@ impl<'e, L, H: Park> OwnedWorker<'e, L, H> {
     /// assert_eq!(bytes, [7]);
     /// ```
     pub fn run_one(&mut self, owned: &mut L) -> Ran {
-        let (registry, cell) = (self.worker.registry(), self.worker.cell());
-        self.worker.run_one_with(|running, seat| {
-            let _inside = Inside::enter(cell);
+        self.worker.run_one_with(|registry, running, seat| {
+            let _inside = Inside::enter(&registry.workers()[0]);
             // SAFETY: *All Lent*: what this worker finds was made by an `Owned` of this `L`.
             unsafe { execute_lent(registry, running, seat, owned) }
         })
