@@ -1,8 +1,8 @@
 //! An executor with one worker that owns something, and lends it to each task.
 //!
 //! The executor inside takes lent closures only, and never leaves this room. So whatever runs on
-//! its worker was made for the `L` that the worker lends (*All Lent*). Only that worker can run such
-//! a closure: no other thread has anything to call it with (`slot::lent`).
+//! its worker was made for the `L` that the worker lends (*All Lent*). Only that worker can run
+//! such a closure: no other thread has anything to call it with (`slot::lent`).
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -46,8 +46,8 @@ pub use worker::OwnedWorker;
 /// # Waits
 ///
 /// Only the owner runs a task. A thread that would run one in place elsewhere waits here:
-/// [`result_inline`](JoinHandle::result_inline) is as [`result`](JoinHandle::result). A task, or its
-/// callback, cannot wait for another task of its owner: that one would start after it. A wait
+/// [`result_inline`](JoinHandle::result_inline) is as [`result`](JoinHandle::result). A task, or
+/// its callback, cannot wait for another task of its owner: that one would start after it. A wait
 /// without a limit gets [`TaskError::WouldDeadlock`](crate::TaskError::WouldDeadlock) at once, and
 /// the other task stays where it is. `add_done_callback` waits without blocking.
 ///

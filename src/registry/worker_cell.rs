@@ -122,7 +122,8 @@ impl<H: Park> WorkerCell<H> {
     /// task.
     pub(crate) fn enter(&self) {
         let turn = self.turn.load(Ordering::Relaxed); // written by the calling thread
-        self.turn.store(turn | INSIDE, Ordering::Relaxed); // for the calling thread
+        // After `bind`, for a thread that had the worker before: see `holds`.
+        self.turn.store(turn | INSIDE, Ordering::Release);
     }
 
     /// The calling thread comes out again.
@@ -133,8 +134,10 @@ impl<H: Park> WorkerCell<H> {
 
     /// Returns true if the thread of that number, the calling one, is inside the worker of an
     /// owner. The worker cannot go to another thread meanwhile: this one's stack borrows it.
+    ///
+    /// In this order: if another thread entered, the second look sees that thread's number.
     pub(crate) fn holds(&self, thread: usize) -> bool {
-        self.is_run_by(thread) && self.turn.load(Ordering::Relaxed) & INSIDE != 0
+        self.turn.load(Ordering::Acquire) & INSIDE != 0 && self.is_run_by(thread)
     }
 
     /// Makes the thread of that number the worker's. A thread that did not run it last begins a new

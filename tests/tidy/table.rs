@@ -87,10 +87,11 @@ pub(crate) const ROOMS: &[Room] = &[
         &["waker.rs"],
         &["host", "slot", "registry"],
     ),
-    // A callback meets the outcome of its own task. A scope's latch lives while it counts.
+    // A callback meets the outcome of its own task. A scope's latch lives while it counts. A lent
+    // closure gets what it expects.
     room_with_unsafe(
         "completion",
-        &["completion.rs", "completion/timed.rs"],
+        &["completion.rs", "completion/lent.rs", "completion/timed.rs"],
         &[
             "sync", "unwind", "error", "step", "host", "list", "slot", "count_latch", "waiter",
             "roster", "registry", "waker",
@@ -172,13 +173,13 @@ pub(crate) const ROOMS: &[Room] = &[
             "map", "scope", "stats",
         ],
     ),
-    // The worker lends what it owns by its address.
+    // The closures expect what the worker lends.
     room_with_unsafe(
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "host", "slot", "registry", "completion", "worker",
-            "spawn", "start", "handle", "permit", "stats", "executor",
+            "sync", "unwind", "error", "host", "slot", "waiter", "registry", "completion",
+            "blocking", "worker", "spawn", "start", "handle", "permit", "stats", "executor",
         ],
     ),
     room(
