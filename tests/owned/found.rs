@@ -55,7 +55,8 @@ fn a_thread_that_gave_its_worker_away_can_wait() {
     Simulation::check_seeds(0..seeds, |simulation| {
         let owned: &'static Owned<u32, 4, 128, SimHost> = leak();
         let (mut worker, mut number) = (owned.worker().unwrap(), 0);
-        assert_eq!(worker.run_one(&mut number), Ran::Nothing);
+        owned.submit(|number| *number += 1).unwrap().detach();
+        assert_eq!(worker.run_one(&mut number), Ran::Task);
         let handle = owned.submit(|number| *number += 1).unwrap();
         simulation
             .spawn("owner", move || assert_eq!(worker.run(0), 1))

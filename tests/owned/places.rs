@@ -335,8 +335,9 @@ impl Park for OneCore {
 #[test]
 fn a_loop_waits_for_an_owner_in_its_own_interrupt() {
     static OWNED: Owned<u32, 4, 128, OneCore> = Owned::new();
-    let (mut worker, mut number) = (OWNED.worker().unwrap(), 6);
-    assert_eq!(worker.run_one(&mut number), Ran::Nothing);
+    let (mut worker, mut number) = (OWNED.worker().unwrap(), 5);
+    OWNED.submit(|number| *number += 1).unwrap().detach();
+    assert_eq!(worker.run_one(&mut number), Ran::Task);
     let interrupt = move || while worker.run_one(&mut number) == Ran::Task {};
     INTERRUPT.set(Some(Box::new(interrupt)));
     let handle = OWNED.submit(|number| {
