@@ -208,6 +208,19 @@ pub(crate) trait WaitFor<H: Park> {
     fn drives(&self, registry: Registry<'_, H>) -> bool {
         !registry.has_workers()
     }
+
+    /// Runs the next ready task of an executor that the thread drives. Returns false if there is
+    /// none.
+    #[inline(always)]
+    fn drive_once(&self, registry: Registry<'_, H>) -> bool {
+        registry.advance_time();
+        let Some(running) = registry.take_next(None, Level::BASE) else {
+            return false;
+        };
+        self.before_running();
+        execute(registry, running, None);
+        true
+    }
 }
 
 /// Waits.
@@ -294,20 +307,11 @@ fn help<H: Park>(
     true
 }
 
-/// Runs the next task of an executor that the thread drives. Returns false if there is none.
+/// Goes on with the executors that the thread drives. Returns false if they have nothing to do.
 #[inline]
 fn drive<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> bool {
     wait_for.any_executor(registry, &mut |registry| {
-        if !wait_for.drives(registry) {
-            return false;
-        }
-        registry.advance_time();
-        let Some(running) = registry.take_next(None, Level::BASE) else {
-            return false;
-        };
-        wait_for.before_running();
-        execute(registry, running, None);
-        true
+        wait_for.drives(registry) && wait_for.drive_once(registry)
     })
 }
 

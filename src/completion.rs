@@ -32,8 +32,10 @@ use crate::unwind;
 use crate::waiter::Waiter;
 use crate::waker::waker;
 
+mod lent;
 mod timed;
 
+pub(crate) use lent::{cancel_unowned, execute_lent};
 use timed::poll_timed;
 pub(crate) use timed::{TimedTask, fill_timed, serve_timed};
 

@@ -3,7 +3,8 @@
 //! A worker that waits without a time limit gets an error instead if
 //!
 //! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before the
-//!   waiter does, so one look is exact;
+//!   waiter does, so one look is exact. A queued task of an owner lies there too while its worker
+//!   does: no other thread may run it, and none can have the worker;
 //! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on.
 //!   The chain leads back to a task on the waiter's own stack.
 //!
@@ -20,7 +21,8 @@
 //! How this meets the other mechanisms. A worker that runs a task inline is noted as its runner, as
 //! by its loop. A worker that goes to another thread begins a new turn, and seats of the earlier
 //! turn count for nothing. A reused slot has lost its runner when it was queued. A promise has no
-//! runner. A shutdown changes nothing here.
+//! runner. A shutdown changes nothing here. An owner's thread between two calls of `run_one` is not
+//! inside its worker, and may have given it away: its wait is not hopeless.
 #![forbid(unsafe_code)]
 
 use crate::host::Park;
@@ -36,12 +38,18 @@ fn runner<H: Park>(registry: Registry<'_, H>, slot: SlotRef<'_>) -> Option<Seat>
     (cell.is_current(seat) && !cell.is_run_by(0)).then_some(seat)
 }
 
-/// Returns true if a slot's task lies on the stack of the thread of that number, a worker.
+/// Returns true if a slot's task lies on the stack of the thread of that number, a worker, or if
+/// the only worker that may run it does.
 pub(crate) fn lies_beneath<H: Park>(
     registry: Registry<'_, H>,
     slot: SlotRef<'_>,
     thread: usize,
 ) -> bool {
+    if slot.snapshot().is_queued_for_owner() {
+        // An owner has one worker.
+        let owner = registry.workers().first();
+        return owner.is_some_and(|cell| cell.holds(thread));
+    }
     let Some(seat) = runner(registry, slot) else {
         return false;
     };

@@ -51,6 +51,7 @@ pub mod orderings {}
 #[doc = include_str!("docs/sizes.md")]
 pub mod sizes {}
 
+#[doc = "[`Owned`]: crate::Owned\n"]
 #[doc = "[porting]: mod@porting\n"]
 #[doc = include_str!("docs/boards.md")]
 pub mod boards {}

@@ -42,7 +42,8 @@ pub enum TaskError {
     /// could not start.
     Broken,
     /// The wait could never end: the task lies beneath the waiter on its own stack, or waits for it
-    /// in a circle of workers. The handle is still good.
+    /// in a circle of workers, or is one of the [`Owned`](crate::Owned) whose task waits. The
+    /// handle is still good.
     WouldDeadlock,
     /// Only a worker could run the task, and the host has none: the executor is not started, or is
     /// shut down. The handle is still good: a later start may run the task, and so may a shutdown

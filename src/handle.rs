@@ -103,7 +103,8 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     /// and now and wakes no worker. The task then has the caller's stack and priority, and no
     /// worker hooks.
     ///
-    /// The caller looks once. A future that comes back to the queue later is the workers'.
+    /// The caller looks once. A future that comes back to the queue later is the workers'. A task
+    /// of an [`Owned`](crate::Owned) is its owner's alone: the caller waits for it.
     ///
     /// # Blocking, errors
     ///

@@ -38,6 +38,7 @@
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again | [`Timetable`], [`time`] |
 //! | prove, when compiling, that every deadline is kept | [`plan`], [`planning`] |
+//! | lend tasks a peripheral or a connection | [`Owned`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |
 //! | test it in virtual time, on a desktop | [`simulation`] |
 //! | know what it costs | [`costs`], [`sizes`] |
@@ -109,6 +110,7 @@ pub mod map;
 mod scope;
 mod stats;
 mod executor;
+mod owned;
 mod timetable;
 mod levels;
 pub mod plan;
@@ -137,6 +139,7 @@ pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
 pub use levels::Ordered;
 pub use order::{Fifo, LevelStats, Levels, Order};
+pub use owned::{Owned, OwnedPermit, OwnedWorker};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;

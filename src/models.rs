@@ -105,6 +105,7 @@ mod dates;
 mod levels;
 mod lives;
 mod outcomes;
+mod owned;
 mod stops;
 mod waits;
 

@@ -55,8 +55,9 @@ where
     enqueue_closure(registry, claim.stoppable(task))
 }
 
+/// Gives a slot that was filled with a closure to the workers.
 #[inline(always)]
-fn enqueue_closure<'e, F, T, const SLOT_BYTES: usize, H: Park>(
+pub(crate) fn enqueue_closure<'e, F, T, const SLOT_BYTES: usize, H: Park>(
     registry: Registry<'e, H>,
     mut filled: FilledClosure<'e, F, T, SLOT_BYTES>,
 ) -> Result<JoinHandle<'e, T, H>, SubmitError<F>> {

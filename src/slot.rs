@@ -43,6 +43,7 @@ mod job;
 mod claim;
 mod ends;
 mod kind;
+mod lent;
 mod polling;
 mod stop;
 
@@ -322,7 +323,7 @@ impl<'e> Running<'e> {
         let table = unsafe { slot.table() };
         // Callbacks go through `call`, and no promise is ever queued.
         let Entry::Run(run) = table.entry else {
-            unreachable!("only closures and futures are queued")
+            unreachable!("only an owner takes lent closures")
         };
         let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
         // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job. The submitter checked

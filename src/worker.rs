@@ -17,6 +17,7 @@ use crate::list::Seat;
 use crate::order::Level;
 use crate::registry::{RawWorker, Registry, Work, WorkerCell};
 use crate::roster::Epoch;
+use crate::slot::Running;
 use crate::unwind;
 use crate::waiter::Waiter;
 
@@ -48,7 +49,11 @@ impl<'e, H: Park> Worker<'e, H> {
         }
     }
 
-    fn cell(&self) -> &'e WorkerCell<H> {
+    pub(crate) fn registry(&self) -> Registry<'e, H> {
+        self.registry
+    }
+
+    pub(crate) fn cell(&self) -> &'e WorkerCell<H> {
         &self.registry.workers()[usize::from(self.number)]
     }
 
@@ -81,6 +86,12 @@ impl<'e, H: Park> Worker<'e, H> {
     /// EXECUTOR.shutdown(Shutdown::Drain).unwrap();
     /// ```
     pub fn run(mut self) {
+        self.run_with(|registry, running, seat| execute(registry, running, Some(seat)));
+    }
+
+    /// Runs tasks by `run` until the executor shuts down.
+    #[inline(always)]
+    pub(crate) fn run_with(&mut self, mut run: impl FnMut(Registry<'e, H>, Running<'e>, Seat)) {
         let Some(seat) = self.attach() else { return };
         let (registry, floor) = (self.registry, self.floor);
         let (searching, mut sleepy) = (Cell::new(false), false);
@@ -95,7 +106,7 @@ impl<'e, H: Park> Worker<'e, H> {
                     if core::mem::take(&mut passes_time_on) {
                         registry.pass_time_on();
                     }
-                    execute(registry, running, Some(seat));
+                    run(registry, running, seat);
                     (sleepy, round) = (false, 0);
                 }
                 Work::Nothing => {
@@ -173,12 +184,21 @@ impl<'e, H: Park> Worker<'e, H> {
     /// assert_eq!(worker.run_one(), Ran::Left);
     /// ```
     pub fn run_one(&mut self) -> Ran {
+        self.run_one_with(|registry, running, seat| execute(registry, running, Some(seat)))
+    }
+
+    /// As [`run_one`](Self::run_one). Runs the task by `run`.
+    #[inline(always)]
+    pub(crate) fn run_one_with(
+        &mut self,
+        run: impl FnOnce(Registry<'e, H>, Running<'e>, Seat),
+    ) -> Ran {
         let Some(seat) = self.attach() else {
             return Ran::Left;
         };
         match self.registry.find_work_once(seat, self.floor) {
             Work::Task(running) => {
-                execute(self.registry, running, Some(seat));
+                run(self.registry, running, seat);
                 Ran::Task
             }
             Work::Nothing | Work::Idle => Ran::Nothing,
@@ -294,7 +314,7 @@ impl<'e, H: Park> Worker<'e, H> {
 
     /// Binds the worker to the calling thread. `None`: it is stale, or another value has it, or
     /// its hook failed.
-    fn attach(&mut self) -> Option<Seat> {
+    pub(crate) fn attach(&mut self) -> Option<Seat> {
         let is_new = !self.attached;
         if is_new {
             let bit = 1_usize << self.number;
@@ -337,7 +357,7 @@ impl<'e, H: Park> Worker<'e, H> {
     }
 
     /// Unbinds the worker and takes it off the roster. Does nothing the second time.
-    fn leave(&mut self) {
+    pub(crate) fn leave(&mut self) {
         let attached = core::mem::replace(&mut self.attached, false);
         if attached {
             if let Some(hook) = self.registry.shared().on_worker_exit {

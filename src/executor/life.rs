@@ -180,7 +180,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(executor.submit(|| 1).unwrap_err().reason(), Refusal::ShutDown);
     /// ```
     pub fn shutdown(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
-        self.shutdown_with(shutdown, &Never::<H>::new())
+        let never = Never::<H>::new();
+        shut_down(self.registry(), shutdown, &never, |life_over| life_over)
     }
 
     /// As [`shutdown`](Self::shutdown), but waits at most `timeout`.
@@ -203,7 +204,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     where
         H: Clock,
     {
-        self.shutdown_with(shutdown, &Deadline::<H>::after(timeout))
+        let deadline = Deadline::<H>::after(timeout);
+        shut_down(self.registry(), shutdown, &deadline, |life_over| life_over)
     }
 
     /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
@@ -227,32 +229,7 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(closing.result(), Ok(Ok(())));
     /// ```
     pub async fn shutdown_async(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
-        let registry = self.registry();
-        let epoch = begin_shutdown(registry, shutdown);
-        refuse_own_worker(registry, epoch)?;
-        let mut wait = AsyncLifeOver {
-            life_over: LifeOver { registry, epoch },
-            registered: None,
-            displaced: Waiter::None,
-            displaced_driver: Waiter::None,
-        };
-        poll_fn(move |context| {
-            let there = wait.take_waiters();
-            // Bound: the tasks that were accepted, and each future's polls.
-            loop {
-                while wait.life_over.drives(registry) && self.run_one() {}
-                if wait.life_over.is_over() {
-                    there.into_iter().for_each(|waiter| registry.notify(waiter));
-                    return Poll::Ready(Ok(()));
-                }
-                if wait.register(context.waker()) {
-                    // Another wait of the same task is woken by the same waker.
-                    there.into_iter().for_each(unwind::discard);
-                    return Poll::Pending;
-                }
-            }
-        })
-        .await
+        shut_down_async(self.registry(), shutdown, |life_over| life_over).await
     }
 
     /// As [`shutdown`](Self::shutdown), but does not wait.
@@ -275,25 +252,58 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     pub fn begin_shutdown(&self, shutdown: Shutdown) {
         begin_shutdown(self.registry(), shutdown);
     }
+}
 
-    fn shutdown_with(
-        &self,
-        shutdown: Shutdown,
-        timeout: &impl Timeout,
-    ) -> Result<(), ShutdownError> {
-        let registry = self.registry();
-        let epoch = begin_shutdown(registry, shutdown);
-        refuse_own_worker(registry, epoch)?;
-        let life_over = LifeOver { registry, epoch };
-        block(registry, &life_over, timeout, RunUnstarted::Workers).map_err(|interrupted| {
-            match interrupted {
-                Interrupted::TimedOut => ShutdownError::TimedOut,
-                Interrupted::WouldDeadlock | Interrupted::NotStarted => {
-                    ShutdownError::WouldDeadlock
-                }
+/// Begins a shutdown, and waits for the end of the life by what `wait` makes of that.
+pub(crate) fn shut_down<'e, H: Park, W: WaitFor<H>>(
+    registry: Registry<'e, H>,
+    shutdown: Shutdown,
+    timeout: &impl Timeout,
+    wait: impl FnOnce(LifeOver<'e, H>) -> W,
+) -> Result<(), ShutdownError> {
+    let epoch = begin_shutdown(registry, shutdown);
+    refuse_own_worker(registry, epoch)?;
+    let life_over = wait(LifeOver { registry, epoch });
+    block(registry, &life_over, timeout, RunUnstarted::Workers).map_err(|interrupted| {
+        match interrupted {
+            Interrupted::TimedOut => ShutdownError::TimedOut,
+            Interrupted::WouldDeadlock | Interrupted::NotStarted => ShutdownError::WouldDeadlock,
+        }
+    })
+}
+
+/// As [`shut_down`], but awaits the end.
+pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
+    registry: Registry<'e, H>,
+    shutdown: Shutdown,
+    wait: impl FnOnce(LifeOver<'e, H>) -> W,
+) -> Result<(), ShutdownError> {
+    let epoch = begin_shutdown(registry, shutdown);
+    refuse_own_worker(registry, epoch)?;
+    let mut wait = AsyncLifeOver {
+        registry,
+        life_over: wait(LifeOver { registry, epoch }),
+        registered: None,
+        displaced: Waiter::None,
+        displaced_driver: Waiter::None,
+    };
+    poll_fn(move |context| {
+        let there = wait.take_waiters();
+        // Bound: the tasks that were accepted, and each future's polls.
+        loop {
+            while wait.life_over.drives(registry) && wait.life_over.drive_once(registry) {}
+            if wait.life_over.is_over() {
+                there.into_iter().for_each(|waiter| registry.notify(waiter));
+                return Poll::Ready(Ok(()));
             }
-        })
-    }
+            if wait.register(context.waker()) {
+                // Another wait of the same task is woken by the same waker.
+                there.into_iter().for_each(unwind::discard);
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
 }
 
 /// Begins a shutdown of the life that goes on. Returns its epoch.
@@ -358,19 +368,20 @@ fn stop_all<H: Park>(registry: Registry<'_, H>, epoch: Epoch) {
 }
 
 /// An async task that waits for a life to be over. It keeps a waiter that it displaced (*Baton*).
-struct AsyncLifeOver<'e, H: Park> {
-    life_over: LifeOver<'e, H>,
+struct AsyncLifeOver<'e, H: Park, W: WaitFor<H>> {
+    registry: Registry<'e, H>,
+    life_over: W,
     registered: Option<Waker>,
     displaced: Waiter<H>,
     /// A waiter that it displaced as the driver.
     displaced_driver: Waiter<H>,
 }
 
-impl<H: Park> AsyncLifeOver<'_, H> {
+impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
     /// Has the end of the life wake `waker`, and each task that comes, where the life has no
     /// worker. Returns false if the caller is to look again.
     fn register(&mut self, waker: &Waker) -> bool {
-        let LifeOver { registry, .. } = self.life_over;
+        let registry = self.registry;
         self.registered = Some(waker.clone());
         if let Ok(displaced) = self.life_over.register(Waiter::Waker(waker.clone())) {
             keep(registry, &mut self.displaced, displaced);
@@ -396,7 +407,7 @@ impl<H: Park> AsyncLifeOver<'_, H> {
         let waiter = Waiter::Waker(waker);
         let there = [
             self.life_over.deregister(&waiter),
-            self.life_over.registry.stop_driving(&waiter),
+            self.registry.stop_driving(&waiter),
         ];
         unwind::discard(waiter);
         there
@@ -411,11 +422,11 @@ fn keep<H: Park>(registry: Registry<'_, H>, kept: &mut Waiter<H>, displaced: Wai
     }
 }
 
-impl<H: Park> Drop for AsyncLifeOver<'_, H> {
+impl<H: Park, W: WaitFor<H>> Drop for AsyncLifeOver<'_, H, W> {
     /// Wakes what it displaced, and what may be another wait of the same task. Another thread runs
     /// the tasks that this one was woken for.
     fn drop(&mut self) {
-        let registry = self.life_over.registry;
+        let registry = self.registry;
         let [waiter, driver] = self.take_waiters();
         let displaced = core::mem::replace(&mut self.displaced, Waiter::None);
         let displaced_driver = core::mem::replace(&mut self.displaced_driver, Waiter::None);

@@ -180,11 +180,11 @@ impl<'e, H: Park> Registry<'e, H> {
         Some(running)
     }
 
-    /// Takes a certain task out of the queue and starts it, if it is there. Only for the holder of
-    /// its handle.
+    /// Takes a certain task out of the queue and starts it, if it is there and any thread may run
+    /// it. Only for the holder of its handle.
     pub(crate) fn take_queued(self, index: Index, runner: Option<Seat>) -> Option<Running<'e>> {
         let slot = self.slot(index);
-        if !slot.snapshot().is_queued() {
+        if !slot.snapshot().is_queued_for_any() {
             return None;
         }
         self.shared().ready.with(|ready| {
@@ -196,7 +196,7 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Returns true if a slot's task is in the queue and belongs to a certain scope.
     pub(crate) fn is_queued_of(self, index: Index, scope: *mut ()) -> bool {
         let slot = self.slot(index);
-        slot.owner() == scope && slot.snapshot().is_queued()
+        slot.owner() == scope && slot.snapshot().is_queued_for_any()
     }
 
     /// As [`take_queued`](Self::take_queued), for a task of a certain scope.
@@ -351,12 +351,30 @@ impl<'e, H: Park> Registry<'e, H> {
             if ready.roster.epoch() != epoch || ready.roster.mode() != Mode::Cancel {
                 return None;
             }
-            let front = &self.shared().front;
-            let index = ready.queue.remove_next(front, &self)?;
-            let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
-            assert!(cancelled.is_some(), "slotted: a linked task is queued");
-            cancelled
+            self.cancel_first(ready)
         })
+    }
+
+    /// Cancels the oldest task in the queue of an executor whose worker owns something, if no
+    /// thread will ever run it: a shutdown has begun, and the worker has left.
+    pub(crate) fn cancel_unowned(self) -> Option<Cancelled<'e>> {
+        self.shared().ready.with(|ready| {
+            let roster = &ready.roster;
+            // After `Drain` and `Cancel` no task enters, and no life begins before all have ended.
+            let is_closed = matches!(roster.mode(), Mode::Drain | Mode::Cancel);
+            if !is_closed || !roster.is_left(roster.epoch()) {
+                return None;
+            }
+            self.cancel_first(ready)
+        })
+    }
+
+    /// Cancels the oldest task in the queue.
+    fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
+        let index = ready.queue.remove_next(&self.shared().front, &self)?;
+        let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
+        assert!(cancelled.is_some(), "slotted: a linked task is queued");
+        cancelled
     }
 
     /// Cancels a suspended future, for a shutdown that cancels the life of `epoch`.

@@ -11,6 +11,9 @@ use crate::roster::{Epoch, STALE};
 use crate::sync::{AtomicU16, AtomicUsize, Lock, Ordering, const_fn};
 use crate::waiter::{Waiter, WaiterCell};
 
+/// A bit of the turn: the thread is inside the worker. Above the bits that a seat shows.
+const INSIDE: u16 = 1 << 15;
+
 /// How many tasks ended on a thread. Relaxed: figures, not signals.
 pub(crate) struct Counters {
     pub(crate) completed: AtomicUsize,
@@ -52,7 +55,7 @@ pub(crate) struct WorkerCell<H: Park> {
     thread: AtomicUsize,
     /// The thread that ran the worker last.
     last_thread: AtomicUsize,
-    /// How often the worker was handed to another thread.
+    /// How often the worker was handed to another thread; and [`INSIDE`].
     turn: AtomicU16,
     /// The slot whose task the worker's thread waits for without a time limit, plus one; 0 is
     /// none. Inside the lock of the wait table.
@@ -115,12 +118,34 @@ impl<H: Park> WorkerCell<H> {
         self.seat(seat.worker()) == seat
     }
 
+    /// Notes that the calling thread, which runs the worker of an owner, is inside its loop or its
+    /// task.
+    pub(crate) fn enter(&self) {
+        let turn = self.turn.load(Ordering::Relaxed); // written by the calling thread
+        // After `bind`, for a thread that had the worker before: see `holds`.
+        self.turn.store(turn | INSIDE, Ordering::Release);
+    }
+
+    /// The calling thread comes out again.
+    pub(crate) fn exit(&self) {
+        let turn = self.turn.load(Ordering::Relaxed); // written by the calling thread
+        self.turn.store(turn & !INSIDE, Ordering::Relaxed); // for the calling thread
+    }
+
+    /// Returns true if the thread of that number, the calling one, is inside the worker of an
+    /// owner. The worker cannot go to another thread meanwhile: this one's stack borrows it.
+    ///
+    /// In this order: if another thread entered, the second look sees that thread's number.
+    pub(crate) fn holds(&self, thread: usize) -> bool {
+        self.turn.load(Ordering::Acquire) & INSIDE != 0 && self.is_run_by(thread)
+    }
+
     /// Makes the thread of that number the worker's. A thread that did not run it last begins a new
     /// turn. Inside the lock of the wait table, so that no note of the earlier thread stays.
     pub(crate) fn bind(&self, thread: usize) {
         // Relaxed: threads compare these with what they hold, or read them inside the same lock.
         if self.last_thread.load(Ordering::Relaxed) != thread {
-            let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1);
+            let turn = self.turn.load(Ordering::Relaxed).wrapping_add(1) & !INSIDE;
             self.turn.store(turn, Ordering::Relaxed);
             self.last_thread.store(thread, Ordering::Relaxed);
         }

@@ -90,7 +90,7 @@ pub(crate) struct Filled<'e, J, T, const BYTES: usize> {
 
 impl<'e, J, T, const BYTES: usize> Filled<'e, J, T, BYTES> {
     #[inline(always)]
-    fn new(slot: SlotRef<'e>) -> Self {
+    pub(super) fn new(slot: SlotRef<'e>) -> Self {
         Self {
             ticket: Unpublished::new(slot),
             types: PhantomData,
@@ -140,7 +140,7 @@ impl SlotRef<'_> {
     /// - The slot is the caller's by R1, and `J` fits it.
     /// - `table` was made for `J`, and for an outcome that fits the slot.
     #[inline]
-    unsafe fn fill<J>(self, table: &'static Table, owner: *mut (), job: J) {
+    pub(super) unsafe fn fill<J>(self, table: &'static Table, owner: *mut (), job: J) {
         self.owner.store(owner, Ordering::Relaxed); // published with the task
         // SAFETY: R1.
         self.table.with_mut(|place| unsafe { *place = Some(table) });
@@ -208,7 +208,7 @@ impl Text {
 }
 
 /// Refuses at compile time what does not fit. The message names the sizes and the knob.
-const fn check<F, T, const BYTES: usize>() {
+pub(super) const fn check<F, T, const BYTES: usize>() {
     if size_of::<F>() > BYTES {
         Text::new()
             .words("slotted: the task takes ")

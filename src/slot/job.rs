@@ -58,6 +58,8 @@ pub(crate) enum Ended {
 pub(crate) enum Entry {
     /// A closure, run once; or a future, polled until it is ready.
     Run(unsafe fn(*mut u8) -> Ended),
+    /// A lent closure, run once, with the address of what its worker owns.
+    Lend(unsafe fn(*mut u8, *mut ()) -> Ended),
     /// A callback, called with another slot's outcome. Returns true if the callback returned.
     Call(unsafe fn(*mut u8, *const u8, OutcomeKind) -> bool),
     /// Nothing: the holder of the promise completes it by hand.
@@ -78,6 +80,7 @@ impl Table {
     pub(crate) fn kind(&self) -> usize {
         let function = match self.entry {
             Entry::Run(run) => run as *const (),
+            Entry::Lend(run) => run as *const (),
             Entry::Call(call) => call as *const (),
             // No function runs a promise.
             Entry::Hand => self.drop_outcome as *const (),
@@ -257,7 +260,10 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
 /// - **Bytes**, and they hold no live value; `T` and `TaskError` fit them. Afterwards they hold the
 ///   outcome of the kind returned.
 #[inline(always)]
-unsafe fn end_run<T, V: Classify<T>>(bytes: *mut u8, result: Result<T, unwind::Panic>) -> Ended {
+pub(super) unsafe fn end_run<T, V: Classify<T>>(
+    bytes: *mut u8,
+    result: Result<T, unwind::Panic>,
+) -> Ended {
     match result {
         Ok(value) => {
             let ended = V::of(&value);
@@ -422,7 +428,7 @@ pub(crate) unsafe fn look<'o, T>(
 /// # Safety
 ///
 /// - **Bytes**, and they hold a live `J` (*Typed Bytes*), which they no longer do afterwards.
-unsafe fn discard<J>(bytes: *mut u8) {
+pub(super) unsafe fn discard<J>(bytes: *mut u8) {
     unwind::contain(|| {
         // SAFETY: a live `J`, dropped once: a panic in its destructor leaves it dropped.
         unsafe { bytes.cast::<J>().drop_in_place() }
@@ -435,7 +441,7 @@ unsafe fn discard<J>(bytes: *mut u8) {
 ///
 /// - **Bytes**, and they hold the outcome of `kind` of a task that returns `T`, which they no
 ///   longer do afterwards.
-unsafe fn drop_outcome<T>(bytes: *mut u8, kind: OutcomeKind) {
+pub(super) unsafe fn drop_outcome<T>(bytes: *mut u8, kind: OutcomeKind) {
     match kind {
         // SAFETY: these kinds mean a live `T`.
         OutcomeKind::Value | OutcomeKind::Failed => unsafe { discard::<T>(bytes) },

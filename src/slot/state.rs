@@ -9,6 +9,7 @@
 //!       4..=5  task kind   closure, by hand, future, future that was polled
 //!       6      ENDED      the outcome is known
 //!       7..=8  outcome kind
+//!       7      LENT       not with ENDED: a lent closure that no thread has started
 //!       9      OVER       the outcome is takeable, unless there is a listener
 //!      10      HANDLE     the JoinHandle exists
 //!      11      LISTENER   the slot's wait cell is not empty
@@ -34,6 +35,7 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //! | `STOP` | `ask_to_stop` | | `QUEUED`, `RESTING` |
+//! | `LENT` | `mark_lent` | `start`; `cancel`, as an outcome kind | `RESTING`, `ENDED` |
 //!
 //! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
 //! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
@@ -87,6 +89,8 @@ const FUTURE: usize = 2 << 4;
 const POLLED: usize = 1 << 4;
 const ENDED: usize = 1 << 6;
 const KIND_SHIFT: u32 = 7;
+/// The lower bit of the outcome kind, while there is no outcome.
+const LENT: usize = 1 << KIND_SHIFT;
 const OVER: usize = 1 << 9;
 const HANDLE: usize = 1 << 10;
 const LISTENER: usize = 1 << 11;
@@ -208,6 +212,14 @@ impl State {
         self.0.fetch_or(BUSY, SEE) & BUSY == 0
     }
 
+    /// Reserved → Reserved: the closure in the slot runs only with what its worker owns. The
+    /// publishing that comes next keeps the mark.
+    #[inline]
+    pub(crate) fn mark_lent(&self) {
+        let seen = self.0.load(Ordering::Relaxed); // our own claim wrote it
+        self.0.store(seen | LENT, Ordering::Relaxed); // published with the task
+    }
+
     /// Reserved → Pending with a handle. The caller owns the slot, so no other thread writes the
     /// word: stale cancellers and wakers leave a reserved slot alone.
     #[inline]
@@ -255,7 +267,7 @@ impl State {
     /// Pending or Scheduled → Running.
     #[inline]
     pub(crate) fn start(&self) -> Start {
-        if self.0.fetch_and(!QUEUED, BOTH) & QUEUED != 0 {
+        if self.0.fetch_and(!(QUEUED | LENT), BOTH) & QUEUED != 0 {
             Start::Yours
         } else {
             Start::Lost

@@ -52,7 +52,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "slot",
         &[
             "slot.rs", "slot/claim.rs", "slot/ends.rs", "slot/job.rs", "slot/kind.rs",
-            "slot/polling.rs", "slot/stop.rs",
+            "slot/lent.rs", "slot/polling.rs", "slot/stop.rs",
         ],
         &["sync", "unwind", "error", "list"],
     ),
@@ -87,10 +87,11 @@ pub(crate) const ROOMS: &[Room] = &[
         &["waker.rs"],
         &["host", "slot", "registry"],
     ),
-    // A callback meets the outcome of its own task. A scope's latch lives while it counts.
+    // A callback meets the outcome of its own task. A scope's latch lives while it counts. A lent
+    // closure gets what it expects.
     room_with_unsafe(
         "completion",
-        &["completion.rs", "completion/timed.rs"],
+        &["completion.rs", "completion/lent.rs", "completion/timed.rs"],
         &[
             "sync", "unwind", "error", "step", "host", "list", "slot", "count_latch", "waiter",
             "roster", "registry", "waker",
@@ -108,7 +109,9 @@ pub(crate) const ROOMS: &[Room] = &[
     room_with_unsafe(
         "worker",
         &["worker.rs"],
-        &["unwind", "list", "order", "host", "waiter", "roster", "registry", "completion"],
+        &[
+            "unwind", "list", "order", "host", "slot", "waiter", "roster", "registry", "completion",
+        ],
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
@@ -168,6 +171,15 @@ pub(crate) const ROOMS: &[Room] = &[
             "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
             "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
             "map", "scope", "stats",
+        ],
+    ),
+    // The closures expect what the worker lends.
+    room_with_unsafe(
+        "owned",
+        &["owned/worker.rs"],
+        &[
+            "sync", "unwind", "error", "host", "slot", "waiter", "registry", "completion",
+            "blocking", "worker", "spawn", "start", "handle", "permit", "stats", "executor",
         ],
     ),
     room(

@@ -8,6 +8,7 @@ use critical_section::Mutex;
 use portable_atomic::{AtomicUsize, Ordering};
 use slotted::{Clock, JoinHandle, Promise, Spawn};
 
+use crate::owned::Driver;
 use crate::{Board, Suite, Verdict, check};
 
 /// The work of the next interrupt. The interrupt takes each item out of its cell first, so it wakes
@@ -23,6 +24,10 @@ pub(crate) struct Armed<H: Clock> {
     tasks: AtomicUsize,
     /// The handle of the last submitted task.
     handle: Mutex<RefCell<Option<JoinHandle<'static, usize, H>>>>,
+    /// How many bytes to submit to the line of the loop, one in each interrupt.
+    pub(crate) bytes: Mutex<RefCell<usize>>,
+    /// The driver that lives in the interrupt.
+    pub(crate) driver: Mutex<RefCell<Option<Driver<H>>>>,
 }
 
 impl<H: Clock> Armed<H> {
@@ -33,6 +38,8 @@ impl<H: Clock> Armed<H> {
             woken_in: AtomicUsize::new(0),
             tasks: AtomicUsize::new(0),
             handle: Mutex::new(RefCell::new(None)),
+            bytes: Mutex::new(RefCell::new(0)),
+            driver: Mutex::new(RefCell::new(None)),
         }
     }
 }
@@ -42,6 +49,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     /// interrupt that is not a worker.
     pub fn interrupt(&'static self) {
         self.times.advance();
+        self.interrupt_lines();
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {
             // No other completer has this promise.

@@ -10,6 +10,7 @@ mod dates;
 mod interrupts;
 mod many;
 mod one;
+mod owned;
 mod race;
 
 use core::fmt::{self, Write};
@@ -20,6 +21,7 @@ use slotted::{
 };
 
 use self::interrupts::Armed;
+use self::owned::{Anchored, Line, Owned};
 pub use self::race::Race;
 
 /// The number of slots of the suite's executor.
@@ -35,6 +37,10 @@ pub struct Suite<const WORKERS: usize, H: Clock> {
     /// Another one, which has never started before its only scenario.
     unstarted: Executor<WORKERS, SLOTS, SLOT_BYTES, H>,
     armed: Armed<H>,
+    /// A line whose owner is a loop.
+    anchored: Owned<Anchored, H>,
+    /// A line whose owner is the interrupt.
+    driven: Owned<Line, H>,
     /// Timers, moved by the interrupt.
     times: Timetable<TIMERS, H>,
 }
@@ -119,6 +125,8 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             executor: Executor::new(),
             unstarted: Executor::new(),
             armed: Armed::new(),
+            anchored: Owned::new(),
+            driven: Owned::new(),
             times: Timetable::new(),
         }
     }
@@ -161,6 +169,11 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             (
                 "tasks submitted by an interrupt",
                 Self::submitted_by_interrupt,
+            ),
+            ("a driver in a loop owns its line", Self::owned_by_a_loop),
+            (
+                "a driver in an interrupt owns its line",
+                Self::owned_by_an_interrupt,
             ),
             ("timeouts", Self::timeouts),
             ("tasks with dates", Self::delayed),

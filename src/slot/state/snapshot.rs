@@ -4,7 +4,7 @@
 use core::fmt;
 
 use super::{
-    BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LISTENER,
+    BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LENT, LISTENER,
     NOTIFIED, OVER, POLLED, QUEUED, RESTING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
 };
 
@@ -179,6 +179,18 @@ impl Snapshot {
     /// Returns true if the task waits in the ready queue; a callback, in the list of its task.
     pub(crate) fn is_queued(self) -> bool {
         self.has(QUEUED)
+    }
+
+    /// Returns true if the task waits in the ready queue, and any thread may run it.
+    #[inline]
+    pub(crate) fn is_queued_for_any(self) -> bool {
+        self.0 & (QUEUED | LENT) == QUEUED
+    }
+
+    /// Returns true if the task waits in the ready queue, and only its owner's worker may run it.
+    #[inline]
+    pub(crate) fn is_queued_for_owner(self) -> bool {
+        self.has(QUEUED | LENT)
     }
 
     /// Returns true if it is a task, not a callback, and waits in the ready queue.

@@ -15,6 +15,7 @@ const RUN: &[(&str, &[&str])] = &[
             "round_slotted_try",
             "round_slotted_two",
             "round_slotted_worker",
+            "round_slotted_owned",
             "parts_slotted",
             "cancel_slotted",
             "stop_slotted",
@@ -56,6 +57,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
                 "flash_slotted_two",
             ),
             ("submit, Worker::run_one, result", "flash_slotted_worker"),
+            (
+                "submit, OwnedWorker::run_one, result",
+                "flash_slotted_owned",
+            ),
             ("submit_future, run_one, result", "flash_slotted_future"),
             (
                 "submit_at, advance, run_one, try_result",

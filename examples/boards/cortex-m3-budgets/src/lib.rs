@@ -16,12 +16,16 @@ pub use cortex_m_rt::entry;
 #[macro_export]
 macro_rules! round_program {
     ($name:literal, $module:ident) => {
+        $crate::round_program!($name, at $crate::rounds::$module);
+    };
+    // A round that lies in the program itself.
+    ($name:literal, at $($module:tt)+) => {
         use panic_semihosting as _;
 
         #[$crate::entry]
         fn main() -> ! {
             let meter = $crate::meter::Meter::new();
-            meter.measure($name, $crate::rounds::$module::start(), |number| {
+            meter.measure($name, $($module)+::start(), |number| {
                 Some($crate::rounds::work(number))
             });
             $crate::meter::done();
@@ -34,12 +38,16 @@ macro_rules! round_program {
 #[macro_export]
 macro_rules! flash_program {
     ($module:ident) => {
+        $crate::flash_program!(at $crate::rounds::$module);
+    };
+    // A round that lies in the program itself.
+    (at $($module:tt)+) => {
         use cortex_m as _;
         use panic_halt as _;
 
         #[$crate::entry]
         fn main() -> ! {
-            let mut round = $crate::rounds::$module::start();
+            let mut round = $($module)+::start();
             loop {
                 core::hint::black_box(round(core::hint::black_box(7)));
             }

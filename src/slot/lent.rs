@@ -1,0 +1,145 @@
+//! A lent closure: it gets what the worker of its executor owns.
+//!
+//! Its table has an entry of its own kind, which takes the address of that thing. So no thread runs
+//! such a closure unless it has something to lend: [`Running::advance`] knows no way to it. And its
+//! word says `LENT` while it is queued, so that a waiting thread leaves it where it is.
+
+use core::marker::PhantomData;
+
+use super::job::{self, Classify, Ended, Entry, Plain, Table, discard, drop_outcome, end_run};
+use super::state::OutcomeKind;
+use super::{Claim, Ending, Running, Stop};
+use crate::slot::claim::{Filled, check};
+use crate::unwind::{self, Bomb, Caught};
+
+/// The table of a closure `F` that gets an `L` and returns `T`.
+struct Lent<L, F, T, V>(PhantomData<(L, F, T, V)>);
+
+impl<L, F: FnOnce(&mut L) -> T, T, V: Classify<T>> Lent<L, F, T, V> {
+    const TABLE: Table = Table {
+        entry: Entry::Lend(run::<L, F, T, V>),
+        discard: discard::<F>,
+        drop_outcome: drop_outcome::<T>,
+    };
+}
+
+/// As [`Lent`], for a closure that may be asked to stop.
+struct LentStoppable<L, F, T>(PhantomData<(L, F, T)>);
+
+impl<L, F: FnOnce(&mut L, &Stop) -> T, T> LentStoppable<L, F, T> {
+    const TABLE: Table = Table {
+        entry: Entry::Lend(run_stoppable::<L, F, T>),
+        discard: discard::<F>,
+        drop_outcome: drop_outcome::<T>,
+    };
+}
+
+/// Runs the closure with what is lent, and leaves the bytes to its outcome.
+///
+/// # Safety
+///
+/// - **Bytes**, and they hold a live `F` (*Typed Bytes*); `T` and `TaskError` fit them. Afterwards
+///   they hold the outcome of the kind returned.
+/// - `owned` points to an `L` that no other reference names during the call.
+unsafe fn run<L, F: FnOnce(&mut L) -> T, T, V: Classify<T>>(
+    bytes: *mut u8,
+    owned: *mut (),
+) -> Ended {
+    // SAFETY: a live `F`, moved out to our stack, as of any closure.
+    let closure = unsafe { job::read::<F>(bytes) };
+    // SAFETY: the second condition.
+    let owned = unsafe { &mut *owned.cast::<L>() };
+    let result = unwind::catch(|| closure(owned));
+    // SAFETY: the closure was moved out; the caller's promise.
+    unsafe { end_run::<T, V>(bytes, result) }
+}
+
+/// As [`run`], for a closure that gets the token of its own task too.
+///
+/// # Safety
+///
+/// - As [`run`]; and the bytes are those that a slot's job is run with (*Beside*).
+unsafe fn run_stoppable<L, F: FnOnce(&mut L, &Stop) -> T, T>(
+    bytes: *mut u8,
+    owned: *mut (),
+) -> Ended {
+    // SAFETY: *Beside*, by the caller's promise. The reference ends before this call does.
+    let stop = unsafe { Stop::of(bytes) };
+    // SAFETY: a live `F`, moved out to our stack, as of any closure.
+    let closure = unsafe { job::read::<F>(bytes) };
+    // SAFETY: as in `run`.
+    let owned = unsafe { &mut *owned.cast::<L>() };
+    let result = unwind::catch(|| closure(owned, stop));
+    // SAFETY: the closure was moved out; the caller's promise.
+    unsafe { end_run::<T, Plain>(bytes, result) }
+}
+
+impl<'e, const BYTES: usize> Claim<'e, BYTES> {
+    /// Fills the slot with a closure that gets an `L`, from the worker that runs it.
+    #[inline(always)]
+    pub(crate) fn lent<L, F, T, V>(self, closure: F) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&mut L) -> T + Send + 'static,
+        T: Send + 'static,
+        V: Classify<T>,
+    {
+        const { check::<F, T, BYTES>() };
+        self.fill_lent(const { &Lent::<L, F, T, V>::TABLE }, closure)
+    }
+
+    /// As [`lent`](Self::lent), for a closure that may be asked to stop.
+    #[inline(always)]
+    pub(crate) fn lent_stoppable<L, F, T>(self, closure: F) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&mut L, &Stop) -> T + Send + 'static,
+        T: Send + 'static,
+    {
+        const { check::<F, T, BYTES>() };
+        self.fill_lent(const { &LentStoppable::<L, F, T>::TABLE }, closure)
+    }
+
+    /// The table is that of `F` and `T`, and both fit.
+    #[inline(always)]
+    fn fill_lent<F, T>(self, table: &'static Table, closure: F) -> Filled<'e, F, T, BYTES> {
+        let slot = self.slot();
+        // SAFETY: R1, by the claim. Our two callers checked that the types fit, and the table is
+        // theirs.
+        unsafe { slot.fill(table, core::ptr::null_mut(), closure) };
+        slot.state.mark_lent();
+        Filled::new(slot)
+    }
+}
+
+impl<'e> Running<'e> {
+    /// Runs a lent closure to its end. If that unwinds (no `std`), `unwound` gets the broken task.
+    ///
+    /// # Safety
+    ///
+    /// - The slot was filled by [`Claim::lent`] or [`Claim::lent_stoppable`] for this `L`.
+    #[inline]
+    pub(crate) unsafe fn advance_lent<L>(
+        self,
+        owned: &mut L,
+        unwound: impl FnOnce(Ending<'e>),
+    ) -> (Ending<'e>, Option<Caught>) {
+        let slot = self.slot;
+        // SAFETY: we hold `Running`.
+        let table = unsafe { slot.table() };
+        let Entry::Lend(run) = table.entry else {
+            unreachable!("an owner takes lent closures only")
+        };
+        let owned = core::ptr::from_mut(owned).cast();
+        let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
+        // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job. The submitter checked
+        // that its types fit. `owned` is an `L`, the one that the closure expects, and ours alone.
+        let ended = slot.with_mut(|bytes| unsafe { run(bytes, owned) });
+        bomb.defuse();
+        let (kind, panicked) = match ended {
+            Ended::Value => (OutcomeKind::Value, None),
+            Ended::Failed => (OutcomeKind::Failed, None),
+            Ended::Panicked(caught) => (OutcomeKind::Error, Some(caught)),
+            Ended::Rests => unreachable!("a closure does not rest"),
+        };
+        (Ending { slot, kind }, panicked)
+    }
+}

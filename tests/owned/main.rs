@@ -1,0 +1,13 @@
+//! An executor whose one worker owns something, and lends it to each task.
+//!
+//! Most tests run the worker by hand, in the test's own thread. No test sleeps in order to
+//! synchronize.
+#![cfg(all(feature = "std", not(any(loom, shuttle))))]
+
+mod connection;
+mod found;
+mod handles;
+mod lives;
+mod order;
+mod places;
+mod simulated;
