@@ -15,13 +15,14 @@ use crate::executor::Executor;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, LevelOf, Park, deadline};
 use crate::permit::refuse;
-use crate::registry::Submitter;
+use crate::registry::{Place, Submitter, TaskTimers};
 use crate::slot::{Claim, Phase, SlotRef};
 use crate::sync::const_fn;
 use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
 use crate::waker::waker;
 
+mod budget;
 mod every;
 mod sleep;
 mod task;
@@ -84,7 +85,7 @@ use task::{Held, Once, Series};
 /// assert_eq!(probe.result(), Ok(42));
 /// ```
 pub struct Timetable<const TIMERS: usize, H: Park = DefaultHost> {
-    table: TimerTable<H, [Timer; TIMERS]>,
+    table: TimerTable<H, Place<H>, [Timer<Place<H>>; TIMERS]>,
 }
 
 impl<const TIMERS: usize, H: Park> Timetable<TIMERS, H> {
@@ -178,7 +179,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # drop(handles);
     /// ```
     pub fn advance_at_most(&self, most: usize) -> Option<u64> {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         table.advance(most)
     }
 
@@ -197,7 +198,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # drop(sleep);
     /// ```
     pub fn next_date(&self) -> Option<u64> {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         table.next_date()
     }
 
@@ -236,7 +237,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
 /// Takes tasks for an executor, each with its date. [`Timetable::on`] makes it. `Copy`.
 pub struct TimedSubmitter<const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
     submitter: Submitter<'static, SLOT_BYTES, H>,
-    timers: &'static TimerTable<H>,
+    timers: &'static TaskTimers<H>,
 }
 
 impl<const SLOT_BYTES: usize, H: Park> Clone for TimedSubmitter<SLOT_BYTES, H> {
@@ -499,7 +500,7 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
 
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle
 /// pins the slot, so the task is the handle's.
-fn move_to<H: Clock>(timers: &TimerTable<H>, slot: SlotRef<'_>, tick: u64) -> bool {
+fn move_to<H: Clock>(timers: &TaskTimers<H>, slot: SlotRef<'_>, tick: u64) -> bool {
     if slot.snapshot().phase() != Phase::Suspended {
         return false;
     }
@@ -515,7 +516,7 @@ impl<const TIMERS: usize, H: Park> Default for Timetable<TIMERS, H> {
 
 impl<const TIMERS: usize, H: Clock> fmt::Debug for Timetable<TIMERS, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         f.debug_struct("Timetable")
             .field("timers", &TIMERS)
             .field("used", &table.used())

@@ -230,6 +230,51 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 }
 
+/// A slot of a `'static` executor, in one pointer that also leads to the executor.
+///
+/// Invariant **Noted**: the slot is of an executor with the host `H`, and knows its home.
+pub(crate) struct Place<H: Park> {
+    slot: SlotRef<'static>,
+    /// `H` as in a [`Registry`].
+    host: PhantomData<fn(H) -> H>,
+}
+
+impl<H: Park> Clone for Place<H> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Park> Copy for Place<H> {}
+
+impl<H: Park> PartialEq for Place<H> {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot.as_ptr() == other.slot.as_ptr()
+    }
+}
+
+impl<H: Park> Registry<'static, H> {
+    /// A slot as a [`Place`]. A submitter has claimed it before.
+    pub(crate) fn place(self, index: Index) -> Place<H> {
+        let slot = self.slot(index);
+        self.note_home(slot);
+        Place {
+            slot,
+            host: PhantomData,
+        }
+    }
+}
+
+impl<H: Park> Place<H> {
+    /// The slot, and the executor that holds it.
+    pub(crate) fn find(self) -> (Registry<'static, H>, SlotRef<'static>) {
+        // SAFETY: *Noted*; the executor is there for ever.
+        let registry = unsafe { Registry::of_slot(self.slot) };
+        (registry, self.slot)
+    }
+}
+
 impl<H: Park> Links for Registry<'_, H> {
     #[inline(always)]
     fn link(&self, index: Index) -> &Link {
