@@ -25,7 +25,7 @@ use crate::unwind;
 
 mod budgets;
 
-pub(crate) use budgets::{BudgetHooks, Budgeted, Spent};
+pub(crate) use budgets::{BudgetHooks, Budgeted};
 
 /// A timer's number in its table.
 pub(crate) type TimerIndex = u16;
@@ -107,9 +107,13 @@ impl<B> Timer<B> {
     fn look<R>(&self, look: impl FnOnce(&Purpose<B>) -> R) -> R {
         let purpose = self.purpose.replace(Purpose::NONE);
         let seen = look(&purpose);
-        // The cell is empty meanwhile: nothing is dropped.
-        core::mem::forget(self.purpose.replace(purpose));
+        self.put_back(purpose);
         seen
+    }
+
+    /// The cell was emptied in this section: nothing is dropped.
+    fn put_back(&self, purpose: Purpose<B>) {
+        core::mem::forget(self.purpose.replace(purpose));
     }
 
     /// Gives it a waker, and returns the one that it had.
@@ -143,11 +147,11 @@ pub(crate) struct ClaimedTimer {
 }
 
 /// What one look for due timers gave.
-enum Due<H: 'static, B: 'static> {
+enum Due {
     /// The earliest timer was due. Its waker, if there is one yet.
     Woken(Option<Waker>),
-    /// A budget was due.
-    Spent(&'static BudgetHooks<H, B>, Spent<B>),
+    /// The earliest timer was due. It is a budget's.
+    Spent(TimerIndex),
     /// None is due; the next date, if there is one.
     Next(Option<u64>),
 }
@@ -334,28 +338,28 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
 
     /// Claims a timer, which is not armed.
     pub(crate) fn claim(&self) -> Option<ClaimedTimer> {
-        let claim = || {
-            self.timers
-                .with(|timers| timers.claim().ok_or(timers.budgets.get()))
-        };
-        claim()
-            .or_else(|budgets| self.after_sweep(budgets, claim))
-            .ok()
+        // Bound: see `make_room`.
+        loop {
+            let claimed = self.timers.with(Timers::claim);
+            if claimed.is_some() || !self.make_room() {
+                return claimed;
+            }
+        }
     }
 
     /// Claims a timer and arms it. It has no waker yet.
     pub(crate) fn claim_armed(&self, date: u64) -> Option<TimerIndex> {
-        let claim = || {
-            self.change(|timers| {
-                let claimed = timers.claim().ok_or(timers.budgets.get())?;
+        loop {
+            let claimed = self.change(|timers| {
+                let claimed = timers.claim()?;
                 let timer = &timers.timers[usize::from(claimed.index)];
                 timers.insert(claimed.index, timer, date, false);
-                Ok(claimed.index)
-            })
-        };
-        claim()
-            .or_else(|budgets| self.after_sweep(budgets, claim))
-            .ok()
+                Some(claimed.index)
+            });
+            if claimed.is_some() || !self.make_room() {
+                return claimed;
+            }
+        }
     }
 
     /// Arms a timer that was claimed, unless it was released since. A waker that is not needed
@@ -448,7 +452,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         for _ in 0..most {
             match self.take_due(now) {
                 Due::Next(date) => return date,
-                Due::Spent(hooks, spent) => (hooks.spent)(self, spent),
+                Due::Spent(index) => self.spend(index),
                 // A sleep that was not polled yet has no waker.
                 Due::Woken(waker) => {
                     unwind::contain(|| {
@@ -467,7 +471,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     }
 
     /// Takes the earliest timer out of the heap if it is due at `now`. If none is, sets the alarm.
-    fn take_due(&self, now: u64) -> Due<H, B> {
+    fn take_due(&self, now: u64) -> Due {
         self.timers.with(|timers| {
             match timers.first().filter(|(_, timer)| timer.date.get() <= now) {
                 Some((index, timer)) => {
@@ -476,7 +480,10 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
                     match timer.purpose.replace(Purpose::NONE) {
                         Purpose::Wake(waker) => Due::Woken(Some(waker)),
                         Purpose::End(None) => Due::Woken(None),
-                        Purpose::End(Some(place)) => timers.spend(index, timer, place),
+                        Purpose::End(Some(place)) => {
+                            timer.put_back(Purpose::End(Some(place)));
+                            Due::Spent(index)
+                        }
                     }
                 }
                 None => {

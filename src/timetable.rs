@@ -2,7 +2,7 @@
 //!
 //! A timed task is a future that begins suspended; its timer wakes it. So it waits in its slot,
 //! never runs beside itself, and is cancelled as any suspended future is. The table knows no
-//! executor and no closure: each timer has a waker.
+//! executor and no closure: each timer has a waker, or the place of a task whose budget it is.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -41,6 +41,9 @@ use task::{Held, Once, Series};
 /// [`on`](Self::on) says to which executor the tasks go. A task and its timer are held from the
 /// submission on, so becoming due cannot fail. A timer is free again when its task starts or is
 /// cancelled; that of a series when the series ends.
+///
+/// [`cancel_at`](Self::cancel_at) gives any task a time budget: a date at which it is cancelled, or
+/// asked to stop.
 ///
 /// # Who keeps the time
 ///
@@ -135,18 +138,22 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// dates; of equal dates in the order of submission. Wakes the sleeps that are over. Returns
     /// the next date, in ticks, or `None` if nothing waits.
     ///
-    /// No closure runs here. Two calls at once, from a thread and an interrupt, each move other
-    /// tasks; then a task of the later date may come first.
+    /// No task runs here. A budget whose date has come cancels its task or asks it to stop, after
+    /// the tasks of the same date have moved: see [`cancel_at`](Self::cancel_at).
+    ///
+    /// Two calls at once, from a thread and an interrupt, each move other tasks; then a task of the
+    /// later date may come first.
     ///
     /// # Context
     ///
     /// Any, interrupts included, if the wakers of the sleeps may be called there; those of this
-    /// crate may. Does not block.
+    /// crate may. With budgets: if the closures and futures that they cancel may be dropped there,
+    /// and their callbacks called. Does not block.
     ///
     /// # Cost
     ///
     /// Two short sections for each task that is due, and one more. None grows with the number of
-    /// tasks that are due.
+    /// tasks that are due. A budget takes what a cancel takes, and two sections more.
     ///
     /// ```
     /// # use slotted::{Executor, Timetable};

@@ -11,7 +11,7 @@
 //! and a section ends with the first timer that it changes. So no section grows with their number.
 #![forbid(unsafe_code)]
 
-use super::{Due, Purpose, Timer, TimerIndex, TimerTable, Timers};
+use super::{Purpose, Timer, TimerIndex, TimerTable, Timers};
 use crate::host::Clock;
 
 /// At most so many timers are looked at in one section.
@@ -24,9 +24,9 @@ const BUDGET: u64 = 1 << 63;
 /// What the first budget leaves, so that other programs need not link it.
 pub(crate) struct BudgetHooks<H: 'static, B: 'static> {
     /// Ends a task whose budget is spent.
-    pub(crate) spent: fn(&TimerTable<H, B>, Spent<B>),
-    /// Releases the budgets of tasks that are over. Returns true if there was one.
-    pub(crate) sweep: fn(&TimerTable<H, B>) -> bool,
+    pub(crate) spent: fn(&TimerTable<H, B>, TimerIndex),
+    /// Releases the budgets of tasks that are over.
+    pub(crate) sweep: fn(&TimerTable<H, B>),
 }
 
 /// A task with a budget: where it is, and which of the tasks that were there.
@@ -67,17 +67,6 @@ impl<B: Copy> Timer<B> {
 }
 
 impl<H: 'static, B: Copy + 'static> Timers<H, B> {
-    /// The earliest timer was due and has left the heap. It is the budget of the task at `place`.
-    #[cold]
-    pub(super) fn spend(&self, index: TimerIndex, timer: &Timer<B>, place: B) -> Due<H, B> {
-        timer.purpose.set(Purpose::End(Some(place)));
-        match (self.budgets.get(), timer.budget()) {
-            (Some(hooks), Some(task)) => Due::Spent(hooks, Spent { index, task }),
-            // The first budget left the hooks, and each has its bit.
-            _ => Due::Woken(None),
-        }
-    }
-
     /// Has a budget come due at another date, also if it is due.
     fn move_budget(&self, index: TimerIndex, timer: &Timer<B>, date: u64) {
         match timer.place.get().checked_sub(1) {
@@ -120,21 +109,24 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
             is_set = true;
             Looked::Changed
         });
-        let claim = || {
-            self.change(|timers| {
-                let index = timers.claim().ok_or(Some(hooks))?.index;
-                let timer = &timers.timers[usize::from(index)];
+        // Bound: see `make_room`.
+        while !is_set {
+            is_set = self.change(|timers| {
+                let Some(claimed) = timers.claim() else {
+                    return false;
+                };
+                let timer = &timers.timers[usize::from(claimed.index)];
                 timer.claim.set(BUDGET | task.generation as u64);
                 timer.purpose.set(Purpose::End(Some(task.place)));
                 timers.budgets.set(Some(hooks));
-                timers.insert(index, timer, date, false);
-                Ok(())
-            })
-        };
-        is_set
-            || claim()
-                .or_else(|hooks| self.after_sweep(hooks, claim))
-                .is_ok()
+                timers.insert(claimed.index, timer, date, false);
+                true
+            });
+            if !is_set && !self.make_room() {
+                return false;
+            }
+        }
+        true
     }
 
     /// Gives up the budget of a task. Returns true if it had one.
@@ -155,6 +147,15 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
             Looked::Changed
         });
         removed
+    }
+
+    /// The task of a budget that is due. `None` if it was moved or given up meanwhile.
+    pub(crate) fn spent(&self, index: TimerIndex) -> Option<Spent<B>> {
+        self.timers.with(|timers| {
+            let timer = &timers.timers[usize::from(index)];
+            let task = timer.budget().filter(|_| timer.due.get())?;
+            Some(Spent { index, task })
+        })
     }
 
     /// Gives up the timer of a spent budget, or arms it `again`. Does nothing if it was moved or
@@ -203,15 +204,31 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
     }
 }
 
+// For every table, so small: what is called is linked only with the first budget.
 impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
-    /// Claims once more after a sweep, if there are budgets and one of a task that is over.
+    /// Releases the budgets of tasks that are over, for a claim that found no timer free. Returns
+    /// true if one is free now: the claim looks again.
+    ///
+    /// Bound of such looks: between two of them a timer was released, and another thread claimed
+    /// it.
     #[cold]
-    pub(super) fn after_sweep<R>(
-        &self,
-        hooks: Option<&'static BudgetHooks<H, B>>,
-        claim: impl FnOnce() -> Result<R, Option<&'static BudgetHooks<H, B>>>,
-    ) -> Result<R, Option<&'static BudgetHooks<H, B>>> {
-        let swept = hooks.is_some_and(|hooks| (hooks.sweep)(self));
-        if swept { claim() } else { Err(hooks) }
+    #[inline(never)]
+    pub(super) fn make_room(&self) -> bool {
+        let Some(hooks) = self.timers.with(|timers| timers.budgets.get()) else {
+            return false;
+        };
+        (hooks.sweep)(self);
+        // Also what another thread released meanwhile.
+        self.timers
+            .with(|timers| usize::from(timers.used.get()) < timers.timers.len())
+    }
+
+    /// Ends the task of a budget that has left the heap.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn spend(&self, index: TimerIndex) {
+        if let Some(hooks) = self.timers.with(|timers| timers.budgets.get()) {
+            (hooks.spent)(self, index);
+        }
     }
 }
