@@ -150,8 +150,8 @@ pub(crate) struct ClaimedTimer {
 enum Due {
     /// The earliest timer was due. Its waker, if there is one yet.
     Woken(Option<Waker>),
-    /// The earliest timer was due. It is a budget's.
-    Spent(TimerIndex),
+    /// The earliest timer is due. It is a budget's, and still in the heap.
+    Budget,
     /// None is due; the next date, if there is one.
     Next(Option<u64>),
 }
@@ -452,7 +452,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         for _ in 0..most {
             match self.take_due(now) {
                 Due::Next(date) => return date,
-                Due::Spent(index) => self.spend(index),
+                Due::Budget => self.spend(now),
                 // A sleep that was not polled yet has no waker.
                 Due::Woken(waker) => {
                     unwind::contain(|| {
@@ -470,21 +470,22 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         })
     }
 
-    /// Takes the earliest timer out of the heap if it is due at `now`. If none is, sets the alarm.
+    /// Takes the earliest timer out of the heap if it is due at `now`, unless it is a budget's. If
+    /// none is due, sets the alarm.
     fn take_due(&self, now: u64) -> Due {
         self.timers.with(|timers| {
             match timers.first().filter(|(_, timer)| timer.date.get() <= now) {
-                Some((index, timer)) => {
-                    timers.remove(timer);
-                    timer.due.set(true);
-                    match timer.purpose.replace(Purpose::NONE) {
-                        Purpose::Wake(waker) => Due::Woken(Some(waker)),
-                        Purpose::End(None) => Due::Woken(None),
+                Some((_, timer)) => {
+                    let waker = match timer.purpose.replace(Purpose::NONE) {
                         Purpose::End(Some(place)) => {
                             timer.put_back(Purpose::End(Some(place)));
-                            Due::Spent(index)
+                            return Due::Budget;
                         }
-                    }
+                        purpose => purpose.into_waker(),
+                    };
+                    timers.remove(timer);
+                    timer.due.set(true);
+                    Due::Woken(waker)
                 }
                 None => {
                     let next = timers.next();

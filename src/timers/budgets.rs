@@ -23,10 +23,10 @@ const BUDGET: u64 = 1 << 63;
 
 /// What the first budget leaves, so that other programs need not link it.
 pub(crate) struct BudgetHooks<H: 'static, B: 'static> {
-    /// Ends a task whose budget is spent.
-    pub(crate) spent: fn(&TimerTable<H, B>, TimerIndex),
-    /// Releases the budgets of tasks that are over.
-    pub(crate) sweep: fn(&TimerTable<H, B>),
+    /// Ends the task of the earliest timer, if that is a budget which is due at this date.
+    pub(crate) spend: fn(&TimerTable<H, B>, u64),
+    /// Releases the budgets of tasks that are over. Returns true if a timer is free now.
+    pub(crate) sweep: fn(&TimerTable<H, B>) -> bool,
 }
 
 /// A task with a budget: where it is, and which of the tasks that were there.
@@ -149,13 +149,21 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
         removed
     }
 
-    /// The task of a budget that is due. `None` if it was moved or given up meanwhile.
-    pub(crate) fn spent(&self, index: TimerIndex) -> Option<Spent<B>> {
+    /// Takes the earliest timer out of the heap, if it is a budget that is due at `now`.
+    pub(crate) fn take_spent(&self, now: u64) -> Option<Spent<B>> {
         self.timers.with(|timers| {
-            let timer = &timers.timers[usize::from(index)];
-            let task = timer.budget().filter(|_| timer.due.get())?;
+            let (index, timer) = timers.first()?;
+            let task = timer.budget().filter(|_| timer.date.get() <= now)?;
+            timers.remove(timer);
+            timer.due.set(true);
             Some(Spent { index, task })
         })
+    }
+
+    /// Returns true if a timer is free.
+    pub(crate) fn has_room(&self) -> bool {
+        self.timers
+            .with(|timers| usize::from(timers.used.get()) < timers.timers.len())
     }
 
     /// Gives up the timer of a spent budget, or arms it `again`. Does nothing if it was moved or
@@ -214,21 +222,16 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     #[cold]
     #[inline(never)]
     pub(super) fn make_room(&self) -> bool {
-        let Some(hooks) = self.timers.with(|timers| timers.budgets.get()) else {
-            return false;
-        };
-        (hooks.sweep)(self);
-        // Also what another thread released meanwhile.
-        self.timers
-            .with(|timers| usize::from(timers.used.get()) < timers.timers.len())
+        let hooks = self.timers.with(|timers| timers.budgets.get());
+        hooks.is_some_and(|hooks| (hooks.sweep)(self))
     }
 
-    /// Ends the task of a budget that has left the heap.
+    /// Ends the task of the earliest timer, a budget that is due at `now`.
     #[cold]
     #[inline(never)]
-    pub(super) fn spend(&self, index: TimerIndex) {
+    pub(super) fn spend(&self, now: u64) {
         if let Some(hooks) = self.timers.with(|timers| timers.budgets.get()) {
-            (hooks.spent)(self, index);
+            (hooks.spend)(self, now);
         }
     }
 }

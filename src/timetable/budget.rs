@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, deadline, ticks};
 use crate::registry::{Place, TaskTimers};
-use crate::timers::{BudgetHooks, Budgeted, TimerIndex};
+use crate::timers::{BudgetHooks, Budgeted};
 use crate::unwind;
 
 /// A task in the middle of a poll can be neither cancelled nor asked. Its budget looks again after
@@ -190,14 +190,14 @@ struct Hooks<H>(H);
 
 impl<H: Clock> Hooks<H> {
     const BUDGET: BudgetHooks<H, Place<H>> = BudgetHooks {
-        spent: end::<H>,
+        spend: spend::<H>,
         sweep: sweep::<H>,
     };
 }
 
-/// Ends the task of a spent budget. If it is being polled, the budget looks again later.
-fn end<H: Clock>(timers: &TaskTimers<H>, index: TimerIndex) {
-    let Some(spent) = timers.spent(index) else {
+/// Ends the task of the budget that is due first. If it is being polled, the budget looks again later.
+fn spend<H: Clock>(timers: &TaskTimers<H>, now: u64) {
+    let Some(spent) = timers.take_spent(now) else {
         return;
     };
     let Budgeted { place, generation } = spent.task;
@@ -215,10 +215,12 @@ fn end<H: Clock>(timers: &TaskTimers<H>, index: TimerIndex) {
     }
 }
 
-/// Releases the budgets of tasks that are over.
-fn sweep<H: Clock>(timers: &TaskTimers<H>) {
+/// Releases the budgets of tasks that are over. Returns true if a timer is free now, also by what
+/// another thread released meanwhile.
+fn sweep<H: Clock>(timers: &TaskTimers<H>) -> bool {
     timers.remove_budgets(|task| {
         let seen = task.place.find().1.snapshot();
         seen.generation() != task.generation || seen.is_ended()
     });
+    timers.has_room()
 }
