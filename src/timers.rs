@@ -148,10 +148,9 @@ pub(crate) struct ClaimedTimer {
 
 /// What one look for due timers gave.
 enum Due {
-    /// The earliest timer was due. Its waker, if there is one yet.
-    Woken(Option<Waker>),
-    /// The earliest timer is due. It is a budget's, and still in the heap.
-    Budget,
+    /// The earliest timer was due. What it is for: a waker, if there is one yet, or the budget that
+    /// this timer keeps.
+    Now(Purpose<TimerIndex>),
     /// None is due; the next date, if there is one.
     Next(Option<u64>),
 }
@@ -452,15 +451,10 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         for _ in 0..most {
             match self.take_due(now) {
                 Due::Next(date) => return date,
-                Due::Budget => self.spend(now),
+                Due::Now(Purpose::Wake(waker)) => _ = unwind::contain(|| waker.wake()),
+                Due::Now(Purpose::End(Some(index))) => self.spend(index),
                 // A sleep that was not polled yet has no waker.
-                Due::Woken(waker) => {
-                    unwind::contain(|| {
-                        if let Some(waker) = waker {
-                            waker.wake();
-                        }
-                    });
-                }
+                Due::Now(Purpose::End(None)) => {}
             }
         }
         self.timers.with(|timers| {
@@ -470,22 +464,21 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         })
     }
 
-    /// Takes the earliest timer out of the heap if it is due at `now`, unless it is a budget's. If
-    /// none is due, sets the alarm.
+    /// Takes the earliest timer out of the heap if it is due at `now`. If none is, sets the alarm.
     fn take_due(&self, now: u64) -> Due {
         self.timers.with(|timers| {
             match timers.first().filter(|(_, timer)| timer.date.get() <= now) {
-                Some((_, timer)) => {
-                    let waker = match timer.purpose.replace(Purpose::NONE) {
-                        Purpose::End(Some(place)) => {
-                            timer.put_back(Purpose::End(Some(place)));
-                            return Due::Budget;
-                        }
-                        purpose => purpose.into_waker(),
-                    };
+                Some((index, timer)) => {
                     timers.remove(timer);
                     timer.due.set(true);
-                    Due::Woken(waker)
+                    Due::Now(match timer.purpose.replace(Purpose::NONE) {
+                        Purpose::Wake(waker) => Purpose::Wake(waker),
+                        Purpose::End(None) => Purpose::End(None),
+                        spent @ Purpose::End(Some(_)) => {
+                            timer.put_back(spent);
+                            Purpose::End(Some(index))
+                        }
+                    })
                 }
                 None => {
                     let next = timers.next();

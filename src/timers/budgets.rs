@@ -23,8 +23,8 @@ const BUDGET: u64 = 1 << 63;
 
 /// What the first budget leaves, so that other programs need not link it.
 pub(crate) struct BudgetHooks<H: 'static, B: 'static> {
-    /// Ends the task of the earliest timer, if that is a budget which is due at this date.
-    pub(crate) spend: fn(&TimerTable<H, B>, u64),
+    /// Ends the task whose budget has this timer, which is due.
+    pub(crate) spend: fn(&TimerTable<H, B>, TimerIndex),
     /// Releases the budgets of tasks that are over. Returns true if a timer is free now.
     pub(crate) sweep: fn(&TimerTable<H, B>) -> bool,
 }
@@ -149,13 +149,11 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
         removed
     }
 
-    /// Takes the earliest timer out of the heap, if it is a budget that is due at `now`.
-    pub(crate) fn take_spent(&self, now: u64) -> Option<Spent<B>> {
+    /// The task of a budget that is due. `None` if it was moved or given up meanwhile.
+    pub(crate) fn spent(&self, index: TimerIndex) -> Option<Spent<B>> {
         self.timers.with(|timers| {
-            let (index, timer) = timers.first()?;
-            let task = timer.budget().filter(|_| timer.date.get() <= now)?;
-            timers.remove(timer);
-            timer.due.set(true);
+            let timer = &timers.timers[usize::from(index)];
+            let task = timer.budget().filter(|_| timer.due.get())?;
             Some(Spent { index, task })
         })
     }
@@ -226,12 +224,12 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         hooks.is_some_and(|hooks| (hooks.sweep)(self))
     }
 
-    /// Ends the task of the earliest timer, a budget that is due at `now`.
+    /// Ends the task whose budget has this timer, which is due.
     #[cold]
     #[inline(never)]
-    pub(super) fn spend(&self, now: u64) {
+    pub(super) fn spend(&self, index: TimerIndex) {
         if let Some(hooks) = self.timers.with(|timers| timers.budgets.get()) {
-            (hooks.spend)(self, now);
+            (hooks.spend)(self, index);
         }
     }
 }

@@ -9,7 +9,7 @@ use crate::error::Refusal;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, deadline, ticks};
 use crate::registry::{Place, TaskTimers};
-use crate::timers::{BudgetHooks, Budgeted};
+use crate::timers::{BudgetHooks, Budgeted, TimerIndex};
 use crate::unwind;
 
 /// A task in the middle of a poll can be neither cancelled nor asked. Its budget looks again after
@@ -195,9 +195,9 @@ impl<H: Clock> Hooks<H> {
     };
 }
 
-/// Ends the task of the budget that is due first. If it is being polled, the budget looks again later.
-fn spend<H: Clock>(timers: &TaskTimers<H>, now: u64) {
-    let Some(spent) = timers.take_spent(now) else {
+/// Ends the task of a budget that is due. If it is being polled, the budget looks again later.
+fn spend<H: Clock>(timers: &TaskTimers<H>, index: TimerIndex) {
+    let Some(spent) = timers.spent(index) else {
         return;
     };
     let Budgeted { place, generation } = spent.task;
