@@ -12,6 +12,7 @@
 //!   and may be used for all of it.
 //! - **True Map.** A registry's [`Layout`] is that of the core it points to.
 //! - **Home.** A slot's `home`, once set, is the [`Layout`] of the core that holds the slot.
+//! - **Noted.** The slot of a [`Place`] is of a core with the host `H`, and its `home` is set.
 //!
 //! `unsafe` here: the pointers.
 
@@ -230,9 +231,7 @@ impl<'e, H: Park> Registry<'e, H> {
     }
 }
 
-/// A slot of a `'static` executor, in one pointer that also leads to the executor.
-///
-/// Invariant **Noted**: the slot is of an executor with the host `H`, and knows its home.
+/// A slot of a `'static` executor, in one pointer that also leads to the executor (*Noted*).
 pub(crate) struct Place<H: Park> {
     slot: SlotRef<'static>,
     /// `H` as in a [`Registry`].
