@@ -10,7 +10,6 @@ use crate::handle::JoinHandle;
 use crate::host::{Clock, deadline, ticks};
 use crate::registry::{Place, TaskTimers};
 use crate::timers::{BudgetHooks, Budgeted, TimerIndex};
-use crate::unwind;
 
 /// A task in the middle of a poll can be neither cancelled nor asked. Its budget looks again after
 /// so long. A poll is short, and a look each millisecond costs next to nothing.
@@ -202,10 +201,7 @@ fn spend<H: Clock>(timers: &TaskTimers<H>, index: TimerIndex) {
     };
     let Budgeted { place, generation } = spent.task;
     let (registry, slot) = place.find();
-    // The destructor of a closure may panic.
-    unwind::contain(|| {
-        request_stop(registry, slot, Some(generation));
-    });
+    request_stop(registry, slot, Some(generation));
     let seen = slot.snapshot();
     let is_polled = seen.generation() == generation && seen.is_future() && !seen.is_ended();
     let again = is_polled.then(|| H::now().saturating_add(ticks::<H>(PATIENCE)));

@@ -93,3 +93,21 @@ fn budgets_are_spent_to_the_tick_under_every_seed() {
         pool.shutdown(Shutdown::Drain).unwrap();
     });
 }
+
+/// The workers sleep past the date when it is set.
+#[test]
+fn a_worker_that_sleeps_hears_of_a_budget() {
+    Simulation::check_seeds(0..20, |simulation| {
+        let (pool, times) = timed::<2>();
+        pool.start(simulation).unwrap();
+        let late = times
+            .on(pool)
+            .submit_after(millis(3_600_000), || ())
+            .unwrap();
+        simulation.settle();
+        times.cancel_after(&late, millis(10)).unwrap();
+        assert_eq!(late.result().err(), Some(slotted::TaskError::Cancelled));
+        assert_eq!(now_millis(), 10);
+        pool.shutdown(Shutdown::Drain).unwrap();
+    });
+}

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::Poll;
 use core::time::Duration;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use slotted::{Every, Refusal, TaskError};
 
@@ -60,15 +60,15 @@ fn a_closure_that_runs_at_the_date_is_asked_to_stop_and_its_value_is_ordinary() 
         let before = stop.requested();
         Manual::set(10);
         times.advance();
-        (before, stop.requested())
+        let timer_is_free = times.on(pool).sleep_until(20).is_ok();
+        (before, stop.requested(), timer_is_free)
     });
     let mut handle = handle.unwrap();
     times.cancel_at(&handle, 10).unwrap();
     pool.run_until_idle();
-    assert_eq!(handle.wait(), Ok(&(false, true)));
+    assert_eq!(handle.wait(), Ok(&(false, true, true)));
     assert!(handle.stop_requested() && !handle.cancelled());
     assert_eq!(times.next_date(), None);
-    assert!(times.on(pool).sleep_until(20).is_ok(), "the timer is free");
 }
 
 #[test]
@@ -312,6 +312,37 @@ fn a_claim_that_finds_no_timer_takes_those_of_tasks_that_are_over() {
     times.cancel_at(&handle, 9).unwrap();
     assert_eq!(times.next_date(), Some(9));
     at(9, pool, times);
+    assert_eq!(times.next_date(), None);
+}
+
+#[test]
+fn a_task_that_has_ended_gives_its_timer_while_its_handle_is_kept() {
+    let (pool, times) = leak::<4, 1>();
+    let handle = pool.submit(|| 7).unwrap();
+    times.cancel_at(&handle, 10).unwrap();
+    assert!(times.on(pool).sleep_until(20).is_err());
+    pool.run_until_idle();
+    assert!(times.on(pool).sleep_until(20).is_ok());
+    assert_eq!(handle.result(), Ok(7));
+}
+
+/// The callback frees the timer of the budget that is just being spent, and takes it for a sleep.
+#[test]
+fn a_timer_that_changes_hands_while_its_budget_is_spent_is_its_new_owners() {
+    let (pool, times) = leak::<4, 1>();
+    let handle = Arc::new(pool.submit(|| ()).unwrap());
+    times.cancel_at(&handle, 10).unwrap();
+    let nap = Arc::new(Mutex::new(None));
+    let (same, kept) = (handle.clone(), nap.clone());
+    let called = handle.add_done_callback(move |_| {
+        assert!(times.cancel_never(&same));
+        *kept.lock().unwrap() = Some(times.on(pool).sleep_until(20).unwrap());
+    });
+    assert!(called.is_ok());
+    Manual::set(10);
+    assert_eq!(times.advance(), Some(20));
+    assert!(times.on(pool).sleep_until(30).is_err(), "the sleep has it");
+    drop(nap.lock().unwrap().take().unwrap());
     assert_eq!(times.next_date(), None);
 }
 
