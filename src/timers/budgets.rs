@@ -233,3 +233,18 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::mem::size_of;
+    use core::task::Waker;
+
+    use super::*;
+
+    #[test]
+    fn a_budget_takes_no_room_that_a_waker_does_not() {
+        assert_eq!(size_of::<Purpose<&u8>>(), size_of::<Waker>());
+        let pointers = 2 * size_of::<usize>();
+        assert_eq!(size_of::<Timer<&u8>>(), 24 + pointers);
+    }
+}
