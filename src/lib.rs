@@ -36,7 +36,7 @@
 //! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
-//! | run a task later, or again and again | [`Timetable`], [`time`] |
+//! | run a task later, or again and again; give it a time budget | [`Timetable`], [`time`] |
 //! | prove, when compiling, that every deadline is kept | [`plan`], [`planning`] |
 //! | lend tasks a peripheral or a connection | [`Owned`] |
 //! | bring it to a board | [`porting`]; [`Park`], [`Clock`], [`Spawn`] |

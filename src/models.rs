@@ -101,6 +101,7 @@ impl Drop for Counted {
     }
 }
 
+mod budgets;
 mod dates;
 mod levels;
 mod lives;

@@ -24,8 +24,9 @@ mod timed;
 mod wake;
 mod worker_cell;
 
+pub(crate) use keeping::TaskTimers;
 pub use memory::Submitter;
-pub(crate) use memory::{Core, Registry, Waits};
+pub(crate) use memory::{Core, Place, Registry, Waits};
 pub(crate) use shared::{ListenerEvent, ServeLine, Shared, SlotEvent};
 pub(crate) use tasks::Work;
 pub(crate) use wake::serve_line;

@@ -1,4 +1,5 @@
-//! Timers: dates in order, each with the waker of what waits for it.
+//! Timers: dates in order, each with the waker of what waits for it, or with the task whose time
+//! budget it is.
 //!
 //! An indexed binary heap of fixed capacity, inside one lock. The earliest timer is at its top, and
 //! of equal dates the first claimed. Each step costs the height of the heap: log2 of the capacity.
@@ -8,7 +9,8 @@
 //! Invariants:
 //!
 //! - **One Owner.** A timer is claimed by one task or one sleep, which arms, moves and releases it.
-//!   A due timer leaves the heap and stays its owner's.
+//!   A due timer leaves the heap and stays its owner's. That of a budget belongs to the table: see
+//!   [`budgets`].
 //! - **Alarm Inside.** The host's alarm is set in the section that changes the earliest date. So
 //!   two threads cannot set it in the wrong order.
 #![forbid(unsafe_code)]
@@ -21,16 +23,43 @@ use crate::host::Clock;
 use crate::sync::{Lock, array, const_fn};
 use crate::unwind;
 
+mod budgets;
+
+pub(crate) use budgets::{BudgetHooks, Budgeted};
+
 /// A timer's number in its table.
 pub(crate) type TimerIndex = u16;
 
+/// What a timer is for. `B` names a task.
+///
+/// It takes as much room as a waker. A waker's pointer to its functions is not null. Where it is
+/// null, the other word is the `B`, or null too. So a timer has no byte for budgets.
+enum Purpose<B> {
+    /// Wakes a task or a sleep.
+    Wake(Waker),
+    /// Ends a task. `None`: there is no waker yet, or the timer is free.
+    End(Option<B>),
+}
+
+impl<B> Purpose<B> {
+    const NONE: Self = Self::End(None);
+
+    fn into_waker(self) -> Option<Waker> {
+        match self {
+            Self::Wake(waker) => Some(waker),
+            Self::End(_) => None,
+        }
+    }
+}
+
 /// One timer.
-pub(crate) struct Timer {
+pub(crate) struct Timer<B> {
     date: Cell<u64>,
-    /// Which claim it is of, in the order of all claims; 0 while it is free.
+    /// Which claim it is of, in the order of all claims; 0 while it is free. Of a budget: the
+    /// generation of its task, and a bit that no other claim has.
     claim: Cell<u64>,
-    /// What to wake at the date.
-    waker: Cell<Option<Waker>>,
+    /// What to do at the date.
+    purpose: Cell<Purpose<B>>,
     /// Its place in the heap, plus one; 0 while it is not armed.
     place: Cell<u16>,
     /// True from its date until its owner arms it again or gives it up.
@@ -43,12 +72,12 @@ pub(crate) struct Timer {
     at_place: Cell<TimerIndex>,
 }
 
-impl Timer {
+impl<B> Timer<B> {
     const fn new() -> Self {
         Self {
             date: Cell::new(0),
             claim: Cell::new(0),
-            waker: Cell::new(None),
+            purpose: Cell::new(Purpose::NONE),
             place: Cell::new(0),
             due: Cell::new(false),
             of_task: Cell::new(false),
@@ -69,16 +98,32 @@ impl Timer {
         if !self.of_task.get() {
             return false;
         }
-        let waker = self.waker.take();
-        let same = waker.as_ref().is_some_and(|waker| waker.data() == task);
-        // The cell is empty meanwhile: nothing is dropped.
-        core::mem::forget(self.waker.replace(waker));
-        same
+        self.look(|purpose| match purpose {
+            Purpose::Wake(waker) => waker.data() == task,
+            Purpose::End(_) => false,
+        })
+    }
+
+    fn look<R>(&self, look: impl FnOnce(&Purpose<B>) -> R) -> R {
+        let purpose = self.purpose.replace(Purpose::NONE);
+        let seen = look(&purpose);
+        self.put_back(purpose);
+        seen
+    }
+
+    /// The cell was emptied in this section: nothing is dropped.
+    fn put_back(&self, purpose: Purpose<B>) {
+        core::mem::forget(self.purpose.replace(purpose));
+    }
+
+    /// Gives it a waker, and returns the one that it had.
+    fn replace_waker(&self, waker: Waker) -> Option<Waker> {
+        self.purpose.replace(Purpose::Wake(waker)).into_waker()
     }
 }
 
 /// What the lock guards.
-struct Timers<C: ?Sized = [Timer]> {
+struct Timers<H: 'static, B: 'static, C: ?Sized = [Timer<B>]> {
     /// How many timers are in the heap.
     armed: Cell<u16>,
     /// The free timer that was released last, plus one.
@@ -89,6 +134,8 @@ struct Timers<C: ?Sized = [Timer]> {
     used: Cell<u16>,
     /// How many claims there were.
     claims: Cell<u64>,
+    /// What the first budget left.
+    budgets: Cell<Option<&'static BudgetHooks<H, B>>>,
     timers: C,
 }
 
@@ -101,22 +148,23 @@ pub(crate) struct ClaimedTimer {
 
 /// What one look for due timers gave.
 enum Due {
-    /// The earliest timer was due. Its waker, if there is one yet.
-    Woken(Option<Waker>),
+    /// The earliest timer was due. What it is for: a waker, if there is one yet, or the budget that
+    /// this timer keeps.
+    Now(Purpose<TimerIndex>),
     /// None is due; the next date, if there is one.
     Next(Option<u64>),
 }
 
-impl Timers {
+impl<H: 'static, B: 'static> Timers<H, B> {
     /// The timer at a place of the heap, with its number. `None` past the end.
     #[inline(always)]
-    fn at(&self, place: usize) -> Option<(TimerIndex, &Timer)> {
+    fn at(&self, place: usize) -> Option<(TimerIndex, &Timer<B>)> {
         let index = self.timers.get(place)?.at_place.get();
         Some((index, self.timers.get(usize::from(index))?))
     }
 
     #[inline(always)]
-    fn put(&self, place: usize, index: TimerIndex, timer: &Timer) {
+    fn put(&self, place: usize, index: TimerIndex, timer: &Timer<B>) {
         if let Some(there) = self.timers.get(place) {
             there.at_place.set(index);
         }
@@ -126,24 +174,24 @@ impl Timers {
 
     /// The earliest timer.
     #[inline(always)]
-    fn first(&self) -> Option<&Timer> {
+    fn first(&self) -> Option<(TimerIndex, &Timer<B>)> {
         if self.armed.get() == 0 {
             return None;
         }
-        self.at(0).map(|(_, timer)| timer)
+        self.at(0)
     }
 
     /// The earliest date.
     #[inline(always)]
     fn next(&self) -> Option<u64> {
-        self.first().map(|timer| timer.date.get())
+        self.first().map(|(_, timer)| timer.date.get())
     }
 
     /// Moves a timer from `place` to where its date belongs, up or down.
     ///
     /// Bound: the height of the heap, for both ways together.
     #[inline(never)]
-    fn settle(&self, place: usize, index: TimerIndex, timer: &Timer) {
+    fn settle(&self, place: usize, index: TimerIndex, timer: &Timer<B>) {
         let mut place = place;
         while place > 0 {
             let parent = (place - 1) / 2;
@@ -182,7 +230,7 @@ impl Timers {
         self.put(place, index, timer);
     }
 
-    fn insert(&self, index: TimerIndex, timer: &Timer, date: u64, of_task: bool) {
+    fn insert(&self, index: TimerIndex, timer: &Timer<B>, date: u64, of_task: bool) {
         timer.of_task.set(of_task);
         timer.date.set(date);
         timer.due.set(false);
@@ -192,7 +240,7 @@ impl Timers {
     }
 
     /// Takes a timer out of the heap, if it is there.
-    fn remove(&self, timer: &Timer) {
+    fn remove(&self, timer: &Timer<B>) {
         let Some(place) = timer.place.replace(0).checked_sub(1) else {
             return;
         };
@@ -233,17 +281,17 @@ impl Timers {
         timer.next_free.set(self.free.get());
         self.free.set(index + 1);
         self.used.set(self.used.get() - 1);
-        timer.waker.take()
+        timer.purpose.replace(Purpose::NONE).into_waker()
     }
 }
 
 /// Timers behind their lock, on a clock.
-pub(crate) struct TimerTable<H, C: ?Sized = [Timer]> {
+pub(crate) struct TimerTable<H: 'static, B: 'static, C: ?Sized = [Timer<B>]> {
     clock: PhantomData<fn() -> H>,
-    timers: Lock<Timers<C>>,
+    timers: Lock<Timers<H, B, C>>,
 }
 
-impl<H, const TIMERS: usize> TimerTable<H, [Timer; TIMERS]> {
+impl<H: 'static, B: 'static, const TIMERS: usize> TimerTable<H, B, [Timer<B>; TIMERS]> {
     const_fn! {
         /// All bits zero, so that a static table is `.bss`.
         pub(crate) const fn new() -> Self {
@@ -265,6 +313,7 @@ impl<H, const TIMERS: usize> TimerTable<H, [Timer; TIMERS]> {
                     fresh: Cell::new(0),
                     used: Cell::new(0),
                     claims: Cell::new(0),
+                    budgets: Cell::new(None),
                     timers: array!(TIMERS, Timer::new()),
                 }),
             }
@@ -272,9 +321,9 @@ impl<H, const TIMERS: usize> TimerTable<H, [Timer; TIMERS]> {
     }
 }
 
-impl<H: Clock> TimerTable<H> {
+impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     /// Changes the timers. Tells the host's alarm if the earliest date is another one now.
-    fn change<R>(&self, act: impl FnOnce(&Timers) -> R) -> R {
+    fn change<R>(&self, act: impl FnOnce(&Timers<H, B>) -> R) -> R {
         self.timers.with(|timers| {
             let before = timers.next();
             let result = act(timers);
@@ -288,17 +337,28 @@ impl<H: Clock> TimerTable<H> {
 
     /// Claims a timer, which is not armed.
     pub(crate) fn claim(&self) -> Option<ClaimedTimer> {
-        self.timers.with(Timers::claim)
+        // Bound: see `make_room`.
+        loop {
+            let claimed = self.timers.with(Timers::claim);
+            if claimed.is_some() || !self.make_room() {
+                return claimed;
+            }
+        }
     }
 
     /// Claims a timer and arms it. It has no waker yet.
     pub(crate) fn claim_armed(&self, date: u64) -> Option<TimerIndex> {
-        self.change(|timers| {
-            let claimed = timers.claim()?;
-            let timer = &timers.timers[usize::from(claimed.index)];
-            timers.insert(claimed.index, timer, date, false);
-            Some(claimed.index)
-        })
+        loop {
+            let claimed = self.change(|timers| {
+                let claimed = timers.claim()?;
+                let timer = &timers.timers[usize::from(claimed.index)];
+                timers.insert(claimed.index, timer, date, false);
+                Some(claimed.index)
+            });
+            if claimed.is_some() || !self.make_room() {
+                return claimed;
+            }
+        }
     }
 
     /// Arms a timer that was claimed, unless it was released since. A waker that is not needed
@@ -309,7 +369,7 @@ impl<H: Clock> TimerTable<H> {
             if timer.claim.get() != claimed.claim {
                 return Some(waker);
             }
-            let displaced = timer.waker.replace(Some(waker));
+            let displaced = timer.replace_waker(waker);
             timers.insert(claimed.index, timer, date, true);
             displaced
         })
@@ -319,7 +379,7 @@ impl<H: Clock> TimerTable<H> {
     pub(crate) fn arm_again(&self, index: TimerIndex, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(index)];
-            let displaced = timer.waker.replace(Some(waker));
+            let displaced = timer.replace_waker(waker);
             timers.insert(index, timer, date, true);
             displaced
         })
@@ -353,7 +413,7 @@ impl<H: Clock> TimerTable<H> {
             if timer.due.get() {
                 return Err(waker);
             }
-            Ok(timer.waker.replace(Some(waker)))
+            Ok(timer.replace_waker(waker))
         })
     }
 
@@ -391,14 +451,10 @@ impl<H: Clock> TimerTable<H> {
         for _ in 0..most {
             match self.take_due(now) {
                 Due::Next(date) => return date,
+                Due::Now(Purpose::Wake(waker)) => _ = unwind::contain(|| waker.wake()),
+                Due::Now(Purpose::End(Some(index))) => self.spend(index),
                 // A sleep that was not polled yet has no waker.
-                Due::Woken(waker) => {
-                    unwind::contain(|| {
-                        if let Some(waker) = waker {
-                            waker.wake();
-                        }
-                    });
-                }
+                Due::Now(Purpose::End(None)) => {}
             }
         }
         self.timers.with(|timers| {
@@ -410,20 +466,27 @@ impl<H: Clock> TimerTable<H> {
 
     /// Takes the earliest timer out of the heap if it is due at `now`. If none is, sets the alarm.
     fn take_due(&self, now: u64) -> Due {
-        self.timers.with(
-            |timers| match timers.first().filter(|timer| timer.date.get() <= now) {
-                Some(timer) => {
+        self.timers.with(|timers| {
+            match timers.first().filter(|(_, timer)| timer.date.get() <= now) {
+                Some((index, timer)) => {
                     timers.remove(timer);
                     timer.due.set(true);
-                    Due::Woken(timer.waker.take())
+                    Due::Now(match timer.purpose.replace(Purpose::NONE) {
+                        Purpose::Wake(waker) => Purpose::Wake(waker),
+                        Purpose::End(None) => Purpose::End(None),
+                        spent @ Purpose::End(Some(_)) => {
+                            timer.put_back(spent);
+                            Purpose::End(Some(index))
+                        }
+                    })
                 }
                 None => {
                     let next = timers.next();
                     H::set_alarm(next);
                     Due::Next(next)
                 }
-            },
-        )
+            }
+        })
     }
 
     /// As [`advance`](Self::advance), as many as there are timers.

@@ -2,7 +2,7 @@
 //!
 //! A timed task is a future that begins suspended; its timer wakes it. So it waits in its slot,
 //! never runs beside itself, and is cancelled as any suspended future is. The table knows no
-//! executor and no closure: each timer has a waker.
+//! executor and no closure: each timer has a waker, or the place of a task whose budget it is.
 #![forbid(unsafe_code)]
 
 use core::fmt;
@@ -15,13 +15,14 @@ use crate::executor::Executor;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, LevelOf, Park, deadline};
 use crate::permit::refuse;
-use crate::registry::Submitter;
+use crate::registry::{Place, Submitter, TaskTimers};
 use crate::slot::{Claim, Phase, SlotRef};
 use crate::sync::const_fn;
 use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
 use crate::waker::waker;
 
+mod budget;
 mod every;
 mod sleep;
 mod task;
@@ -40,6 +41,9 @@ use task::{Held, Once, Series};
 /// [`on`](Self::on) says to which executor the tasks go. A task and its timer are held from the
 /// submission on, so becoming due cannot fail. A timer is free again when its task starts or is
 /// cancelled; that of a series when the series ends.
+///
+/// [`cancel_at`](Self::cancel_at) gives any task a time budget: a date at which it is cancelled, or
+/// asked to stop.
 ///
 /// # Who keeps the time
 ///
@@ -84,7 +88,7 @@ use task::{Held, Once, Series};
 /// assert_eq!(probe.result(), Ok(42));
 /// ```
 pub struct Timetable<const TIMERS: usize, H: Park = DefaultHost> {
-    table: TimerTable<H, [Timer; TIMERS]>,
+    table: TimerTable<H, Place<H>, [Timer<Place<H>>; TIMERS]>,
 }
 
 impl<const TIMERS: usize, H: Park> Timetable<TIMERS, H> {
@@ -134,18 +138,22 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// dates; of equal dates in the order of submission. Wakes the sleeps that are over. Returns
     /// the next date, in ticks, or `None` if nothing waits.
     ///
-    /// No closure runs here. Two calls at once, from a thread and an interrupt, each move other
-    /// tasks; then a task of the later date may come first.
+    /// No task runs here. A budget whose date has come cancels its task or asks it to stop, after
+    /// the tasks of the same date have moved: see [`cancel_at`](Self::cancel_at).
+    ///
+    /// Two calls at once, from a thread and an interrupt, each move other tasks; then a task of the
+    /// later date may come first.
     ///
     /// # Context
     ///
     /// Any, interrupts included, if the wakers of the sleeps may be called there; those of this
-    /// crate may. Does not block.
+    /// crate may. With budgets: if the closures and futures that they cancel may be dropped there,
+    /// and their callbacks called. Does not block.
     ///
     /// # Cost
     ///
     /// Two short sections for each task that is due, and one more. None grows with the number of
-    /// tasks that are due.
+    /// tasks that are due. A budget takes what a cancel takes, and two sections more.
     ///
     /// ```
     /// # use slotted::{Executor, Timetable};
@@ -178,7 +186,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # drop(handles);
     /// ```
     pub fn advance_at_most(&self, most: usize) -> Option<u64> {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         table.advance(most)
     }
 
@@ -197,7 +205,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// # drop(sleep);
     /// ```
     pub fn next_date(&self) -> Option<u64> {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         table.next_date()
     }
 
@@ -236,7 +244,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
 /// Takes tasks for an executor, each with its date. [`Timetable::on`] makes it. `Copy`.
 pub struct TimedSubmitter<const SLOT_BYTES: usize = 64, H: Park = DefaultHost> {
     submitter: Submitter<'static, SLOT_BYTES, H>,
-    timers: &'static TimerTable<H>,
+    timers: &'static TaskTimers<H>,
 }
 
 impl<const SLOT_BYTES: usize, H: Park> Clone for TimedSubmitter<SLOT_BYTES, H> {
@@ -499,7 +507,7 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
 
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle
 /// pins the slot, so the task is the handle's.
-fn move_to<H: Clock>(timers: &TimerTable<H>, slot: SlotRef<'_>, tick: u64) -> bool {
+fn move_to<H: Clock>(timers: &TaskTimers<H>, slot: SlotRef<'_>, tick: u64) -> bool {
     if slot.snapshot().phase() != Phase::Suspended {
         return false;
     }
@@ -515,7 +523,7 @@ impl<const TIMERS: usize, H: Park> Default for Timetable<TIMERS, H> {
 
 impl<const TIMERS: usize, H: Clock> fmt::Debug for Timetable<TIMERS, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let table: &TimerTable<H> = &self.table;
+        let table: &TaskTimers<H> = &self.table;
         f.debug_struct("Timetable")
             .field("timers", &TIMERS)
             .field("used", &table.used())

@@ -20,7 +20,7 @@ impl Clock for Modelled {
     }
 }
 
-type Times = Timetable<2, Modelled>;
+pub(super) type Times = Timetable<2, Modelled>;
 
 /// As `Modelled`, with threads that keep the time.
 struct KeepsTime;
@@ -149,14 +149,13 @@ fn a_worker_that_goes_to_work_passes_the_time_on() {
 }
 
 /// Runs `body` with a leaked executor without workers and a leaked timetable.
+pub(super) fn model_budgets<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>, &'static Times)) {
+    model_with(body, |_, _| ());
+}
+
+/// As `model_budgets`. At the end no date is left.
 fn model_times<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>, &'static Times)) {
-    let mut builder = loom::model::Builder::new();
-    builder.max_branches = 20_000;
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
-    builder.check(move || {
-        let times = Box::leak(Box::new(Times::new()));
-        let pool = Box::leak(Box::new(Pool::new()));
-        body(pool, times);
+    model_with(body, |pool, times| {
         assert_eq!(times.next_date(), None);
         // Both timers are free.
         let sleeps = [0, 0].map(|date| times.on(pool).sleep_until(date).is_ok());
@@ -164,7 +163,22 @@ fn model_times<const QUEUE: usize>(body: fn(&'static Pool<0, QUEUE>, &'static Ti
     });
 }
 
-fn advance_elsewhere(times: &'static Times) -> thread::JoinHandle<()> {
+fn model_with<const QUEUE: usize>(
+    body: fn(&'static Pool<0, QUEUE>, &'static Times),
+    check: fn(&'static Pool<0, QUEUE>, &'static Times),
+) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.check(move || {
+        let times = Box::leak(Box::new(Times::new()));
+        let pool = Box::leak(Box::new(Pool::new()));
+        body(pool, times);
+        check(pool, times);
+    });
+}
+
+pub(super) fn advance_elsewhere(times: &'static Times) -> thread::JoinHandle<()> {
     thread::spawn(|| {
         times.advance();
     })

@@ -4,13 +4,16 @@
 //! the sleepers wakes at the next date. Where there are no workers, each driver does.
 #![forbid(unsafe_code)]
 
-use super::Registry;
+use super::{Place, Registry};
 use crate::host::{Clock, Park};
 use crate::idle::DRIVER;
 use crate::time_keeper::TimeHooks;
 use crate::timers::TimerTable;
 use crate::unwind::Bomb;
 use crate::waiter::Waiter;
+
+/// The timers of a timetable.
+pub(crate) type TaskTimers<H> = TimerTable<H, Place<H>>;
 
 /// Moves what is due. Returns the next date.
 pub(crate) type Advance<H> = for<'e> fn(Registry<'e, H>) -> Option<u64>;
@@ -39,7 +42,7 @@ fn earlier(one: Option<u64>, other: Option<u64>) -> Option<u64> {
 impl<H: Clock> Registry<'_, H> {
     /// The threads of the executor keep the time of `table` from now on, if those of the host do.
     /// Returns false if they keep that of too many others.
-    pub(crate) fn keep_time(self, table: &'static TimerTable<H>) -> bool {
+    pub(crate) fn keep_time(self, table: &'static TaskTimers<H>) -> bool {
         let hooks = TimeHooks {
             advance: advance::<H> as Advance<H>,
             park_until: H::park_until,

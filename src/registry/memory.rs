@@ -12,6 +12,7 @@
 //!   and may be used for all of it.
 //! - **True Map.** A registry's [`Layout`] is that of the core it points to.
 //! - **Home.** A slot's `home`, once set, is the [`Layout`] of the core that holds the slot.
+//! - **Noted.** The slot of a [`Place`] is of a core with the host `H`, and its `home` is set.
 //!
 //! `unsafe` here: the pointers.
 
@@ -227,6 +228,49 @@ impl<'e, H: Park> Registry<'e, H> {
             host: PhantomData,
             life: PhantomData,
         }
+    }
+}
+
+/// A slot of a `'static` executor, in one pointer that also leads to the executor (*Noted*).
+pub(crate) struct Place<H: Park> {
+    slot: SlotRef<'static>,
+    /// `H` as in a [`Registry`].
+    host: PhantomData<fn(H) -> H>,
+}
+
+impl<H: Park> Clone for Place<H> {
+    #[inline(always)]
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<H: Park> Copy for Place<H> {}
+
+impl<H: Park> PartialEq for Place<H> {
+    fn eq(&self, other: &Self) -> bool {
+        self.slot.as_ptr() == other.slot.as_ptr()
+    }
+}
+
+impl<H: Park> Registry<'static, H> {
+    /// A slot as a [`Place`]. A submitter has claimed it before.
+    pub(crate) fn place(self, index: Index) -> Place<H> {
+        let slot = self.slot(index);
+        self.note_home(slot);
+        Place {
+            slot,
+            host: PhantomData,
+        }
+    }
+}
+
+impl<H: Park> Place<H> {
+    /// The slot, and the executor that holds it.
+    pub(crate) fn find(self) -> (Registry<'static, H>, SlotRef<'static>) {
+        // SAFETY: *Noted*; the executor is there for ever.
+        let registry = unsafe { Registry::of_slot(self.slot) };
+        (registry, self.slot)
     }
 }
 

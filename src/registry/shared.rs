@@ -7,7 +7,7 @@
 #![forbid(unsafe_code)]
 
 use super::Registry;
-use super::keeping::Advance;
+use super::keeping::{Advance, TaskTimers};
 use super::worker_cell::Counters;
 use crate::error::{Refusal, WorkerStartError};
 use crate::free_slots::FreeSlots;
@@ -77,7 +77,7 @@ pub(crate) struct Shared<H: Park> {
     pub(super) ready: CachePadded<Lock<Ready<H>>>,
     pub(super) front: Front,
     /// Which worker keeps the time of timetables.
-    pub(super) time: TimeKeeper<H, Advance<H>>,
+    pub(super) time: TimeKeeper<TaskTimers<H>, Advance<H>>,
     pub(crate) on_worker_start: Option<StartHook<H>>,
     pub(crate) on_worker_exit: Option<ExitHook>,
     /// What ended on threads that are no workers.

@@ -4,12 +4,11 @@
 use core::marker::PhantomData;
 
 use super::TimeHooks;
-use crate::timers::TimerTable;
 
 /// Keeps no time.
-pub(crate) struct TimeKeeper<H, A>(PhantomData<fn(H, A)>);
+pub(crate) struct TimeKeeper<T: ?Sized + 'static, A>(PhantomData<fn(&'static T, A)>);
 
-impl<H: 'static, A: Copy> TimeKeeper<H, A> {
+impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
     pub(crate) const fn new() -> Self {
         Self(PhantomData)
     }
@@ -19,11 +18,11 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
         None
     }
 
-    pub(crate) fn keep(&self, _table: &'static TimerTable<H>, _hooks: TimeHooks<A>) -> bool {
+    pub(crate) fn keep(&self, _table: &'static T, _hooks: TimeHooks<A>) -> bool {
         true
     }
 
-    pub(crate) fn table(&self, _number: usize) -> Option<&'static TimerTable<H>> {
+    pub(crate) fn table(&self, _number: usize) -> Option<&'static T> {
         None
     }
 

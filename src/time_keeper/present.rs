@@ -5,20 +5,19 @@ use core::cell::Cell;
 
 use super::TimeHooks;
 use crate::sync::{AtomicUsize, Lock, Ordering, array, const_fn};
-use crate::timers::TimerTable;
 
 /// An executor keeps the time of at most so many timetables.
 const TABLES: usize = 4;
 
-/// Who keeps the time of an executor's timetables.
-pub(crate) struct TimeKeeper<H: 'static, A> {
+/// Which worker keeps the time of an executor's timetables. `T` is a timetable.
+pub(crate) struct TimeKeeper<T: ?Sized + 'static, A> {
     /// Not zero once there is a timetable. Relaxed: what must not miss one looks inside a lock.
     used: AtomicUsize,
-    keeping: Lock<Keeping<H, A>>,
+    keeping: Lock<Keeping<T, A>>,
 }
 
-struct Keeping<H: 'static, A> {
-    tables: [Cell<Option<&'static TimerTable<H>>>; TABLES],
+struct Keeping<T: ?Sized + 'static, A> {
+    tables: [Cell<Option<&'static T>>; TABLES],
     hooks: Cell<Option<TimeHooks<A>>>,
     /// Workers that sleep, one bit each.
     asleep: Cell<usize>,
@@ -28,7 +27,7 @@ struct Keeping<H: 'static, A> {
     date: Cell<u64>,
 }
 
-impl<H: 'static, A: Copy> TimeKeeper<H, A> {
+impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
     const_fn! {
         pub(crate) const fn new() -> Self {
             Self {
@@ -57,7 +56,7 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
     /// many others.
     ///
     /// Bound: the number of tables.
-    pub(crate) fn keep(&self, table: &'static TimerTable<H>, hooks: TimeHooks<A>) -> bool {
+    pub(crate) fn keep(&self, table: &'static T, hooks: TimeHooks<A>) -> bool {
         let kept = self.keeping.with(|keeping| {
             keeping.hooks.set(Some(hooks));
             let place = keeping
@@ -75,7 +74,7 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
     }
 
     /// The timetable of that number, below the first that is `None`.
-    pub(crate) fn table(&self, number: usize) -> Option<&'static TimerTable<H>> {
+    pub(crate) fn table(&self, number: usize) -> Option<&'static T> {
         self.keeping
             .with(|keeping| keeping.tables.get(number)?.get())
     }
@@ -137,7 +136,7 @@ impl<H: 'static, A: Copy> TimeKeeper<H, A> {
     }
 }
 
-impl<H, A> Keeping<H, A> {
+impl<T: ?Sized, A> Keeping<T, A> {
     fn any_sleeper(&self) -> Option<u16> {
         let asleep = self.asleep.get();
         // There are fewer workers than bits in a word.

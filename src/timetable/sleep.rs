@@ -7,7 +7,8 @@ use core::pin::Pin;
 use core::task::{Context, Poll};
 
 use crate::host::Clock;
-use crate::timers::{TimerIndex, TimerTable};
+use crate::registry::TaskTimers;
+use crate::timers::TimerIndex;
 use crate::unwind;
 
 /// Ready at its date. It holds a timer from the call that made it until it is ready or dropped.
@@ -15,13 +16,13 @@ use crate::unwind;
 /// [`TimedSubmitter::sleep`](crate::TimedSubmitter::sleep) makes it, and says more.
 #[must_use = "futures do nothing unless they are polled"]
 pub struct Sleep<H: Clock> {
-    timers: &'static TimerTable<H>,
+    timers: &'static TaskTimers<H>,
     /// `None` once it was ready.
     timer: Option<TimerIndex>,
 }
 
 impl<H: Clock> Sleep<H> {
-    pub(super) fn new(timers: &'static TimerTable<H>, timer: TimerIndex) -> Self {
+    pub(super) fn new(timers: &'static TaskTimers<H>, timer: TimerIndex) -> Self {
         Self {
             timers,
             timer: Some(timer),

@@ -13,12 +13,13 @@ use super::every::{Grid, Release};
 use crate::completion::TimedTask;
 use crate::error::TaskError;
 use crate::host::Clock;
-use crate::timers::{TimerIndex, TimerTable};
+use crate::registry::TaskTimers;
+use crate::timers::TimerIndex;
 use crate::unwind;
 
 /// A timer of a task. Dropped, it is free again.
 pub(super) struct Held<H: Clock> {
-    timers: &'static TimerTable<H>,
+    timers: &'static TaskTimers<H>,
     index: TimerIndex,
     /// Of a series: the dates that passed since its last run. Here, where it takes no room.
     missed: u32,
@@ -27,7 +28,7 @@ pub(super) struct Held<H: Clock> {
 }
 
 impl<H: Clock> Held<H> {
-    pub(super) fn new(timers: &'static TimerTable<H>, index: TimerIndex) -> Self {
+    pub(super) fn new(timers: &'static TaskTimers<H>, index: TimerIndex) -> Self {
         Self {
             timers,
             index,

@@ -77,6 +77,12 @@ impl<H: Park + 'static> Actor<H> {
                     world.pool.move_soon(handle, moments);
                 }
             }
+            Step::Budget(at, moments) => {
+                if let Some((handle, account)) = self.chosen(at) {
+                    account.has_budget();
+                    world.pool.cancel_soon(handle, moments);
+                }
+            }
             Step::Callback(at, body) => self.add_callback(at, body),
             Step::End(at, ending) => self.end(at, ending),
             Step::Wait(when) => {

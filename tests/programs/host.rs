@@ -105,7 +105,7 @@ impl<H: Leveled> Spawn<H> for Tying<'_> {
 /// An executor and a timetable.
 pub(crate) struct Parts<const WORKERS: usize, const QUEUE: usize, H: Park> {
     pub(crate) executor: Executor<WORKERS, QUEUE, BYTES, H>,
-    times: Timetable<2, H>,
+    times: Timetable<3, H>,
     /// Whose turn it is among the levels. Not a step of a schedule.
     turns: AtomicUsize,
 }
@@ -140,8 +140,11 @@ pub(crate) trait Pool<H: Park + 'static>: Sync {
     /// A series of so many runs. The last one is the task.
     fn submit_every(&'static self, runs: u8, task: Task) -> Option<Handle<H>>;
     fn move_soon(&self, handle: &Handle<H>, moments: u8) -> bool;
+    /// Gives a task a time budget, if a timer is free; `None` takes it away.
+    fn cancel_soon(&'static self, handle: &Handle<H>, moments: Option<u8>);
     fn raise(&self, handle: &Handle<H>);
-    fn dates_are_over(&self) -> bool;
+    /// Returns true if no date is left but budgets of tasks that are over.
+    fn dates_are_over(&'static self) -> bool;
     fn submitter(&'static self) -> Submitter<'static, BYTES, H>;
     /// Returns true if a life began.
     fn start(&'static self, crew: &Crew) -> bool;
@@ -183,12 +186,24 @@ impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Pool<H> for Parts<WOR
         self.times.move_to(handle, Self::soon(moments))
     }
 
+    fn cancel_soon(&'static self, handle: &Handle<H>, moments: Option<u8>) {
+        match moments {
+            Some(moments) => _ = self.times.cancel_at(handle, Self::soon(moments)),
+            None => _ = self.times.cancel_never(handle),
+        }
+    }
+
     fn raise(&self, handle: &Handle<H>) {
         H::raise(handle);
     }
 
-    fn dates_are_over(&self) -> bool {
-        self.times.next_date().is_none()
+    fn dates_are_over(&'static self) -> bool {
+        // These take all timers, and so those of tasks that are over.
+        let naps = [(); 3].map(|()| self.times.on(&self.executor).sleep_until(u64::MAX));
+        naps.iter().all(Result::is_ok) && {
+            drop(naps);
+            self.times.next_date().is_none()
+        }
     }
 
     fn submitter(&'static self) -> Submitter<'static, BYTES, H> {

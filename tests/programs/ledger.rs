@@ -159,6 +159,12 @@ impl Account {
         self.perhaps_cancelled.store(true, Ordering::Relaxed);
     }
 
+    /// It gets a time budget: at the date it is asked to stop, or cancelled.
+    pub(crate) fn has_budget(&self) {
+        self.asks();
+        self.perhaps_cancelled();
+    }
+
     pub(crate) fn forgotten(&self) {
         self.forgotten.store(true, Ordering::Relaxed);
     }

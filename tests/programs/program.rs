@@ -52,6 +52,8 @@ pub(crate) enum Step {
     RequestStop(At),
     /// Moves the date, so many moments from now.
     Move(At, u8),
+    /// Gives it a time budget of so many moments, or takes its budget away.
+    Budget(At, Option<u8>),
     Callback(At, Body),
     End(At, Ending),
     /// Waits for all handles, then takes their results.
@@ -358,6 +360,12 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
             2,
             (any::<At>(), body(swarm))
                 .prop_map(|(at, body)| Step::Callback(at, body))
+                .boxed(),
+        ),
+        (
+            2,
+            (any::<At>(), proptest::option::weighted(0.8, 0..9_u8))
+                .prop_map(|(at, moments)| Step::Budget(at, moments))
                 .boxed(),
         ),
         (

@@ -65,3 +65,49 @@ fn a_series_of_six_minutes_does_not_drift() {
     assert_eq!((SimHost::now(), end), (360_000_000_000, 360_000_000_000));
     drop(simulation);
 }
+
+/// The time goes to the date of the budget, whichever of the workers runs the task. One that is
+/// queued meanwhile is cancelled at its date, and one in the middle of a poll soon after.
+#[test]
+fn budgets_are_spent_to_the_tick_under_every_seed() {
+    Simulation::check_seeds(0..100, |simulation| {
+        let (pool, times) = timed::<2>();
+        pool.start(simulation).unwrap();
+        let runs = pool.submit_stoppable(|stop| {
+            while !stop.requested() {
+                SimHost::spend(millis(1));
+            }
+            now_millis()
+        });
+        let runs = runs.unwrap();
+        let rests = pool.submit_future(core::future::pending::<()>()).unwrap();
+        let brief = pool.submit(|| 7).unwrap();
+        times.cancel_after(&runs, millis(20)).unwrap();
+        times.cancel_after(&rests, millis(10)).unwrap();
+        times.cancel_after(&brief, millis(3_600_000)).unwrap();
+        assert_eq!(rests.result().err(), Some(slotted::TaskError::Cancelled));
+        assert!((10..=11).contains(&now_millis()), "{}", now_millis());
+        assert_eq!(brief.result(), Ok(7));
+        let asked_at = runs.result().unwrap();
+        assert!((20..=21).contains(&asked_at), "{asked_at}");
+        pool.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+/// The workers sleep past the date when it is set.
+#[test]
+fn a_worker_that_sleeps_hears_of_a_budget() {
+    Simulation::check_seeds(0..20, |simulation| {
+        let (pool, times) = timed::<2>();
+        pool.start(simulation).unwrap();
+        let late = times
+            .on(pool)
+            .submit_after(millis(3_600_000), || ())
+            .unwrap();
+        simulation.settle();
+        times.cancel_after(&late, millis(10)).unwrap();
+        assert_eq!(late.result().err(), Some(slotted::TaskError::Cancelled));
+        assert_eq!(now_millis(), 10);
+        pool.shutdown(Shutdown::Drain).unwrap();
+    });
+}

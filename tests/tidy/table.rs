@@ -45,7 +45,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room("order", &["list"]),
     room("host", &["step", "order"]),
     room("timers", &["sync", "unwind", "host"]),
-    room("time_keeper", &["sync", "timers"]),
+    room("time_keeper", &["sync"]),
     room("ready_queue", &["sync", "list", "order"]),
     // Types and bytes, and the rules for access to them.
     room_with_unsafe(
@@ -186,7 +186,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "timetable",
         &[
             "sync", "unwind", "error", "host", "timers", "slot", "registry", "waker",
-            "completion", "handle", "permit", "executor",
+            "completion", "canceller", "handle", "permit", "executor",
         ],
     ),
     room("levels", &["step", "order", "host", "registry", "handle", "executor", "timetable"]),

@@ -4,6 +4,7 @@
 #![cfg(feature = "std")]
 
 mod against_a_model;
+mod budgets;
 mod found;
 mod keeping;
 mod lives;
