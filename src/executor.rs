@@ -23,7 +23,7 @@ mod life;
 mod stoppable;
 
 pub use life::Shutdown;
-pub(crate) use life::{shut_down, shut_down_async};
+pub(crate) use life::{begin_shutdown, shut_down, shut_down_async};
 
 /// Runs closures and futures on `WORKERS` threads of the host, and keeps them and their results in
 /// `QUEUE` slots of `SLOT_BYTES` bytes. It never allocates.

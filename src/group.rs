@@ -172,28 +172,28 @@ pub(crate) fn is_mixed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(members: &
 }
 
 /// Takes the position of a done member, in the order of completion within its executor. `Err`:
-/// there is none; true if members are pending.
+/// there is none; true if a member is in its group, and will be done.
 pub(crate) fn pop_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
     members: &M,
     from: usize,
     mixed: bool,
 ) -> Result<usize, bool> {
-    let mut pending = false;
+    let mut is_watching = false;
     let place = each_executor(members, from, mixed, None, |(registry, slot)| {
         let popped = registry
             .waits()
             .with(|waits| waits.pop_completed(&registry, slot.index()));
         let Some((place, waiter)) = popped else {
-            // A section of its own keeps the other one short.
-            pending |= registry
-                .waits()
-                .with(|waits| waits.has_pending(slot.index()));
+            // A section of its own keeps the other one short. A member may be done by now: not
+            // whether it is pending counts, but whether it is in a group.
+            let group = registry.waits().with(|waits| waits.group_of(slot.index()));
+            is_watching |= group.is_some();
             return None;
         };
         unwind::discard(waiter);
         Some(place)
     });
-    place.ok_or(pending)
+    place.ok_or(is_watching)
 }
 
 /// A wait for what the groups of some handles announce.
@@ -281,14 +281,14 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
         }
     }
 
-    /// Takes a done member. Returns true if it took one, or if none is pending.
+    /// Takes a done member. Returns true if it took one, or if none is left.
     fn take_completed(&self) -> bool {
         match pop_completed(self.members, self.from, self.mixed) {
             Ok(place) => {
                 self.taken.set(Some(place));
                 true
             }
-            Err(has_pending) => !has_pending,
+            Err(is_watching) => !is_watching,
         }
     }
 

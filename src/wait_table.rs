@@ -295,12 +295,6 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         Some((cell.position.get() as usize, self.free_if_empty(group)))
     }
 
-    /// Returns true if members of the group of a task are not done.
-    pub(crate) fn has_pending(&self, member: Index) -> bool {
-        let group = self.cell(member).group();
-        group.is_some_and(|group| self.cell(group).head.pending.get() > 0)
-    }
-
     fn free_if_empty(&self, group: Index) -> Waiter<H> {
         let head = &self.cell(group).head;
         if head.pending.get() != 0 || !head.completed.is_empty() {

@@ -181,7 +181,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// ```
     pub fn shutdown(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
         let never = Never::<H>::new();
-        shut_down(self.registry(), shutdown, &never, |life_over| life_over)
+        let epoch = begin_shutdown(self.registry(), shutdown);
+        shut_down(self.registry(), epoch, &never, |life_over| life_over)
     }
 
     /// As [`shutdown`](Self::shutdown), but waits at most `timeout`.
@@ -205,7 +206,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         H: Clock,
     {
         let deadline = Deadline::<H>::after(timeout);
-        shut_down(self.registry(), shutdown, &deadline, |life_over| life_over)
+        let epoch = begin_shutdown(self.registry(), shutdown);
+        shut_down(self.registry(), epoch, &deadline, |life_over| life_over)
     }
 
     /// As [`shutdown`](Self::shutdown), but awaits the end, under any async runtime. The shutdown
@@ -229,7 +231,8 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     /// assert_eq!(closing.result(), Ok(Ok(())));
     /// ```
     pub async fn shutdown_async(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
-        shut_down_async(self.registry(), shutdown, |life_over| life_over).await
+        let epoch = begin_shutdown(self.registry(), shutdown);
+        shut_down_async(self.registry(), epoch, |life_over| life_over).await
     }
 
     /// As [`shutdown`](Self::shutdown), but does not wait.
@@ -254,14 +257,13 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
     }
 }
 
-/// Begins a shutdown, and waits for the end of the life by what `wait` makes of that.
+/// Waits for the end of the life of `epoch`, which is shut down, by what `wait` makes of that.
 pub(crate) fn shut_down<'e, H: Park, W: WaitFor<H>>(
     registry: Registry<'e, H>,
-    shutdown: Shutdown,
+    epoch: Epoch,
     timeout: &impl Timeout,
     wait: impl FnOnce(LifeOver<'e, H>) -> W,
 ) -> Result<(), ShutdownError> {
-    let epoch = begin_shutdown(registry, shutdown);
     refuse_own_worker(registry, epoch)?;
     let life_over = wait(LifeOver { registry, epoch });
     block(registry, &life_over, timeout, RunUnstarted::Workers).map_err(|interrupted| {
@@ -275,10 +277,9 @@ pub(crate) fn shut_down<'e, H: Park, W: WaitFor<H>>(
 /// As [`shut_down`], but awaits the end.
 pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
     registry: Registry<'e, H>,
-    shutdown: Shutdown,
+    epoch: Epoch,
     wait: impl FnOnce(LifeOver<'e, H>) -> W,
 ) -> Result<(), ShutdownError> {
-    let epoch = begin_shutdown(registry, shutdown);
     refuse_own_worker(registry, epoch)?;
     let mut wait = AsyncLifeOver {
         registry,
@@ -307,7 +308,7 @@ pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
 }
 
 /// Begins a shutdown of the life that goes on. Returns its epoch.
-fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epoch {
+pub(crate) fn begin_shutdown<H: Park>(registry: Registry<'_, H>, shutdown: Shutdown) -> Epoch {
     let mode = match shutdown {
         Shutdown::Drain => Mode::Drain,
         Shutdown::Cancel | Shutdown::Stop => Mode::Cancel,

@@ -10,9 +10,10 @@ use crate::completion::cancel_unowned;
 #[cfg(feature = "std")]
 use crate::error::WorkerStartError;
 use crate::error::{ShutdownError, StartError};
-use crate::executor::{Shutdown, shut_down, shut_down_async};
+use crate::executor::{Shutdown, begin_shutdown, shut_down, shut_down_async};
 use crate::host::{Clock, Park};
 use crate::registry::Registry;
+use crate::roster::Epoch;
 #[cfg(feature = "std")]
 use crate::spawn::StdThreads;
 use crate::start::start;
@@ -216,8 +217,8 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert_eq!(closing.result(), Ok(Ok(())));
     /// ```
     pub async fn shutdown_async(&self, shutdown: Shutdown) -> Result<(), ShutdownError> {
-        self.begin_shutdown(shutdown);
-        shut_down_async(self.registry(), shutdown, OwnerGone).await
+        let epoch = self.begin(shutdown);
+        shut_down_async(self.registry(), epoch, OwnerGone).await
     }
 
     /// As [`shutdown`](Self::shutdown), but does not wait.
@@ -239,13 +240,19 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert_eq!(bytes, [1]);
     /// ```
     pub fn begin_shutdown(&self, shutdown: Shutdown) {
-        self.executor.begin_shutdown(shutdown);
+        self.begin(shutdown);
+    }
+
+    /// Begins a shutdown, once: foreign code that it calls may begin another life.
+    fn begin(&self, shutdown: Shutdown) -> Epoch {
+        let epoch = begin_shutdown(self.registry(), shutdown);
         cancel_all_unowned(self.registry());
+        epoch
     }
 
     fn shut_down(&self, shutdown: Shutdown, timeout: &impl Timeout) -> Result<(), ShutdownError> {
-        self.begin_shutdown(shutdown);
-        shut_down(self.registry(), shutdown, timeout, OwnerGone)
+        let epoch = self.begin(shutdown);
+        shut_down(self.registry(), epoch, timeout, OwnerGone)
     }
 }
 
