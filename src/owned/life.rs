@@ -149,7 +149,8 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// Stops taking tasks, has the owner run those that have not started, or cancels them, and
     /// waits for the owner to leave. As [`Executor::shutdown`](crate::Executor::shutdown), but for
     /// what no owner is left for. No other thread can run it, so the caller cancels it; or the
-    /// owner does, if it leaves later. After a [`start`](Self::start) what was owned is dropped
+    /// owner does, if it leaves later, and then the last of it may be dropped shortly after this
+    /// returns. After a [`start`](Self::start) what was owned is dropped
     /// before this returns.
     ///
     /// # Blocking
@@ -159,7 +160,8 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// # Errors
     ///
     /// [`ShutdownError::WouldDeadlock`] if the owner calls it, in a task or in the loop that calls
-    /// [`run_one`](OwnedWorker::run_one); the shutdown has begun all the same.
+    /// [`run_one`](OwnedWorker::run_one): the thread that called that last. The shutdown has begun
+    /// all the same.
     ///
     /// ```
     /// # use slotted::{Owned, Shutdown};

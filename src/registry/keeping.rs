@@ -126,14 +126,16 @@ impl<H: Park> Registry<'_, H> {
             time.wake_up(worker);
             self.pass_time_on();
         });
+        let mut keeps = true;
         let next = time.fall_asleep(worker).and_then(|hooks| {
             // After it is the keeper: a date that is set from here on wakes it.
-            let date = (hooks.advance)(self)?;
-            time.set_date(worker, date);
-            Some((date, hooks.park_until))
+            let date = (hooks.advance)(self);
+            // Foreign code in there may have waited, and so have woken the worker.
+            keeps = time.set_date(worker, date.unwrap_or(u64::MAX));
+            Some((date?, hooks.park_until))
         });
         match next {
-            _ if is_called() => {}
+            _ if !keeps || is_called() => {}
             Some((date, park_until)) => park_until(limit.map_or(date, |limit| limit.min(date))),
             None => plainly(),
         }

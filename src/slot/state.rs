@@ -44,8 +44,10 @@
 //! `COMPLETING`: only the slot's table tells it from a closure with `STOP`.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
-//! read-modify-write, thanks to the layout of the bits. `claim` and `start` change nothing where
-//! they are not due. [`Phase`] is what the bits mean together.
+//! read-modify-write, thanks to the layout of the bits. `claim` changes nothing where it is not
+//! due. A `start` that is not due would clear a bit of an outcome (`LENT`). So its caller takes the
+//! slot out of its list first, and no other thread can win (*Queued Means Linked*). [`Phase`] is
+//! what the bits mean together.
 //!
 //! Invariants:
 //!
@@ -61,8 +63,8 @@
 //!
 //! Generations wrap: after 2^51 tasks in one slot on 64-bit targets, 2^19 on 32-bit ones. Memory
 //! safety does not rest on them: handles, promises and permits pin their slot, and only
-//! `Canceller`s keep a generation. A canceller that is kept while its slot serves an exact multiple
-//! of that many tasks takes the later task for its own.
+//! `Canceller`s and time budgets keep a generation. One that is kept while its slot serves an exact
+//! multiple of that many tasks takes the later task for its own.
 #![forbid(unsafe_code)]
 
 use crate::sync::{AtomicUsize, Ordering, const_fn};

@@ -30,7 +30,9 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
         None
     }
 
-    pub(crate) fn set_date(&self, _worker: u16, _date: u64) {}
+    pub(crate) fn set_date(&self, _worker: u16, _date: u64) -> bool {
+        true
+    }
 
     pub(crate) fn wake_up(&self, _worker: u16) -> bool {
         false

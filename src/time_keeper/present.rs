@@ -93,13 +93,15 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
         })
     }
 
-    /// The keeper wakes at `date`.
-    pub(crate) fn set_date(&self, worker: u16, date: u64) {
+    /// The keeper wakes at `date`. Returns false if the worker keeps the time no more.
+    pub(crate) fn set_date(&self, worker: u16, date: u64) -> bool {
         self.keeping.with(|keeping| {
-            if keeping.keeper.get() == worker + 1 {
+            let keeps = keeping.keeper.get() == worker + 1;
+            if keeps {
                 keeping.date.set(date);
             }
-        });
+            keeps
+        })
     }
 
     /// A worker is awake. Returns true if there is a time to keep and no sleeper keeps it: before

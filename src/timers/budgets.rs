@@ -138,12 +138,12 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
     /// `is_over` is called in the lock.
     pub(crate) fn remove_budgets(&self, is_over: impl Fn(Budgeted<B>) -> bool) -> bool {
         let mut removed = false;
-        self.search(|timers, index, _, found| {
+        self.search(|timers, index, timer, found| {
             if !is_over(found) {
                 return Looked::Left;
             }
+            removed |= !timer.due.get();
             timers.release_budget(index);
-            removed = true;
             Looked::Changed
         });
         removed
@@ -186,11 +186,11 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
         &self,
         mut act: impl FnMut(&Timers<H, B>, TimerIndex, &Timer<B>, Budgeted<B>) -> Looked,
     ) {
-        let mut from = 0;
+        let mut from: TimerIndex = 0;
         loop {
             let next = self.change(|timers| {
                 let fresh = timers.fresh.get();
-                let end = fresh.min(from + LOOKS);
+                let end = fresh.min(from.saturating_add(LOOKS));
                 for index in from..end {
                     let timer = &timers.timers[usize::from(index)];
                     let Some(task) = timer.budget() else {

@@ -53,8 +53,8 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// The thread or interrupt that calls `advance`. Where it cancels, it drops the closure or
     /// future there, calls the callbacks and wakes the waiters. None of that happens inside a lock.
     /// If a closure must not be dropped in an interrupt, call `advance` from a thread or loop that
-    /// the interrupt wakes. A callback must not wait there: it may be called by a worker that is
-    /// about to sleep.
+    /// the interrupt wakes. A callback or a destructor must neither wait nor run long there: it may
+    /// be called by a worker that is about to sleep, and that others still wake for new tasks.
     ///
     /// On std threads, a worker acts that sleeps or is between two tasks. So a budget is late while
     /// every worker runs a task: have one worker more than tasks that run long.

@@ -8,6 +8,7 @@ mod connection;
 mod found;
 mod handles;
 mod lives;
+mod lives_found;
 mod order;
 mod places;
 mod simulated;

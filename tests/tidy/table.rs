@@ -178,8 +178,9 @@ pub(crate) const ROOMS: &[Room] = &[
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "host", "slot", "waiter", "registry", "completion",
-            "blocking", "worker", "spawn", "start", "handle", "permit", "stats", "executor",
+            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry",
+            "completion", "blocking", "worker", "spawn", "start", "handle", "permit", "stats",
+            "executor",
         ],
     ),
     room(

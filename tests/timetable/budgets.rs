@@ -335,7 +335,7 @@ fn a_timer_that_changes_hands_while_its_budget_is_spent_is_its_new_owners() {
     let nap = Arc::new(Mutex::new(None));
     let (same, kept) = (handle.clone(), nap.clone());
     let called = handle.add_done_callback(move |_| {
-        assert!(times.cancel_never(&same));
+        assert!(!times.cancel_never(&same), "its date has come");
         *kept.lock().unwrap() = Some(times.on(pool).sleep_until(20).unwrap());
     });
     assert!(called.is_ok());
