@@ -129,21 +129,26 @@ impl<H: Clock, B: Copy + PartialEq + 'static> TimerTable<H, B> {
         true
     }
 
-    /// Gives up the budget of a task. Returns true if it had one.
+    /// Gives up the budget of a task. Returns true if it had one whose date has not come: once it
+    /// has, the thread that saw that acts.
     pub(crate) fn remove_budget(&self, task: Budgeted<B>) -> bool {
-        self.remove_budgets(|found| found == task)
+        self.remove_which(|timer, found| found == task && !timer.due.get())
     }
 
     /// Gives up the budgets of the tasks that `is_over` names. Returns true if there was one.
     /// `is_over` is called in the lock.
     pub(crate) fn remove_budgets(&self, is_over: impl Fn(Budgeted<B>) -> bool) -> bool {
+        self.remove_which(|_, found| is_over(found))
+    }
+
+    fn remove_which(&self, is_meant: impl Fn(&Timer<B>, Budgeted<B>) -> bool) -> bool {
         let mut removed = false;
         self.search(|timers, index, timer, found| {
-            if !is_over(found) {
+            if !is_meant(timer, found) {
                 return Looked::Left;
             }
-            removed |= !timer.due.get();
             timers.release_budget(index);
+            removed = true;
             Looked::Changed
         });
         removed

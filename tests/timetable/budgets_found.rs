@@ -2,7 +2,7 @@
 
 use core::future::Future;
 
-use slotted::{Refusal, TaskError};
+use slotted::Refusal;
 
 use crate::{Manual, at, leak};
 
