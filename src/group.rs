@@ -245,8 +245,13 @@ pub(crate) fn next_completed<'e, T, H: Park, M: Members<'e, T, H> + ?Sized>(
         return Ok(None);
     };
     watched.takes = true;
-    block_after_look(watched.home, &watched, timeout, run_unstarted)?;
-    Ok(watched.taken.get())
+    match block_after_look(watched.home, &watched, timeout, run_unstarted) {
+        Ok(()) => Ok(watched.taken.get()),
+        // One may have become done since the last look.
+        Err(interrupted) => pop_completed(members, from, mixed)
+            .map(Some)
+            .map_err(|_| interrupted),
+    }
 }
 
 impl<'m, 'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'m, 'e, T, H, M> {
@@ -293,17 +298,12 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
     }
 
     /// Calls `act` with each executor among the handles and one of its slots, until a call returns
-    /// true. Returns true if one did.
+    /// true. Returns true if one did. The executors are the same in each call, also once a member
+    /// was taken.
     #[inline]
     fn any(&self, mut act: impl FnMut(Key<'e, H>) -> bool) -> bool {
-        each_executor(
-            self.members,
-            self.from,
-            self.mixed,
-            self.taken.get(),
-            |key| act(key).then_some(()),
-        )
-        .is_some()
+        let act = |key| act(key).then_some(());
+        each_executor(self.members, self.from, self.mixed, None, act).is_some()
     }
 
     fn any_unstarted(&self) -> bool {
@@ -335,14 +335,16 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> Watched<'_, 'e, T, H, M> {
     /// Replaces the waiter of each group. The group is the watcher's own, and so was the earlier
     /// waiter.
     fn put_waiters(&self, wake_on: WakeOn, mut waiter: impl FnMut() -> Waiter<H>) {
-        self.any(|(registry, slot)| {
+        let put = |(registry, slot): Key<'e, H>| {
             let waiter = waiter();
             let displaced = registry
                 .waits()
                 .with(|waits| waits.put_group_waiter(slot.index(), wake_on, waiter));
             unwind::discard(displaced);
-            false
-        });
+            None::<()>
+        };
+        // The member that was taken is in no group.
+        let _ = each_executor(self.members, self.from, self.mixed, self.taken.get(), put);
     }
 }
 

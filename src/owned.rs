@@ -35,7 +35,7 @@ pub use worker::OwnedWorker;
 /// - `L`: what the worker owns.
 /// - `QUEUE`, `SLOT_BYTES`, `H`: as of an [`Executor`].
 ///
-/// The owner is the thread that runs the worker: [`start`](Self::start) makes one on a desktop,
+/// The owner is the thread that runs the worker: `start` makes one on a desktop,
 /// [`worker`](Self::worker) gives the worker to a thread or loop of the caller's own. Callers may
 /// submit before that: the tasks wait.
 ///

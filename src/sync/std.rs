@@ -54,6 +54,10 @@ impl<T: ?Sized> Lock<T> {
                 Err(now) => error = now,
             }
         }
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        match error {
+            // The last try took the lock.
+            TryLockError::Poisoned(poisoned) => poisoned.into_inner(),
+            TryLockError::WouldBlock => self.0.lock().unwrap_or_else(PoisonError::into_inner),
+        }
     }
 }

@@ -5,7 +5,7 @@ use core::pin::pin;
 use core::time::Duration;
 use std::thread;
 
-use slotted::{Clock, Executor, JoinHandle, Park, Ran, Shutdown, StdHost, Submitter};
+use slotted::{Clock, Executor, JoinHandle, Park, Ran, Shutdown, StdHost, Submitter, as_completed};
 
 use super::{Task, block_on, ready};
 use crate::stage::{Actor, Crew, Stage, forever, keep, suspended_once, with_crew, within_limit};
@@ -424,5 +424,25 @@ fn crews_of_a_bell_shut_down_as_others_do() {
         assert_eq!(handles.map(|handle| handle.result().unwrap()), [1, 2, 3]);
         pool.shutdown(Shutdown::Drain).unwrap();
         crew.join();
+    });
+}
+
+/// It drove the executor while it slept: a submit would have woken it. It drives no more.
+#[test]
+fn submit_rings_after_a_thread_has_taken_the_last_done_handle_and_left() {
+    within_limit(|| {
+        let pool: &Pool<0> = forever(Executor::new());
+        let (promise, handle) = pool.promise::<u8>().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let waiter = thread::spawn(move || {
+            tell.send(Stage::current()).unwrap();
+            let mut completed = as_completed([handle]);
+            completed.next().map(JoinHandle::result)
+        });
+        told.recv().unwrap().until_asleep();
+        promise.set_result(7).unwrap();
+        assert_eq!(waiter.join().unwrap(), Some(Ok(7)));
+        let (rung, handle) = rings(|| pool.submit(|| 8).unwrap());
+        assert_eq!((rung, handle.result()), (1, Ok(8)));
     });
 }
