@@ -23,7 +23,6 @@ use crate::handle::JoinHandle;
 use crate::host::Park;
 use crate::list::Seat;
 use crate::registry::{Registry, Waits};
-
 use crate::slot::{Running, SlotRef};
 use crate::sync::SMALL;
 use crate::unwind;

@@ -348,6 +348,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
 
     /// Claims a timer and arms it. It has no waker yet.
     pub(crate) fn claim_armed(&self, date: u64) -> Option<TimerIndex> {
+        // Bound: see `make_room`.
         loop {
             let claimed = self.change(|timers| {
                 let claimed = timers.claim()?;

@@ -150,8 +150,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// waits for the owner to leave. As [`Executor::shutdown`](crate::Executor::shutdown), but for
     /// what no owner is left for. No other thread can run it, so the caller cancels it; or the
     /// owner does, if it leaves later, and then the last of it may be dropped shortly after this
-    /// returns. After a `start` what was owned is dropped
-    /// before this returns.
+    /// returns. After a `start` what was owned is dropped before this returns.
     ///
     /// # Blocking
     ///
