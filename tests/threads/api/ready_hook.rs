@@ -12,6 +12,8 @@ use crate::stage::{Actor, Crew, Stage, forever, keep, suspended_once, with_crew,
 
 std::thread_local! {
     static RUNG: Cell<usize> = const { Cell::new(0) };
+    /// How often the calling thread unparked another one.
+    static UNPARKED: Cell<usize> = const { Cell::new(0) };
     /// What the bell of the calling thread does, beside ringing.
     static ON_RING: RefCell<Option<Box<dyn FnMut()>>> = const { RefCell::new(None) };
 }
@@ -37,6 +39,7 @@ impl Park for Bell {
     }
 
     fn unpark(actor: &Actor) {
+        UNPARKED.set(UNPARKED.get() + 1);
         Stage::unpark(actor);
     }
 
@@ -444,5 +447,32 @@ fn submit_rings_after_a_thread_has_taken_the_last_done_handle_and_left() {
         assert_eq!(waiter.join().unwrap(), Some(Ok(7)));
         let (rung, handle) = rings(|| pool.submit(|| 8).unwrap());
         assert_eq!((rung, handle.result()), (1, Ok(8)));
+    });
+}
+
+#[test]
+fn a_thread_that_has_left_a_wait_for_the_next_done_handle_is_not_unparked_for_a_later_one() {
+    within_limit(|| {
+        let pool: &Pool<0> = forever(Executor::new());
+        let (first, one) = pool.promise::<u8>().unwrap();
+        let (second, other) = pool.promise::<u8>().unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        let (go, gone) = std::sync::mpsc::channel();
+        let waiter = thread::spawn(move || {
+            tell.send(Stage::current()).unwrap();
+            let mut completed = as_completed([one, other]);
+            let first = completed.next().map(JoinHandle::result);
+            tell.send(Stage::current()).unwrap();
+            gone.recv().unwrap();
+            (first, completed.next().map(JoinHandle::result))
+        });
+        told.recv().unwrap().until_asleep();
+        first.set_result(1).unwrap();
+        told.recv().unwrap();
+        UNPARKED.set(0);
+        second.set_result(2).unwrap();
+        assert_eq!(UNPARKED.get(), 0);
+        go.send(()).unwrap();
+        assert_eq!(waiter.join().unwrap(), (Some(Ok(1)), Some(Ok(2))));
     });
 }
