@@ -24,6 +24,7 @@ use crate::order::{Level, Parts};
 use crate::registry::Registry;
 use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
+use crate::unwind;
 use crate::waiter::Waiter;
 
 mod parking;
@@ -388,7 +389,8 @@ fn drive_asleep<H: Park>(
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
     // A displaced driver, the place of its executor, and the notices there.
-    let (mut kept, mut is_driver, mut place) = (None, false, 0);
+    let mut kept: Option<(Waiter<H>, _, _)> = None;
+    let (mut is_driver, mut place) = (false, 0);
     let work = wait_for.any_executor(registry, &mut |registry| {
         place += 1;
         if !wait_for.drives(registry) {
@@ -397,13 +399,13 @@ fn drive_asleep<H: Park>(
         match registry.become_driver(Waiter::current()) {
             Ok(displaced) => {
                 let since = registry.notices();
-                // The thread keeps one displaced driver until it leaves. It wakes others at once,
-                // and they look again: two threads that each drive several executors of the
-                // other's may keep each other awake.
-                if kept.is_some() {
-                    registry.notify(displaced);
-                } else if !displaced.is_none() {
-                    kept = Some((displaced, place, since));
+                // The thread keeps one displaced driver until it leaves. That one then looks at
+                // all its executors. The thread wakes others at once, and they look again.
+                match &kept {
+                    Some((one, ..)) if one.is(&displaced) => unwind::discard(displaced),
+                    Some(_) => registry.notify(displaced),
+                    None if displaced.is_none() => {}
+                    None => kept = Some((displaced, place, since)),
                 }
                 is_driver = true;
                 false

@@ -400,7 +400,7 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
     }
 
     /// Takes the waker away. Returns what was there, which may be that of another wait of the same
-    /// task.
+    /// task. If it is gone, what took it was meant for a displaced waiter too, which looks again.
     fn take_waiters(&mut self) -> [Waiter<H>; 2] {
         let Some(waker) = self.registered.take() else {
             return [Waiter::None, Waiter::None];
@@ -411,6 +411,13 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
             self.registry.stop_driving(&waiter),
         ];
         unwind::discard(waiter);
+        let displaced = [&mut self.displaced, &mut self.displaced_driver];
+        for (there, displaced) in there.iter().zip(displaced) {
+            if there.is_none() {
+                let displaced = core::mem::replace(displaced, Waiter::None);
+                self.registry.notify(displaced);
+            }
+        }
         there
     }
 }

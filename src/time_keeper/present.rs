@@ -84,7 +84,9 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
     pub(crate) fn fall_asleep(&self, worker: u16) -> Option<TimeHooks<A>> {
         self.keeping.with(|keeping| {
             keeping.asleep.set(keeping.asleep.get() | 1 << worker);
-            if keeping.keeper.get() != 0 {
+            let keeper = keeping.keeper.get();
+            // A keeper that moves what is due may come upon foreign code that waits in its thread.
+            if keeper != 0 && keeper != worker + 1 {
                 return None;
             }
             keeping.keeper.set(worker + 1);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use slotted::{Executor, Shutdown};
+use slotted::{Executor, ReturnWhen, Shutdown, wait};
 
 use crate::host::{BYTES, Crew};
 use crate::program::Driven;
@@ -82,5 +82,34 @@ fn a_shutdown_that_the_owner_of_a_scope_displaced_ends() {
             thread.join().expect("it does not panic");
         }
         crew.join();
+    });
+}
+
+/// Each finds the other in its place, at both executors.
+#[test]
+fn two_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
+    explore(|| {
+        let pools: [&'static Executor<0, 4, BYTES, Host>; 2] =
+            [(); 2].map(|()| &*Box::leak(Box::new(Executor::new())));
+        let promise = || pools.map(|pool| pool.promise::<u32>().expect("a slot is free"));
+        let threads = [promise(), promise()].map(|of_both| {
+            let mut promises = Vec::new();
+            let mut handles = Vec::new();
+            for (promise, handle) in of_both {
+                promises.push(promise);
+                handles.push(handle);
+            }
+            let driver = thread::spawn(move || {
+                let waited = wait(&mut handles, ReturnWhen::AllCompleted);
+                assert_eq!(waited.not_done.len(), 0);
+            });
+            (promises, driver)
+        });
+        for (promises, driver) in threads {
+            for promise in promises {
+                assert!(promise.complete(Ok(1)).is_ok());
+            }
+            driver.join().expect("it does not panic");
+        }
     });
 }

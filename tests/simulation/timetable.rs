@@ -1,9 +1,15 @@
 //! Timetables in virtual time: each date to the tick, whichever worker keeps the time.
 
+use core::future::Future;
 use core::ops::ControlFlow;
+use core::task::{Context, Waker};
 use std::sync::{Arc, Mutex};
+use std::task::Wake;
 
-use slotted::{Clock, Every, Executor, Release, Shutdown, SimHost, Simulation, Timetable};
+use slotted::{
+    Clock, Every, Executor, Park, Release, Shutdown, SimHost, Simulation, Sleep, TimedSubmitter,
+    Timetable,
+};
 
 use crate::{millis, now_millis};
 
@@ -110,4 +116,111 @@ fn a_worker_that_sleeps_hears_of_a_budget() {
         assert_eq!(now_millis(), 10);
         pool.shutdown(Shutdown::Drain).unwrap();
     });
+}
+
+/// A waker that calls a function.
+struct Calls<F>(F);
+
+impl<F: Fn() + Send + Sync> Wake for Calls<F> {
+    fn wake(self: Arc<Self>) {
+        (self.0)();
+    }
+}
+
+/// Has `act` called at the date of a sleep, by the thread that keeps the time.
+fn call_when_it_is_over(sleep: Sleep<SimHost>, act: impl Fn() + Send + Sync + 'static) {
+    let mut sleep = Box::pin(sleep);
+    let waker = Waker::from(Arc::new(Calls(act)));
+    let polled = sleep.as_mut().poll(&mut Context::from_waker(&waker));
+    assert!(polled.is_pending());
+    // It holds its timer.
+    core::mem::forget(sleep);
+}
+
+/// Has `act` called by a worker that is about to park, 14 ms from now. A worker looks at the time
+/// twice before that. Each time it comes upon a waker that takes so long that more is due.
+fn call_before_the_worker_parks(
+    later: TimedSubmitter<256, SimHost>,
+    act: impl Fn() + Send + Sync + 'static,
+) {
+    for date in [10, 11] {
+        let sleep = later.sleep(millis(date)).unwrap();
+        call_when_it_is_over(sleep, || SimHost::spend(millis(2)));
+    }
+    call_when_it_is_over(later.sleep(millis(13)).unwrap(), act);
+}
+
+/// The waker of a sleep waits, in the only worker, for a task that is due later.
+#[test]
+fn a_waker_that_waits_in_the_thread_that_keeps_the_time_still_keeps_it() {
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<1>();
+    pool.start(&simulation).unwrap();
+    let (promise, over) = pool.promise().unwrap();
+    let later = times.on(pool).submit_after(millis(20), now_millis);
+    let owned = Mutex::new(Some((promise, later.unwrap())));
+    call_before_the_worker_parks(times.on(pool), move || {
+        let (promise, later) = owned.lock().unwrap().take().unwrap();
+        promise.complete(Ok(later.result())).unwrap();
+    });
+    assert_eq!(over.result(), Ok(Ok(20)));
+    pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// The waker of one timetable sets a date in the other, and uses up the permit of that date.
+#[test]
+fn a_date_that_a_waker_of_another_timetable_sets_is_kept() {
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<1>();
+    let (_, others) = timed::<1>();
+    pool.start(&simulation).unwrap();
+    let hour = times
+        .on(pool)
+        .submit_after(millis(3_600_000), || 0)
+        .unwrap();
+    let (promise, over) = pool.promise().unwrap();
+    let promise = Mutex::new(Some(promise));
+    call_before_the_worker_parks(others.on(pool), move || {
+        let later = times.on(pool).submit_after(millis(10), now_millis);
+        SimHost::park();
+        let promise = promise.lock().unwrap().take().unwrap();
+        promise.complete(Ok(later.unwrap())).unwrap();
+    });
+    let later = over.result().unwrap();
+    assert_eq!(later.result(), Ok(24));
+    assert!(hour.cancel());
+    pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// The shutdown took the place of the thread that drives the executor.
+#[test]
+fn a_driver_that_an_async_shutdown_displaced_hears_of_an_earlier_date() {
+    struct Nothing;
+    impl Wake for Nothing {
+        fn wake(self: Arc<Self>) {}
+    }
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<0>();
+    let rests = pool.submit_future(core::future::pending::<()>()).unwrap();
+    let late = times.cancel_after(&rests, millis(3_600_000));
+    assert_eq!(late, Ok(()));
+    let (promise, over) = pool.promise().unwrap();
+    let drive = move || assert_eq!(over.result(), Ok(7));
+    simulation.spawn("driver", drive).unwrap();
+    simulation.settle();
+    let waker = Waker::from(Arc::new(Nothing));
+    let mut context = Context::from_waker(&waker);
+    let mut closing = Box::pin(pool.shutdown_async(Shutdown::Drain));
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    // The driver was told of the shutdown, and came back.
+    simulation.settle();
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    times.cancel_after(&rests, millis(10)).unwrap();
+    assert!(closing.as_mut().poll(&mut context).is_pending());
+    simulation.run_until(20_000_000);
+    assert!(rests.cancelled());
+    assert!(closing.as_mut().poll(&mut context).is_ready());
+    promise.complete(Ok(7)).unwrap();
+    simulation.settle();
+    assert_eq!(simulation.running_threads(), 0);
 }

@@ -16,10 +16,10 @@ const POOLS: usize = if cfg!(miri) { 2 } else { 64 };
 
 /// The host has no more threads.
 #[derive(Debug, PartialEq, Eq)]
-struct NoThread;
+pub(crate) struct NoThread;
 
 /// Gives each worker to a function of the test.
-struct By<F>(F);
+pub(crate) struct By<F>(pub(crate) F);
 
 impl<H: Park, F: Fn(Worker<'static, H>) -> Result<(), NoThread>> Spawn<H> for By<F> {
     type Error = NoThread;

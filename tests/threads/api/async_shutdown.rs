@@ -7,9 +7,10 @@ use core::task::Context;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 
-use slotted::{Executor, Park, Refusal, Shutdown, ShutdownError};
+use slotted::{Executor, Park, Ran, Refusal, Shutdown, ShutdownError, Worker};
 
 use super::{Task, block_on, ready, waker_that_acts};
+use crate::hosts::{By, NoThread};
 use crate::stage::{Actor, Crew, Stage, forever, suspended_once, with_crew, within_limit};
 
 type Pool = Executor<1, 4, 128, Stage>;
@@ -198,6 +199,55 @@ fn shutdown_whose_future_is_dropped_goes_on_and_wakes_the_waiter_it_displaced() 
         assert_eq!(ready(tasks[0].poll(first.as_mut())), Ok(()));
         // Its waker may be that of another wait of the same task, so the drop wakes it once.
         assert!(tasks[1].wakes() <= 1, "the dropped one is not woken");
+    });
+}
+
+/// Both wait for the workers to leave. The shutdown also waits for a future, the start does not.
+#[test]
+fn a_refused_start_that_a_shutdown_displaced_returns_once_the_shutdown_is_polled() {
+    within_limit(|| {
+        let pool: &'static Executor<2, 4, 128, Stage> = forever(Executor::new());
+        let (rests, polled) = suspended_once(7);
+        let rests = pool.submit_future(rests).unwrap();
+        let ((tell, actor), (tell_waker, waker)) = (channel(), channel());
+        let (lend, lent) = channel::<Worker<'static, Stage>>();
+        let starter = thread::spawn(move || {
+            tell.send(Stage::current()).unwrap();
+            pool.start(&By(|worker: Worker<'static, Stage>| {
+                if worker.index() == 0 {
+                    return lend.send(worker).map_err(|_| NoThread);
+                }
+                tell_waker.send(polled.recv().unwrap()).unwrap();
+                Err(NoThread)
+            }))
+        });
+        // A host that takes the worker away again after one task.
+        let (leave, left) = channel::<()>();
+        let host = thread::spawn(move || {
+            let mut worker = lent.recv().unwrap();
+            assert_eq!(worker.run_one(), Ran::Task);
+            left.recv().unwrap();
+        });
+        let actor = actor.recv().unwrap();
+        let wake = waker.recv().unwrap();
+        actor.until_asleep();
+
+        let task = Task::new();
+        let mut closing = Box::pin(pool.shutdown_async(Shutdown::Drain));
+        // The first poll wakes the start, which comes back. The second displaces it.
+        for _ in 0..2 {
+            assert!(task.poll(closing.as_mut()).is_pending());
+            actor.until_asleep();
+        }
+        task.wakes();
+        leave.send(()).unwrap();
+        host.join().unwrap();
+        assert!(task.wakes() > 0);
+        assert!(task.poll(closing.as_mut()).is_pending());
+        assert!(starter.join().unwrap().is_err());
+        wake.wake();
+        assert_eq!(block_on(closing), Ok(()));
+        assert_eq!(rests.result(), Ok(7));
     });
 }
 
