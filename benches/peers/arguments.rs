@@ -20,6 +20,8 @@ cargo bench --bench peers -- [OPTIONS]
   --rounds N          samples of each peer (5)
   --quick             short samples, two rounds, one world: a test of the suite only
   --json FILE         writes every sample
+  --read A.json,B.json
+                      measures nothing: reports what earlier runs wrote
   --charts FOLDER     writes a chart for each workload, as SVG
   --executable FILE   a build of this program with `--cfg slotted_critical_section`, to reuse
   --list              the names of the peers
@@ -45,6 +47,7 @@ impl Effort {
 pub enum Task {
     Help,
     Suite,
+    Read,
     Sample { workload: String, peer: String },
 }
 
@@ -58,6 +61,8 @@ pub struct Arguments {
     pub rounds: usize,
     pub effort: Effort,
     pub json: Option<PathBuf>,
+    /// What earlier runs wrote.
+    pub read: Vec<PathBuf>,
     pub charts: Option<PathBuf>,
     pub executable: Option<PathBuf>,
 }
@@ -68,6 +73,7 @@ impl Arguments {
         let (mut peers, mut rounds, mut effort) = (Vec::new(), None, Effort::Full);
         let (mut json, mut charts, mut executable, mut sample, mut task) =
             (None, None, None, None, Task::Suite);
+        let mut read = Vec::new();
         let mut parser = lexopt::Parser::from_env();
         while let Some(argument) = parser.next()? {
             match argument {
@@ -76,6 +82,11 @@ impl Arguments {
                 Long("rounds") => rounds = Some(parser.value()?.parse::<usize>()?.max(1)),
                 Long("quick") => effort = Effort::Quick,
                 Long("json") => json = Some(PathBuf::from(parser.value()?)),
+                Long("read") => {
+                    let files = list(&parser.value()?.string()?);
+                    read.extend(files.into_iter().map(PathBuf::from));
+                    task = Task::Read;
+                }
                 Long("charts") => charts = Some(PathBuf::from(parser.value()?)),
                 Long("executable") => executable = Some(PathBuf::from(parser.value()?)),
                 Long("sample") => {
@@ -116,6 +127,7 @@ impl Arguments {
             rounds,
             effort,
             json,
+            read,
             charts,
             executable,
         })

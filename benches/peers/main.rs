@@ -8,6 +8,7 @@ mod arguments;
 mod chart;
 mod critical_section;
 mod memory;
+mod overview;
 mod peer;
 mod pool;
 mod probe;
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
             ref peer,
         } => sample::take(workload, peer, arguments.effort).map(|()| true),
         Task::Suite => suite::run(&arguments),
+        Task::Read => suite::read(&arguments),
     });
     match done {
         Ok(true) => ExitCode::SUCCESS,

@@ -55,7 +55,7 @@ pub const PEERS: &[Peer] = &[
         find: slotted::find_pinned,
     },
     Peer {
-        name: "slotted inline",
+        name: SLOTTED_INLINE,
         find: slotted::find_inline,
     },
     Peer {
@@ -139,6 +139,23 @@ pub const PEERS: &[Peer] = &[
         find: python::find_processes,
     },
 ];
+
+/// The name of the waiter that runs pending tasks itself.
+pub const SLOTTED_INLINE: &str = "slotted inline";
+
+/// Peers whose calling thread is a worker too: it may run its own task, and then waits for no other
+/// thread.
+const CALLERS_ARE_WORKERS: [&str; 2] = ["forte", "chili"];
+
+/// Returns true if the row is that of another crate.
+pub fn is_peer(name: &str) -> bool {
+    !name.starts_with(SLOTTED)
+}
+
+/// Returns true if the row is that of another crate, whose callers run no tasks.
+pub fn is_pool(name: &str) -> bool {
+    is_peer(name) && !CALLERS_ARE_WORKERS.contains(&name)
+}
 
 pub fn peer(name: &str) -> Option<&'static Peer> {
     PEERS.iter().find(|peer| peer.name == name)

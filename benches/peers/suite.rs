@@ -3,7 +3,7 @@
 use std::env;
 use std::error::Error;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
@@ -11,9 +11,10 @@ use serde_json::{Value, json};
 use crate::arguments::{Arguments, Effort};
 use crate::chart;
 use crate::critical_section;
+use crate::overview;
 use crate::peer::{Found, PEERS, Peer, SLOTTED, measure_python};
 use crate::pool::WORKERS;
-use crate::record::{Outcome, Row, Sheet};
+use crate::record::{Outcome, Row, Sheet, numbers};
 use crate::table::table;
 use crate::workload::Workload;
 
@@ -50,16 +51,48 @@ pub fn run(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
         let all = json!({ "workers": WORKERS, "rounds": arguments.rounds, "sheets": sheets });
         fs::write(file, format!("{all:#}\n"))?;
     }
-    if let Some(folder) = &arguments.charts {
-        fs::create_dir_all(folder)?;
-        for sheet in &sheets {
-            chart::draw(sheet, folder)?;
-        }
-    }
-    Ok(!sheets
+    let done = !sheets
         .iter()
         .flat_map(|sheet| &sheet.rows)
-        .any(|row| matches!(row.outcome, Outcome::Failed(_))))
+        .any(|row| matches!(row.outcome, Outcome::Failed(_)));
+    report(vec![sheets], arguments.charts.as_deref())?;
+    Ok(done)
+}
+
+/// Reports what earlier runs wrote.
+pub fn read(arguments: &Arguments) -> Result<bool, Box<dyn Error>> {
+    let mut runs = Vec::new();
+    for file in &arguments.read {
+        let text = fs::read(file).map_err(|fault| format!("{}: {fault}", file.display()))?;
+        let run: Value = serde_json::from_slice(&text)?;
+        let sheets = run["sheets"].as_array().into_iter().flatten();
+        let sheets: Option<Vec<Sheet>> = sheets.map(Sheet::from_json).collect();
+        runs.push(sheets.ok_or_else(|| format!("{}: not a record of samples", file.display()))?);
+    }
+    report(runs, arguments.charts.as_deref())?;
+    Ok(true)
+}
+
+/// Prints the overview of some runs. Draws it, and a chart of each workload from all samples.
+fn report(runs: Vec<Vec<Sheet>>, charts: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    print!("{}", overview::markdown(&runs));
+    let Some(folder) = charts else { return Ok(()) };
+    fs::create_dir_all(folder)?;
+    chart::draw_overview(&overview::lines(&runs), folder)?;
+    let mut runs = runs.into_iter();
+    let mut sheets = runs.next().unwrap_or_default();
+    for run in runs {
+        for later in &run {
+            let same = sheets
+                .iter_mut()
+                .find(|sheet| sheet.workload == later.workload);
+            same.into_iter().for_each(|sheet| sheet.extend(later));
+        }
+    }
+    for sheet in &sheets {
+        chart::draw(sheet, folder)?;
+    }
+    Ok(())
 }
 
 fn competitors(arguments: &Arguments) -> Result<Vec<Competitor>, Box<dyn Error>> {
@@ -182,15 +215,7 @@ fn sample(
         return Err(format!("{}: {}", output.status, last.unwrap_or("without a word")).into());
     }
     let said: Value = serde_json::from_slice(&output.stdout)?;
-    let numbers = |name: &str| -> Vec<f64> {
-        said[name]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .map(|number| number.as_f64().unwrap_or(f64::NAN))
-            .collect()
-    };
-    let figures = numbers("figures");
+    let figures = numbers(&said["figures"]);
     if figures.len() != workload.columns().len() {
         return Err(format!(
             "{} figures instead of {}",
@@ -199,7 +224,7 @@ fn sample(
         )
         .into());
     }
-    Ok((figures, numbers("round_trips")))
+    Ok((figures, numbers(&said["round_trips"])))
 }
 
 fn present(program: &str) -> bool {

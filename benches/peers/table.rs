@@ -82,7 +82,7 @@ fn cell(sheet: &Sheet, row: &Row, column: usize) -> String {
 }
 
 /// Prints three digits, or a whole number.
-fn figure(value: f64) -> String {
+pub fn figure(value: f64) -> String {
     if value.abs() < 10.0 {
         format!("{value:.2}")
     } else if value.abs() < 100.0 {
