@@ -1,6 +1,6 @@
-//! Draws a chart for each workload, and one of all, for the documentation. A pale bar reaches up to the median; a
-//! strip spans the smallest to the largest sample. The scale is logarithmic, so where a bar begins
-//! means nothing.
+//! Draws a chart for each workload, and one of all, for the documentation. A pale bar reaches up to
+//! the median; a strip spans the smallest to the largest sample. The scale is logarithmic, so where
+//! a bar begins means nothing.
 
 use std::error::Error;
 use std::path::Path;
