@@ -107,6 +107,7 @@ mod levels;
 mod lives;
 mod outcomes;
 mod owned;
+mod steps;
 mod stops;
 mod waits;
 

@@ -61,6 +61,8 @@ pub(crate) use world::UnsafeCell;
 pub(crate) use world::{
     AtomicPtr, AtomicU16, AtomicUsize, CacheAligned, CachePadded, Lock, Ordering,
 };
+#[cfg(all(loom, test))]
+pub(crate) use world::{Steps, take_steps};
 
 /// Programs are to be small rather than fast: code that several calls need is there once, and that
 /// of a feature only if it is used.

@@ -4,7 +4,9 @@
 use super::*;
 
 /// Starts a leaked executor of one worker, which the model runs.
-fn start_and_keep<const QUEUE: usize>(pool: &'static Pool<1, QUEUE>) -> Worker<'static, Modelled> {
+pub(super) fn start_and_keep<const QUEUE: usize>(
+    pool: &'static Pool<1, QUEUE>,
+) -> Worker<'static, Modelled> {
     let keep = Keep::default();
     pool.start(&keep).unwrap();
     keep.0.into_inner().unwrap().pop().unwrap()

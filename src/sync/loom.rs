@@ -3,9 +3,16 @@
 #![forbid(unsafe_code)]
 
 pub(crate) use loom::cell::UnsafeCell as LoomCell;
-pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicPtr, AtomicU16, Ordering};
 
 use loom::sync::Mutex;
+
+#[path = "counted.rs"]
+mod counted;
+
+pub(crate) use counted::AtomicUsize;
+#[cfg(test)]
+pub(crate) use counted::{Steps, take_steps};
 
 /// A value on cache lines of its own, where processors compete for them. Models pad nothing.
 pub(crate) struct CachePadded<T>(pub(super) T);
@@ -25,6 +32,7 @@ impl<T> Lock<T> {
 impl<T: ?Sized> Lock<T> {
     /// Runs `section` while no other thread is inside this lock.
     pub(crate) fn with<R>(&self, section: impl FnOnce(&T) -> R) -> R {
+        counted::count_lock();
         section(&self.0.lock().expect("sections do not panic"))
     }
 }
