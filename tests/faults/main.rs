@@ -18,11 +18,7 @@
 //! so no point panics there. `aborts` plays those in processes of their own.
 #![cfg(all(feature = "std", not(any(loom, shuttle))))]
 
-mod aborts;
-mod clock;
 mod hooks;
-mod host;
-mod host_panics;
 mod maps;
 mod owners;
 mod points;

@@ -15,6 +15,8 @@ pub(crate) enum Within {
     Task,
     /// In a callback: the figures count it.
     Callback,
+    /// In the start hook of a worker: the life breaks.
+    StartHook,
     /// Code that the caller runs, or has the crate run for it: the panic reaches the caller.
     Caller,
 }
@@ -128,12 +130,11 @@ impl Points {
     /// The values that were not dropped exactly once.
     pub(crate) fn wrong(&self) -> Vec<(&'static str, usize)> {
         let values = lock(&self.values);
-        values.iter().copied().filter(|value| value.1 != 1).collect()
-    }
-
-    /// How many values were made.
-    pub(crate) fn made(&self) -> usize {
-        lock(&self.values).len()
+        values
+            .iter()
+            .copied()
+            .filter(|value| value.1 != 1)
+            .collect()
     }
 }
 

@@ -183,7 +183,11 @@ fn check_values(points: &Arc<Points>) {
         _ => false,
     };
     let wrong = points.wrong();
-    assert_eq!(wrong, vec![(PAYLOAD, 0); usize::from(is_leak)], "after {hits:?}");
+    assert_eq!(
+        wrong,
+        vec![(PAYLOAD, 0); usize::from(is_leak)],
+        "after {hits:?}"
+    );
 }
 
 /// The executor is shut down. Nothing is left in it, and in its next life it serves as many tasks
@@ -258,11 +262,7 @@ pub(crate) fn each<H: Clock>(
         let raises = matches!(tasks, Tasks::Raise | Tasks::InlineAndRaise);
         let counts = matches!(tasks, Tasks::Own | Tasks::Raise);
         assert_eq!(
-            (
-                played.raised,
-                played.panicked,
-                played.callbacks_panicked,
-            ),
+            (played.raised, played.panicked, played.callbacks_panicked,),
             (
                 hit.1 == Within::Caller || in_task && raises,
                 usize::from(in_task && counts),

@@ -8,8 +8,8 @@ use core::time::Duration;
 use std::collections::BTreeSet;
 
 use slotted::{
-    Clock, Every, JoinHandle, Levels, Ordered, ReturnWhen, Shutdown, SimHost, SubmitError, TaskError,
-    as_completed, wait,
+    Clock, Every, JoinHandle, Levels, Ordered, ReturnWhen, Shutdown, SimHost, SubmitError,
+    TaskError, as_completed, wait,
 };
 
 use crate::points::{Hit, Value, Within, drop_here, within};
@@ -160,11 +160,17 @@ fn ways<H: Clock>() -> Vec<Way<H>> {
     });
     way("submit_future_outcome", |rig| {
         let future = Polled::new(rig, false);
-        given(rig.submitter.submit_future_outcome(async { Ok(future.await) }))
+        given(
+            rig.submitter
+                .submit_future_outcome(async { Ok(future.await) }),
+        )
     });
     way("submit_future_outcome, rests", |rig| {
         let future = Polled::new(rig, true);
-        given(rig.submitter.submit_future_outcome(async { Ok(future.await) }))
+        given(
+            rig.submitter
+                .submit_future_outcome(async { Ok(future.await) }),
+        )
     });
     way("Permit::submit_future_outcome", |rig| {
         let (permit, future) = (rig.submitter.reserve().unwrap(), Polled::new(rig, true));
@@ -191,7 +197,10 @@ fn ways<H: Clock>() -> Vec<Way<H>> {
                 ControlFlow::Break(task.take().unwrap().run())
             }
         };
-        given(rig.later.submit_every(Every::ticks(10).first_at(10), series))
+        given(
+            rig.later
+                .submit_every(Every::ticks(10).first_at(10), series),
+        )
     });
     let mut promise = |name, submit: fn(&Rig<H>) -> Handle<H>| {
         ways.push(Way {
@@ -245,7 +254,10 @@ fn add_callback<H: Clock>(rig: &Rig<H>, handle: &Handle<H>) {
             drop(capture);
         });
     };
-    handle.add_done_callback(callback).ok().expect("there is a slot");
+    handle
+        .add_done_callback(callback)
+        .ok()
+        .expect("there is a slot");
 }
 
 fn ends<H: Clock>() -> Vec<End<H>> {
@@ -385,7 +397,8 @@ fn each_way_and_end<H: Clock>(place: &'static dyn Place<H>) -> BTreeSet<Hit> {
                 let Some(tasks) = way.tasks else { return };
                 rig.let_run();
                 let after = rig.place.stats();
-                let ended = (after.completed + after.cancelled) - (before.completed + before.cancelled);
+                let ended =
+                    (after.completed + after.cancelled) - (before.completed + before.cancelled);
                 assert_eq!(ended, tasks, "{name}: completed and cancelled tasks");
             };
             hits.append(&mut each(place, &name, Tasks::Own, program));
