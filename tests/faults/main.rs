@@ -18,8 +18,12 @@
 //! so no point panics there. `aborts` plays those in processes of their own.
 #![cfg(all(feature = "std", not(any(loom, shuttle))))]
 
+mod clock;
 mod hooks;
+mod host;
 mod maps;
+mod program;
+mod shaky;
 mod owners;
 mod points;
 mod rig;

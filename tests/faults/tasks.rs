@@ -93,7 +93,10 @@ struct Way<H: Clock + 'static> {
 }
 
 fn given<T, F>(submitted: Result<T, SubmitError<F>>) -> T {
-    submitted.ok().expect("there is a slot")
+    match submitted {
+        Ok(given) => given,
+        Err(error) => panic!("refused: {:?}", error.reason()),
+    }
 }
 
 /// A promise that a task keeps. A task that panics breaks it.
@@ -254,10 +257,7 @@ fn add_callback<H: Clock>(rig: &Rig<H>, handle: &Handle<H>) {
             drop(capture);
         });
     };
-    handle
-        .add_done_callback(callback)
-        .ok()
-        .expect("there is a slot");
+    handle.add_done_callback(callback).unwrap();
 }
 
 fn ends<H: Clock>() -> Vec<End<H>> {
