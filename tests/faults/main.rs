@@ -19,8 +19,11 @@
 #![cfg(all(feature = "std", not(any(loom, shuttle))))]
 
 mod clock;
+#[path = "../stage/forever.rs"]
+mod forever;
 mod hooks;
 mod host;
+mod host_panics;
 mod maps;
 mod program;
 mod shaky;

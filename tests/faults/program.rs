@@ -32,6 +32,17 @@ impl<const WORKERS: usize, H: Clock> Worked<WORKERS, H> {
 
     /// Submits, waits in each way, and checks every outcome. Needs a worker, but no date.
     pub(crate) fn play(&self) {
+        self.play_tasks();
+        let mut numbers = [0; 6];
+        self.pool.scope(|s| {
+            s.for_each_chunk(&mut numbers, 1, |chunk| chunk[0] += 1)
+                .unwrap();
+        });
+        assert_eq!(numbers, [1; 6]);
+    }
+
+    /// As [`play`](Self::play), without a scope.
+    pub(crate) fn play_tasks(&self) {
         let pool = self.pool;
         let handles = [1, 2, 3, 4].map(|number| pool.submit_blocking(self.task(number)));
         let sum = { as_completed(handles.map(|handle| handle.ok().unwrap())) }
@@ -45,13 +56,6 @@ impl<const WORKERS: usize, H: Clock> Worked<WORKERS, H> {
         let items = (0..6).map(|_| self.points.value("item"));
         let map = pool.map(items, |item: Value| drop(item));
         assert_eq!(map.map(Result::unwrap).count(), 6);
-
-        let mut numbers = [0; 6];
-        pool.scope(|s| {
-            s.for_each_chunk(&mut numbers, 1, |chunk| chunk[0] += 1)
-                .unwrap();
-        });
-        assert_eq!(numbers, [1; 6]);
 
         let calls = Arc::new(AtomicUsize::new(0));
         let (called, capture) = (calls.clone(), self.points.value("callback's capture"));
