@@ -18,19 +18,23 @@
 //! so no point panics there. `aborts` plays those in processes of their own.
 #![cfg(all(feature = "std", not(any(loom, shuttle))))]
 
+mod aborts;
 mod clock;
 #[path = "../stage/forever.rs"]
 mod forever;
 mod hooks;
 mod host;
 mod host_panics;
+#[cfg(not(miri))]
+#[path = "../stage/keep.rs"]
+mod keep;
 mod maps;
-mod program;
-mod shaky;
 mod owners;
 mod points;
+mod program;
 mod rig;
 mod scopes;
+mod shaky;
 mod tasks;
 mod waits;
 mod wakers;
