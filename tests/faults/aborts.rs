@@ -4,8 +4,9 @@
 //! cannot be left while a task borrows from it.
 #![cfg(not(miri))] // it starts no processes
 
+use core::panic::AssertUnwindSafe;
 use std::env;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::process::{Command, Output};
 
 use slotted::{Executor, Fifo, Park, StdHost};

@@ -205,7 +205,7 @@ impl Habits for Wrapping {
 
 type Wraps = Home<2, Shaky<Wrapping>>;
 
-/// Plays with a clock whose highest tick is `bits`, 100 ticks before it wraps. Shuts down at the end.
+/// Plays with a clock whose highest tick is `bits`, 100 ticks before it wraps. Then shuts down.
 fn near_the_end(bits: u64, play: impl FnOnce(&'static Wraps, &Simulation)) {
     static HOME: Wraps = Wraps::new();
     static ALONE: Mutex<()> = Mutex::new(());
@@ -225,9 +225,7 @@ fn at_the_end_of_64_bits_what_is_later_comes_at_the_last_tick() {
     near_the_end(u64::MAX, |home, simulation| {
         let later = home.times.on(&home.executor);
         let day = Duration::from_secs(24 * 3600);
-        let delayed = later
-            .submit_after(day, || Shaky::<Wrapping>::now())
-            .unwrap();
+        let delayed = later.submit_after(day, Shaky::<Wrapping>::now).unwrap();
         let series = later.submit_every(Every::ticks(60), |run: Release| {
             if run.date == u64::MAX {
                 ControlFlow::Break(run.missed)

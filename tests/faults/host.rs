@@ -284,7 +284,7 @@ impl Habits for Losing {
 }
 
 /// The executor stands still until the thread gets a permit, whatever that is for. Then it goes on
-/// as if nothing had happened. So a host that looks at its threads now and then has a slow executor.
+/// as if nothing had happened. So a host that gives permits now and then has a slow executor.
 #[test]
 fn a_lost_permit_costs_time_until_the_next_one_and_nothing_else() {
     static HOME: Home<2, Shaky<Losing>> = Home::new();

@@ -1,7 +1,7 @@
 //! Faults on purpose: hosts that fail, clocks that are wrong, and code of the user that panics.
 //!
-//! A *point* is a place where code that is not the crate's runs: a closure, a destructor, a waker, an
-//! iterator, a function of the host. The tests do not choose points by hand. They play a program
+//! A *point* is a place where code that is not the crate's runs: a closure, a destructor, a waker,
+//! an iterator, a function of the host. The tests do not choose points by hand. They play a program
 //! once and count its points. Then they play it once for each of them, with a panic there, and once
 //! more for each pair of them. So a point that a later change adds is tested without a new test.
 //!

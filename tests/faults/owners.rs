@@ -1,8 +1,9 @@
 //! Owners: closures that panic with what they were lent, and things that panic as they are made or
 //! dropped.
 
+use core::panic::AssertUnwindSafe;
 use core::task::{Context, Poll};
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use slotted::error::{Refusal, StartError, TaskError, WorkerStartError};

@@ -3,6 +3,7 @@
 use core::ops::ControlFlow;
 use core::pin::pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
+use core::task::{Context, Waker};
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -118,8 +119,8 @@ impl<const WORKERS: usize, H: Clock> Worked<WORKERS, H> {
         assert_eq!(series.unwrap().result(), Ok(5));
         let date = H::now().saturating_add(100);
         let mut sleep = pin!(later.sleep_until(date).unwrap());
-        let waker = std::task::Waker::noop();
-        let mut context = core::task::Context::from_waker(waker);
+        let waker = Waker::noop();
+        let mut context = Context::from_waker(waker);
         // Left alone, unless another thread's clock has shown the date already.
         assert!(sleep.as_mut().poll(&mut context).is_pending() || now() >= date);
     }

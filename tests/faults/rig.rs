@@ -172,8 +172,8 @@ pub(crate) fn play<H: Clock>(
     }
 }
 
-/// Every value was dropped once, but for one case. If the crate contains a panic, and the destructor
-/// of its payload panics, it leaks what that throws.
+/// Every value was dropped once, but for one case. If the crate contains a panic, and the
+/// destructor of its payload panics, it leaks what that throws.
 fn check_values(points: &Arc<Points>) {
     let hits = points.hits();
     let is_leak = match *hits {
