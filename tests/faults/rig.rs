@@ -19,13 +19,13 @@ pub(crate) const SLOTS: usize = 4;
 pub(crate) const TIMERS: usize = 4;
 pub(crate) const BYTES: usize = 256;
 
-/// An executor and a timetable that live for ever.
-pub(crate) struct Home<const WORKERS: usize, H: Clock> {
+/// An executor and a timetable that live for ever. `LEVEL`: that of the tasks.
+pub(crate) struct Home<const WORKERS: usize, H: Clock, const LEVEL: usize = 0> {
     pub(crate) executor: Executor<WORKERS, SLOTS, BYTES, H>,
     pub(crate) times: Timetable<TIMERS, H>,
 }
 
-impl<const WORKERS: usize, H: Clock> Home<WORKERS, H> {
+impl<const WORKERS: usize, H: Clock, const LEVEL: usize> Home<WORKERS, H, LEVEL> {
     pub(crate) const fn new() -> Self {
         Self {
             executor: Executor::new(),
@@ -47,14 +47,10 @@ pub(crate) trait Place<H: Clock> {
     fn shut_down_async(&'static self) -> core::pin::Pin<Box<dyn Future<Output = ()>>>;
 }
 
-impl<const WORKERS: usize, H: Clock> Place<H> for Home<WORKERS, H> {
+impl<const WORKERS: usize, H: Clock, const LEVEL: usize> Place<H> for Home<WORKERS, H, LEVEL> {
     fn start(&'static self, simulation: &Simulation) {
-        if WORKERS > 0 {
-            self.executor.start(&Crew(simulation)).unwrap();
-        } else {
-            // Without workers a life begins as well: one may be over.
-            self.executor.start(&Crew(simulation)).unwrap();
-        }
+        // Without workers too: the last life may be over.
+        self.executor.start(&Crew(simulation)).unwrap();
     }
 
     fn shutdown(&self, how: Shutdown) {
@@ -66,11 +62,11 @@ impl<const WORKERS: usize, H: Clock> Place<H> for Home<WORKERS, H> {
     }
 
     fn submitter(&'static self) -> Submitter<'static, BYTES, H> {
-        self.executor.submitter()
+        self.executor.submitter().level::<LEVEL>()
     }
 
     fn later(&'static self) -> TimedSubmitter<BYTES, H> {
-        self.times.on(&self.executor)
+        self.times.on(&self.executor).level::<LEVEL>()
     }
 
     fn next_date(&self) -> Option<u64> {

@@ -235,7 +235,7 @@ fn ways<H: Clock>() -> Vec<Way<H>> {
     ways
 }
 
-/// A way in which an outcome ends. Returns true if the task was cancelled for sure.
+/// A way in which an outcome ends.
 struct End<H: Clock + 'static> {
     name: &'static str,
     end: fn(&Rig<H>, Handle<H>),
@@ -438,7 +438,7 @@ fn so_it_does_where_the_caller_drives() {
 }
 
 #[test]
-fn so_it_does_with_levels() {
-    static HOME: Home<1, Ordered<SimHost, Levels<2>>> = Home::new();
+fn so_it_does_at_an_urgent_level() {
+    static HOME: Home<1, Ordered<SimHost, Levels<2>>, 1> = Home::new();
     assert_points(&each_way_and_end(&HOME), POINTS);
 }
