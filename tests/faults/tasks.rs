@@ -379,17 +379,14 @@ fn ends<H: Clock>() -> Vec<End<H>> {
     ends
 }
 
-fn each_way_and_end<H: Clock>(place: &'static dyn Place<H>) -> BTreeSet<Hit> {
+fn each_way_and_end<H: Clock>(place: &'static dyn Place<H>) {
     let mut hits = BTreeSet::new();
-    let mut plays = 0;
-    for way in ways::<H>() {
-        for (number, end) in ends::<H>().into_iter().enumerate() {
-            // Miri has time for a part: each end, and each way, several times.
-            if cfg!(miri) && (number + plays) % 5 != 0 {
-                plays += 1;
+    for (way_number, way) in ways::<H>().into_iter().enumerate() {
+        for (end_number, end) in ends::<H>().into_iter().enumerate() {
+            // Miri has time for each way with one end, and for most ends.
+            if cfg!(miri) && end_number != (3 * way_number) % 25 {
                 continue;
             }
-            plays += 1;
             let name = format!("{}, {}", way.name, end.name);
             let program = |rig: &Rig<H>| {
                 let before = rig.place.stats();
@@ -404,7 +401,11 @@ fn each_way_and_end<H: Clock>(place: &'static dyn Place<H>) -> BTreeSet<Hit> {
             hits.append(&mut each(place, &name, Tasks::Own, program));
         }
     }
-    hits
+    if cfg!(miri) {
+        assert!(hits.iter().all(|hit| POINTS.contains(hit)), "{hits:?}");
+    } else {
+        assert_points(&hits, POINTS);
+    }
 }
 
 /// Where a closure, what it captures and what it returns, a callback and a waker can panic.
@@ -428,17 +429,17 @@ const POINTS: &[Hit] = &[
 #[test]
 fn a_panic_anywhere_in_a_task_lands_where_it_belongs() {
     static HOME: Home<2, SimHost> = Home::new();
-    assert_points(&each_way_and_end(&HOME), POINTS);
+    each_way_and_end(&HOME);
 }
 
 #[test]
 fn so_it_does_where_the_caller_drives() {
     static HOME: Home<0, SimHost> = Home::new();
-    assert_points(&each_way_and_end(&HOME), POINTS);
+    each_way_and_end(&HOME);
 }
 
 #[test]
 fn so_it_does_at_an_urgent_level() {
     static HOME: Home<1, Ordered<SimHost, Levels<2>>, 1> = Home::new();
-    assert_points(&each_way_and_end(&HOME), POINTS);
+    each_way_and_end(&HOME);
 }
