@@ -68,8 +68,8 @@ fn programs_lose_nothing_and_end() {
 /// The same programs, on a host whose every second park returns at once.
 #[test]
 fn programs_lose_nothing_where_parks_return_early() {
-    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS / 3, |number| number as u32);
-    each(programs, world_of_early);
+    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
+    each(programs.div_ceil(3), world_of_early);
 }
 
 /// The same programs, whose tasks take turns among three levels. Worker 0 serves the highest only.
