@@ -76,7 +76,7 @@ pub type DefaultHost = SpinHost;
 /// [`Clock::now`] or [`Clock::park_until`], ends the call or the worker that it comes out of: the
 /// others serve on. One in [`unpark`](Self::unpark), [`ready`](Self::ready) or
 /// [`note`](Self::note), and in [`Clock::set_alarm`], may also cost a slot, or leave a wait without
-/// an end. While a scope waits, it aborts the process.
+/// an end. A host that panics in a thread that waits for its scope aborts the process.
 ///
 /// A wrong one forgets a permit. Suppose that `unpark` is called while the thread is between its
 /// last look for work and `park`. Then the `park` that follows must return at once. Without that,
