@@ -126,7 +126,7 @@ fn a_start_that_fails_at_any_worker_can_be_repeated() {
             for lives in 0..=3 {
                 let home = homes.next().unwrap();
                 // Miri has time for some.
-                if !cfg!(miri) || usize::from(workers) % 4 == lives {
+                if !cfg!(miri) || workers == 2 && lives < 2 {
                     fail_to_start(home, workers, failure, lives);
                 }
             }
@@ -178,7 +178,10 @@ fn play_all<B: Habits>(
     percents: &[u64],
     around: impl Fn(&Simulation),
 ) {
-    for &percent in percents {
+    for &percent in percents
+        .iter()
+        .take(if cfg!(miri) { 1 } else { percents.len() })
+    {
         for seed in 0..SEEDS {
             let simulation = Simulation::new().seed(seed);
             dice.set(seed, percent);

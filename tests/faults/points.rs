@@ -127,6 +127,15 @@ impl Points {
             .any(|&(_, within)| within == Within::Task)
     }
 
+    /// How many values of that name are there.
+    pub(crate) fn alive(&self, name: &str) -> usize {
+        let values = lock(&self.values);
+        values
+            .iter()
+            .filter(|value| value.0 == name && value.1 == 0)
+            .count()
+    }
+
     /// The values that were not dropped exactly once.
     pub(crate) fn wrong(&self) -> Vec<(&'static str, usize)> {
         let values = lock(&self.values);

@@ -255,6 +255,7 @@ fn the_waker_of_an_async_worker_may_panic() {
                     .is_pending()
             );
         }
+        assert_eq!(rig.points.alive("waker"), 2, "the worker keeps none");
         assert_eq!(worker.run_one(), Ran::Nothing);
         *HOME.worker.lock().unwrap() = Some(worker);
         drop_here((one, two));
