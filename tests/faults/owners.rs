@@ -10,7 +10,7 @@ use slotted::error::{Refusal, StartError, TaskError, WorkerStartError};
 use slotted::{JoinHandle, Owned, Ran, Shutdown, SimHost, Simulation, StdThreads};
 
 use crate::points::{Hit, Plan, Points, Value, Within, drop_here, within};
-use crate::rig::SLOTS;
+use crate::rig::{SLOTS, STRIDE};
 use crate::wakers::alert;
 
 type Owner = Owned<Value, SLOTS, 256, SimHost>;
@@ -98,7 +98,7 @@ fn each(owner: &'static Owner, name: &str, program: Program, expected: &[Hit]) {
     let (_, total, raised) = play(owner, Plan::default(), program);
     assert!(!raised);
     let mut seen = Vec::new();
-    for first in 0..total {
+    for first in (0..total).step_by(STRIDE) {
         let mut plan = Plan {
             first: Some(first),
             second: None,
@@ -121,7 +121,13 @@ fn each(owner: &'static Owner, name: &str, program: Program, expected: &[Hit]) {
     seen.dedup();
     let mut expected = expected.to_vec();
     expected.sort();
-    assert_eq!(seen, expected, "{name}");
+    assert!(
+        seen.iter().all(|hit| expected.contains(hit)),
+        "{name}: {seen:?}"
+    );
+    if STRIDE == 1 {
+        assert_eq!(seen, expected, "{name}");
+    }
 }
 
 const TASK: [Hit; 4] = [

@@ -245,7 +245,7 @@ pub(crate) fn each<H: Clock>(
     let whole = named(Plan::default());
     assert!(!whole.raised && whole.panicked == 0 && whole.callbacks_panicked == 0);
     let mut hits = BTreeSet::new();
-    for first in 0..whole.passed {
+    for first in (0..whole.passed).step_by(STRIDE) {
         let plan = Plan {
             first: Some(first),
             second: None,
@@ -284,7 +284,14 @@ pub(crate) fn each<H: Clock>(
     hits
 }
 
-/// As the sets of [`each`] are written in the tests.
+/// Miri has time for every 12th point only.
+pub(crate) const STRIDE: usize = if cfg!(miri) { 12 } else { 1 };
+
+/// Checks that a panic was played at these points, and at no others.
 pub(crate) fn assert_points(hits: &BTreeSet<Hit>, expected: &[Hit]) {
-    assert_eq!(*hits, expected.iter().copied().collect());
+    let expected = expected.iter().copied().collect();
+    assert!(hits.is_subset(&expected), "{hits:?}");
+    if STRIDE == 1 {
+        assert_eq!(*hits, expected);
+    }
 }

@@ -401,11 +401,7 @@ fn each_way_and_end<H: Clock>(place: &'static dyn Place<H>) {
             hits.append(&mut each(place, &name, Tasks::Own, program));
         }
     }
-    if cfg!(miri) {
-        assert!(hits.iter().all(|hit| POINTS.contains(hit)), "{hits:?}");
-    } else {
-        assert_points(&hits, POINTS);
-    }
+    assert_points(&hits, POINTS);
 }
 
 /// Where a closure, what it captures and what it returns, a callback and a waker can panic.
