@@ -71,6 +71,13 @@ pub type DefaultHost = SpinHost;
 /// }
 /// ```
 ///
+/// None of its functions may panic. If one does, nothing is corrupted. A panic in `current`,
+/// [`park`](Self::park), [`spin`](Self::spin) or [`yield_now`](Self::yield_now), and in
+/// [`Clock::now`] or [`Clock::park_until`], ends the call or the worker that it comes out of: the
+/// others serve on. One in [`unpark`](Self::unpark), [`ready`](Self::ready) or
+/// [`note`](Self::note), and in [`Clock::set_alarm`], may also cost a slot, or leave a wait without
+/// an end. A host that panics in a thread that waits for its scope aborts the process.
+///
 /// A wrong one forgets a permit. Suppose that `unpark` is called while the thread is between its
 /// last look for work and `park`. Then the `park` that follows must return at once. Without that,
 /// the executor loses wakes and hangs.

@@ -45,6 +45,15 @@ impl<A, T, F: Fn(A) -> T> ItemFunction<A> for F {
     }
 }
 
+/// Calls a function with an item. The function is dropped in here, before the value is returned: at
+/// the end of a closure, a destructor that panics would leak what the closure returns.
+#[inline]
+pub(crate) fn apply<F: ItemFunction<A>, A>(function: F, item: A) -> F::Output {
+    let value = function.apply(item);
+    drop(function);
+    value
+}
+
 /// Turns an item and a function into a task: of an executor, of a scope, or of a pool that another
 /// crate makes of an executor's slots. [`map_over`] maps over it.
 ///
@@ -123,14 +132,14 @@ where
         item: A,
     ) -> Result<JoinHandle<'e, T, H>, Refusal> {
         let (registry, claim) = permit.into_parts();
-        let task = move || function.apply(item);
+        let task = move || apply(function, item);
         Ok(submit_into::<_, T, Plain, SLOT_BYTES, H>(
             registry, claim, task,
         )?)
     }
 
     fn apply_here(&self) -> Option<fn(F, A) -> T> {
-        Some(|function, item| function.apply(item))
+        Some(apply)
     }
 }
 

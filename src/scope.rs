@@ -15,7 +15,7 @@ use crate::error::{Refusal, SubmitError, TaskError};
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::list::Seat;
-use crate::map::{ItemFunction, Map, SubmitItem};
+use crate::map::{ItemFunction, Map, SubmitItem, apply};
 use crate::permit::{Permit, refuse};
 use crate::registry::{Registry, Submitter};
 use crate::reserve::wait_for_slot_of_workers;
@@ -405,11 +405,11 @@ where
             permit.is_of(self.submitter.registry()),
             "slotted: a scope takes permits of its own executor"
         );
-        Ok(self.submit_into(permit.into_parts().1, move || function.apply(item))?)
+        Ok(self.submit_into(permit.into_parts().1, move || apply(function, item))?)
     }
 
     fn apply_here(&self) -> Option<fn(F, A) -> T> {
-        Some(|function, item| function.apply(item))
+        Some(apply)
     }
 }
 

@@ -97,7 +97,11 @@ impl<'e, H: Park> Worker<'e, H> {
         let (searching, mut sleepy) = (Cell::new(false), false);
         let mut passes_time_on = false;
         let mut round = 0;
-        let broken_off = unwind::Bomb::new(|| registry.lose_worker(seat.worker(), searching.get()));
+        let broken_off = unwind::Bomb::new(|| {
+            registry.lose_worker(seat.worker(), searching.get());
+            // It may have been the keeper.
+            registry.pass_time_on();
+        });
         // Endless for a reason: ends with the executor.
         loop {
             registry.advance_time();

@@ -22,6 +22,7 @@
 mod actor;
 #[cfg(shuttle)]
 mod baton;
+mod early;
 mod host;
 mod ledger;
 mod noting;
@@ -38,6 +39,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 
 use slotted::{Fifo, Levels, Order};
 
+use crate::early::Early;
 use crate::host::Leveled;
 use crate::noting::Noting;
 use crate::play::play;
@@ -61,6 +63,13 @@ fn number(name: &str) -> Option<u64> {
 fn programs_lose_nothing_and_end() {
     let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
     each(programs, world_of::<false, Fifo>);
+}
+
+/// The same programs, on a host whose every second park returns at once.
+#[test]
+fn programs_lose_nothing_where_parks_return_early() {
+    let programs = number("SLOTTED_PROGRAMS").map_or(PROGRAMS, |number| number as u32);
+    each(programs.div_ceil(3), world_of_early);
 }
 
 /// The same programs, whose tasks take turns among three levels. Worker 0 serves the highest only.
@@ -110,12 +119,24 @@ fn each(programs: u32, world_of: fn(&Program, u64)) {
     }
 }
 
-/// Plays a program by the machine's threads. A wait that never ends fails it.
+/// Plays a program by the machine's threads.
 #[cfg(not(shuttle))]
 fn world_of<const LOOKS: bool, O: Order>(program: &Program, _seed: u64)
 where
     Noting<slotted::StdHost, LOOKS, O>: Leveled,
 {
+    plays(program, play::<slotted::StdHost, LOOKS, O>);
+}
+
+/// As `world_of`, with parks that return early.
+#[cfg(not(shuttle))]
+fn world_of_early(program: &Program, _seed: u64) {
+    plays(program, play::<Early<slotted::StdHost>, false, Fifo>);
+}
+
+/// Plays a program in a thread of its own. A wait that never ends fails it.
+#[cfg(not(shuttle))]
+fn plays(program: &Program, play: fn(&Program)) {
     use core::time::Duration;
     use std::sync::mpsc::channel;
     use std::thread;
@@ -125,7 +146,7 @@ where
     let played = program.clone();
     let thread = thread::spawn(move || {
         let _end = end; // also when it panics
-        play::<slotted::StdHost, LOOKS, O>(&played);
+        play(&played);
     });
     let hangs = ended.recv_timeout(LIMIT) == Err(std::sync::mpsc::RecvTimeoutError::Timeout);
     assert!(!hangs, "the program does not end");
@@ -134,24 +155,38 @@ where
     }
 }
 
-/// Plays a program under many schedules.
+/// Plays a program under schedules, with or without fairness.
 #[cfg(shuttle)]
 fn world_of<const LOOKS: bool, O: Order>(program: &Program, seed: u64)
 where
     Noting<Scheduled<true>, LOOKS, O>: Leveled,
     Noting<Scheduled<false>, LOOKS, O>: Leveled,
 {
+    if program.fair {
+        plays(program, seed, play::<Scheduled<true>, LOOKS, O>);
+    } else {
+        plays(program, seed, play::<Scheduled<false>, LOOKS, O>);
+    }
+}
+
+/// As `world_of`, with parks that return early.
+#[cfg(shuttle)]
+fn world_of_early(program: &Program, seed: u64) {
+    if program.fair {
+        plays(program, seed, play::<Early<Scheduled<true>>, false, Fifo>);
+    } else {
+        plays(program, seed, play::<Early<Scheduled<false>>, false, Fifo>);
+    }
+}
+
+/// Plays a program under many schedules.
+#[cfg(shuttle)]
+fn plays(program: &Program, seed: u64, play: fn(&Program)) {
     use std::sync::Arc;
 
     let schedules = number("SLOTTED_SCHEDULES").map_or(8, |number| number as usize);
     let program = Arc::new(program.clone());
-    let plays = move || {
-        if program.fair {
-            play::<Scheduled<true>, LOOKS, O>(&program);
-        } else {
-            play::<Scheduled<false>, LOOKS, O>(&program);
-        }
-    };
+    let plays = move || play(&program);
     // Faults that need one, two or three changes of priority at certain steps.
     for depth in [2, 3, 4] {
         runs(Some(depth), schedules, seed, plays.clone());
