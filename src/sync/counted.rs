@@ -32,7 +32,7 @@ impl Steps {
 }
 
 /// The steps since the last call.
-#[cfg(test)]
+#[cfg(all(loom, test))]
 pub(crate) fn take_steps() -> Steps {
     STEPS.with(|steps| steps.replace(Steps::NONE))
 }

@@ -11,7 +11,7 @@ use loom::sync::Mutex;
 mod counted;
 
 pub(crate) use counted::AtomicUsize;
-#[cfg(test)]
+#[cfg(all(loom, test))]
 pub(crate) use counted::{Steps, take_steps};
 
 /// A value on cache lines of its own, where processors compete for them. Models pad nothing.
