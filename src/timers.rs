@@ -147,11 +147,12 @@ struct Timers<H: 'static, B: 'static, C: ?Sized = [Timer<B>]> {
     timers: C,
 }
 
-/// A timer that was claimed, and by which claim.
+/// A timer that was claimed, and by which claim. 32 bits of that tell it from another: between the
+/// claim and what follows there are not 2^32 claims.
 #[derive(Clone, Copy)]
 pub(crate) struct ClaimedTimer {
     pub(crate) index: TimerIndex,
-    claim: u64,
+    claim: u32,
 }
 
 /// What one look for due timers gave.
@@ -318,7 +319,10 @@ impl<H: 'static, B: 'static> Timers<H, B> {
         let claim = self.claims.get() + 1;
         self.claims.set(claim);
         self.timers[usize::from(index)].claim.set(claim);
-        Some(ClaimedTimer { index, claim })
+        Some(ClaimedTimer {
+            index,
+            claim: claim as u32, // the low half
+        })
     }
 
     fn release(&self, index: TimerIndex) -> Option<Waker> {
@@ -415,7 +419,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     pub(crate) fn arm(&self, claimed: ClaimedTimer, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(claimed.index)];
-            if timer.claim.get() != claimed.claim {
+            if timer.claim.get() as u32 != claimed.claim {
                 return Some(waker);
             }
             let displaced = timer.replace_waker(waker);
