@@ -165,6 +165,7 @@ impl Dates {
 
     /// Checks the run, and ends it.
     fn settle(self, before: slotted::Stats) -> Events {
+        check_alarm();
         TIMES.advance();
         POOL.run_until_idle();
         check_alarm();
@@ -217,9 +218,9 @@ impl Dates {
         }
         ledger::check(before, POOL.stats());
         let events = ledger::events();
-        if SHUT.load(Ordering::Relaxed) {
-            reopen();
-        }
+        // It ends only if every future is accounted for.
+        POOL.shutdown(Shutdown::Drain).expect("no worker calls it");
+        POOL.start(&WORKERS).expect("it has stopped");
         check_timers();
         check_pool();
         events
@@ -294,11 +295,6 @@ fn check_pool() {
         || _ = POOL.run_until_idle(),
     );
     assert!(POOL.stats().slots_in_use == 0, "a slot was not given back");
-}
-
-fn reopen() {
-    POOL.shutdown(Shutdown::Drain).expect("no worker calls it");
-    POOL.start(&WORKERS).expect("it has stopped");
 }
 
 fn submit_at(tick: u64, role: Role) -> Option<Handle> {
@@ -471,6 +467,7 @@ impl Part for Dates {
             run_all(dates);
             true
         }),
+        ("shut down", |dates| shut_down(dates, Shutdown::Drain)),
     ];
 
     fn open() {
