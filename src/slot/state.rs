@@ -286,7 +286,7 @@ impl State {
     /// Open or Running → Completing, by the promise. Returns false if it is completed or cancelled.
     pub(crate) fn complete_promise(&self) -> bool {
         self.transition(|seen| {
-            matches!(seen.phase(), Phase::Open | Phase::Running)
+            seen.is_unkept_promise()
                 .then(|| seen.without(RESTING).with(COMPLETING))
         })
         .is_ok()

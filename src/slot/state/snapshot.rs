@@ -178,6 +178,14 @@ impl Snapshot {
         self.0 & FUTURE_FACE == BUSY | TASK | FUTURE | QUEUED
     }
 
+    /// Returns true if the task is a promise that can be kept: [`Phase::Open`], or
+    /// [`Phase::Running`].
+    #[inline]
+    pub(super) fn is_unkept_promise(self) -> bool {
+        let face = BUSY | TASK | QUEUED | TASK_KIND | ENDED | COMPLETING;
+        self.0 & face == BUSY | TASK | BY_HAND
+    }
+
     /// Returns true if the task is a closure that runs.
     #[inline]
     pub(crate) fn is_running_closure(self) -> bool {
@@ -298,9 +306,9 @@ mod tests {
     fn the_short_looks_at_a_future_agree_with_its_phase() {
         for word in 0..1 << GENERATION_SHIFT {
             let seen = Snapshot(word);
-            // Only the bits of an outcome stand beside `ENDED`, and only then.
-            let is_whole = seen.has(ENDED) == seen.has(OVER) || seen.has(ENDED);
-            if !seen.is_future() || !is_whole || seen.has(QUEUED | RESTING) {
+            // A future is not in the queue and at rest at once. What is over has ended.
+            let is_broken = seen.has(QUEUED | RESTING) || seen.has(OVER) && !seen.is_ended();
+            if is_broken || !seen.is_future() {
                 continue;
             }
             let phase = seen.phase();
@@ -308,6 +316,20 @@ mod tests {
             assert_eq!(seen.is_polled_now(), phase == Phase::Running, "{seen:?}");
             let queued = matches!(phase, Phase::Pending | Phase::Scheduled);
             assert_eq!(seen.is_queued_future(), queued, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_short_look_at_a_promise_agrees_with_its_phase() {
+        for word in 0..1 << GENERATION_SHIFT {
+            let seen = Snapshot(word);
+            // An open promise is not being completed. What is over has ended.
+            let is_broken = !seen.is_ended() && (seen.has(RESTING | COMPLETING) || seen.has(OVER));
+            if is_broken || !seen.has_promise() {
+                continue;
+            }
+            let unkept = matches!(seen.phase(), Phase::Open | Phase::Running);
+            assert_eq!(seen.is_unkept_promise(), unkept, "{seen:?}");
         }
     }
 }
