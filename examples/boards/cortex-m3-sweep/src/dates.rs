@@ -244,6 +244,11 @@ impl Dates {
             "a task was moved to a date that has passed, and does not run"
         );
         assert!(self.task.done(), "a queued task does not run");
+        let over = self.due.done() && self.waiting.done() && self.series.done();
+        assert!(
+            over || !is_set(&SHUT),
+            "a task waits for its date after a shutdown"
+        );
         assert!(
             !is_set(&self.polled) || get(&WAKES) != 0,
             "a sleep is over and its waker was not called"
