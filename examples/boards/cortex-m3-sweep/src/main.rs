@@ -8,7 +8,7 @@
 //!
 //! | part | what the thread and the interrupt share |
 //! | --- | --- |
-//! | `scene`, `operations` | an executor with a worker each: closures, futures, promises, waits, stops |
+//! | `scene`, `operations` | an executor: closures, futures, promises, waits, stops |
 //! | `dates` | a timetable: dates, series, sleeps, time budgets |
 //! | `levels` | an executor with three levels, and a worker that is tied to the upper two |
 //! | `lent` | an executor whose worker, the thread, owns something |
