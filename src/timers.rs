@@ -116,6 +116,14 @@ impl<B> Timer<B> {
         core::mem::forget(self.purpose.replace(purpose));
     }
 
+    /// This place of the heap gets a timer. `place` is its number.
+    #[inline(always)]
+    fn fill(&self, place: usize, index: TimerIndex, timer: &Self) {
+        self.at_place.set(index);
+        // There are fewer timers than 2^16 - 1.
+        timer.place.set(place as u16 + 1);
+    }
+
     /// Gives it a waker, and returns the one that it had.
     fn replace_waker(&self, waker: Waker) -> Option<Waker> {
         self.purpose.replace(Purpose::Wake(waker)).into_waker()
@@ -139,11 +147,12 @@ struct Timers<H: 'static, B: 'static, C: ?Sized = [Timer<B>]> {
     timers: C,
 }
 
-/// A timer that was claimed, and by which claim.
+/// A timer that was claimed, and by which claim. 32 bits of that tell it from another: between the
+/// claim and what follows there are not 2^32 claims.
 #[derive(Clone, Copy)]
 pub(crate) struct ClaimedTimer {
     pub(crate) index: TimerIndex,
-    claim: u64,
+    claim: u32,
 }
 
 /// What one look for due timers gave.
@@ -159,17 +168,21 @@ impl<H: 'static, B: 'static> Timers<H, B> {
     /// The timer at a place of the heap, with its number. `None` past the end.
     #[inline(always)]
     fn at(&self, place: usize) -> Option<(TimerIndex, &Timer<B>)> {
-        let index = self.timers.get(place)?.at_place.get();
+        self.seated(self.timers.get(place)?)
+    }
+
+    /// As [`at`](Self::at), of a place that was looked up.
+    #[inline(always)]
+    fn seated(&self, seat: &Timer<B>) -> Option<(TimerIndex, &Timer<B>)> {
+        let index = seat.at_place.get();
         Some((index, self.timers.get(usize::from(index))?))
     }
 
     #[inline(always)]
     fn put(&self, place: usize, index: TimerIndex, timer: &Timer<B>) {
-        if let Some(there) = self.timers.get(place) {
-            there.at_place.set(index);
+        if let Some(seat) = self.timers.get(place) {
+            seat.fill(place, index, timer);
         }
-        // There are fewer timers than 2^16 - 1.
-        timer.place.set(place as u16 + 1);
     }
 
     /// The earliest timer.
@@ -187,37 +200,50 @@ impl<H: 'static, B: 'static> Timers<H, B> {
         self.first().map(|(_, timer)| timer.date.get())
     }
 
-    /// Moves a timer from `place` to where its date belongs, up or down.
+    /// Moves a timer up from `place`, as far as its date belongs.
     ///
-    /// Bound: the height of the heap, for both ways together.
+    /// Bound: the height of the heap.
     #[inline(never)]
-    fn settle(&self, place: usize, index: TimerIndex, timer: &Timer<B>) {
-        let mut place = place;
+    fn rise(&self, mut place: usize, index: TimerIndex, timer: &Timer<B>) {
+        let Some(mut hole) = self.timers.get(place) else {
+            return;
+        };
         while place > 0 {
             let parent = (place - 1) / 2;
-            let Some((above, other)) = self.at(parent) else {
+            let Some(seat) = self.timers.get(parent) else {
                 break;
             };
-            if other.is_before(timer) {
+            let Some((above, other)) = self.seated(seat) else {
+                break;
+            };
+            if !timer.is_before(other) {
                 break;
             }
-            self.put(place, above, other);
-            place = parent;
+            hole.fill(place, above, other);
+            (hole, place) = (seat, parent);
         }
-        let armed = usize::from(self.armed.get());
+        hole.fill(place, index, timer);
+    }
+
+    /// Moves a timer down from `place`, as far as its date belongs.
+    ///
+    /// Bound: the height of the heap.
+    #[inline(never)]
+    fn sink(&self, mut place: usize, index: TimerIndex, timer: &Timer<B>) {
+        let armed = usize::from(self.armed.get()).min(self.timers.len());
         loop {
-            let left = 2 * place + 1;
-            if left >= armed {
+            let mut next = 2 * place + 1;
+            if next >= armed {
                 break;
             }
-            let Some((mut below, mut other)) = self.at(left) else {
+            let Some((mut below, mut other)) = self.at(next) else {
                 break;
             };
-            let mut next = left;
-            if left + 1 < armed {
-                if let Some((right, beside)) = self.at(left + 1) {
+            if next + 1 < armed {
+                if let Some((right, beside)) = self.at(next + 1) {
                     if beside.is_before(other) {
-                        (below, other, next) = (right, beside, left + 1);
+                        (below, other) = (right, beside);
+                        next += 1;
                     }
                 }
             }
@@ -230,26 +256,49 @@ impl<H: 'static, B: 'static> Timers<H, B> {
         self.put(place, index, timer);
     }
 
+    /// Gives a timer in the heap another date.
+    fn move_timer(&self, place: usize, index: TimerIndex, timer: &Timer<B>, date: u64) {
+        // Of equal dates the claim does not change.
+        if date < timer.date.replace(date) {
+            self.rise(place, index, timer);
+        } else {
+            self.sink(place, index, timer);
+        }
+    }
+
     fn insert(&self, index: TimerIndex, timer: &Timer<B>, date: u64, of_task: bool) {
         timer.of_task.set(of_task);
         timer.date.set(date);
         timer.due.set(false);
         let place = self.armed.get();
         self.armed.set(place + 1);
-        self.settle(usize::from(place), index, timer);
+        self.rise(usize::from(place), index, timer);
     }
 
     /// Takes a timer out of the heap, if it is there.
+    #[inline(always)]
     fn remove(&self, timer: &Timer<B>) {
-        let Some(place) = timer.place.replace(0).checked_sub(1) else {
-            return;
-        };
+        if let Some(place) = timer.place.replace(0).checked_sub(1) {
+            self.close_gap(place, timer);
+        }
+    }
+
+    /// The last timer of the heap takes the place of one that leaves it.
+    #[inline(never)]
+    fn close_gap(&self, place: u16, leaves: &Timer<B>) {
         let last = self.armed.get() - 1;
         self.armed.set(last);
-        if place != last {
-            if let Some((index, moved)) = self.at(usize::from(last)) {
-                self.settle(usize::from(place), index, moved);
-            }
+        if place == last {
+            return;
+        }
+        let Some((index, moved)) = self.at(usize::from(last)) else {
+            return;
+        };
+        let place = usize::from(place);
+        if place > 0 && moved.is_before(leaves) {
+            self.rise(place, index, moved);
+        } else {
+            self.sink(place, index, moved);
         }
     }
 
@@ -270,7 +319,10 @@ impl<H: 'static, B: 'static> Timers<H, B> {
         let claim = self.claims.get() + 1;
         self.claims.set(claim);
         self.timers[usize::from(index)].claim.set(claim);
-        Some(ClaimedTimer { index, claim })
+        Some(ClaimedTimer {
+            index,
+            claim: claim as u32, // the low half
+        })
     }
 
     fn release(&self, index: TimerIndex) -> Option<Waker> {
@@ -367,7 +419,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     pub(crate) fn arm(&self, claimed: ClaimedTimer, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(claimed.index)];
-            if timer.claim.get() != claimed.claim {
+            if timer.claim.get() as u32 != claimed.claim {
                 return Some(waker);
             }
             let displaced = timer.replace_waker(waker);
@@ -437,8 +489,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
             if !timer.is_of(task) {
                 return false;
             }
-            timer.date.set(date);
-            timers.settle(usize::from(place), index, timer);
+            timers.move_timer(usize::from(place), index, timer, date);
             true
         })
     }

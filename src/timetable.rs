@@ -16,7 +16,7 @@ use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, LevelOf, Park, deadline};
 use crate::permit::refuse;
 use crate::registry::{Place, Submitter, TaskTimers};
-use crate::slot::{Claim, Phase, SlotRef};
+use crate::slot::{Claim, SlotRef};
 use crate::sync::const_fn;
 use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
@@ -508,7 +508,7 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle
 /// pins the slot, so the task is the handle's.
 fn move_to<H: Clock>(timers: &TaskTimers<H>, slot: SlotRef<'_>, tick: u64) -> bool {
-    if slot.snapshot().phase() != Phase::Suspended {
+    if !slot.snapshot().is_suspended() {
         return false;
     }
     let timer = slot.link().timer();

@@ -11,7 +11,7 @@ use crate::host::{LevelOf, Park};
 use crate::list::Index;
 use crate::order::Level;
 use crate::roster::Mode;
-use crate::slot::{Cancelled, Phase, Running, Unpublished};
+use crate::slot::{Cancelled, Running, Unpublished};
 
 impl<'e, H: Park> Registry<'e, H> {
     /// Takes a slot out of the free list for a timed task. `serve` cancels such tasks when the
@@ -81,7 +81,7 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Cancels a timed task that waits for its date, if the executor is shut down.
     pub(crate) fn cancel_timed(self, index: Index) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
-        if slot.snapshot().phase() != Phase::Suspended {
+        if !slot.snapshot().is_suspended() {
             return None;
         }
         self.shared().ready.with(|ready| {

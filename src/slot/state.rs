@@ -286,7 +286,7 @@ impl State {
     /// Open or Running → Completing, by the promise. Returns false if it is completed or cancelled.
     pub(crate) fn complete_promise(&self) -> bool {
         self.transition(|seen| {
-            matches!(seen.phase(), Phase::Open | Phase::Running)
+            seen.is_unkept_promise()
                 .then(|| seen.without(RESTING).with(COMPLETING))
         })
         .is_ok()
@@ -308,7 +308,8 @@ impl State {
     fn suspend_with(&self, polled: usize) -> bool {
         let was = self.transition(|seen| {
             let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
-            (seen.phase() == Phase::Running).then(|| seen.without(NOTIFIED).with(polled | next))
+            seen.is_polled_now()
+                .then(|| seen.without(NOTIFIED).with(polled | next))
         });
         matches!(was, Ok(was) if was.has(NOTIFIED))
     }
@@ -316,7 +317,8 @@ impl State {
     /// Suspended → Scheduled. Returns false if the future is not suspended any more.
     pub(crate) fn schedule(&self) -> bool {
         self.transition(|seen| {
-            (seen.phase() == Phase::Suspended).then(|| seen.without(RESTING).with(QUEUED))
+            seen.is_suspended()
+                .then(|| seen.without(RESTING).with(QUEUED))
         })
         .is_ok()
     }
@@ -326,16 +328,17 @@ impl State {
     /// It writes the word of a queued future too, with the same value. A plain load could be old,
     /// and the next poll must see what happened before this wake.
     pub(crate) fn wake(&self) -> Wake {
-        let noted = self.transition(|seen| match seen.phase() {
-            // A waker that is older than the task may meet anything.
-            _ if !seen.is_future() => None,
-            Phase::Running => Some(seen.with(NOTIFIED)),
-            Phase::Pending | Phase::Scheduled => Some(seen),
-            _ => None,
+        // A waker that is older than the task may meet anything.
+        let noted = self.transition(|seen| {
+            if seen.is_polled_now() {
+                Some(seen.with(NOTIFIED))
+            } else {
+                seen.is_queued_future().then_some(seen)
+            }
         });
         match noted {
             Ok(_) => Wake::Noted,
-            Err(seen) if seen.phase() == Phase::Suspended => Wake::Rests(seen),
+            Err(seen) if seen.is_suspended() => Wake::Rests(seen),
             Err(_) => Wake::Ignored,
         }
     }

@@ -70,10 +70,7 @@ impl<H: 'static, B: Copy + 'static> Timers<H, B> {
     /// Has a budget come due at another date, also if it is due.
     fn move_budget(&self, index: TimerIndex, timer: &Timer<B>, date: u64) {
         match timer.place.get().checked_sub(1) {
-            Some(place) => {
-                timer.date.set(date);
-                self.settle(usize::from(place), index, timer);
-            }
+            Some(place) => self.move_timer(usize::from(place), index, timer, date),
             None => self.insert(index, timer, date, false),
         }
     }

@@ -49,6 +49,9 @@ pub(crate) enum OutcomeKind {
     Empty,
 }
 
+/// What says where a future is.
+const FUTURE_FACE: usize = BUSY | TASK | QUEUED | RESTING | FUTURE | ENDED;
+
 /// The word at one moment.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Snapshot(pub(super) usize);
@@ -155,6 +158,32 @@ impl Snapshot {
     /// Returns true if the task runs on a thread's stack now.
     pub(crate) fn is_on_a_stack(self) -> bool {
         self.phase() == Phase::Running && !self.has_promise()
+    }
+
+    /// Returns true if the task is a future between two polls: [`Phase::Suspended`], in one look.
+    #[inline]
+    pub(crate) fn is_suspended(self) -> bool {
+        self.0 & FUTURE_FACE == BUSY | TASK | FUTURE | RESTING
+    }
+
+    /// Returns true if the task is a future that is being polled.
+    #[inline]
+    pub(super) fn is_polled_now(self) -> bool {
+        self.0 & FUTURE_FACE == BUSY | TASK | FUTURE
+    }
+
+    /// Returns true if the task is a future in the ready queue.
+    #[inline]
+    pub(super) fn is_queued_future(self) -> bool {
+        self.0 & FUTURE_FACE == BUSY | TASK | FUTURE | QUEUED
+    }
+
+    /// Returns true if the task is a promise that can be kept: [`Phase::Open`], or
+    /// [`Phase::Running`].
+    #[inline]
+    pub(super) fn is_unkept_promise(self) -> bool {
+        let face = BUSY | TASK | QUEUED | TASK_KIND | ENDED | COMPLETING;
+        self.0 & face == BUSY | TASK | BY_HAND
     }
 
     /// Returns true if the task is a closure that runs.
@@ -266,5 +295,41 @@ impl fmt::Debug for Snapshot {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_short_looks_at_a_future_agree_with_its_phase() {
+        for word in 0..1 << GENERATION_SHIFT {
+            let seen = Snapshot(word);
+            // A future is not in the queue and at rest at once. What is over has ended.
+            let is_broken = seen.has(QUEUED | RESTING) || seen.has(OVER) && !seen.is_ended();
+            if is_broken || !seen.is_future() {
+                continue;
+            }
+            let phase = seen.phase();
+            assert_eq!(seen.is_suspended(), phase == Phase::Suspended, "{seen:?}");
+            assert_eq!(seen.is_polled_now(), phase == Phase::Running, "{seen:?}");
+            let queued = matches!(phase, Phase::Pending | Phase::Scheduled);
+            assert_eq!(seen.is_queued_future(), queued, "{seen:?}");
+        }
+    }
+
+    #[test]
+    fn the_short_look_at_a_promise_agrees_with_its_phase() {
+        for word in 0..1 << GENERATION_SHIFT {
+            let seen = Snapshot(word);
+            // An open promise is not being completed. What is over has ended.
+            let is_broken = !seen.is_ended() && (seen.has(RESTING | COMPLETING) || seen.has(OVER));
+            if is_broken || !seen.has_promise() {
+                continue;
+            }
+            let unkept = matches!(seen.phase(), Phase::Open | Phase::Running);
+            assert_eq!(seen.is_unkept_promise(), unkept, "{seen:?}");
+        }
     }
 }

@@ -4,10 +4,10 @@
 use core::arch::asm;
 use core::cell::Cell;
 use core::convert::Infallible;
-use core::sync::atomic::{AtomicBool, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use cortex_m::interrupt::{Mutex, free};
-use slotted::{Park, Ran, Spawn, Worker};
+use slotted::{Clock, Levels, Ordered, Park, Ran, Spawn, Worker};
 
 use crate::shot;
 
@@ -45,28 +45,68 @@ impl Park for Swept {
     }
 }
 
+/// The same core, with levels.
+pub(crate) type SweptLevels = Ordered<Swept, Levels<3>>;
+
+/// The time of tasks with dates, which only a scene moves.
+static CLOCK: AtomicU32 = AtomicU32::new(0);
+/// The date of the alarm, or `NO_ALARM`.
+static ALARM: AtomicU32 = AtomicU32::new(NO_ALARM);
+const NO_ALARM: u32 = u32::MAX;
+
+pub(crate) fn set_clock(ticks: u32) {
+    CLOCK.store(ticks, Ordering::Relaxed);
+}
+
+pub(crate) fn alarm() -> Option<u64> {
+    let date = ALARM.load(Ordering::Relaxed);
+    (date != NO_ALARM).then_some(date.into())
+}
+
+impl Clock for Swept {
+    const TICKS_PER_SECOND: u64 = 1000;
+
+    fn now() -> u64 {
+        CLOCK.load(Ordering::Relaxed).into()
+    }
+
+    fn park_until(_: u64) {
+        Self::park();
+    }
+
+    fn set_alarm(date: Option<u64>) {
+        // The dates of the scenes are small.
+        ALARM.store(date.map_or(NO_ALARM, |date| date as u32), Ordering::Relaxed);
+    }
+}
+
 /// The thread's worker.
 pub(crate) const THREAD: usize = 0;
 /// The interrupts' worker.
 pub(crate) const INTERRUPT: usize = 1;
 
 /// The workers. Their lock is not the critical section under test.
-pub(crate) struct Workers {
-    places: [Mutex<Cell<Option<Worker<'static, Swept>>>>; 2],
+pub(crate) struct Workers<H: Park + 'static> {
+    places: [Mutex<Cell<Option<Worker<'static, H>>>>; 2],
 }
 
-pub(crate) static WORKERS: Workers = Workers {
-    places: [const { Mutex::new(Cell::new(None)) }; 2],
-};
+pub(crate) static WORKERS: Workers<Swept> = Workers::new();
+pub(crate) static LEVEL_WORKERS: Workers<SweptLevels> = Workers::new();
 
-impl Workers {
+impl<H: Park> Workers<H> {
+    const fn new() -> Self {
+        Self {
+            places: [const { Mutex::new(Cell::new(None)) }; 2],
+        }
+    }
+
     /// Takes the worker, if it is here and has not left.
-    pub(crate) fn take(&self, place: usize) -> Option<Worker<'static, Swept>> {
+    pub(crate) fn take(&self, place: usize) -> Option<Worker<'static, H>> {
         free(|section| self.places[place].borrow(section).take())
     }
 
     /// Keeps the worker, unless it has left.
-    pub(crate) fn put(&self, place: usize, worker: Worker<'static, Swept>, ran: Ran) {
+    pub(crate) fn put(&self, place: usize, worker: Worker<'static, H>, ran: Ran) {
         if ran != Ran::Left {
             free(|section| self.places[place].borrow(section).set(Some(worker)));
         }
@@ -83,10 +123,10 @@ impl Workers {
     }
 }
 
-impl Spawn<Swept> for Workers {
+impl<H: Park> Spawn<H> for Workers<H> {
     type Error = Infallible;
 
-    fn spawn(&self, worker: Worker<'static, Swept>) -> Result<(), Infallible> {
+    fn spawn(&self, worker: Worker<'static, H>) -> Result<(), Infallible> {
         let place = worker.index();
         self.put(place, worker, Ran::Nothing);
         Ok(())

@@ -1,11 +1,12 @@
 //! The ledger: the tasks themselves count what was accepted, run, cancelled and dropped.
 
 use core::future::Future;
+use core::ops::ControlFlow;
 use core::pin::Pin;
-use core::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicUsize, Ordering};
 use core::task::{Context, Poll};
 
-use slotted::{Stats, TaskError};
+use slotted::{JoinHandle, Park, Refusal, Release, Stats, SubmitError, TaskError};
 
 /// A task's part in its run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +17,12 @@ pub(crate) enum Role {
     Promise,
     /// The future that is suspended before the operation.
     Future,
+    /// A second closure that is queued before the operation.
+    Second,
+    /// A closure whose date is to come.
+    Waiting,
+    /// A series whose first date has passed.
+    Series,
     /// A task that the operation submits.
     Submitted,
     /// A task that the interrupt submits.
@@ -26,10 +33,13 @@ pub(crate) enum Role {
     Filler,
 }
 
-pub(crate) const ROLES: [Role; 7] = [
+pub(crate) const ROLES: [Role; 10] = [
     Role::Task,
     Role::Promise,
     Role::Future,
+    Role::Second,
+    Role::Waiting,
+    Role::Series,
     Role::Submitted,
     Role::Newcomer,
     Role::Broken,
@@ -74,6 +84,14 @@ pub(crate) static SHUT: AtomicBool = AtomicBool::new(false);
 pub(crate) static CANCELS: AtomicBool = AtomicBool::new(false);
 /// Makes the future's next poll its last.
 pub(crate) static RELEASED: AtomicBool = AtomicBool::new(false);
+/// What happened in this run, in order: each start of a task, and what a part notes.
+static EVENTS: [AtomicU8; EVENTS_KEPT] = [const { AtomicU8::new(0) }; EVENTS_KEPT];
+static EVENT_COUNT: AtomicUsize = AtomicUsize::new(0);
+const EVENTS_KEPT: usize = 32;
+
+/// All events of a run.
+pub(crate) type Events = [u8; EVENTS_KEPT];
+
 /// The number of the run. It tells a value of an earlier run from one of this run.
 static RUN: AtomicU32 = AtomicU32::new(0);
 
@@ -112,7 +130,32 @@ pub(crate) fn reset() {
     for flag in [&FILLED, &SHUT, &CANCELS, &RELEASED] {
         flag.store(false, Ordering::Relaxed);
     }
+    let count = EVENT_COUNT.swap(0, Ordering::Relaxed);
+    for event in &EVENTS[..count] {
+        event.store(0, Ordering::Relaxed);
+    }
     RUN.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Adds an event that is not the start of a task.
+pub(crate) fn note(event: u8) {
+    let place = EVENT_COUNT.fetch_add(1, Ordering::Relaxed);
+    EVENTS[place].store(event, Ordering::Relaxed);
+}
+
+/// The event of a task's start. No other event is as small.
+const fn start_of(role: Role) -> u8 {
+    role as u8 + 1
+}
+
+/// The events so far.
+pub(crate) fn events() -> Events {
+    core::array::from_fn(|place| EVENTS[place].load(Ordering::Relaxed))
+}
+
+/// The task that an event is the start of.
+pub(crate) fn started(event: u8) -> Option<Role> {
+    ROLES.into_iter().find(|role| start_of(*role) == event)
 }
 
 /// A task's value, which counts its own drop.
@@ -147,7 +190,12 @@ impl Body {
         Self(role)
     }
 
+    fn start(&self) {
+        note(start_of(self.0));
+    }
+
     fn end(&self) -> Value {
+        self.start();
         add(&account(self.0).ran);
         Value::new(self.0)
     }
@@ -163,6 +211,38 @@ impl Drop for Body {
 pub(crate) fn closure(role: Role) -> impl FnOnce() -> Value + Send + 'static {
     let body = Body::new(role);
     move || body.end()
+}
+
+/// A series that ends with the first run after [`RELEASED`] is set.
+pub(crate) fn series(role: Role) -> impl FnMut(Release) -> ControlFlow<Value> + Send + 'static {
+    let body = Body::new(role);
+    move |_| {
+        if RELEASED.load(Ordering::Relaxed) {
+            return ControlFlow::Break(body.end());
+        }
+        body.start();
+        ControlFlow::Continue(())
+    }
+}
+
+/// Counts a submission. Returns `None` if it was refused with a good reason.
+pub(crate) fn accepted<H: Park, F>(
+    role: Role,
+    submitted: Result<JoinHandle<'static, Value, H>, SubmitError<F>>,
+) -> Option<JoinHandle<'static, Value, H>> {
+    match submitted {
+        Ok(handle) => Some(handle),
+        Err(refused) => {
+            let excuse = match refused.reason() {
+                Refusal::Full => FILLED.load(Ordering::Relaxed),
+                Refusal::ShutDown => SHUT.load(Ordering::Relaxed),
+                _ => false,
+            };
+            assert!(excuse, "refused without a reason: {refused:?}");
+            add(&account(role).refused);
+            None
+        }
+    }
 }
 
 /// A future that ends in its first poll.
@@ -273,7 +353,7 @@ pub(crate) fn check(before: Stats, after: Stats) {
             }
         };
         assert!(
-            role != Role::Promise || ended + cancellations == 1,
+            role != Role::Promise || values_made == 0 || ended + cancellations == 1,
             "{role:?}: kept {ended} times, cancelled: {told}"
         );
         assert!(

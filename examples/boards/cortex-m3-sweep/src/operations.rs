@@ -12,34 +12,29 @@ use crate::host::{THREAD, WORKERS};
 use crate::ledger::{CALLBACKS_ADDED, CALLBACKS_CALLED, Role, Value, add, closure, future, get};
 use crate::scene::{
     EXECUTOR, End, Handle, Handles, SLOTS, Scene, Sleep, Token, begin_shutdown, cancel, fill,
-    is_over, submit, work,
+    is_over, stop, submit, work,
 };
 
 /// An operation of the thread.
 pub(crate) struct Operation {
-    pub(crate) name: &'static str,
     /// True if the thread is a worker of the executor.
     pub(crate) in_worker: bool,
     pub(crate) perform: fn(&Scene, Handles),
 }
 
-const fn outside(name: &'static str, perform: fn(&Scene, Handles)) -> Operation {
-    Operation {
-        name,
-        in_worker: false,
-        perform,
-    }
+type Named = (&'static str, Operation);
+
+const fn outside(name: &'static str, perform: fn(&Scene, Handles)) -> Named {
+    let in_worker = false;
+    (name, Operation { in_worker, perform })
 }
 
-const fn in_worker(name: &'static str, perform: fn(&Scene, Handles)) -> Operation {
-    Operation {
-        name,
-        in_worker: true,
-        perform,
-    }
+const fn in_worker(name: &'static str, perform: fn(&Scene, Handles)) -> Named {
+    let in_worker = true;
+    (name, Operation { in_worker, perform })
 }
 
-pub(crate) const OPERATIONS: &[Operation] = &[
+pub(crate) const OPERATIONS: &[Named] = &[
     outside("submit a closure", submit_closure),
     outside("submit a future", submit_future),
     outside("wait for a slot", wait_for_slot),
@@ -75,6 +70,11 @@ pub(crate) const OPERATIONS: &[Operation] = &[
     outside("begin to shut down, cancel", |scene, handles| {
         shut_down(scene, handles, Shutdown::Cancel)
     }),
+    outside("begin to shut down, stop", |scene, handles| {
+        shut_down(scene, handles, Shutdown::Stop)
+    }),
+    outside("stop a task", stop_task),
+    outside("cancel a running promise and wait", cancel_and_wait),
 ];
 
 fn submit_closure(scene: &Scene, handles: Handles) {
@@ -160,6 +160,35 @@ fn cancel_task(scene: &Scene, handles: Handles) {
         cancel(Role::Task, || handles.task.cancel())
     });
     handles.keep(scene);
+}
+
+fn stop_task(scene: &Scene, handles: Handles) {
+    let aim = handles.aim(Role::Task);
+    scene.under_fire(aim, Sleep::Never, || stop(aim));
+    handles.keep(scene);
+}
+
+/// A running promise cannot be cancelled: the thread waits until it is kept.
+fn cancel_and_wait(scene: &Scene, handles: Handles) {
+    let Handles {
+        task,
+        promise,
+        future,
+    } = handles;
+    let runs = scene.shared.promise.set_running_or_notify_cancel();
+    assert!(matches!(runs, Ok(true)), "it is open");
+    let token = promise.canceller();
+    let due = || is_over(token);
+    scene.keep_outcome(
+        Role::Promise,
+        scene.under_fire(
+            (Role::Promise, token),
+            Sleep::Until(&due, End::Complete),
+            || promise.cancel_sync(),
+        ),
+    );
+    scene.keep(Role::Task, task);
+    scene.keep(Role::Future, future);
 }
 
 fn cancel_promise(scene: &Scene, handles: Handles) {
@@ -378,7 +407,7 @@ fn call_back(role: Role, handle: &Handle) {
     assert!(added.is_ok(), "there is no room for a callback");
 }
 
-static WAKES: AtomicUsize = AtomicUsize::new(0);
+pub(crate) static WAKES: AtomicUsize = AtomicUsize::new(0);
 
 /// At the end of the run, checks that the waker of [`counting_waker`] was called.
 fn check_woken(scene: &Scene) {
@@ -390,7 +419,7 @@ fn check_woken(scene: &Scene) {
 }
 
 /// A waker that counts its calls, from 0.
-fn counting_waker() -> Waker {
+pub(crate) fn counting_waker() -> Waker {
     const TABLE: RawWakerVTable = RawWakerVTable::new(
         |_| RawWaker::new(ptr::null(), &TABLE),
         |_| add(&WAKES),

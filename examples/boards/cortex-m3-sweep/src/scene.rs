@@ -1,21 +1,23 @@
 //! One run: its state before the operation, the interrupt's actions, and the checks at the end.
 
 use core::cell::{Cell, RefCell};
-use core::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Waker};
 
 use cortex_m::interrupt::{Mutex, free};
 use slotted::{
-    Canceller, Executor, JoinHandle, Promise, Ran, Refusal, Shutdown, Stats, TaskError, TaskState,
+    Canceller, Executor, JoinHandle, Promise, Ran, Shutdown, Stats, Stop, TaskError, TaskState,
 };
 
-use crate::host::{INTERRUPT, PERMIT, Swept, THREAD, WORKERS};
+use crate::host::{INTERRUPT, Swept, THREAD, WORKERS};
 use crate::ledger::{
-    self, CANCELS, FILLED, RELEASED, ROLES, Resting, Role, SHUT, Value, account, add,
-    check_outcome, closure, get,
+    self, CANCELS, Events, FILLED, RELEASED, ROLES, Resting, Role, SHUT, Value, accepted, account,
+    add, check_outcome, closure, get,
 };
-use crate::operations::Operation;
+use crate::operations::{OPERATIONS, Operation};
+use crate::part::{Part, check_slots};
 use crate::shot::{self, Hit};
+use crate::sleep;
 
 pub(crate) const SLOTS: usize = 8;
 pub(crate) static EXECUTOR: Executor<2, SLOTS, 64, Swept> = Executor::new();
@@ -34,15 +36,17 @@ pub(crate) enum Action {
     Complete,
     Wake,
     Run,
+    Stop,
 }
 
 impl Action {
-    pub(crate) const ALL: [(&'static str, Self); 5] = [
+    const ALL: &'static [(&'static str, Self)] = &[
         ("submit", Self::Submit),
         ("cancel", Self::Cancel),
         ("complete", Self::Complete),
         ("wake", Self::Wake),
         ("run_one", Self::Run),
+        ("stop", Self::Stop),
     ];
 }
 
@@ -99,19 +103,7 @@ pub(crate) struct Scene {
 /// Submits a closure that counts itself. Returns `None` if the executor refuses it with a good
 /// reason.
 pub(crate) fn submit(role: Role) -> Option<Handle> {
-    match EXECUTOR.submit(closure(role)) {
-        Ok(handle) => Some(handle),
-        Err(refused) => {
-            let excuse = match refused.reason() {
-                Refusal::Full => FILLED.load(Ordering::Relaxed),
-                Refusal::ShutDown => SHUT.load(Ordering::Relaxed),
-                _ => false,
-            };
-            assert!(excuse, "refused without a reason: {refused:?}");
-            add(&account(role).refused);
-            None
-        }
-    }
+    accepted(role, EXECUTOR.submit(closure(role)))
 }
 
 /// Takes all remaining slots, with tasks whose handles are detached.
@@ -126,6 +118,33 @@ pub(crate) fn fill() {
 pub(crate) fn cancel(role: Role, cancel: impl FnOnce() -> bool) {
     if cancel() {
         account(role).cancelled.store(true, Ordering::Relaxed);
+    }
+}
+
+/// True once a closure that runs was asked to stop.
+static ASKED: AtomicBool = AtomicBool::new(false);
+
+/// Asks a task to stop: a closure that runs is asked, everything else is cancelled.
+pub(crate) fn stop((role, token): (Role, Token)) {
+    let runs = token.state() == TaskState::Running && role == Role::Task;
+    match token.request_stop() {
+        true if runs => ASKED.store(true, Ordering::Relaxed),
+        true => account(role).cancelled.store(true, Ordering::Relaxed),
+        false => assert!(
+            token.state() != TaskState::Pending,
+            "{role:?} has not started and cannot be stopped"
+        ),
+    }
+}
+
+/// A closure that looks twice whether it is asked to stop.
+fn stoppable(role: Role) -> impl FnOnce(&Stop) -> Value + Send + 'static {
+    let body = closure(role);
+    move |stop| {
+        let asked = stop.requested();
+        let value = body();
+        assert!(!asked || stop.requested(), "a request to stop is gone");
+        value
     }
 }
 
@@ -153,7 +172,7 @@ pub(crate) fn work() {
 }
 
 pub(crate) fn begin_shutdown(pending: Shutdown) {
-    CANCELS.store(pending == Shutdown::Cancel, Ordering::Relaxed);
+    CANCELS.store(pending != Shutdown::Drain, Ordering::Relaxed);
     SHUT.store(true, Ordering::Relaxed);
     EXECUTOR.begin_shutdown(pending);
 }
@@ -210,6 +229,7 @@ impl Shared {
             Action::Run => {
                 let _ = WORKERS.run_one(INTERRUPT);
             }
+            Action::Stop => stop(aim),
         }
     }
 
@@ -250,9 +270,20 @@ impl Shared {
     }
 }
 
-impl Scene {
-    /// Does one run. The executor is open and idle before and after it.
-    pub(crate) fn run(operation: &Operation, action: Action, instruction: u32) -> Hit {
+impl Part for Scene {
+    type Operation = Operation;
+    type Action = Action;
+
+    const OPERATIONS: &'static [(&'static str, Operation)] = OPERATIONS;
+    const ACTIONS: &'static [(&'static str, Action)] = Action::ALL;
+
+    fn open() {
+        open();
+    }
+
+    /// The executor is open and idle before and after it. The checks of the run look at all that
+    /// happened, so it returns no events.
+    fn run(operation: &Operation, action: &Action, instruction: u32) -> (Hit, Events) {
         ledger::reset();
         let before = EXECUTOR.stats();
         if operation.in_worker {
@@ -261,11 +292,17 @@ impl Scene {
                 "there is work before anything was submitted"
             );
         }
-        let (scene, handles) = Self::new(action, instruction);
+        let (scene, handles) = Self::new(*action, instruction);
         (operation.perform)(&scene, handles);
-        scene.settle(before)
+        (scene.settle(before), Events::default())
     }
 
+    fn close() {
+        close();
+    }
+}
+
+impl Scene {
     fn new(action: Action, instruction: u32) -> (Self, Handles) {
         WAKER_WANTED.store(true, Ordering::Relaxed);
         let future = EXECUTOR
@@ -274,7 +311,9 @@ impl Scene {
         work();
         let waker = free(|section| WAKER.borrow(section).take()).expect("the future was polled");
         let (promise, promised) = EXECUTOR.promise().expect("there is room");
-        let task = submit(Role::Task).expect("there is room");
+        ASKED.store(false, Ordering::Relaxed);
+        let task = accepted(Role::Task, EXECUTOR.submit_stoppable(stoppable(Role::Task)))
+            .expect("there is room");
         let shared = Shared {
             action,
             promise,
@@ -309,28 +348,16 @@ impl Scene {
     ) -> R {
         let shared = &self.shared;
         let action = || shared.act(aim);
-        let pended = || {
-            let Sleep::Until(due, end) = sleep else {
-                panic!("the operation sleeps")
-            };
-            // The order matters: the interrupt may come in between, and does its whole action or
-            // nothing.
-            let due = due();
-            if PERMIT.load(Ordering::Relaxed) {
-                return;
+        let end = || {
+            if let Sleep::Until(_, end) = sleep {
+                shared.end(end);
             }
-            assert!(
-                !due,
-                "what the thread waits for is there, and no wake-up came"
-            );
-            shared.end(end);
-            assert!(
-                PERMIT.load(Ordering::Relaxed),
-                "PendSV did what the thread waits for, and no wake-up came"
-            );
         };
-        PERMIT.store(false, Ordering::Relaxed);
-        let (result, hit) = shot::fire(self.instruction, &action, &pended, operation);
+        let until = match sleep {
+            Sleep::Never => sleep::Sleep::Never,
+            Sleep::Until(due, _) => sleep::Sleep::Until(due, &end),
+        };
+        let (result, hit) = sleep::under_fire(self.instruction, &action, until, operation);
         self.hit.set(Some(hit));
         result
     }
@@ -399,6 +426,11 @@ impl Scene {
         {
             let taken = handle.map(|mut handle| {
                 assert!(handle.done(), "{role:?} is not done: {handle:?}");
+                let asked = role == Role::Task && ASKED.load(Ordering::Relaxed);
+                assert!(
+                    !asked || handle.stop_requested(),
+                    "a request to stop is lost"
+                );
                 handle.try_result().expect("it is done")
             });
             if let Some(outcome) = taken.or(outcome) {
@@ -434,53 +466,9 @@ pub(crate) fn close() {
 /// Starts the executor, and checks that it has every slot and that each works.
 pub(crate) fn open() {
     EXECUTOR.start(&WORKERS).expect("it has stopped");
-    ledger::reset();
-    let handles = [(); SLOTS].map(|()| submit(Role::Filler).expect("every slot is free"));
-    FILLED.store(true, Ordering::Relaxed);
-    assert!(submit(Role::Filler).is_none(), "there is one slot too many");
-    work();
-    // In the order of their addresses, so that the free list is the same before each run.
-    let mut handles = handles.map(|handle| (address(&handle), handle));
-    handles.sort_unstable_by_key(|(address, _)| core::cmp::Reverse(*address));
-    assert!(
-        handles.windows(2).all(|pair| pair[0].0 != pair[1].0),
-        "two tasks have one slot"
-    );
-    for (_, mut handle) in handles {
-        let outcome = handle.try_result().expect("it has run");
-        assert!(
-            matches!(
-                outcome,
-                Ok(Value {
-                    role: Role::Filler,
-                    ..
-                })
-            ),
-            "a slot has {outcome:?}"
-        );
-    }
-    assert!(
-        get(&account(Role::Filler).ran) == SLOTS,
-        "not every slot's task has run"
-    );
+    check_slots::<SLOTS, _>(|| submit(Role::Filler), work);
     assert!(
         EXECUTOR.stats().slots_in_use == 0,
         "a slot was not given back"
     );
-}
-
-/// The address of the value of a task that has run.
-fn address(handle: &Handle) -> usize {
-    static ADDRESS: AtomicUsize = AtomicUsize::new(0);
-    let looked = handle.add_done_callback(|outcome| {
-        ADDRESS.store(
-            outcome.map_or(0, |value| core::ptr::from_ref(value).addr()),
-            Ordering::Relaxed,
-        );
-    });
-    assert!(
-        looked.is_ok() && get(&ADDRESS) != 0,
-        "a task of a full executor has no value: {handle:?}"
-    );
-    ADDRESS.swap(0, Ordering::Relaxed)
 }
