@@ -2,8 +2,8 @@
 
 use core::task::Waker;
 
-use slotted::Executor;
 use slotted::error::Refusal;
+use slotted::{Canceller, Executor};
 
 use super::pool::Nodes;
 use super::state::Life;
@@ -39,7 +39,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEU
         Ok(act(&mut state.entries))
     }
 
-    fn send(&'static self, index: u16, ticket: u64) {
+    fn send(&'static self, index: u16, ticket: u64, _canceller: Option<Canceller<'static>>) {
         self.act(|state| {
             match state.entries.is_begun(index, ticket) {
                 true if state.life == Life::Running => {
