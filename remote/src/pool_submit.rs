@@ -16,10 +16,6 @@ use crate::task::{Task, TaskId};
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Terms {
     /// The most time that the task may take.
-    #[cfg_attr(
-        not(all(unix, feature = "process")),
-        expect(dead_code, reason = "only processes end a task")
-    )]
     pub(crate) limit: Option<Duration>,
     /// How often it is sent again if what runs it is lost.
     pub(crate) retries: u32,

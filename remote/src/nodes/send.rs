@@ -5,6 +5,7 @@ use core::task::Waker;
 use slotted::error::Refusal;
 use slotted::{Canceller, Executor};
 
+use super::driver::now;
 use super::pool::Nodes;
 use super::state::Life;
 use crate::entries::{Entries, Outcome};
@@ -19,7 +20,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE,
     }
 
     fn abandon(&self, index: u16) -> Option<Waker> {
-        self.act(|state| state.abandon(index))
+        self.act(|state| state.abandon(index, now()))
     }
 }
 
@@ -44,7 +45,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEU
             match state.entries.is_begun(index, ticket) {
                 true if state.life == Life::Running => {
                     state.enqueue(index);
-                    state.dispatch();
+                    state.dispatch(now());
                 }
                 // The pool broke meanwhile.
                 true => state.end(index, Outcome::Broken),
