@@ -199,7 +199,8 @@ fn submitters_that_leave_or_restart_during_the_drain_hold_nothing_up() {
 
 #[test]
 fn a_pool_and_its_node_drain_at_the_same_time() {
-    static POOL: Nodes<1, 8, 64> = Nodes::new();
+    // Until it is shut down it is full.
+    static POOL: Nodes<1, 1, 64> = Nodes::new();
     let net = Net::default();
     let manual = Manual::new(1);
     let node = net.serve("a", manual.clone(), NodeOptions::new());
@@ -213,7 +214,7 @@ fn a_pool_and_its_node_drain_at_the_same_time() {
                 .is_err_and(|refused| refused.reason() == Refusal::ShutDown)
         });
         let leaves = leaves(node, Shutdown::Drain);
-        until(|| is_leaving(&POOL, "a"));
+        until(|| POOL.nodes()[0].is_leaving);
         manual.run(0);
         leaves.join().unwrap().unwrap();
     });
