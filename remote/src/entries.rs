@@ -70,8 +70,8 @@ impl<const BYTES: usize> Entry<BYTES> {
         &self.bytes[..self.len]
     }
 
-    /// From now on no thread can cancel the call's task. Returns false if a thread has cancelled it,
-    /// and will give the entry back.
+    /// From now on no thread can cancel the call's task. Returns false if a thread has cancelled
+    /// it, and will give the entry back.
     #[cfg(all(unix, feature = "process", not(loom)))]
     pub(crate) fn set_running(&mut self) -> bool {
         // `None`: it was set running before, or is a node's. An error: it has ended all the same.

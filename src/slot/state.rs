@@ -344,9 +344,9 @@ impl State {
         }
     }
 
-    /// A future that has not ended: from now on no canceller can cancel it. It changes no phase. The
-    /// error is the word as it was, if there is no such future of this generation, or if it was set
-    /// running before.
+    /// A future that has not ended: from now on no canceller can cancel it. It changes no phase.
+    /// The error is the word as it was, if there is no such future of this generation, or if it was
+    /// set running before.
     ///
     /// The caller is inside the lock of the ready queue. So a thread that has unlinked a future
     /// there can cancel it.

@@ -34,9 +34,9 @@ impl Timing {
         }
     }
 
-    /// The calls under way end as [`Lost`](crate::RemoteError::Lost) if the other end was silent for
-    /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs
-    /// a task does not answer meanwhile.
+    /// The calls under way end as [`Lost`](crate::RemoteError::Lost) if the other end was silent
+    /// for `ticks` while it owed an answer. Choose more than the longest task takes: a board that
+    /// runs a task does not answer meanwhile.
     ///
     /// ```
     /// # use slotted_remote::Timing;

@@ -180,9 +180,9 @@ impl<const BYTES: usize> Drop for Left<BYTES> {
 /// The node's own thread gives the calls to the backend, which has room for at most
 /// [`Backend::capacity`] of them. The others wait in the node.
 ///
-/// [`shutdown`](Self::shutdown) lets it finish what it has. Dropping the node stops it: it withdraws
-/// its presence first, and then cancels what runs. The submitters are told that those calls are
-/// [`Lost`](crate::RemoteError::Lost).
+/// [`shutdown`](Self::shutdown) lets it finish what it has. Dropping the node stops it: it
+/// withdraws its presence first, and then cancels what runs. The submitters are told that those
+/// calls are [`Lost`](crate::RemoteError::Lost).
 #[must_use = "a node that is dropped stops"]
 pub struct Node {
     shared: Arc<dyn Control>,
