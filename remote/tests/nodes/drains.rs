@@ -76,6 +76,39 @@ fn a_draining_node_runs_what_has_come_and_later_calls_run_elsewhere() {
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 
+/// It was on its way: the submitter has not heard of the drain.
+#[test]
+fn a_call_that_comes_during_the_drain_is_refused_and_runs_elsewhere() {
+    static POOL: Nodes<2, 8, 64> = Nodes::new();
+    let net = Net::default();
+    let (left, right) = (Manual::new(2), Manual::new(1));
+    let node = net.serve("left", left.clone(), NodeOptions::new().credits(2));
+    net.start("pool", &POOL, NEVER);
+    let runs = POOL.submit(Square(1)).unwrap();
+    until(|| left.came() == 1);
+    net.decide(|_, frame| {
+        if frame[0] == WELCOME {
+            Fate::IsLost
+        } else {
+            Fate::Arrives
+        }
+    });
+    node.begin_shutdown(Shutdown::Drain);
+    assert!(!is_leaving(&POOL, "left"));
+    let late = POOL.submit(Square(2)).unwrap();
+    until(|| is_leaving(&POOL, "left"));
+    net.decide(|_, _| Fate::Arrives);
+    assert_eq!((left.came(), late.done()), (1, false));
+    let _right = net.serve("right", right.clone(), NodeOptions::new());
+    until(|| right.came() == 1);
+    right.run(0);
+    assert_eq!(late.result(), Ok(4));
+    left.run(0);
+    assert_eq!(runs.result(), Ok(1));
+    node.join().unwrap();
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
 #[test]
 fn a_node_that_leaves_with_cancel_gives_back_what_has_not_begun() {
     static POOL: Nodes<2, 8, 64> = Nodes::new();
