@@ -229,3 +229,35 @@ fn a_draining_shutdown_waits_for_it() {
     });
     assert_eq!(handle.result(), Ok(4));
 }
+
+/// What a task drops when it is cancelled. It looks whether the outcome can be taken already.
+struct Looks(Arc<Mutex<Option<Handle<()>>>>, Arc<Mutex<Vec<bool>>>);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let mut handle = self.0.lock().unwrap();
+        let is_takeable = handle.as_mut().unwrap().try_result().is_some();
+        self.1.lock().unwrap().push(is_takeable);
+    }
+}
+
+#[test]
+fn a_shutdown_that_cancels_drops_the_task_before_its_outcome_can_be_taken() {
+    for rests in [false, true] {
+        let (pool, seen) = (pool(), Arc::default());
+        let handle = Arc::default();
+        let looks = Looks(Arc::clone(&handle), Arc::clone(&seen));
+        let task = async move {
+            let _looks = looks;
+            pending::<()>().await;
+        };
+        let submitted = pool.submit_future(task).unwrap();
+        if rests {
+            pool.run_until_idle();
+        }
+        assert_eq!(set_running(&submitted), Some(true));
+        *handle.lock().unwrap() = Some(submitted);
+        pool.shutdown(Shutdown::Cancel).unwrap();
+        assert_eq!(*seen.lock().unwrap(), [false]);
+    }
+}
