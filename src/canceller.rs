@@ -4,6 +4,7 @@
 use core::fmt;
 
 use crate::completion::complete_cancelled;
+use crate::error::InvalidState;
 use crate::host::{DefaultHost, Park};
 use crate::list::Index;
 use crate::registry::Registry;
@@ -171,6 +172,48 @@ impl<H: Park> Canceller<'_, H> {
         self.key.is_some_and(|(index, generation)| {
             request_stop(self.registry, self.registry.slot(index), Some(generation))
         })
+    }
+
+    /// Marks an async task as running: from now on no canceller can cancel it, also between two
+    /// polls. `Ok(false)`: it is cancelled. For an async task that stands for work elsewhere which
+    /// cannot be called back once it has begun.
+    ///
+    /// Requests to stop and time budgets do not cancel it either, and `cancel_sync` waits for its
+    /// end. A shutdown of its executor with `Cancel` or `Stop` still does.
+    ///
+    /// # Context
+    ///
+    /// Any, interrupts included, and inside a lock of the caller's: it calls no foreign code. Does
+    /// not block.
+    ///
+    /// # Errors
+    ///
+    /// If the task is no async task, was marked before, has ended, or is gone.
+    ///
+    /// # Python
+    ///
+    /// `Future.set_running_or_notify_cancel`, which executors call.
+    ///
+    /// ```
+    /// # use core::future::pending;
+    /// # use slotted::Executor;
+    /// static EXECUTOR: Executor<0, 2> = Executor::new();
+    /// let handle = EXECUTOR.submit_future(pending::<()>()).unwrap();
+    /// assert_eq!(handle.canceller().set_running_or_notify_cancel(), Ok(true));
+    /// assert!(handle.running() && !handle.cancel());
+    /// let other = EXECUTOR.submit_future(pending::<()>()).unwrap();
+    /// other.cancel();
+    /// assert_eq!(other.canceller().set_running_or_notify_cancel(), Ok(false));
+    /// ```
+    pub fn set_running_or_notify_cancel(&self) -> Result<bool, InvalidState<()>> {
+        let Some((index, generation)) = self.key else {
+            return Err(InvalidState(()));
+        };
+        match self.registry.set_running(index, generation) {
+            Ok(()) => Ok(true),
+            Err(seen) if seen.generation() == generation && seen.is_cancelled() => Ok(false),
+            Err(_) => Err(InvalidState(())),
+        }
     }
 
     /// Where the task is in its life.

@@ -273,6 +273,12 @@ impl<'e> SlotRef<'e> {
         }
     }
 
+    /// From now on no canceller can cancel the future of a generation. The caller is inside the
+    /// lock of the ready queue. The error is the word as it was, if there is no such future.
+    pub(crate) fn set_running(self, generation: usize) -> Result<(), Snapshot> {
+        self.state.set_running(generation)
+    }
+
     /// Cancels a future between two polls.
     pub(crate) fn cancel_resting(self) -> Option<Cancelled<'e>> {
         self.state

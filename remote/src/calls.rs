@@ -6,63 +6,19 @@
 
 use slotted::error::RemoteError;
 
+#[cfg(feature = "nodes")]
+mod node;
+mod timing;
+
+pub use timing::Timing;
+
+#[cfg(feature = "nodes")]
+use node::Leaving;
+
 use crate::frame::{
     GREETING, Header, Hello, Kind, PROTOCOL, Status, Welcome, assert_sizes, session,
 };
 use crate::task::TaskId;
-
-/// When a frame is sent again, and when a silent worker counts as lost, in ticks of the caller's
-/// clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Timing {
-    resend: u64,
-    lost: Option<u64>,
-}
-
-impl Timing {
-    /// A call or a greeting that was not answered for `ticks` is sent again; then after twice as
-    /// long, and so on, up to 64 times as long. Choose a little more than a round trip of the
-    /// longest frames. A call is sent again at once when a later one is answered.
-    ///
-    /// A wait for the other end never ends by itself: see [`lost_after`](Self::lost_after).
-    ///
-    /// # Panics
-    ///
-    /// If `ticks` is 0.
-    ///
-    /// ```
-    /// use slotted_remote::Timing;
-    ///
-    /// const TIMING: Timing = Timing::resend_after(20).lost_after(2_000); // milliseconds, say
-    /// # let _ = TIMING;
-    /// ```
-    #[must_use]
-    pub const fn resend_after(ticks: u64) -> Self {
-        assert!(ticks > 0, "a frame cannot be sent again all the time");
-        Self {
-            resend: ticks,
-            lost: None,
-        }
-    }
-
-    /// The calls under way end as [`Lost`](RemoteError::Lost) if the other end was silent for
-    /// `ticks` while it owed an answer. Choose more than the longest task takes: a board that runs
-    /// a task does not answer meanwhile.
-    ///
-    /// ```
-    /// # use slotted_remote::Timing;
-    /// // Tasks take up to five seconds.
-    /// const TIMING: Timing = Timing::resend_after(20).lost_after(6_000);
-    /// # let _ = TIMING;
-    /// ```
-    #[must_use]
-    pub const fn lost_after(self, ticks: u64) -> Self {
-        Self {
-            lost: Some(ticks),
-            ..self
-        }
-    }
-}
 
 /// Where a call is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -172,6 +128,9 @@ pub(crate) struct Calls<const CALLS: usize, const BYTES: usize> {
     /// The worker is a node: it is greeted before there is a call for it, and answers in any order.
     #[cfg(feature = "nodes")]
     is_node: bool,
+    /// Whether the node takes calls.
+    #[cfg(feature = "nodes")]
+    leaving: Leaving,
     /// Since when the worker is silent though it owes an answer.
     silent: Option<u64>,
     tickets: u32,
@@ -196,6 +155,8 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             hello: Again::NOW,
             #[cfg(feature = "nodes")]
             is_node: false,
+            #[cfg(feature = "nodes")]
+            leaving: Leaving::No,
             silent: None,
             tickets: 0,
             newest: 0,
@@ -209,56 +170,6 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     pub(crate) fn open(&mut self, nonce: u32, timing: Timing) -> Ended {
         (self.nonce, self.timing) = (Some(nonce), timing);
         self.end_session(RemoteError::Lost)
-    }
-
-    /// As [`open`](Self::open), for a line to a node.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn open_node(&mut self, nonce: u32, timing: Timing) -> Ended {
-        self.is_node = true;
-        // The transport says when a node is gone.
-        self.open(
-            nonce,
-            Timing {
-                lost: None,
-                ..timing
-            },
-        )
-    }
-
-    /// The submitter's number of the session.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn nonce(&self) -> Option<u32> {
-        self.nonce
-    }
-
-    /// Closes the line: what was sent ends as lost.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn close(&mut self) -> Ended {
-        self.nonce = None;
-        self.end_session(RemoteError::Lost)
-    }
-
-    /// Returns true if the worker has answered the greeting.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn is_in_session(&self) -> bool {
-        self.session.is_some()
-    }
-
-    /// How many more calls the worker takes at once: none before it has answered the greeting.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn room(&self) -> usize {
-        let lanes = { self.session }.map_or(0, |session| usize::from(session.lanes));
-        let in_use = { self.slots.iter() }.filter(|slot| slot.phase != Phase::Free);
-        lanes.min(CALLS).saturating_sub(in_use.count())
-    }
-
-    /// The newest call that was not sent yet.
-    #[cfg(feature = "nodes")]
-    pub(crate) fn newest_waiting(&self) -> Option<usize> {
-        { self.slots.iter().enumerate() }
-            .filter(|(_, slot)| slot.phase == Phase::Waiting)
-            .min_by_key(|(_, slot)| self.tickets.wrapping_sub(slot.ticket))
-            .map(|(index, _)| index)
     }
 
     /// Begins a call. `write` writes the argument and returns its length. `None`: all slots are in
@@ -340,6 +251,8 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             // A submitter's, or late.
             _ => return Ended::None,
         };
+        #[cfg(feature = "nodes")]
+        self.acknowledge_leaving();
         self.silent = self.is_owed().then_some(now);
         ended
     }
@@ -359,13 +272,16 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             });
         }
         if let Some(session) = self.session {
-            // The same greeting twice is no news.
-            return if session.worker == welcome.nonce {
-                Ended::None
-            } else {
-                self.next_session(RemoteError::Restarted)
-            };
+            // The same greeting twice is no news, unless a node takes no more calls.
+            if session.worker != welcome.nonce {
+                return self.next_session(RemoteError::Restarted);
+            }
+            #[cfg(feature = "nodes")]
+            self.hear_lanes_again(welcome.lanes);
+            return Ended::None;
         }
+        #[cfg(feature = "nodes")]
+        self.hear_lanes(welcome.lanes);
         self.session = Some(Session {
             number: session(welcome.theirs, welcome.nonce),
             worker: welcome.nonce,
@@ -394,6 +310,10 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             return Ended::None; // it came before
         }
         lane.is_busy = false;
+        #[cfg(feature = "nodes")]
+        if status == Status::Refused {
+            self.hear_lanes_again(0);
+        }
         let on_lane = |slot: &Slot<BYTES>| {
             slot.lane == header.lane && matches!(slot.phase, Phase::Sent | Phase::Cancelling)
         };
@@ -493,6 +413,11 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
     }
 
     #[cfg(not(feature = "nodes"))]
+    fn is_closed(&self) -> bool {
+        false
+    }
+
+    #[cfg(not(feature = "nodes"))]
     fn is_node(&self) -> bool {
         false
     }
@@ -547,6 +472,9 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
 
     /// Gives the oldest waiting call a lane.
     fn assign_lane(&mut self, session: Session) -> Option<usize> {
+        if self.is_closed() {
+            return None;
+        }
         let lanes = self.lanes.iter().take(usize::from(session.lanes));
         let lane = { lanes }.position(|lane| !lane.is_busy)?;
         let (index, slot) = { self.slots.iter_mut().enumerate() }
@@ -570,7 +498,7 @@ impl<const CALLS: usize, const BYTES: usize> Calls<CALLS, BYTES> {
             Some(_) if !self.is_owed() => return None,
             Some(session) => {
                 let free = self.lanes.iter().take(usize::from(session.lanes));
-                let can_send = { free }.any(|lane| !lane.is_busy);
+                let can_send = !self.is_closed() && { free }.any(|lane| !lane.is_busy);
                 { self.slots.iter() }
                     .filter_map(|slot| match slot.phase {
                         Phase::Waiting if can_send => Some(0),

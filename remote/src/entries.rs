@@ -3,6 +3,7 @@
 use core::task::Waker;
 
 use heapless::{Deque, Vec};
+use slotted::Canceller;
 
 use crate::RemoteError;
 use crate::frame::Status;
@@ -41,6 +42,8 @@ pub(crate) struct Entry<const BYTES: usize> {
     pub(crate) id: TaskId,
     pub(crate) terms: Terms,
     pub(crate) waker: Option<Waker>,
+    /// What can make its task uncancellable, once.
+    pub(crate) canceller: Option<Canceller<'static>>,
     /// Which call it is: another one each time.
     ticket: u64,
     len: usize,
@@ -57,6 +60,7 @@ impl<const BYTES: usize> Entry<BYTES> {
             retries: 0,
         },
         waker: None,
+        canceller: None,
         ticket: 0,
         len: 0,
         bytes: [0; BYTES],
@@ -64,6 +68,18 @@ impl<const BYTES: usize> Entry<BYTES> {
 
     pub(crate) fn body(&self) -> &[u8] {
         &self.bytes[..self.len]
+    }
+
+    /// From now on no thread can cancel the call's task. Returns false if a thread has cancelled
+    /// it, and will give the entry back.
+    #[cfg(all(unix, feature = "process", not(loom)))]
+    pub(crate) fn set_running(&mut self) -> bool {
+        // `None`: it was set running before, or is a node's. An error: it has ended all the same.
+        let set = self
+            .canceller
+            .take()
+            .map(|task| task.set_running_or_notify_cancel());
+        set != Some(Ok(false))
     }
 
     /// Fills the entry with bytes that fit. Returns false if they do not.
@@ -147,7 +163,7 @@ impl<const QUEUE: usize, const BYTES: usize> Entries<QUEUE, BYTES> {
         // There is room: each entry is in use or free.
         let _ = self.free.push(index);
         let entry = self.get(index);
-        entry.phase = Phase::Ended(Outcome::Cancelled);
+        (entry.phase, entry.canceller) = (Phase::Ended(Outcome::Cancelled), None);
         entry.waker.take()
     }
 

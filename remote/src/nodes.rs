@@ -69,6 +69,7 @@
 
 mod backend;
 mod driver;
+mod life;
 mod map;
 mod node;
 mod node_state;

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use heapless::Vec;
 use slotted::error::{Refusal, SubmitError, TaskError};
-use slotted::{Executor, JoinHandle, Permit};
+use slotted::{Canceller, Executor, JoinHandle, Permit};
 
 use crate::chunk::{self, Chunk, Outcomes};
 use crate::entries::Entries;
@@ -16,10 +16,6 @@ use crate::task::{Task, TaskId};
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Terms {
     /// The most time that the task may take.
-    #[cfg_attr(
-        not(all(unix, feature = "process")),
-        expect(dead_code, reason = "only processes end a task")
-    )]
     pub(crate) limit: Option<Duration>,
     /// How often it is sent again if what runs it is lost.
     pub(crate) retries: u32,
@@ -36,8 +32,8 @@ pub(crate) trait SubmitPool<const QUEUE: usize, const BYTES: usize>:
     fn with_open<R>(&self, act: impl FnOnce(&mut Entries<QUEUE, BYTES>) -> R)
     -> Result<R, Refusal>;
 
-    /// Sends a call on its way, whose future is in the executor.
-    fn send(&'static self, index: u16, ticket: u64);
+    /// Sends a call on its way, whose future is in the executor, as the task of `canceller` there.
+    fn send(&'static self, index: u16, ticket: u64, canceller: Option<Canceller<'static>>);
 }
 
 /// Submits a task. It comes back if there is no room for it.
@@ -116,6 +112,6 @@ where
     // First into the executor, then on its way: the pool's thread polls what has ended.
     let handle = permit.submit_future_outcome(PoolCall::new(pool, index, read));
     let handle = handle.map_err(|refused| refused.reason())?;
-    pool.send(index, ticket);
+    pool.send(index, ticket, Some(handle.canceller()));
     Ok(handle)
 }

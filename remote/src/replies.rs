@@ -81,6 +81,9 @@ pub(crate) struct Replies<const CALLS: usize, const BYTES: usize> {
     /// no other.
     greeted: Option<Hello>,
     welcome_is_due: bool,
+    /// The node takes no more calls, and the submitter that greeted with this number may not know.
+    #[cfg(feature = "nodes")]
+    closing: Option<u32>,
     /// A call of a session that is over: its submitter must begin another.
     reset: Option<u32>,
     tickets: u32,
@@ -97,6 +100,8 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
             session: None,
             greeted: None,
             welcome_is_due: false,
+            #[cfg(feature = "nodes")]
+            closing: None,
             reset: None,
             tickets: 0,
             greeting: [0; GREETING],
@@ -109,8 +114,40 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
     pub(crate) fn renew(&mut self, nonce: u32, credits: u8) {
         (self.nonce, self.credits) = (nonce, credits);
         (self.session, self.greeted, self.reset) = (None, None, None);
-        self.welcome_is_due = false;
+        (self.welcome_is_due, self.closing) = (false, None);
         self.forget_calls();
+    }
+
+    /// From now on no call begins that has not come: each is refused. The submitter is told.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn close(&mut self) {
+        if self.credits > 0 {
+            self.credits = 0;
+            self.closing = self.greeted.map(|hello| hello.nonce);
+            self.remind();
+        }
+    }
+
+    /// Tells the submitter again that the node takes no more calls, if it may not know. Returns
+    /// true if it is told.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn remind(&mut self) -> bool {
+        self.welcome_is_due |= self.closing.is_some();
+        self.closing.is_some()
+    }
+
+    /// Returns true if the submitter of a node that takes no more calls knows that, has all its
+    /// replies, and no call of it waits.
+    #[cfg(feature = "nodes")]
+    pub(crate) fn is_through(&self) -> bool {
+        let waits = |lane: &Lane<BYTES>| lane.phase == Phase::Queued;
+        self.closing.is_none() && !self.lanes.iter().any(waits)
+    }
+
+    /// Returns true if the node takes no more calls.
+    fn is_closed(&self) -> bool {
+        // A board has a lane for each call.
+        cfg!(feature = "nodes") && self.credits == 0
     }
 
     fn forget_calls(&mut self) {
@@ -124,6 +161,11 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         match header.kind {
             Kind::Hello => {
                 if let Some(hello) = Hello::from_bytes(body) {
+                    // A submitter begins another session when nothing of it is under way.
+                    #[cfg(feature = "nodes")]
+                    if self.closing.is_some_and(|number| number != hello.nonce) {
+                        self.closing = None;
+                    }
                     self.greeted = Some(hello);
                     self.welcome_is_due = true;
                 }
@@ -158,11 +200,16 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
     }
 
     fn receive_call(&mut self, header: &Header, body: &[u8]) {
+        let is_closed = self.is_closed();
         let Some(lane) = self.lanes.get_mut(usize::from(header.lane)) else {
             return;
         };
         let is_next = header.sequence == lane.sequence.wrapping_add(1);
         match (header.kind, lane.phase) {
+            (Kind::Call, Phase::Empty | Phase::Ended(_)) if is_next && is_closed => {
+                lane.sequence = header.sequence;
+                lane.end(Status::Refused, 0);
+            }
             (Kind::Call, Phase::Empty | Phase::Ended(_)) if is_next => {
                 let Some(bytes) = lane.bytes.get_mut(..body.len()) else {
                     return;

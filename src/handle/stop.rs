@@ -222,10 +222,15 @@ impl<H: Park> WaitFor<H> for Stopping<'_, H> {
     /// queue, and the waiter is told.
     fn is_over(&self) -> bool {
         let slot = self.slot();
-        if matches!(slot.wake(), Wake::Rests(_)) {
+        let rests = matches!(slot.wake(), Wake::Rests(_));
+        let seen = slot.snapshot();
+        // It will not be cancelled, wherever it is.
+        if seen.is_set_running() {
+            return false;
+        }
+        if rests {
             return true;
         }
-        let seen = slot.snapshot();
         seen.is_takeable() || seen.is_at_rest()
     }
 

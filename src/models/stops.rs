@@ -141,3 +141,40 @@ fn a_shutdown_that_stops_misses_no_task_that_runs() {
         }
     });
 }
+
+/// A task is set running while a canceller cancels it: where it waits for its first poll, where it
+/// rests, and while it moves from the one to the other.
+#[test]
+fn of_a_canceller_and_a_thread_that_sets_a_task_running_one_wins() {
+    for polls in 0..2 {
+        let body: fn(&'static Pool<0, 1>) = match polls {
+            0 => |pool| one_wins(pool, false),
+            _ => |pool| one_wins(pool, true),
+        };
+        model_static::<1>(body);
+    }
+}
+
+fn one_wins(pool: &'static Pool<0, 1>, is_polled_meanwhile: bool) {
+    let (counted, drops) = Counted::new();
+    let endless = async move {
+        let _counted = counted;
+        core::future::pending::<()>().await
+    };
+    let handle = pool.submit_future(endless).unwrap();
+    let canceller = handle.canceller();
+    let sets = thread::spawn(move || canceller.set_running_or_notify_cancel());
+    let polls = is_polled_meanwhile.then(|| thread::spawn(move || pool.run_one()));
+    let is_cancelled = handle.cancel();
+    let is_set = sets.join().unwrap().unwrap();
+    polls
+        .into_iter()
+        .for_each(|polls| _ = polls.join().unwrap());
+    assert!(!(is_cancelled && is_set));
+    // A thread that polls it keeps it from being cancelled for that moment.
+    assert!(is_cancelled || is_set || is_polled_meanwhile);
+    assert_eq!(handle.cancelled(), is_cancelled);
+    assert_eq!(drops.load(Ordering::Relaxed), usize::from(is_cancelled));
+    pool.shutdown(Shutdown::Cancel).unwrap();
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+}

@@ -10,7 +10,9 @@ use crate::list::{Index, Pushed, Seat};
 use crate::order::Level;
 use crate::ready_queue::Inbox;
 use crate::roster::{Epoch, Mode};
-use crate::slot::{CancelFrom, Cancelled, Phase, Running, SlotRef, TaskKind, Unpublished, Wake};
+use crate::slot::{
+    CancelFrom, Cancelled, Phase, Running, SlotRef, Snapshot, TaskKind, Unpublished, Wake,
+};
 use crate::sync::Ordering;
 
 /// What a look at the ready queue gave a worker.
@@ -298,8 +300,15 @@ impl<'e, H: Park> Registry<'e, H> {
         work
     }
 
-    /// Cancels a queued task, a suspended future or an open promise. `None` if it runs, has ended
-    /// or is gone.
+    /// From now on no canceller can cancel the future of a generation. The error is the word as it
+    /// was, if there is none.
+    pub(crate) fn set_running(self, index: Index, generation: usize) -> Result<(), Snapshot> {
+        let slot = self.slot(index);
+        self.shared().ready.with(|_| slot.set_running(generation))
+    }
+
+    /// Cancels a queued task, a suspended future or an open promise. `None` if it runs, was set
+    /// running, has ended or is gone.
     pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
         let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
@@ -326,16 +335,20 @@ impl<'e, H: Park> Registry<'e, H> {
                 return cancelled;
             }
             let seen = slot.snapshot();
-            if !seen.is_queued() && seen.phase() != Phase::Suspended {
+            if seen.is_set_running() || !seen.is_queued() && seen.phase() != Phase::Suspended {
                 return None;
             }
         }
     }
 
-    /// Cancels a task that is in the list. The caller has drained the inbox in this section.
+    /// Cancels a task that is in the list, unless it was set running. The caller has drained the
+    /// inbox in this section.
     fn cancel_linked(self, ready: &Ready<H>, slot: SlotRef<'e>) -> Option<Cancelled<'e>> {
         let front = &self.shared().front;
-        if !ready.queue.unlink(front, &self, slot.link(), slot.index()) {
+        // Futures are set running in this lock only.
+        if slot.snapshot().is_set_running()
+            || !ready.queue.unlink(front, &self, slot.link(), slot.index())
+        {
             return None;
         }
         // While a task is linked nothing happens to it outside this lock (*Queued Means Linked*).

@@ -11,6 +11,7 @@
 //!       7..=8  outcome kind
 //!       7      LENT       not with ENDED: a lent closure that no thread has started
 //!       9      OVER       the outcome is takeable, unless there is a listener
+//!              SET_RUNNING  not with ENDED: a future that no canceller can cancel
 //!      10      HANDLE     the JoinHandle exists
 //!      11      LISTENER   the slot's wait cell is not empty
 //!      12      NOTIFIED   a running future: a waker woke it during its poll
@@ -36,6 +37,7 @@
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //! | `STOP` | `ask_to_stop` | | `QUEUED`, `RESTING` |
 //! | `LENT` | `mark_lent` | `start`; `cancel`, as an outcome kind | `RESTING`, `ENDED` |
+//! | `SET_RUNNING` | `set_running` | `cancel`, `cancel_resting`; `finish`, as `OVER` | `ENDED` |
 //!
 //! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
 //! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
@@ -94,6 +96,8 @@ const KIND_SHIFT: u32 = 7;
 /// The lower bit of the outcome kind, while there is no outcome.
 const LENT: usize = 1 << KIND_SHIFT;
 const OVER: usize = 1 << 9;
+/// The same bit of a future, while there is no outcome.
+const SET_RUNNING: usize = OVER;
 const HANDLE: usize = 1 << 10;
 const LISTENER: usize = 1 << 11;
 const NOTIFIED: usize = 1 << 12;
@@ -152,8 +156,8 @@ pub(crate) enum Asked {
     First,
     /// No thread has the task of this generation: the caller cancels it.
     AtRest { generation: usize },
-    /// A closure that was asked before; a future that is being polled, or a promise that runs; or
-    /// the task has ended, or is gone. The word is as it was.
+    /// A closure that was asked before; a future that is being polled or was set running, or a
+    /// promise that runs; or the task has ended, or is gone. The word is as it was.
     Refused,
 }
 
@@ -343,14 +347,33 @@ impl State {
         }
     }
 
+    /// A future that has not ended: from now on no canceller can cancel it. It changes no phase.
+    /// The error is the word as it was, if there is no such future of this generation, or if it was
+    /// set running before.
+    ///
+    /// The caller is inside the lock of the ready queue. So a thread that has unlinked a future
+    /// there can cancel it.
+    pub(crate) fn set_running(&self, generation: usize) -> Result<(), Snapshot> {
+        self.transition(|seen| {
+            let takes_it = seen.has(TASK | FUTURE) && seen.has_none(ENDED | SET_RUNNING);
+            (takes_it && generation == seen.generation()).then(|| seen.with(SET_RUNNING))
+        })
+        .map(drop)
+    }
+
     /// Pending, Scheduled, Suspended or Open → Settling as cancelled. Returns false if the task is
-    /// not where `from` says, or has another generation than a given one.
+    /// not where `from` says, or has another generation than a given one; or if it rests, and was
+    /// set running. Of a task in the queue a canceller looks before it unlinks it.
     pub(crate) fn cancel(&self, generation: Option<usize>, from: CancelFrom) -> bool {
         let place = from as usize;
+        let without = match from {
+            CancelFrom::Rest => ENDED | SET_RUNNING,
+            CancelFrom::Queue => ENDED,
+        };
         self.transition(|seen| {
-            let there = seen.has(place) && seen.has_none(ENDED);
+            let there = seen.has(place) && seen.has_none(without);
             (there && generation.is_none_or(|meant| meant == seen.generation())).then(|| {
-                seen.without(place)
+                seen.without(place | SET_RUNNING)
                     .with(ENDED | (OutcomeKind::Cancelled as usize) << KIND_SHIFT)
             })
         })
@@ -384,11 +407,12 @@ impl State {
         Snapshot(self.0.load(SEE)).has(STOP)
     }
 
-    /// Suspended → Settling as cancelled: a future between two polls, whatever its generation.
+    /// Suspended → Settling as cancelled: a future between two polls, whatever its generation, and
+    /// also if it was set running.
     pub(crate) fn cancel_resting(&self) -> bool {
         self.transition(|seen| {
             (seen.has(RESTING | FUTURE) && seen.has_none(ENDED)).then(|| {
-                seen.without(RESTING)
+                seen.without(RESTING | SET_RUNNING)
                     .with(ENDED | (OutcomeKind::Cancelled as usize) << KIND_SHIFT)
             })
         })

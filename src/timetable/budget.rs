@@ -203,7 +203,10 @@ fn spend<H: Clock>(timers: &TaskTimers<H>, index: TimerIndex) {
     let (registry, slot) = place.find();
     request_stop(registry, slot, Some(generation));
     let seen = slot.snapshot();
-    let is_polled = seen.generation() == generation && seen.is_future() && !seen.is_ended();
+    let is_polled = seen.generation() == generation
+        && seen.is_future()
+        && !seen.is_ended()
+        && !seen.is_set_running();
     let again = is_polled.then(|| H::now().saturating_add(ticks::<H>(PATIENCE)));
     timers.settle_budget(spent, again);
     if let Some(date) = again {

@@ -221,10 +221,9 @@ impl Plan {
                 let task = self
                     .choose(*which)
                     .filter(|task| !self.task(*task).is_held)?;
-                let is_fixed = self.state.is_ahead(task)
-                    || self.task(task).phase == Phase::Running && !self.task(task).is_promise;
-                if self.kind == Kind::Processes && is_fixed {
-                    return None; // a difference with programs of its own
+                // Python counts it as running, and here it may not be sent yet.
+                if self.kind == Kind::Processes && self.state.is_ahead(task) {
+                    return None;
                 }
                 // Of an ended task without a handle slotted's token only says that it is gone.
                 if self.task(task).is_gone && self.task(task).is_done() {

@@ -18,6 +18,7 @@ mod ready_hook;
 mod refusals;
 mod reserve;
 mod runs;
+mod set_running;
 mod shutdown_modes;
 mod slot_line;
 mod stops;

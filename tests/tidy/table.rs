@@ -115,7 +115,7 @@ pub(crate) const ROOMS: &[Room] = &[
     ),
     room("spawn", &["host", "worker"]),
     room("start", &["unwind", "error", "host", "roster", "registry", "blocking", "worker"]),
-    room("canceller", &["host", "list", "slot", "registry", "completion"]),
+    room("canceller", &["error", "host", "list", "slot", "registry", "completion"]),
     room(
         "handle",
         &[

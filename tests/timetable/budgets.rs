@@ -506,3 +506,15 @@ fn a_thread_that_waits_without_workers_spends_the_budget() {
         .unwrap();
     assert_eq!(handle.result().err(), CANCELLED);
 }
+
+#[test]
+fn an_async_task_that_was_set_running_is_not_cancelled_and_its_timer_is_free() {
+    let (pool, times) = leak::<4, 1>();
+    let handle = pool.submit_future(core::future::pending::<()>()).unwrap();
+    times.cancel_at(&handle, 10).unwrap();
+    assert_eq!(handle.canceller().set_running_or_notify_cancel(), Ok(true));
+    Manual::set(10);
+    assert_eq!(times.advance(), None, "it does not try again");
+    assert!(!handle.done());
+    assert!(times.on(pool).sleep_until(20).is_ok(), "the timer is free");
+}

@@ -89,7 +89,8 @@ fn node() -> Result<(), Box<dyn Error>> {
         let config = slotted_zenoh::peer(&[], &[ENDPOINT])?;
         let node = slotted_zenoh::serve(workers, "primes", config, NodeOptions::new())?;
         wait_for_the_end_of_input();
-        drop(node);
+        // The submitters' other nodes get what has not begun.
+        node.shutdown(Shutdown::Cancel)?;
         Ok(())
     })?
 }

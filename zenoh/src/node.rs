@@ -7,7 +7,8 @@ use zenoh::{Config, Wait};
 use crate::error::Error;
 use crate::names::{End, check_pool, last};
 
-/// Serves the submitters of a pool, until the returned node is dropped.
+/// Serves the submitters of a pool, until the returned node is [shut down](Node::shutdown) or
+/// dropped.
 ///
 /// The backend runs the calls: a pool of processes, an executor of this program, or a board behind
 /// a link.

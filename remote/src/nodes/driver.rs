@@ -46,6 +46,7 @@ impl<T: Transport, const NODES: usize, const QUEUE: usize, const BYTES: usize>
         let mut frame = Vec::with_capacity(HEADER + BYTES);
         // Endless for a reason: the pool's life is.
         loop {
+            self.pool.act(|state| state.keep_time(now()));
             self.send(&mut frame);
             self.pool.poll_calls();
             if !self.pool.wait_for_change(now) {

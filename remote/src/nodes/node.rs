@@ -4,17 +4,23 @@ use core::fmt;
 use core::hash::{BuildHasher, Hasher};
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::task::{Context, Poll, Waker};
+use core::time::Duration;
 use std::hash::RandomState;
 use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
 
+use slotted::Shutdown;
+
 use super::LANES;
 use super::backend::{Backend, ReplyFuture};
 use super::node_state::{CallAt, NodeState};
 use super::transport::{NodeEvents, NodeInbox, NodesStartError, Transport};
 use crate::frame::HEADER;
+
+/// How often a node that leaves tells a submitter so, until that submitter answers.
+const REMINDER: Duration = Duration::from_millis(100);
 
 /// How much a node takes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,11 +119,20 @@ impl<const BYTES: usize> Shared<BYTES> {
     fn wait_for_change(&self) -> bool {
         let mut state = self.lock();
         // Endless for a reason: it waits for what others do.
-        while !state.changed && !state.is_stopped {
-            state = { self.changed.wait(state) }.unwrap_or_else(PoisonError::into_inner);
+        while !state.changed && !state.is_stopped() {
+            if !state.is_leaving() {
+                state = { self.changed.wait(state) }.unwrap_or_else(PoisonError::into_inner);
+                continue;
+            }
+            let waited = self.changed.wait_timeout(state, REMINDER);
+            let waited = waited.unwrap_or_else(PoisonError::into_inner);
+            state = waited.0;
+            if waited.1.timed_out() {
+                state.remind();
+            }
         }
         state.changed = false;
-        !state.is_stopped
+        !state.is_stopped()
     }
 }
 
@@ -131,27 +146,46 @@ impl<const BYTES: usize> NodeEvents for Shared<BYTES> {
     }
 }
 
-/// What stops a node.
-trait Stop: Send + Sync {
-    fn stop(&self);
+/// What ends a node.
+trait Control: Send + Sync {
+    fn begin_shutdown(&self, how: Shutdown);
+
+    /// Waits until the node's thread has left. Returns false if the time is up before.
+    fn wait_until_left(&self, timeout: Duration) -> bool;
 }
 
-impl<const BYTES: usize> Stop for Shared<BYTES> {
-    fn stop(&self) {
-        self.act(|state| state.is_stopped = true);
+impl<const BYTES: usize> Control for Shared<BYTES> {
+    fn begin_shutdown(&self, how: Shutdown) {
+        self.act(|state| state.leave(how));
+    }
+
+    fn wait_until_left(&self, timeout: Duration) -> bool {
+        let (state, has_left) = (self.lock(), |state: &mut NodeState<BYTES>| !state.has_left);
+        let waited = self.changed.wait_timeout_while(state, timeout, has_left);
+        waited.unwrap_or_else(PoisonError::into_inner).0.has_left
     }
 }
 
-/// A machine that works: it serves the calls of submitters until it is dropped.
+/// Says that the node's thread has left, also if it panicked.
+struct Left<const BYTES: usize>(Arc<Shared<BYTES>>);
+
+impl<const BYTES: usize> Drop for Left<BYTES> {
+    fn drop(&mut self) {
+        self.0.act(|state| state.has_left = true);
+    }
+}
+
+/// A machine that works: it serves the calls of submitters until it is shut down or dropped.
 ///
 /// The node's own thread gives the calls to the backend, which has room for at most
 /// [`Backend::capacity`] of them. The others wait in the node.
 ///
-/// Dropping the node stops it. It withdraws its presence first, and then cancels what runs: the
-/// submitters are told that those calls are [`Lost`](crate::RemoteError::Lost).
+/// [`shutdown`](Self::shutdown) lets it finish what it has. Dropping the node stops it: it
+/// withdraws its presence first, and then cancels what runs. The submitters are told that those
+/// calls are [`Lost`](crate::RemoteError::Lost).
 #[must_use = "a node that is dropped stops"]
 pub struct Node {
-    shared: Arc<dyn Stop>,
+    shared: Arc<dyn Control>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -226,9 +260,13 @@ impl Node {
             running: Vec::new(),
             frame: Vec::with_capacity(HEADER + BYTES),
         };
+        let left = Left(shared.clone());
         let thread = thread::Builder::new()
             .name("slotted-node".into())
-            .spawn(|| server.run())
+            .spawn(move || {
+                let _left = left;
+                server.run();
+            })
             .map_err(NodesStartError::System)?;
         Ok(Self {
             shared,
@@ -236,13 +274,14 @@ impl Node {
         })
     }
 
-    /// Waits for the node's end. It ends when its backend was shut down, and a call came that the
-    /// backend refused. Then the node begins no more calls, and leaves when none runs. Calls that
-    /// it refuses meanwhile run on other nodes.
+    /// Waits for the node's end, after [`begin_shutdown`](Self::begin_shutdown). The node also ends
+    /// when its backend was shut down, and a call came that the backend refused: that is a shutdown
+    /// with `Cancel`.
     ///
     /// # Errors
     ///
-    /// If the backend or the transport panicked.
+    /// If the backend or the transport panicked. [`Deadlock`](io::ErrorKind::Deadlock) in the
+    /// node's own thread, which then stops.
     ///
     /// ```
     /// use slotted_remote::nodes::Node;
@@ -256,17 +295,124 @@ impl Node {
     /// # let _ = serve;
     /// ```
     pub fn join(mut self) -> io::Result<()> {
-        let ended = self.thread.take().map(JoinHandle::join);
-        match ended {
-            Some(Err(_)) => Err(io::Error::other("the node's thread panicked")),
-            Some(Ok(())) | None => Ok(()),
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        if thread.thread().id() == thread::current().id() {
+            return Err(io::ErrorKind::Deadlock.into());
         }
+        thread
+            .join()
+            .map_err(|_| io::Error::other("the node's thread panicked"))
+    }
+
+    /// Ends the node: it takes no more calls, waits for those that are left, and closes the
+    /// transport. Calls that it does not take run on other nodes. If there is none they wait for
+    /// one, in the pool of their submitter.
+    ///
+    /// `Drain` runs all calls that have come. `Cancel` runs those that have begun, and gives the
+    /// others back. `Stop` is as dropping the node: what runs is cancelled, and its submitters are
+    /// told that it is [`Lost`](crate::RemoteError::Lost).
+    ///
+    /// With `Drain` and `Cancel` no call is lost, and none runs twice, whatever frames are lost.
+    ///
+    /// # Blocking
+    ///
+    /// Until the calls have ended, and each submitter has all its replies. A submitter that does
+    /// not answer any more is waited for until the transport says that it is gone. So does a call
+    /// that never ends: see [`shutdown_timeout`](Self::shutdown_timeout).
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// ```
+    /// use slotted::Shutdown;
+    /// use slotted_remote::nodes::Node;
+    ///
+    /// /// The end of a machine's `main`.
+    /// fn serve(node: Node) -> std::io::Result<()> {
+    ///     std::io::stdin().read_line(&mut String::new())?; // until it is told to leave
+    ///     node.shutdown(Shutdown::Drain)
+    /// }
+    /// # let _ = serve;
+    /// ```
+    pub fn shutdown(self, how: Shutdown) -> io::Result<()> {
+        self.begin_shutdown(how);
+        self.join()
+    }
+
+    /// As [`shutdown`](Self::shutdown), and stops the node when the time is up. Returns false if it
+    /// was: what was left is lost.
+    ///
+    /// # Blocking
+    ///
+    /// As [`shutdown`](Self::shutdown), for at most `timeout`. Then until the transport and the
+    /// calls that run are dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`join`](Self::join).
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use slotted::Shutdown;
+    /// use slotted_remote::nodes::Node;
+    ///
+    /// fn leave(node: Node) -> std::io::Result<()> {
+    ///     if !node.shutdown_timeout(Shutdown::Drain, Duration::from_secs(30))? {
+    ///         eprintln!("some calls took longer, and are lost");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let _ = leave;
+    /// ```
+    pub fn shutdown_timeout(self, how: Shutdown, timeout: Duration) -> io::Result<bool> {
+        self.begin_shutdown(how);
+        let me = Some(thread::current().id());
+        let is_own = { self.thread.as_ref() }.map(|thread| thread.thread().id()) == me;
+        let has_left = !is_own && self.shared.wait_until_left(timeout);
+        self.begin_shutdown(Shutdown::Stop);
+        self.join().map(|()| has_left)
+    }
+
+    /// Begins a [`shutdown`](Self::shutdown), and does not wait. A later one may be harder.
+    ///
+    /// # Context
+    ///
+    /// Any thread, also the node's own, in a backend or a transport.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// # use slotted::Executor;
+    /// # use slotted_remote::nodes::{ExecutorBackend, Node, NodeOptions, Transport};
+    /// # struct Nowhere;
+    /// # impl Transport for Nowhere {
+    /// #     fn send(&mut self, _to: &str, _frame: &[u8]) {}
+    /// # }
+    /// # static EXECUTOR: Executor<1, 8> = Executor::new();
+    /// use slotted::Shutdown;
+    ///
+    /// # let backend = ExecutorBackend::<(Square,), 64>::new(&EXECUTOR);
+    /// # let connect = |_| Ok::<_, std::convert::Infallible>(Nowhere);
+    /// # let node = Node::start(backend, NodeOptions::new(), connect).unwrap();
+    /// node.begin_shutdown(Shutdown::Drain);
+    /// node.join().unwrap(); // there is no submitter: it leaves at once
+    /// ```
+    pub fn begin_shutdown(&self, how: Shutdown) {
+        self.shared.begin_shutdown(how);
     }
 }
 
 impl Drop for Node {
     fn drop(&mut self) {
-        self.shared.stop();
+        self.shared.begin_shutdown(Shutdown::Stop);
         let me = thread::current().id();
         // In the node's own thread, it leaves when it is through.
         if let Some(thread) = self
@@ -327,14 +473,9 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
                 // What has ended makes room for another, at the next turn.
                 self.shared.lock().changed = true;
             }
-            if self.shared.lock().is_leaving {
-                self.shared.lock().refuse_all();
-                self.send();
-                if self.running.is_empty() {
-                    break;
-                }
-            } else {
-                self.send();
+            self.send();
+            if self.running.is_empty() && self.shared.lock().is_through() {
+                break;
             }
         }
     }
@@ -356,12 +497,7 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
     /// Gives calls to the backend, as far as it has room.
     fn begin(&mut self) {
         while self.running.len() < self.backend.capacity() {
-            let mut state = self.shared.lock();
-            if state.is_leaving {
-                break;
-            }
-            let begun = state.begin();
-            drop(state);
+            let begun = self.shared.lock().begin();
             let Some(begun) = begun else { break };
             let waker = CallWaker {
                 is_woken: AtomicBool::new(true),
@@ -389,10 +525,10 @@ impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
             match polled {
                 Poll::Pending => at += 1,
                 Poll::Ready(reply) => {
-                    if reply.is_refusal() {
-                        self.shared.lock().is_leaving = true;
-                    }
                     self.shared.lock().end(running.at, &reply);
+                    if reply.is_refusal() {
+                        self.shared.lock().leave(Shutdown::Cancel);
+                    }
                     drop(self.running.swap_remove(at));
                     ended = true;
                 }

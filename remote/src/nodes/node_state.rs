@@ -2,6 +2,8 @@
 //!
 //! No foreign code runs in here, and nothing waits.
 
+use slotted::Shutdown;
+
 use super::LANES;
 use super::reply::Reply;
 use crate::frame::{HEADER, Header, Kind, Status};
@@ -45,10 +47,10 @@ pub(super) struct NodeState<const BYTES: usize> {
     stranger: Option<(Box<str>, u32)>,
     /// Something has changed: the node is to look at everything again.
     pub(super) changed: bool,
-    /// The node takes no more calls, and leaves when none runs.
-    pub(super) is_leaving: bool,
-    /// The node leaves at once.
-    pub(super) is_stopped: bool,
+    /// How the node leaves, if it does. `Stop`: at once.
+    leaving: Option<Shutdown>,
+    /// The node's thread has left.
+    pub(super) has_left: bool,
 }
 
 impl<const BYTES: usize> NodeState<BYTES> {
@@ -69,8 +71,8 @@ impl<const BYTES: usize> NodeState<BYTES> {
             first: 0,
             stranger: None,
             changed: false,
-            is_leaving: false,
-            is_stopped: false,
+            leaving: None,
+            has_left: false,
         }
     }
 
@@ -151,10 +153,57 @@ impl<const BYTES: usize> NodeState<BYTES> {
         None
     }
 
+    /// The node takes no more calls, and leaves when its submitters know what became of theirs. A
+    /// harder way replaces an easier one.
+    pub(super) fn leave(&mut self, how: Shutdown) {
+        let is_harder = match self.leaving {
+            None => true,
+            Some(Shutdown::Drain) => how != Shutdown::Drain,
+            Some(_) => how == Shutdown::Stop,
+        };
+        if is_harder {
+            self.leaving = Some(how);
+        }
+        self.credits = 0;
+        for place in &mut self.places {
+            if place.submitter.is_some() {
+                place.replies.close();
+            }
+        }
+        if self.leaving != Some(Shutdown::Drain) {
+            self.refuse_all();
+        }
+        self.changed = true;
+    }
+
+    pub(super) fn is_leaving(&self) -> bool {
+        self.leaving.is_some()
+    }
+
+    /// Returns true if the node leaves at once.
+    pub(super) fn is_stopped(&self) -> bool {
+        self.leaving == Some(Shutdown::Stop)
+    }
+
+    /// Tells the submitters again that the node takes no more calls, as far as they may not know.
+    pub(super) fn remind(&mut self) {
+        for place in &mut self.places {
+            self.changed |= place.submitter.is_some() && place.replies.remind();
+        }
+    }
+
+    /// Returns true if no call waits, and each submitter has all its replies and knows that no call
+    /// begins here any more.
+    pub(super) fn is_through(&self) -> bool {
+        let is_through =
+            |place: &Place<BYTES>| place.submitter.is_none() || place.replies.is_through();
+        self.leaving.is_some() && self.places.iter().all(is_through)
+    }
+
     /// Refuses the calls that wait. They have not begun.
     ///
     /// Bound: the lanes of all places.
-    pub(super) fn refuse_all(&mut self) {
+    fn refuse_all(&mut self) {
         for place in &mut self.places {
             while let Some((call, ..)) = place.replies.begin_oldest() {
                 place.replies.end(call, Status::Refused, &[]);

@@ -1,5 +1,6 @@
 //! One node, as a pool sees it.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use super::LANES;
@@ -28,6 +29,8 @@ pub struct NodeStats {
     pub name: String,
     /// Why the pool does not use the node: [`RemoteError::Version`].
     pub refused: Option<RemoteError>,
+    /// The node takes no more calls: it is shut down, and runs those that it has.
+    pub is_leaving: bool,
     /// How many more calls it takes now; 0 before it has answered.
     pub room: usize,
     /// Calls under way to it.
@@ -50,30 +53,37 @@ pub(super) struct Place<const BYTES: usize> {
     /// `None`: there is no node.
     pub(super) name: Option<Arc<str>>,
     pub(super) refused: Option<RemoteError>,
-    /// The node has refused a call, and will be gone.
-    is_leaving: bool,
     completed: u64,
     /// How many calls were sent, to take turns among nodes with equal room.
     sent: u64,
     calls: Calls<LANES, BYTES>,
     /// Of each call under way, its entry.
     entries: [Option<u16>; LANES],
+    /// When the time of a call is up, if it has a limit.
+    dates: [Option<u64>; LANES],
+}
+
+/// The date from which on a limit that begins now is over, in milliseconds. The present millisecond
+/// may be nearly over, and does not count.
+fn date_of(limit: Duration, now: u64) -> u64 {
+    let millis = limit.as_nanos().div_ceil(1_000_000).saturating_add(1);
+    now.saturating_add(u64::try_from(millis).unwrap_or(u64::MAX))
 }
 
 impl<const BYTES: usize> Place<BYTES> {
     pub(super) const EMPTY: Self = Self {
         name: None,
         refused: None,
-        is_leaving: false,
         completed: 0,
         sent: 0,
         calls: Calls::new(),
         entries: [None; LANES],
+        dates: [None; LANES],
     };
 
     /// A node takes the place.
     pub(super) fn open(&mut self, name: Arc<str>, nonce: u32, timing: Timing) {
-        (self.name, self.refused, self.is_leaving) = (Some(name), None, false);
+        (self.name, self.refused) = (Some(name), None);
         (self.completed, self.sent) = (0, 0);
         // No call is under way in an empty place.
         let _ = self.calls.open_node(nonce, timing);
@@ -87,24 +97,21 @@ impl<const BYTES: usize> Place<BYTES> {
         Some(NodeStats {
             name: self.name.as_deref()?.to_owned(),
             refused: self.refused,
+            is_leaving: self.calls.is_closed(),
             room: self.room(),
             under_way: self.entries.iter().flatten().count(),
             completed: self.completed,
         })
     }
 
-    /// Returns true if the node has answered the greeting.
+    /// Returns true if the node has answered the greeting, and takes calls.
     pub(super) fn serves(&self) -> bool {
-        self.refused.is_none() && !self.is_leaving && self.calls.is_in_session()
+        self.refused.is_none() && self.calls.is_serving()
     }
 
     /// How many more calls the node takes now.
     pub(super) fn room(&self) -> usize {
-        if self.is_leaving {
-            0
-        } else {
-            self.calls.room()
-        }
+        self.calls.room()
     }
 
     /// The pool gives the next call to the node with the most room, and among equals to the node
@@ -118,15 +125,17 @@ impl<const BYTES: usize> Place<BYTES> {
         &mut self,
         entries: &mut Entries<QUEUE, BYTES>,
         index: u16,
+        now: u64,
     ) {
         let entry = entries.get(index);
-        let (id, body) = (entry.id, entry.body());
+        let (id, body, limit) = (entry.id, entry.body(), entry.terms.limit);
         let begun = self.calls.begin(id, |bytes| {
             bytes.get_mut(..body.len())?.copy_from_slice(body);
             Some(body.len())
         });
         if let Some(slot) = begun {
             self.entries[slot] = Some(index);
+            self.dates[slot] = limit.map(|limit| date_of(limit, now));
             self.sent += 1;
         }
     }
@@ -175,6 +184,19 @@ impl<const BYTES: usize> Place<BYTES> {
         self.calls.nonce() == Some(nonce)
     }
 
+    /// When the time of a call under way is up.
+    fn dates(&self) -> impl Iterator<Item = (usize, u64)> {
+        let limited = { self.entries.iter().zip(&self.dates) }.enumerate();
+        limited.filter_map(|(slot, (entry, date))| entry.and(*date).map(|date| (slot, date)))
+    }
+
+    /// Gives up a call whose time is up, and tells the node. Returns its entry.
+    pub(super) fn take_late(&mut self, now: u64) -> Option<u16> {
+        let (slot, _) = self.dates().find(|&(_, date)| date <= now)?;
+        self.calls.abandon(slot);
+        self.entries[slot].take()
+    }
+
     /// Takes back the newest call that was not sent.
     pub(super) fn take_unsent(&mut self) -> Option<u16> {
         let slot = self.calls.newest_waiting()?;
@@ -198,10 +220,8 @@ impl<const BYTES: usize> Place<BYTES> {
             Ok(_) => CallEnd::Failed(RemoteError::TooLarge),
             Err(error) => CallEnd::Failed(error),
         })?;
-        match end {
-            CallEnd::Replied(_) => self.completed += 1,
-            CallEnd::Refused => self.is_leaving = true,
-            CallEnd::Failed(_) => {}
+        if let CallEnd::Replied(_) = end {
+            self.completed += 1;
         }
         Some((index, end))
     }
@@ -216,6 +236,7 @@ impl<const BYTES: usize> Place<BYTES> {
     /// When a frame is due if nothing happens before.
     pub(super) fn next_at(&self) -> Option<u64> {
         self.name.as_ref().filter(|_| self.refused.is_none())?;
-        self.calls.next_at()
+        let dates = self.dates().map(|(_, date)| date);
+        dates.chain(self.calls.next_at()).min()
     }
 }

@@ -1,18 +1,15 @@
 //! The pool of nodes, as submitters see it.
 
 use core::fmt;
-use core::hash::{BuildHasher, Hasher};
 use core::task::Waker;
 use core::time::Duration;
-use std::hash::RandomState;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use slotted::error::{ShutdownError, SubmitError};
 use slotted::map::map_over;
-use slotted::{Executor, JoinHandle, Shutdown, StdThreads};
+use slotted::{Executor, JoinHandle, Shutdown};
 
-use super::driver::Driver;
 use super::map::NodesMap;
 use super::place::NodeStats;
 use super::state::{Life, State};
@@ -45,21 +42,8 @@ pub struct Nodes<const NODES: usize, const QUEUE: usize, const BYTES: usize> {
     pub(super) executor: Executor<0, QUEUE, BYTES>,
     state: Mutex<State<NODES, QUEUE, BYTES>>,
     /// The driver has something to do, or the nodes are others.
-    changed: Condvar,
-    thread: PoolThread,
-}
-
-/// A pool that starts. Dropped if it does not, also if its transport panics.
-struct Starting<const NODES: usize, const QUEUE: usize, const BYTES: usize>(
-    &'static Nodes<NODES, QUEUE, BYTES>,
-);
-
-impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Drop
-    for Starting<NODES, QUEUE, BYTES>
-{
-    fn drop(&mut self) {
-        self.0.end_life();
-    }
+    pub(super) changed: Condvar,
+    pub(super) thread: PoolThread,
 }
 
 impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QUEUE, BYTES> {
@@ -166,8 +150,9 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
 
     /// The driver leaves: no call will be answered any more.
     pub(super) fn close(&self) {
+        let now = super::driver::now();
         self.act(|state| {
-            state.close();
+            state.close(now);
             if matches!(state.life, Life::Starting | Life::Running) {
                 state.break_down();
             }
@@ -216,36 +201,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         timing: Timing,
         connect: impl FnOnce(NodesInbox) -> Result<T, E>,
     ) -> Result<(), NodesStartError<E>> {
-        let Some(mut control) = self.thread.enter() else {
-            return Err(NodesStartError::WouldDeadlock);
-        };
-        if !matches!(self.lock().life, Life::Off | Life::Broken) {
-            return Err(NodesStartError::AlreadyStarted);
-        }
-        // A driver that broke down has left, or is leaving.
-        control.join();
-        // The calls of an earlier life have ended, and are polled here at the latest. No worker of
-        // the executor would deadlock: it has none.
-        let _ = self.executor.shutdown(Shutdown::Drain);
-        // Each life begins with other numbers.
-        let nonce = RandomState::new().build_hasher().finish() as u32;
-        let life = self.lock().begin(nonce, timing);
-        let starting = Starting(self);
-        let inbox = NodesInbox { pool: self, life };
-        let transport = connect(inbox).map_err(NodesStartError::Transport)?;
-        match self.executor.start(&StdThreads::new()) {
-            Ok(()) => {}
-            Err(_) => unreachable!("it has ended, and no worker is spawned"),
-        }
-        let driver = Driver::new(self, transport);
-        { control.spawn("slotted-nodes", || driver.run()) }.map_err(NodesStartError::System)?;
-        core::mem::forget(starting);
-        let mut state = self.lock();
-        // It may have broken down already.
-        if state.life == Life::Starting {
-            state.life = Life::Running;
-        }
-        Ok(())
+        self.begin_life(timing, connect)
     }
 
     /// Waits until so many nodes serve, at most for `timeout`. Returns true if they do.
@@ -385,6 +341,56 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
         pool_submit::submit(self, task, Terms::default())
     }
 
+    /// As [`submit`](Self::submit), with a limit of the time that a node may take, from when the
+    /// pool gives it the task. A task that takes longer ends as
+    /// [`TimeLimit`](crate::RemoteError::TimeLimit). The node is told, and ends the task as if it
+    /// was cancelled.
+    ///
+    /// The pool keeps the time, so a node that is frozen or cut off cannot hold the task. The time
+    /// counts the way to the node and back, and what the task waits there. It does not count what
+    /// the task waits in the pool, and begins anew if a node refuses the task. The limit is in
+    /// whole milliseconds, rounded up. It is kept as soon as the transport lets the pool's thread
+    /// go on, if it waits there for room.
+    ///
+    /// ```
+    /// # #[derive(serde::Deserialize, serde::Serialize)]
+    /// # struct Square(u32);
+    /// # impl slotted_remote::Task for Square {
+    /// #     const NAME: &str = "square/1";
+    /// #     type Output = u64;
+    /// #     fn run(self) -> u64 { u64::from(self.0).pow(2) }
+    /// # }
+    /// use core::time::Duration;
+    /// use slotted::TaskError;
+    /// use slotted_remote::RemoteError;
+    /// use slotted_remote::nodes::Nodes;
+    ///
+    /// /// Half a second for a node, and no more.
+    /// fn square(pool: &'static Nodes<8, 100, 1000>, number: u32) -> Option<u64> {
+    ///     let handle = pool.submit_within(Square(number), Duration::from_millis(500)).ok()?;
+    ///     match handle.result() {
+    ///         Err(TaskError::Remote(RemoteError::TimeLimit)) => None, // too slow, or frozen
+    ///         other => other.ok(),
+    ///     }
+    /// }
+    /// # static POOL: Nodes<8, 100, 1000> = Nodes::new();
+    /// assert_eq!(square(&POOL, 7), None); // not started
+    /// ```
+    pub fn submit_within<T>(
+        &'static self,
+        task: T,
+        limit: Duration,
+    ) -> Result<JoinHandle<'static, T::Output>, SubmitError<T>>
+    where
+        T: Task<Output: Send + 'static> + 'static,
+    {
+        let terms = Terms {
+            limit: Some(limit),
+            ..Terms::default()
+        };
+        pool_submit::submit(self, task, terms)
+    }
+
     /// As [`submit`](Self::submit), and runs the task again, up to `retries` times, on any node, if
     /// its node is lost or a process crashes or exits under it.
     ///
@@ -501,36 +507,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> Nodes<NODES, QU
     /// assert_eq!(square.result(), Err(TaskError::Cancelled));
     /// ```
     pub fn shutdown(&'static self, how: Shutdown) -> Result<(), ShutdownError> {
-        let Some(mut control) = self.thread.enter() else {
-            return Err(ShutdownError::WouldDeadlock);
-        };
-        self.executor.begin_shutdown(Shutdown::Drain);
-        if !matches!(how, Shutdown::Drain) {
-            self.act(State::cancel_queued);
-        }
-        let how = match how {
-            Shutdown::Stop => how,
-            _ => Shutdown::Drain,
-        };
-        self.executor.shutdown(how)?;
-        {
-            let mut state = self.lock();
-            if state.life == Life::Running {
-                state.life = Life::Stopping;
-            }
-        }
-        self.changed.notify_all();
-        control.join();
-        self.end_life();
-        Ok(())
-    }
-
-    /// The pool has no driver any more, or none yet.
-    fn end_life(&self) {
-        self.act(|state| {
-            state.close();
-            state.life = Life::Off;
-        });
+        self.end_life(how)
     }
 }
 
@@ -542,7 +519,8 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> NodesEvents
     }
 
     fn vanished(&self, life: u32, node: &str) {
-        self.hear(life, |state| state.vanished(node));
+        let now = super::driver::now();
+        self.hear(life, |state| state.vanished(node, now));
     }
 
     fn receive(&self, life: u32, node: &str, frame: &[u8]) {

@@ -2,9 +2,10 @@
 
 use core::task::Waker;
 
-use slotted::Executor;
 use slotted::error::Refusal;
+use slotted::{Canceller, Executor};
 
+use super::driver::now;
 use super::pool::Nodes;
 use super::state::Life;
 use crate::entries::{Entries, Outcome};
@@ -19,7 +20,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> CallPool<QUEUE,
     }
 
     fn abandon(&self, index: u16) -> Option<Waker> {
-        self.act(|state| state.abandon(index))
+        self.act(|state| state.abandon(index, now()))
     }
 }
 
@@ -39,12 +40,12 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEU
         Ok(act(&mut state.entries))
     }
 
-    fn send(&'static self, index: u16, ticket: u64) {
+    fn send(&'static self, index: u16, ticket: u64, _canceller: Option<Canceller<'static>>) {
         self.act(|state| {
             match state.entries.is_begun(index, ticket) {
                 true if state.life == Life::Running => {
                     state.enqueue(index);
-                    state.dispatch();
+                    state.dispatch(now());
                 }
                 // The pool broke meanwhile.
                 true => state.end(index, Outcome::Broken),

@@ -100,7 +100,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         self.places.iter().filter_map(Place::stats)
     }
 
-    /// How many nodes have answered the greeting.
+    /// How many nodes have answered the greeting, and take calls.
     pub(super) fn serving(&self) -> usize {
         let serving = |place: &&Place<BYTES>| place.name.is_some() && place.serves();
         self.places.iter().filter(serving).count()
@@ -131,7 +131,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
     }
 
     /// A node is gone. Calls that were not sent to it wait again before all others.
-    pub(super) fn vanished(&mut self, node: &str) {
+    pub(super) fn vanished(&mut self, node: &str, now: u64) {
         self.spare.retain(|name| **name != *node);
         let Some(at) = self.places.iter().position(|place| place.is(node)) else {
             return;
@@ -139,7 +139,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         let nonce = self.places[at].close();
         self.hung_up(at, nonce);
         self.fill_places();
-        self.dispatch();
+        self.dispatch(now);
     }
 
     /// The line to a node was closed.
@@ -188,12 +188,12 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
     }
 
     /// All nodes are gone, with the transport.
-    pub(super) fn close(&mut self) {
+    pub(super) fn close(&mut self, now: u64) {
         self.spare.clear();
         // Bound: the places.
         for at in 0..NODES {
             if let Some(name) = self.places[at].name.clone() {
-                self.vanished(&name);
+                self.vanished(&name, now);
             }
         }
     }
@@ -226,8 +226,21 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         if !self.places[at].serves() {
             self.take_unsent(at);
         }
-        self.dispatch();
+        self.dispatch(now);
         self.changed = true;
+    }
+
+    /// Ends the calls whose time is up.
+    ///
+    /// Bound: the lanes of all nodes.
+    pub(super) fn keep_time(&mut self, now: u64) {
+        for at in 0..NODES {
+            while let Some(index) = self.places[at].take_late(now) {
+                self.end(index, Outcome::Failed(RemoteError::TimeLimit));
+            }
+        }
+        // A call that was not sent gave room back.
+        self.dispatch(now);
     }
 
     /// Ends the calls of a place that have ended there.
@@ -273,7 +286,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
     /// Gives waiting calls to the nodes with the most room.
     ///
     /// Bound: the calls that wait, and the lanes of all nodes.
-    pub(super) fn dispatch(&mut self) {
+    pub(super) fn dispatch(&mut self, now: u64) {
         while self.entries.has_queued() {
             let usable = |place: &&mut Place<BYTES>| place.refused.is_none() && place.room() > 0;
             let best = { self.places.iter_mut().enumerate() }
@@ -284,7 +297,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
                 break;
             };
             self.entries.get(index).phase = Phase::Sent { place: at };
-            place.begin(&mut self.entries, index);
+            place.begin(&mut self.entries, index, now);
             self.changed = true;
             // It may be too large for this node.
             self.take_ended(at);
@@ -292,7 +305,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
     }
 
     /// The submitter of a call wants it no more. Returns its waker, to be dropped outside.
-    pub(super) fn abandon(&mut self, index: u16) -> Option<Waker> {
+    pub(super) fn abandon(&mut self, index: u16, now: u64) -> Option<Waker> {
         match self.entries.get(index).phase {
             Phase::Queued => self.entries.unqueue(index),
             Phase::Sent { place } => {
@@ -303,7 +316,7 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         }
         let waker = self.entries.give_back(index);
         // A call that was not sent gave room back.
-        self.dispatch();
+        self.dispatch(now);
         waker
     }
 
@@ -347,3 +360,6 @@ impl<const NODES: usize, const QUEUE: usize, const BYTES: usize> State<NODES, QU
         self.places.iter().filter_map(Place::next_at).min()
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -150,8 +150,18 @@ impl Command {
         }
     }
 
-    /// If false, a task that runs goes on when its handle is cancelled, as in Python. Its result is
-    /// dropped. If true, the default, its process is killed.
+    /// If true, the default, cancelling a task that runs kills its process. If false, such a task
+    /// cannot be cancelled, as in Python: `cancel` returns false, and the result comes.
+    ///
+    /// A task then counts as running from when it is sent to a process, which may still have others
+    /// before it: up to seven if tasks are short, and none otherwise. If that process crashes
+    /// before the task has begun, it waits for another and still cannot be cancelled. A
+    /// [`Stop`](slotted::Shutdown::Stop) ends it, and so does a time limit.
+    ///
+    /// # Python
+    ///
+    /// `false` is what Python does. There, one task more than there are processes counts as
+    /// running.
     ///
     /// ```
     /// # use slotted_remote::process::Command;

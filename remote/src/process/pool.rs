@@ -173,9 +173,10 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
     /// # Cancellation
     ///
     /// [`JoinHandle::cancel`] takes a call back that no process has begun. A process that runs it
-    /// is killed, unless [`Command::kill_cancelled`] says otherwise. It returns false, and cancels
-    /// nothing, for the moment in which another thread polls the call: once after the submit, and
-    /// when it ends. Then try again.
+    /// is killed; or, with [`Command::kill_cancelled(false)`](Command::kill_cancelled), `cancel`
+    /// returns false once the call is sent. It also returns false, and cancels nothing, for the
+    /// moment in which another thread polls the call: once after the submit, and when it ends. Then
+    /// try again.
     ///
     /// # Python
     ///

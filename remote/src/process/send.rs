@@ -2,8 +2,8 @@
 
 use core::task::Waker;
 
-use slotted::Executor;
 use slotted::error::Refusal;
+use slotted::{Canceller, Executor};
 
 use super::pool::Processes;
 use super::state::{Life, State};
@@ -37,7 +37,7 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> Processes<PROCS
         };
         let _counted = Counted(self);
         let call = PoolCall::new(self, index, crate::nodes::Encoded);
-        self.send(index, ticket);
+        self.send(index, ticket, None);
         Ok(call.await)
     }
 
@@ -101,11 +101,12 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> SubmitPool<QUEU
         Ok(act(&mut state.entries))
     }
 
-    fn send(&'static self, index: u16, ticket: u64) {
+    fn send(&'static self, index: u16, ticket: u64, canceller: Option<Canceller<'static>>) {
         let mut state = self.lock();
         let is_begun = state.entries.is_begun(index, ticket);
         let is_running = state.life == Life::Running;
         if is_begun && is_running && !state.cancels {
+            state.entries.get(index).canceller = canceller;
             state.entries.enqueue(index);
             state.dispatch();
             self.wake_reader(&mut state);

@@ -192,6 +192,11 @@ impl<const PROCS: usize, const QUEUE: usize, const BYTES: usize> State<PROCS, QU
             let Some(index) = self.entries.dequeue() else {
                 break;
             };
+            if !command.kills_cancelled && !self.entries.get(index).set_running() {
+                // The canceller waits for the lock, to give the entry back.
+                self.entries.get(index).phase = Phase::Ended(Outcome::Cancelled);
+                continue;
+            }
             self.send(place, index);
             sent = true;
         }

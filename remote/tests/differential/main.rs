@@ -9,7 +9,6 @@ mod beside;
 #[path = "../../../tests/differential/board.rs"]
 mod board;
 #[cfg(unix)]
-#[expect(dead_code, reason = "no programs are kept here")]
 #[path = "../../../tests/differential/differences.rs"]
 mod differences;
 #[cfg(unix)]

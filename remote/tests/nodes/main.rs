@@ -1,5 +1,6 @@
 //! A pool of nodes and its nodes, over a network inside the process.
 
+mod drains;
 mod faults;
 mod lives;
 mod net;
@@ -329,5 +330,51 @@ fn callbacks_and_awaits_of_calls_that_no_thread_waits_for_run() {
         .submit_future(async move { four.await.unwrap() + 1 })
         .unwrap();
     assert_eq!(awaited.result(), Ok(17));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn a_call_that_takes_too_long_ends_and_its_node_is_told() {
+    static POOL: Nodes<1, 4, 64> = Nodes::new();
+    let net = Net::default();
+    let manual = Manual::new(2);
+    let _node = net.serve("a", manual.clone(), NodeOptions::new());
+    net.start("pool", &POOL, NEVER);
+    let unlimited = POOL.submit(Square(3)).unwrap();
+    let within = Duration::from_millis(if cfg!(miri) { 2_000 } else { 20 });
+    // On a busy machine the time may be up before the call is sent.
+    until(|| {
+        let late = POOL.submit_within(Square(2), within).unwrap();
+        assert_eq!(late.result(), remote(RemoteError::TimeLimit));
+        manual.dropped() > 0
+    });
+    assert!(!unlimited.done());
+    manual.run(0);
+    assert_eq!(unlimited.result(), Ok(9));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// And no transport says that it is gone.
+#[test]
+fn a_node_that_is_cut_off_does_not_hold_a_call_with_a_limit() {
+    static POOL: Nodes<1, 4, 64> = Nodes::new();
+    static CALLED: AtomicUsize = AtomicUsize::new(0);
+    let net = Net::default();
+    let _node = net.serve("a", Manual::new(2), NodeOptions::new());
+    net.start("pool", &POOL, SOON);
+    assert!(POOL.wait_for(1, LONG));
+    net.decide(|_, _| Fate::IsLost);
+    // No thread waits for it: its callback runs all the same.
+    let late = POOL
+        .submit_within(Square(2), Duration::from_millis(10))
+        .unwrap();
+    late.add_done_callback(|outcome| {
+        let limit = TaskError::Remote(RemoteError::TimeLimit);
+        assert_eq!(outcome, Err(&limit));
+        CALLED.fetch_add(1, Ordering::Relaxed);
+    })
+    .unwrap();
+    until(|| CALLED.load(Ordering::Relaxed) == 1);
+    drop(late);
     POOL.shutdown(Shutdown::Drain).unwrap();
 }

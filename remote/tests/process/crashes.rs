@@ -21,8 +21,6 @@ part::tests![
     a_thousand_kills_cost_at_most_a_task_each,
     cancelling_a_task_that_runs_ends_its_process,
     asking_a_task_that_runs_to_stop_cancels_it_and_ends_its_process,
-    cancelling_pythons_way_lets_the_task_run_on,
-    cancelling_pythons_way_keeps_the_time_limit,
     cancelling_a_task_that_waits_takes_it_back,
     cancelling_tasks_that_were_sent_ahead_loses_no_other,
     a_task_that_takes_too_long_is_killed_and_the_others_are_not,
@@ -171,32 +169,6 @@ fn asking_a_task_that_runs_to_stop_cancels_it_and_ends_its_process() {
     }
     POOL.shutdown(Shutdown::Drain).unwrap();
     assert_eq!(POOL.stats().slots_in_use, 0);
-}
-
-fn cancelling_pythons_way_lets_the_task_run_on() {
-    static POOL: Processes<1, 8, 512> = Processes::new();
-    let folder = tempfile::tempdir().unwrap();
-    POOL.start(&Command::current_exe().kill_cancelled(false))
-        .unwrap();
-    let before = pid(&POOL);
-    let path = folder.path().join("ran");
-    let runs = POOL.submit(Insists::new(&path, 1)).unwrap();
-    runs.cancel();
-    assert_eq!(pid(&POOL), before);
-    POOL.shutdown(Shutdown::Drain).unwrap();
-}
-
-fn cancelling_pythons_way_keeps_the_time_limit() {
-    static POOL: Processes<1, 8, 512> = Processes::new();
-    let folder = tempfile::tempdir().unwrap();
-    POOL.start(&Command::current_exe().kill_cancelled(false))
-        .unwrap();
-    let (task, mark) = endless(&folder, "runs");
-    let runs = POOL.submit_within(task, Duration::from_millis(50)).unwrap();
-    until(|| mark.exists());
-    until(|| runs.cancel());
-    assert_eq!(POOL.submit(Square(3)).unwrap().result(), Ok(9));
-    POOL.shutdown(Shutdown::Drain).unwrap();
 }
 
 fn cancelling_a_task_that_waits_takes_it_back() {

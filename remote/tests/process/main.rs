@@ -12,6 +12,8 @@ mod nodes;
 #[cfg(unix)]
 mod part;
 #[cfg(unix)]
+mod pythons_way;
+#[cfg(unix)]
 mod table;
 
 #[cfg(not(unix))]
@@ -28,7 +30,13 @@ fn main() -> std::process::ExitCode {
         not(feature = "nodes"),
         expect(unused_mut, reason = "there are no more")
     )]
-    let mut tests = [crashes::tests(), conformance::tests(), lives::tests()].concat();
+    let mut tests = [
+        crashes::tests(),
+        conformance::tests(),
+        lives::tests(),
+        pythons_way::tests(),
+    ]
+    .concat();
     #[cfg(feature = "nodes")]
     tests.extend(nodes::tests());
     let trials = tests.into_iter().map(|(name, test)| {

@@ -5,7 +5,7 @@ use core::fmt;
 
 use super::{
     BUSY, BY_HAND, COMPLETING, ENDED, FUTURE, GENERATION_SHIFT, HANDLE, KIND_SHIFT, LENT, LISTENER,
-    NOTIFIED, OVER, POLLED, QUEUED, RESTING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
+    NOTIFIED, OVER, POLLED, QUEUED, RESTING, SET_RUNNING, STOP, SlotUse, TAKEN, TASK, TASK_KIND,
 };
 
 /// Where in its life a slot's task is.
@@ -132,7 +132,7 @@ impl Snapshot {
     /// Returns true if the outcome can be taken.
     #[inline]
     pub(crate) fn is_takeable(self) -> bool {
-        self.0 & (OVER | LISTENER) == OVER
+        self.0 & (ENDED | OVER | LISTENER) == ENDED | OVER
     }
 
     /// Returns true if the task has ended, as the user sees it. A cancelled task has ended for all
@@ -150,7 +150,8 @@ impl Snapshot {
         match self.phase() {
             Phase::Running | Phase::Completing | Phase::Scheduled => true,
             // A timed task rests before its first poll.
-            Phase::Suspended => self.has(POLLED),
+            Phase::Suspended => self.has(POLLED) || self.is_set_running(),
+            Phase::Pending => self.is_set_running(),
             _ => false,
         }
     }
@@ -192,11 +193,16 @@ impl Snapshot {
         self.0 & (BUSY | TASK | QUEUED | RESTING | TASK_KIND | ENDED) == BUSY | TASK
     }
 
-    /// Returns true if no thread has the task, and it has not ended: it is queued, a suspended
-    /// future or an open promise.
+    /// Returns true if a canceller can cancel the task: no thread has it, and it has not ended. It
+    /// is queued, a suspended future or an open promise, and no future that was set running.
     #[inline]
     pub(crate) fn is_at_rest(self) -> bool {
-        self.0 & (QUEUED | RESTING) != 0 && self.has_none(ENDED)
+        self.0 & (QUEUED | RESTING) != 0 && self.has_none(ENDED | SET_RUNNING)
+    }
+
+    /// Returns true if it is a future that has not ended, and that no canceller can cancel.
+    pub(crate) fn is_set_running(self) -> bool {
+        self.has(SET_RUNNING) && self.has_none(ENDED)
     }
 
     /// Returns true if a closure was asked to stop. Once the task has ended, it may also be a
@@ -273,6 +279,9 @@ impl fmt::Debug for Snapshot {
         if self.is_ended() {
             write!(f, "({:?})", self.kind())?;
         }
+        if self.is_set_running() {
+            write!(f, " set running")?;
+        }
         for (bit, name) in [
             (HANDLE, "handle"),
             (LISTENER, "listener"),
@@ -306,9 +315,8 @@ mod tests {
     fn the_short_looks_at_a_future_agree_with_its_phase() {
         for word in 0..1 << GENERATION_SHIFT {
             let seen = Snapshot(word);
-            // A future is not in the queue and at rest at once. What is over has ended.
-            let is_broken = seen.has(QUEUED | RESTING) || seen.has(OVER) && !seen.is_ended();
-            if is_broken || !seen.is_future() {
+            // A future is not in the queue and at rest at once. It may be set running.
+            if seen.has(QUEUED | RESTING) || !seen.is_future() {
                 continue;
             }
             let phase = seen.phase();

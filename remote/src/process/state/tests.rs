@@ -112,3 +112,68 @@ fn a_lane_is_free_again_when_all_calls_before_its_next_one_were_answered() {
         "up to the call after the cancelled ones"
     );
 }
+
+/// A state whose only process is idle and has run short tasks, Python's way; and calls for it.
+fn with_waiting_calls(
+    pool: &'static slotted::Executor<0, 4, 64>,
+) -> (TestState, [slotted::JoinHandle<'static, ()>; 4]) {
+    let mut state = TestState::new();
+    state.life = Life::Running;
+    state.command = Some(Arc::new(Command::current_exe().kill_cancelled(false)));
+    let process = &mut state.processes[0];
+    (process.stage, process.mean) = (Stage::Serving, Some(Duration::ZERO));
+    // Any program: what counts is that there is one.
+    process.child = Some(std::process::Command::new("true").spawn().unwrap());
+    let handles = core::array::from_fn(|_| {
+        let handle = pool.submit_future(core::future::pending()).unwrap();
+        let (index, _) = state.entries.take().unwrap();
+        state.entries.get(index).canceller = Some(handle.canceller());
+        state.entries.enqueue(index);
+        handle
+    });
+    (state, handles)
+}
+
+/// Those behind the first have not begun, but the submitter cannot know.
+#[test]
+fn what_is_sent_ahead_pythons_way_cannot_be_cancelled_any_more() {
+    static POOL: slotted::Executor<0, 4, 64> = slotted::Executor::new();
+    let (mut state, handles) = with_waiting_calls(&POOL);
+    assert!(handles.iter().all(|handle| !handle.running()));
+    // It is cancelled, and its canceller has not come to give the entry back.
+    assert!(handles[1].cancel());
+    state.dispatch();
+    assert_eq!(
+        handles
+            .each_ref()
+            .map(|handle| (handle.running(), handle.cancel())),
+        [(true, false), (false, true), (true, false), (true, false)]
+    );
+    let mut sent = state.processes[0].ahead.iter().map(|ahead| ahead.entry);
+    assert!([Some(0), Some(2), Some(3)].into_iter().eq(&mut sent));
+    // Now it comes.
+    assert!(state.abandon(1).is_none());
+    assert_eq!(state.entries.take().map(|(index, _)| index), Some(1));
+    state.take_child(0).unwrap().wait().unwrap();
+}
+
+/// Its process crashed before it began.
+#[test]
+fn what_is_sent_again_pythons_way_still_cannot_be_cancelled() {
+    static POOL: slotted::Executor<0, 4, 64> = slotted::Executor::new();
+    let (mut state, handles) = with_waiting_calls(&POOL);
+    state.dispatch();
+    let mut child = state.take_child(0).unwrap();
+    let crashed = RemoteError::Crashed { signal: 11 };
+    assert!(state.end(0, crashed, None, true, &mut Vec::new()));
+    assert_eq!(state.entries.get(0).phase, failed(crashed));
+    assert_eq!(state.entries.get(1).phase, Phase::Queued);
+    assert!(!handles[1].cancel());
+    let process = &mut state.processes[0];
+    (process.stage, process.doomed) = (Stage::Serving, false);
+    process.child = Some(child);
+    state.dispatch();
+    assert_eq!(state.entries.get(1).phase, Phase::Sent { place: 0 });
+    child = state.take_child(0).unwrap();
+    child.wait().unwrap();
+}
