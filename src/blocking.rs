@@ -24,11 +24,12 @@ use crate::order::{Level, Parts};
 use crate::registry::Registry;
 use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
-use crate::unwind;
 use crate::waiter::Waiter;
 
+mod displaced;
 mod parking;
 
+use displaced::Displaced;
 use parking::{notices, park};
 
 /// Why a wait ended before what it waited for.
@@ -388,25 +389,15 @@ fn drive_asleep<H: Park>(
     wait_for: &impl WaitFor<H>,
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
-    // A displaced driver, the place of its executor, and the notices there.
-    let mut kept: Option<(Waiter<H>, _, _)> = None;
-    let (mut is_driver, mut place) = (false, 0);
+    let (mut displaced, mut is_driver, mut place) = (Displaced::none(), false, 0);
     let work = wait_for.any_executor(registry, &mut |registry| {
         place += 1;
         if !wait_for.drives(registry) {
             return false;
         }
         match registry.become_driver(Waiter::current()) {
-            Ok(displaced) => {
-                let since = registry.notices();
-                // The thread keeps one displaced driver until it leaves. That one then looks at
-                // all its executors. The thread wakes others at once, and they look again.
-                match &kept {
-                    Some((one, ..)) if one.is(&displaced) => unwind::discard(displaced),
-                    Some(_) => registry.notify(displaced),
-                    None if displaced.is_none() => {}
-                    None => kept = Some((displaced, place, since)),
-                }
+            Ok(waiter) => {
+                displaced.keep(registry, place, waiter);
                 is_driver = true;
                 false
             }
@@ -420,15 +411,9 @@ fn drive_asleep<H: Park>(
             place += 1;
             // Also where the thread drives no more: a life may have begun meanwhile.
             drop(registry.stop_driving(&Waiter::current()));
-            if let Some((displaced, _, since)) = kept.take_if(|(_, of, _)| *of == place) {
-                registry.hand_on(displaced, since);
-            }
+            displaced.hand_on(registry, place);
             false
         });
-    }
-    // Cannot be left: the executors are the same in both rounds.
-    if let Some((displaced, ..)) = kept {
-        registry.notify(displaced);
     }
     result
 }

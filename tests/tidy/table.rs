@@ -101,7 +101,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "blocking",
         &[
-            "unwind", "error", "list", "order", "host", "slot", "waiter", "roster", "registry",
+            "error", "list", "order", "host", "slot", "waiter", "roster", "registry",
             "completion", "deadlock",
         ],
     ),

@@ -1,0 +1,54 @@
+//! A driver that another one displaced, and that wakes when that one leaves (*Baton*).
+#![forbid(unsafe_code)]
+
+use crate::host::Park;
+use crate::registry::Registry;
+use crate::waiter::Waiter;
+
+/// The one driver that a waiting thread keeps until it leaves, or none.
+pub(super) struct Displaced<H: Park> {
+    waiter: Waiter<H>,
+    /// Which of the thread's executors it drove, counted from 1.
+    place: usize,
+    /// The notices there after it was displaced.
+    since: usize,
+}
+
+impl<H: Park> Displaced<H> {
+    pub(super) const fn none() -> Self {
+        Self {
+            waiter: Waiter::None,
+            place: 0,
+            since: 0,
+        }
+    }
+
+    /// The thread became the driver of an executor, and displaced `waiter` there. It keeps the
+    /// first one, which then looks at all its executors. It wakes others at once, and they look
+    /// again.
+    ///
+    /// Not inlined: every kind of wait has this.
+    #[inline(never)]
+    pub(super) fn keep(&mut self, registry: Registry<'_, H>, place: usize, waiter: Waiter<H>) {
+        if self.waiter.is_none() {
+            *self = Self {
+                waiter,
+                place,
+                since: registry.notices(),
+            };
+        } else if self.waiter.is_thread_of(&waiter) {
+            drop(waiter);
+        } else {
+            registry.notify(waiter);
+        }
+    }
+
+    /// The thread drives an executor no more: wakes the driver that it displaced there.
+    #[inline(never)]
+    pub(super) fn hand_on(&mut self, registry: Registry<'_, H>, place: usize) {
+        if self.place == place {
+            let waiter = core::mem::replace(&mut self.waiter, Waiter::None);
+            registry.hand_on(waiter, self.since);
+        }
+    }
+}
