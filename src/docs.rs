@@ -72,9 +72,14 @@ pub mod porting {}
 pub mod simulation {}
 
 #[doc = "[architecture]: mod@architecture\n"]
-#[doc = "[charts]: #charts\n"]
-#[doc = "[porting]: mod@porting\n"]
+#[doc = "[benchmarks]: mod@benchmarks\n"]
 #[doc = include_str!("docs/costs.md")]
+pub mod costs {}
+
+#[doc = "[charts]: #charts\n"]
+#[doc = "[costs]: mod@costs\n"]
+#[doc = "[porting]: mod@porting\n"]
+#[doc = include_str!("docs/benchmarks.md")]
 #[doc = ""]
 #[doc = include_str!("charts/w1.svg")]
 #[doc = ""]
@@ -99,7 +104,7 @@ pub mod simulation {}
 #[doc = include_str!("charts/w10.svg")]
 #[doc = ""]
 #[doc = include_str!("charts/w11.svg")]
-pub mod costs {}
+pub mod benchmarks {}
 
 #[doc = "[fair]: crate::Park::FAIR\n"]
 #[doc = "[rejected]: mod@rejected\n"]
