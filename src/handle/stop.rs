@@ -8,8 +8,8 @@ use crate::blocking::{Deadline, Never, RunUnstarted, TaskDone, Timeout, WaitFor,
 use crate::canceller::request_stop;
 use crate::error::TaskError;
 use crate::host::{Clock, Park};
-use crate::list::Index;
-use crate::slot::{SlotRef, Wake};
+use crate::list::{Index, Seat};
+use crate::slot::{Running, SlotRef, Wake};
 use crate::waiter::Waiter;
 
 impl<T, H: Park> JoinHandle<'_, T, H> {
@@ -222,16 +222,29 @@ impl<H: Park> WaitFor<H> for Stopping<'_, H> {
     /// queue, and the waiter is told.
     fn is_over(&self) -> bool {
         let slot = self.slot();
+        // It will not be cancelled, wherever it is: no further poll is asked for.
+        if slot.snapshot().is_set_running() {
+            return false;
+        }
         let rests = matches!(slot.wake(), Wake::Rests(_));
         let seen = slot.snapshot();
-        // It will not be cancelled, wherever it is.
         if seen.is_set_running() {
             return false;
         }
-        if rests {
-            return true;
+        rests || seen.is_takeable() || seen.is_at_rest()
+    }
+
+    /// A future in the queue is cancelled, unless it was set running. That one is polled.
+    fn take_unstarted(&self, runner: Option<Seat>) -> Option<Running<'_>> {
+        if self.slot().snapshot().is_set_running() {
+            self.0.take_unstarted(runner)
+        } else {
+            None
         }
-        seen.is_takeable() || seen.is_at_rest()
+    }
+
+    fn needs_start(&self) -> bool {
+        self.slot().snapshot().is_set_running() && self.0.needs_start()
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {

@@ -1,14 +1,17 @@
 //! `Canceller::set_running_or_notify_cancel`: an async task that no canceller can cancel any more.
 
-use core::future::{pending, poll_fn, ready};
+use core::future::{Future, pending, poll_fn, ready};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::{Poll, Waker};
 use core::time::Duration;
+use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::thread;
 
-use slotted::{Executor, JoinHandle, Shutdown, StdHost, TaskError, TaskState};
+use slotted::{Executor, JoinHandle, Park, Shutdown, StdHost, TaskError, TaskState};
 
 use super::Drops;
-use crate::stage::forever;
+use crate::stage::{Actor, Crew, Stage, forever, with_crew, within_limit};
 
 type Pool = &'static Executor<0, 4, 256>;
 type Handle<T> = JoinHandle<'static, T, StdHost>;
@@ -32,14 +35,17 @@ impl Reply {
     }
 
     /// A task that waits for the reply.
-    fn submit(&self, pool: Pool) -> Handle<u8> {
+    fn wait(&self) -> impl Future<Output = u8> + Send + 'static {
         let reply = self.clone();
-        let waits = poll_fn(move |context| {
+        poll_fn(move |context| {
             let mut reply = reply.0.lock().unwrap();
             reply.1 = Some(context.waker().clone());
             reply.0.take().map_or(Poll::Pending, Poll::Ready)
-        });
-        pool.submit_future(waits).unwrap()
+        })
+    }
+
+    fn submit(&self, pool: Pool) -> Handle<u8> {
+        pool.submit_future(self.wait()).unwrap()
     }
 }
 
@@ -219,10 +225,10 @@ fn a_draining_shutdown_waits_for_it() {
     let (pool, reply) = (pool(), Reply::default());
     let handle = reply.submit(pool);
     assert_eq!(set_running(&handle), Some(true));
-    std::thread::scope(|scope| {
+    thread::scope(|scope| {
         let ends = scope.spawn(|| pool.shutdown(Shutdown::Drain));
         while pool.submit(|| ()).is_ok() {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         reply.comes(4);
         ends.join().unwrap().unwrap();
@@ -260,4 +266,69 @@ fn a_shutdown_that_cancels_drops_the_task_before_its_outcome_can_be_taken() {
         pool.shutdown(Shutdown::Cancel).unwrap();
         assert_eq!(*seen.lock().unwrap(), [false]);
     }
+}
+
+type Staged = Executor<1, 4, 256, Stage>;
+
+/// The worker itself polls the task that it waits for: no other thread can.
+#[test]
+fn the_only_worker_waits_in_cancel_sync_until_the_task_has_ended() {
+    within_limit(|| {
+        let pool: &'static Staged = forever(Executor::new());
+        with_crew(pool, |crew| {
+            let reply = Reply::default();
+            let handle = pool.submit_future(reply.wait()).unwrap();
+            assert_eq!(handle.canceller().set_running_or_notify_cancel(), Ok(true));
+            let waits = pool.submit(move || handle.cancel_sync()).unwrap();
+            crew.actor(0).until_asleep();
+            reply.comes(7);
+            assert_eq!(waits.result(), Ok(Ok(7)));
+        });
+    });
+}
+
+#[test]
+fn cancel_sync_says_that_no_worker_was_started_as_result_does() {
+    within_limit(|| {
+        let pool: &'static Staged = forever(Executor::new());
+        let handle = pool.submit_future(pending::<()>()).unwrap();
+        assert_eq!(handle.canceller().set_running_or_notify_cancel(), Ok(true));
+        assert_eq!(handle.cancel_sync(), Err(TaskError::NotStarted));
+        pool.shutdown(Shutdown::Cancel).unwrap();
+    });
+}
+
+/// A thread that waits until it can cancel a task has it polled once more. Of this one it knows
+/// that it cannot.
+#[test]
+fn cancel_sync_does_not_have_the_task_polled_again() {
+    within_limit(|| {
+        let pool: &'static Staged = forever(Executor::new());
+        let crew = Crew::default();
+        pool.start(&crew).unwrap();
+        let ((begin, begun), (go_on, told)) = (channel::<()>(), channel::<()>());
+        let polls = Arc::new(AtomicUsize::new(0));
+        let counted = polls.clone();
+        let task = poll_fn(move |_| {
+            counted.fetch_add(1, Ordering::Relaxed);
+            begin.send(()).unwrap();
+            told.recv().unwrap();
+            Poll::<()>::Pending
+        });
+        let handle = pool.submit_future(task).unwrap();
+        begun.recv().unwrap();
+        assert_eq!(handle.canceller().set_running_or_notify_cancel(), Ok(true));
+        let (tell, actor) = channel::<Actor>();
+        let waits = thread::spawn(move || {
+            tell.send(Stage::current()).unwrap();
+            handle.cancel_sync()
+        });
+        actor.recv().unwrap().until_asleep();
+        go_on.send(()).unwrap();
+        crew.actor(0).until_asleep();
+        assert_eq!(polls.load(Ordering::Relaxed), 1);
+        pool.shutdown(Shutdown::Cancel).unwrap();
+        assert_eq!(waits.join().unwrap(), Err(TaskError::Cancelled));
+        crew.join();
+    });
 }
