@@ -557,3 +557,6 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         self.timers.with(|timers| timers.used.get())
     }
 }
+
+#[cfg(all(test, feature = "std", not(loom), not(shuttle)))]
+mod tests;
