@@ -35,6 +35,20 @@ fn an_old_claim_does_not_arm_the_timer_of_a_budget() {
     assert_eq!((table.next_date(), table.used()), (None, 0));
 }
 
+/// The low half of the claim's number is 0, as is the number of a free timer.
+#[test]
+fn an_old_claim_does_not_arm_a_free_timer() {
+    let table: &Table<2> = &TimerTable::new();
+    let table: &TimerTable<StdHost, u8> = table;
+    table
+        .timers
+        .with(|timers| timers.claims.set(u64::from(u32::MAX)));
+    let claimed = table.claim().unwrap();
+    drop(table.release(claimed.index));
+    assert!(table.arm(claimed, 10, Waker::noop().clone()).is_some());
+    assert_eq!((table.next_date(), table.used()), (None, 0));
+}
+
 /// A generator of numbers, with a period of 2^64.
 struct Random(u64);
 
