@@ -386,7 +386,7 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
     /// worker. Returns false if the caller is to look again.
     fn register(&mut self, waker: &Waker) -> bool {
         let registry = self.registry;
-        let [was_taken, driver_was_taken] = core::mem::replace(&mut self.was_taken, [false; 2]);
+        let [was_taken, driver_was_taken] = core::mem::take(&mut self.was_taken);
         self.registered = Some(waker.clone());
         if let Ok(displaced) = self.life_over.register(Waiter::Waker(waker.clone())) {
             keep(registry, &mut self.displaced, displaced, was_taken);

@@ -300,12 +300,12 @@ impl fmt::Debug for Snapshot {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use super::super::{CancelFrom, State, TaskKind};
     use super::*;
+    use crate::slot::state::{CancelFrom, State, TaskKind};
     use crate::sync::AtomicUsize;
 
-    /// All words of one generation that a slot can have: what the steps of owners make of them, each
-    /// where its owner may take it, and those of cancellers and wakers, which may come at any time.
+    /// All words of one generation that a slot can have. Owners take their steps where they may,
+    /// cancellers and wakers take theirs at any time.
     fn reachable() -> std::vec::Vec<Snapshot> {
         use Phase::*;
         let mut found = std::vec![Snapshot(0)];
