@@ -124,6 +124,12 @@ impl<B> Timer<B> {
         timer.place.set(place as u16 + 1);
     }
 
+    /// Returns true if it was neither released since, nor is a budget's now.
+    fn is_claimed_by(&self, claimed: ClaimedTimer) -> bool {
+        // A free timer has no claim, and a budget's has the highest bit.
+        (1..1 << 63).contains(&self.claim.get()) && self.claim.get() as u32 == claimed.claim
+    }
+
     /// Gives it a waker, and returns the one that it had.
     fn replace_waker(&self, waker: Waker) -> Option<Waker> {
         self.purpose.replace(Purpose::Wake(waker)).into_waker()
@@ -419,7 +425,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     pub(crate) fn arm(&self, claimed: ClaimedTimer, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(claimed.index)];
-            if timer.claim.get() as u32 != claimed.claim {
+            if !timer.is_claimed_by(claimed) {
                 return Some(waker);
             }
             let displaced = timer.replace_waker(waker);
@@ -557,3 +563,6 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
         self.timers.with(|timers| timers.used.get())
     }
 }
+
+#[cfg(all(test, feature = "std", not(loom), not(shuttle)))]
+mod tests;

@@ -287,6 +287,7 @@ pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
         registered: None,
         displaced: Waiter::None,
         displaced_driver: Waiter::None,
+        was_taken: [false; 2],
     };
     poll_fn(move |context| {
         let there = wait.take_waiters();
@@ -376,6 +377,8 @@ struct AsyncLifeOver<'e, H: Park, W: WaitFor<H>> {
     displaced: Waiter<H>,
     /// A waiter that it displaced as the driver.
     displaced_driver: Waiter<H>,
+    /// Whether the waker was gone from each of the two places when the task last looked.
+    was_taken: [bool; 2],
 }
 
 impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
@@ -383,24 +386,36 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
     /// worker. Returns false if the caller is to look again.
     fn register(&mut self, waker: &Waker) -> bool {
         let registry = self.registry;
+        let [was_taken, driver_was_taken] = core::mem::take(&mut self.was_taken);
         self.registered = Some(waker.clone());
         if let Ok(displaced) = self.life_over.register(Waiter::Waker(waker.clone())) {
-            keep(registry, &mut self.displaced, displaced);
+            keep(registry, &mut self.displaced, displaced, was_taken);
         }
         if self.life_over.drives(registry) {
             match registry.become_driver(Waiter::Waker(waker.clone())) {
-                Ok(displaced) => keep(registry, &mut self.displaced_driver, displaced),
+                Ok(displaced) => {
+                    let kept = &mut self.displaced_driver;
+                    keep(registry, kept, displaced, driver_was_taken);
+                }
                 Err(waiter) => {
                     unwind::discard(waiter);
+                    self.was_taken[1] = driver_was_taken;
                     return false;
                 }
             }
+        } else {
+            keep(
+                registry,
+                &mut self.displaced_driver,
+                Waiter::None,
+                driver_was_taken,
+            );
         }
         !self.life_over.is_over()
     }
 
     /// Takes the waker away. Returns what was there, which may be that of another wait of the same
-    /// task. If it is gone, what took it was meant for a displaced waiter too, which looks again.
+    /// task. It is gone if another waiter displaced it, or if it was woken: see [`keep`].
     fn take_waiters(&mut self) -> [Waiter<H>; 2] {
         let Some(waker) = self.registered.take() else {
             return [Waiter::None, Waiter::None];
@@ -411,21 +426,22 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
             self.registry.stop_driving(&waiter),
         ];
         unwind::discard(waiter);
-        let displaced = [&mut self.displaced, &mut self.displaced_driver];
-        for (there, displaced) in there.iter().zip(displaced) {
-            if there.is_none() {
-                let displaced = core::mem::replace(displaced, Waiter::None);
-                self.registry.notify(displaced);
-            }
-        }
+        self.was_taken = there.each_ref().map(Waiter::is_none);
         there
     }
 }
 
 /// Keeps a displaced waiter until the end. Another one that was kept before is woken, and registers
-/// again.
-fn keep<H: Park>(registry: Registry<'_, H>, kept: &mut Waiter<H>, displaced: Waiter<H>) {
-    if !displaced.is_none() {
+/// again. So is the one that was kept, if what took the waker (`was_taken`) was meant for it too.
+fn keep<H: Park>(
+    registry: Registry<'_, H>,
+    kept: &mut Waiter<H>,
+    displaced: Waiter<H>,
+    was_taken: bool,
+) {
+    if kept.is(&displaced) {
+        unwind::discard(displaced);
+    } else if was_taken || !displaced.is_none() {
         registry.notify(core::mem::replace(kept, displaced));
     }
 }

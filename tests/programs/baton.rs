@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use slotted::{Executor, ReturnWhen, Shutdown, wait};
+use slotted::{Executor, ReturnWhen, Shutdown, Timetable, wait};
 
 use crate::host::{BYTES, Crew};
 use crate::program::Driven;
@@ -111,5 +111,78 @@ fn two_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
             }
             driver.join().expect("it does not panic");
         }
+    });
+}
+
+/// As above, with three drivers. Each waits for handles of some of the executors, in its own order.
+fn drivers_do_not_keep_each_other_awake<const EXECUTORS: usize>(orders: [&[usize]; 3]) {
+    let pools: [&'static Executor<0, 4, BYTES, Host>; EXECUTORS] =
+        [(); EXECUTORS].map(|()| &*Box::leak(Box::new(Executor::new())));
+    let threads = orders.map(|order| {
+        let mut promises = Vec::new();
+        let mut handles = Vec::new();
+        for pool in order {
+            let (promise, handle) = pools[*pool].promise::<u32>().expect("a slot is free");
+            promises.push(promise);
+            handles.push(handle);
+        }
+        let driver = thread::spawn(move || {
+            let waited = wait(&mut handles, ReturnWhen::AllCompleted);
+            assert_eq!(waited.not_done.len(), 0);
+        });
+        (promises, driver, order)
+    });
+    for (promises, driver, order) in threads {
+        let last = promises.len() - 1;
+        for (place, promise) in promises.into_iter().enumerate() {
+            if place < last {
+                assert!(promise.complete(Ok(1)).is_ok());
+                continue;
+            }
+            // A driver of any of the executors runs it.
+            let keep = move || assert!(promise.complete(Ok(1)).is_ok());
+            pools[order[0]]
+                .submit(keep)
+                .expect("a slot is free")
+                .detach();
+        }
+        driver.join().expect("it does not panic");
+    }
+}
+
+#[test]
+fn three_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
+    explore(|| drivers_do_not_keep_each_other_awake::<2>([&[0, 1], &[1, 0], &[0, 1]]));
+}
+
+#[test]
+fn three_drivers_in_a_ring_of_executors_do_not_keep_each_other_awake() {
+    explore(|| drivers_do_not_keep_each_other_awake::<3>([&[0, 1], &[1, 2], &[2, 0]]));
+}
+
+/// A timed task is published. Before its timer is armed a shutdown frees the timer, which becomes
+/// the budget of another task.
+#[test]
+fn a_budget_keeps_a_timer_that_a_shutdown_took_from_a_task_in_the_making() {
+    explore(|| {
+        let [pool, others]: [&'static Executor<0, 2, BYTES, Host>; 2] =
+            [(); 2].map(|()| &*Box::leak(Box::new(Executor::new())));
+        let times: &'static Timetable<1, Host> = Box::leak(Box::new(Timetable::new()));
+        // The generation of the next task in the slot is 1, as the number of the first claim.
+        drop(others.promise::<u32>().expect("a slot is free"));
+        let (promise, rests) = others.promise::<u32>().expect("a slot is free");
+        let submitter = thread::spawn(move || {
+            let task = times.on(pool).submit_at(u64::MAX - 1, || ());
+            drop(task);
+        });
+        assert!(pool.shutdown(Shutdown::Cancel).is_ok());
+        let is_set = times.cancel_at(&rests, u64::MAX - 2).is_ok();
+        submitter.join().expect("it does not panic");
+        if is_set {
+            assert_eq!(times.next_date(), Some(u64::MAX - 2));
+            times.cancel_never(&rests);
+        }
+        assert_eq!(times.next_date(), None);
+        drop(promise);
     });
 }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::Wake;
 
 use slotted::{
-    Clock, Every, Executor, Park, Release, Shutdown, SimHost, Simulation, Sleep, TimedSubmitter,
-    Timetable,
+    Clock, Every, Executor, Park, Ran, Release, ReturnWhen, Shutdown, SimHost, Simulation, Sleep,
+    Spawn, TimedSubmitter, Timetable, Worker, wait,
 };
 
 use crate::{millis, now_millis};
@@ -223,4 +223,103 @@ fn a_driver_that_an_async_shutdown_displaced_hears_of_an_earlier_date() {
     promise.complete(Ok(7)).unwrap();
     simulation.settle();
     assert_eq!(simulation.running_threads(), 0);
+}
+
+/// A waker waits on a second executor, in the thread that drives the first. A thread that drives
+/// both displaces it twice, and leaves.
+#[test]
+fn a_driver_that_waits_twice_is_woken_for_both_executors() {
+    let simulation = Simulation::new();
+    let (outer, times) = timed::<0>();
+    let (inner, _) = timed::<0>();
+    let promise = || {
+        (
+            outer.promise::<u8>().unwrap(),
+            inner.promise::<u8>().unwrap(),
+        )
+    };
+    let ((of_outer, outer_over), (of_inner, inner_over)) = promise();
+    let ((other_outer, one), (other_inner, other)) = promise();
+    let inner_over = Mutex::new(Some(inner_over));
+    call_when_it_is_over(times.on(outer).sleep(millis(10)).unwrap(), move || {
+        let inner_over = inner_over.lock().unwrap().take().unwrap();
+        assert_eq!(inner_over.result(), Ok(1));
+    });
+    let drive = move || assert_eq!(outer_over.result(), Ok(2));
+    simulation.spawn("waits twice", drive).unwrap();
+    simulation.run_until(12_000_000);
+    let both = move || {
+        let mut handles = [one, other];
+        let waited = wait(&mut handles, ReturnWhen::FirstCompleted);
+        assert_eq!(waited.done.len(), 1);
+    };
+    simulation.spawn("drives both", both).unwrap();
+    simulation.run_until(14_000_000);
+    other_outer.complete(Ok(0)).unwrap();
+    simulation.run_until(16_000_000);
+    assert_eq!(
+        simulation.running_threads(),
+        1,
+        "the second thread has left"
+    );
+    let task = inner
+        .submit(move || of_inner.complete(Ok(1)).unwrap())
+        .unwrap();
+    simulation.run_until(18_000_000);
+    assert!(task.done(), "no thread drives the inner executor");
+    of_outer.complete(Ok(2)).unwrap();
+    simulation.settle();
+    assert_eq!(simulation.running_threads(), 0);
+    drop(other_inner);
+}
+
+/// A thread waits as a worker that it has handed to another thread.
+#[test]
+fn a_worker_that_was_handed_over_hears_of_an_earlier_date() {
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<1>();
+    let keeps = Keeps::default();
+    pool.start(&keeps).unwrap();
+    let mut worker = keeps.0.lock().unwrap().take().unwrap();
+    let hour = times
+        .on(pool)
+        .submit_after(millis(3_600_000), || 0)
+        .unwrap();
+    let (promise, over) = pool.promise::<u8>().unwrap();
+    let handed = Arc::new(Mutex::new(None));
+    let hand = handed.clone();
+    let first = move || {
+        pool.submit(|| ()).unwrap().detach();
+        assert_eq!(worker.run_one(), Ran::Task);
+        *hand.lock().unwrap() = Some(worker);
+        assert_eq!(over.result(), Ok(1));
+    };
+    simulation.spawn("first", first).unwrap();
+    simulation.settle();
+    let second = move || {
+        let worker = handed.lock().unwrap().take().unwrap();
+        worker.run();
+    };
+    simulation.spawn("second", second).unwrap();
+    simulation.settle();
+    // The first thread goes on with something else.
+    promise.complete(Ok(1)).unwrap();
+    simulation.settle();
+    let early = times.on(pool).submit_after(millis(10), now_millis).unwrap();
+    simulation.run_until(20_000_000);
+    assert!(early.done(), "the worker sleeps past the date");
+    assert!(hour.cancel());
+    pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// Keeps the worker for a thread of the test's.
+#[derive(Default)]
+struct Keeps(Mutex<Option<Worker<'static, SimHost>>>);
+
+impl Spawn<SimHost> for Keeps {
+    type Error = ();
+    fn spawn(&self, worker: Worker<'static, SimHost>) -> Result<(), ()> {
+        *self.0.lock().unwrap() = Some(worker);
+        Ok(())
+    }
 }

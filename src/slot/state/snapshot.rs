@@ -310,6 +310,103 @@ impl fmt::Debug for Snapshot {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::slot::state::{CancelFrom, State, TaskKind};
+    use crate::sync::AtomicUsize;
+
+    /// All words of one generation that a slot can have. Owners take their steps where they may,
+    /// cancellers and wakers take theirs at any time.
+    fn reachable() -> std::vec::Vec<Snapshot> {
+        use Phase::*;
+        let mut found = std::vec![Snapshot(0)];
+        let mut next = 0;
+        // Bound: the words of one generation.
+        while let Some(&from) = found.get(next) {
+            next += 1;
+            let phase = from.phase();
+            let promise = from.has_promise() && !from.has(QUEUED);
+            let mut step = |is_allowed: bool, step: &dyn Fn(&State)| {
+                let state = State(AtomicUsize::new(from.0));
+                if is_allowed {
+                    step(&state);
+                }
+                let to = state.snapshot();
+                if to.generation() == 0 && !found.contains(&to) {
+                    found.push(to);
+                }
+            };
+            step(phase == Free, &|state| _ = state.claim());
+            let is_filled = from.has(LENT) && phase == Reserved;
+            step(phase == Reserved, &State::mark_lent);
+            step(phase == Reserved, &|state| {
+                state.publish_pending(TaskKind::Closure)
+            });
+            if !is_filled {
+                step(phase == Reserved, &|state| {
+                    state.publish_pending(TaskKind::Future)
+                });
+                step(phase == Reserved, &State::publish_open);
+                step(phase == Reserved, &State::publish_resting);
+                step(phase == Reserved, &State::publish_callback);
+            }
+            step(true, &|state| _ = state.wake());
+            step(true, &|state| _ = state.schedule());
+            step(true, &|state| _ = state.ask_to_stop(None));
+            step(true, &|state| _ = state.cancel_resting());
+            for place in [CancelFrom::Rest, CancelFrom::Queue] {
+                step(!from.has(QUEUED) || !from.has_promise(), &|state| {
+                    _ = state.cancel(None, place);
+                });
+            }
+            step(from.has(QUEUED), &|state| _ = state.start());
+            step(promise, &|state| _ = state.open_to_running());
+            step(promise, &|state| _ = state.complete_promise());
+            step(phase == Completing, &|state| {
+                _ = state.finish_promise(OutcomeKind::Failed);
+            });
+            step(promise && from.is_ended(), &|state| {
+                _ = state.drop_promise()
+            });
+            let polled = from.is_future() && phase == Running;
+            step(polled, &|state| _ = state.suspend());
+            step(polled, &|state| _ = state.suspend_unstarted());
+            let ends = phase == Running && !promise || phase == Settling && from.has_none(OVER);
+            for kind in [
+                OutcomeKind::Value,
+                OutcomeKind::Error,
+                OutcomeKind::Cancelled,
+            ] {
+                let is_of_cancel = kind == OutcomeKind::Cancelled;
+                step(ends && from.is_ended() == is_of_cancel, &|state| {
+                    _ = state.finish(kind);
+                });
+            }
+            step(from.has(TASK | HANDLE), &|state| _ = state.listen());
+            step(from.has(OVER | LISTENER), &|state| _ = state.finish_heard());
+            step(phase == Done && from.has(HANDLE), &|state| _ = state.take());
+            step(from.has(HANDLE), &|state| _ = state.drop_handle());
+        }
+        found
+    }
+
+    #[test]
+    fn the_short_looks_agree_with_the_phase_of_each_word_that_a_slot_can_have() {
+        let words = reachable();
+        assert!(words.len() > 150, "{}", words.len());
+        for seen in words {
+            let (phase, future) = (seen.phase(), seen.is_future());
+            assert_eq!(seen.is_suspended(), phase == Phase::Suspended, "{seen:?}");
+            let polled = future && phase == Phase::Running;
+            assert_eq!(seen.is_polled_now(), polled, "{seen:?}");
+            let queued = future && matches!(phase, Phase::Pending | Phase::Scheduled);
+            assert_eq!(seen.is_queued_future(), queued, "{seen:?}");
+            let open = matches!(phase, Phase::Open | Phase::Running);
+            assert_eq!(
+                seen.is_unkept_promise(),
+                open && seen.has_promise(),
+                "{seen:?}"
+            );
+        }
+    }
 
     #[test]
     fn the_short_looks_at_a_future_agree_with_its_phase() {

@@ -151,6 +151,39 @@ fn two_shutdowns_are_awaited_at_once() {
     });
 }
 
+/// Two tasks await the end, and each is polled once more for a reason of its own. After that they
+/// are still.
+#[test]
+fn two_shutdowns_do_not_keep_each_other_awake() {
+    fn are_still<const WORKERS: usize>(pool: &'static Executor<WORKERS, 4, 128, Stage>) {
+        let tasks = [Task::new(), Task::new()];
+        let mut both = [(); 2].map(|()| Box::pin(pool.shutdown_async(Shutdown::Drain)));
+        for _ in 0..2 {
+            for (task, closing) in tasks.iter().zip(&mut both) {
+                assert!(task.poll(closing.as_mut()).is_pending());
+            }
+        }
+        let mut polls = 0;
+        while let Some(woken) = tasks.iter().position(|task| task.wakes() > 0) {
+            assert!(tasks[woken].poll(both[woken].as_mut()).is_pending());
+            polls += 1;
+            assert!(polls < 20, "they wake each other");
+        }
+    }
+    within_limit(|| {
+        let (pool, crew, go_on) = busy();
+        are_still(pool);
+        go_on.send(()).unwrap();
+        crew.join();
+        // Without workers: a future rests.
+        let pool: &'static Executor<0, 4, 128, Stage> = forever(Executor::new());
+        let (future, _waker) = suspended_once(7);
+        let rests = pool.submit_future(future).unwrap();
+        are_still(pool);
+        drop(rests);
+    });
+}
+
 /// One is awaited, the other waited for by a thread, in either order.
 #[test]
 fn shutdown_is_awaited_and_waited_for_at_once() {
