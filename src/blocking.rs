@@ -414,6 +414,7 @@ fn drive_asleep<H: Park>(
             displaced.hand_on(registry, place);
             false
         });
+        displaced.wake();
     }
     result
 }

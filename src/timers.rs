@@ -124,12 +124,6 @@ impl<B> Timer<B> {
         timer.place.set(place as u16 + 1);
     }
 
-    /// Returns true if it was neither released since, nor is a budget's now.
-    fn is_claimed_by(&self, claimed: ClaimedTimer) -> bool {
-        // A free timer has no claim, and a budget's has the highest bit.
-        (1..1 << 63).contains(&self.claim.get()) && self.claim.get() as u32 == claimed.claim
-    }
-
     /// Gives it a waker, and returns the one that it had.
     fn replace_waker(&self, waker: Waker) -> Option<Waker> {
         self.purpose.replace(Purpose::Wake(waker)).into_waker()
@@ -153,12 +147,11 @@ struct Timers<H: 'static, B: 'static, C: ?Sized = [Timer<B>]> {
     timers: C,
 }
 
-/// A timer that was claimed, and by which claim. 32 bits of that tell it from another: between the
-/// claim and what follows there are not 2^32 claims.
+/// A timer that was claimed, and by which claim.
 #[derive(Clone, Copy)]
 pub(crate) struct ClaimedTimer {
     pub(crate) index: TimerIndex,
-    claim: u32,
+    claim: u64,
 }
 
 /// What one look for due timers gave.
@@ -325,10 +318,7 @@ impl<H: 'static, B: 'static> Timers<H, B> {
         let claim = self.claims.get() + 1;
         self.claims.set(claim);
         self.timers[usize::from(index)].claim.set(claim);
-        Some(ClaimedTimer {
-            index,
-            claim: claim as u32, // the low half
-        })
+        Some(ClaimedTimer { index, claim })
     }
 
     fn release(&self, index: TimerIndex) -> Option<Waker> {
@@ -425,7 +415,7 @@ impl<H: Clock, B: Copy + 'static> TimerTable<H, B> {
     pub(crate) fn arm(&self, claimed: ClaimedTimer, date: u64, waker: Waker) -> Option<Waker> {
         self.change(|timers| {
             let timer = &timers.timers[usize::from(claimed.index)];
-            if !timer.is_claimed_by(claimed) {
+            if timer.claim.get() != claimed.claim {
                 return Some(waker);
             }
             let displaced = timer.replace_waker(waker);

@@ -56,7 +56,7 @@ impl<H: Park> Waiter<H> {
     }
 
     /// Returns true if both wake the same thread or task.
-    fn is(&self, other: &Self) -> bool {
+    pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Thread { id: left, .. }, Self::Thread { id: right, .. }) => left == right,
             (Self::Waker(left), Self::Waker(right)) => left.will_wake(right),

@@ -344,6 +344,7 @@ impl<'e, H: Park> Worker<'e, H> {
         unwind::discard(cell.replace_sleeper(Waiter::current()));
         self.registry.waits().with(|_| cell.bind(thread));
         self.registry.end_rest(self.number);
+        self.registry.take_time_over(self.number);
     }
 
     /// Returns false if the hook failed and the executor is broken.

@@ -12,6 +12,8 @@ pub(super) struct Displaced<H: Park> {
     place: usize,
     /// The notices there after it was displaced.
     since: usize,
+    /// The thread found the same driver at another executor too.
+    is_of_several: bool,
 }
 
 impl<H: Park> Displaced<H> {
@@ -20,6 +22,7 @@ impl<H: Park> Displaced<H> {
             waiter: Waiter::None,
             place: 0,
             since: 0,
+            is_of_several: false,
         }
     }
 
@@ -35,20 +38,33 @@ impl<H: Park> Displaced<H> {
                 waiter,
                 place,
                 since: registry.notices(),
+                is_of_several: false,
             };
         } else if self.waiter.is_thread_of(&waiter) {
+            self.is_of_several = true;
             drop(waiter);
         } else {
             registry.notify(waiter);
         }
     }
 
-    /// The thread drives an executor no more: wakes the driver that it displaced there.
+    /// The thread drives an executor no more: wakes the driver that it displaced there. One that it
+    /// displaced at several wakes at the end ([`wake`](Self::wake)), and finds a notice at each: it
+    /// may wait at one of them in a wait that knows nothing of the others.
     #[inline(never)]
     pub(super) fn hand_on(&mut self, registry: Registry<'_, H>, place: usize) {
-        if self.place == place {
+        if self.is_of_several {
+            registry.give_notice();
+        } else if self.place == place {
             let waiter = core::mem::replace(&mut self.waiter, Waiter::None);
             registry.hand_on(waiter, self.since);
+        }
+    }
+
+    /// The thread drives none of its executors any more.
+    pub(super) fn wake(self) {
+        if let Waiter::Thread { thread, .. } = self.waiter {
+            H::unpark(&thread);
         }
     }
 }

@@ -129,16 +129,19 @@ impl<H: Park> Registry<'_, H> {
             return false;
         }
         let time = &self.shared().time;
+        let thread = H::current_id();
+        // It may be handed to another thread while this one waits.
+        let is_run = || self.workers()[usize::from(worker)].is_run_by(thread);
         let broken_off = Bomb::new(|| {
-            time.wake_up(worker);
+            time.wake_up(worker, is_run);
             self.pass_time_on();
         });
         let mut keeps = true;
-        let next = time.fall_asleep(worker).and_then(|hooks| {
+        let next = time.fall_asleep(worker, is_run).and_then(|hooks| {
             // After it is the keeper: a date that is set from here on wakes it.
             let date = (hooks.advance)(self);
             // Foreign code in there may have waited, and so have woken the worker.
-            keeps = time.set_date(worker, date.unwrap_or(u64::MAX));
+            keeps = time.set_date(worker, date.unwrap_or(u64::MAX), is_run);
             Some((date?, hooks.park_until))
         });
         match next {
@@ -147,7 +150,15 @@ impl<H: Park> Registry<'_, H> {
             None => plainly(),
         }
         broken_off.defuse();
-        time.wake_up(worker)
+        time.wake_up(worker, is_run)
+    }
+
+    /// The calling thread runs a worker from now on. If the thread before sleeps as that worker, it
+    /// keeps no time any more.
+    pub(crate) fn take_time_over(self, worker: u16) {
+        if H::KEEPS_TIME && self.shared().time.wake_up(worker, || true) {
+            self.pass_time_on();
+        }
     }
 
     /// For a driver that is about to park: moves what is due, and returns the next date with the

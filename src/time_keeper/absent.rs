@@ -26,15 +26,24 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
         None
     }
 
-    pub(crate) fn fall_asleep(&self, _worker: u16) -> Option<TimeHooks<A>> {
+    pub(crate) fn fall_asleep(
+        &self,
+        _worker: u16,
+        _is_run: impl FnOnce() -> bool,
+    ) -> Option<TimeHooks<A>> {
         None
     }
 
-    pub(crate) fn set_date(&self, _worker: u16, _date: u64) -> bool {
+    pub(crate) fn set_date(
+        &self,
+        _worker: u16,
+        _date: u64,
+        _is_run: impl FnOnce() -> bool,
+    ) -> bool {
         true
     }
 
-    pub(crate) fn wake_up(&self, _worker: u16) -> bool {
+    pub(crate) fn wake_up(&self, _worker: u16, _is_run: impl FnOnce() -> bool) -> bool {
         false
     }
 

@@ -81,8 +81,18 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
 
     /// A worker is about to sleep. If it keeps the time, returns how it looks for the next date.
     /// It says the date by [`set_date`](Self::set_date): until then any date wakes it.
-    pub(crate) fn fall_asleep(&self, worker: u16) -> Option<TimeHooks<A>> {
+    ///
+    /// `is_run`: whether the calling thread still runs the worker. One that was handed to another
+    /// thread is that one's to sleep and to wake.
+    pub(crate) fn fall_asleep(
+        &self,
+        worker: u16,
+        is_run: impl FnOnce() -> bool,
+    ) -> Option<TimeHooks<A>> {
         self.keeping.with(|keeping| {
+            if !is_run() {
+                return None;
+            }
             keeping.asleep.set(keeping.asleep.get() | 1 << worker);
             let keeper = keeping.keeper.get();
             // A keeper that moves what is due may come upon foreign code that waits in its thread.
@@ -95,10 +105,11 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
         })
     }
 
-    /// The keeper wakes at `date`. Returns false if the worker keeps the time no more.
-    pub(crate) fn set_date(&self, worker: u16, date: u64) -> bool {
+    /// The keeper wakes at `date`. Returns false if the worker keeps the time no more. `is_run`: as
+    /// above.
+    pub(crate) fn set_date(&self, worker: u16, date: u64, is_run: impl FnOnce() -> bool) -> bool {
         self.keeping.with(|keeping| {
-            let keeps = keeping.keeper.get() == worker + 1;
+            let keeps = keeping.keeper.get() == worker + 1 && is_run();
             if keeps {
                 keeping.date.set(date);
             }
@@ -107,12 +118,14 @@ impl<T: ?Sized + 'static, A: Copy> TimeKeeper<T, A> {
     }
 
     /// A worker is awake. Returns true if there is a time to keep and no sleeper keeps it: before
-    /// the worker runs a task, it passes the time on.
-    pub(crate) fn wake_up(&self, worker: u16) -> bool {
+    /// the worker runs a task, it passes the time on. `is_run`: as above.
+    pub(crate) fn wake_up(&self, worker: u16, is_run: impl FnOnce() -> bool) -> bool {
         self.keeping.with(|keeping| {
-            keeping.asleep.set(keeping.asleep.get() & !(1 << worker));
-            if keeping.keeper.get() == worker + 1 {
-                keeping.keeper.set(0);
+            if is_run() {
+                keeping.asleep.set(keeping.asleep.get() & !(1 << worker));
+                if keeping.keeper.get() == worker + 1 {
+                    keeping.keeper.set(0);
+                }
             }
             keeping.keeper.get() == 0 && keeping.hooks.get().is_some()
         })

@@ -72,7 +72,7 @@ fn the_heap_is_in_order_after_each_step() {
         let table: Table<TIMERS> = TimerTable::new();
         let table: &TimerTable<StdHost, u8> = &table;
         // The date, the number of the claim, the index.
-        let mut armed: Vec<(u64, u32, TimerIndex)> = Vec::new();
+        let mut armed: Vec<(u64, u64, TimerIndex)> = Vec::new();
         for _ in 0..200 {
             let date = random.below(6) as u64;
             match random.below(4) {

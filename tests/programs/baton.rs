@@ -155,11 +155,6 @@ fn three_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
     explore(|| drivers_do_not_keep_each_other_awake::<2>([&[0, 1], &[1, 0], &[0, 1]]));
 }
 
-#[test]
-fn three_drivers_in_a_ring_of_executors_do_not_keep_each_other_awake() {
-    explore(|| drivers_do_not_keep_each_other_awake::<3>([&[0, 1], &[1, 2], &[2, 0]]));
-}
-
 /// A timed task is published. Before its timer is armed a shutdown frees the timer, which becomes
 /// the budget of another task.
 #[test]
