@@ -44,7 +44,8 @@ pub struct Canceller<'e, H: Park = DefaultHost> {
 pub enum TaskState {
     /// No thread has started it, or it is an open promise. A canceller can still cancel it.
     Pending,
-    /// It has started and not ended. A canceller can still cancel an async task between two polls.
+    /// It has started and not ended. A canceller can still cancel an async task between two polls,
+    /// unless it was set running.
     Running,
     /// It has ended, with a value or an error.
     Finished,
@@ -118,8 +119,9 @@ fn cancel_or_ask<H: Park>(registry: Registry<'_, H>, index: Index, generation: u
 }
 
 impl<H: Park> Canceller<'_, H> {
-    /// Cancels the task if no thread has started it, or if it is an async task between two polls.
-    /// Returns true if it is cancelled now, by this call or an earlier one.
+    /// Cancels the task if no thread has started it, or if it is an async task between two polls
+    /// that was not set running. Returns true if it is cancelled now, by this call or an earlier
+    /// one.
     ///
     /// The calling thread drops the closure or future, and runs the callbacks.
     ///
@@ -179,7 +181,8 @@ impl<H: Park> Canceller<'_, H> {
     /// cannot be called back once it has begun.
     ///
     /// Requests to stop and time budgets do not cancel it either, and `cancel_sync` waits for its
-    /// end. A shutdown of its executor with `Cancel` or `Stop` still does.
+    /// end. A shutdown of its executor with `Cancel` or `Stop` still does. A task of a timetable is
+    /// an async task too: it counts as running before its date, and any shutdown cancels it there.
     ///
     /// # Context
     ///

@@ -64,6 +64,11 @@ pub(crate) struct RunningCall {
     ticket: u32,
 }
 
+/// A greeting that is late is not older than so many sessions. A life that begins within so many
+/// numbers below those of the one before is not heard: by chance one in 2^26.
+#[cfg(feature = "nodes")]
+const OLD_SESSIONS: u32 = 64;
+
 /// A session, and the room of the submitter.
 #[derive(Clone, Copy)]
 struct Session {
@@ -144,6 +149,16 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         self.closing.is_none() && !self.lanes.iter().any(waits)
     }
 
+    /// Returns true if a greeting is a late copy of an earlier session's. Each session has the next
+    /// number. A submitter that has restarted begins with a number by chance.
+    #[cfg(feature = "nodes")]
+    fn is_late(&self, hello: &Hello) -> bool {
+        self.greeted.is_some_and(|newest| {
+            let behind = newest.nonce.wrapping_sub(hello.nonce);
+            (1..=OLD_SESSIONS).contains(&behind)
+        })
+    }
+
     /// Returns true if the node takes no more calls.
     fn is_closed(&self) -> bool {
         // A board has a lane for each call.
@@ -161,10 +176,15 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         match header.kind {
             Kind::Hello => {
                 if let Some(hello) = Hello::from_bytes(body) {
+                    #[cfg(feature = "nodes")]
+                    if self.is_late(&hello) {
+                        return;
+                    }
                     // A submitter begins another session when nothing of it is under way.
                     #[cfg(feature = "nodes")]
                     if self.closing.is_some_and(|number| number != hello.nonce) {
                         self.closing = None;
+                        self.forget_calls();
                     }
                     self.greeted = Some(hello);
                     self.welcome_is_due = true;
@@ -349,3 +369,6 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         Some((header, &lane.bytes[..usize::from(lane.len)]))
     }
 }
+
+#[cfg(all(test, feature = "nodes", not(loom)))]
+mod tests;

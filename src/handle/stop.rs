@@ -27,8 +27,9 @@ impl<T, H: Park> JoinHandle<'_, T, H> {
     ///   of a timed task, and to a promise set running: these have no room for a request.
     /// - The same if the task has ended or was cancelled.
     ///
-    /// A task of a scope is as any other. Handles of `slotted-remote` belong to async tasks and
-    /// promises, which wait for another process, chip or machine: the call cancels them.
+    /// A task of a scope is as any other. Handles of `slotted-remote` belong to async tasks, which
+    /// wait for another process, chip or machine: the call cancels them, unless they were set
+    /// running (`Command::kill_cancelled`).
     ///
     /// # Context
     ///
@@ -87,8 +88,8 @@ impl<T, H: Park> JoinHandle<'_, T, H> {
     /// thread runs the task any more.
     ///
     /// So it ends soon only if the closure looks at its [`Stop`](crate::Stop). A task that cannot
-    /// be asked is waited for: a closure from plain `submit`, and a promise set running. An async
-    /// task in the middle of a poll is woken, and cancelled when that poll, or a later one, has
+    /// be asked is waited for: a closure from plain `submit`, and a promise or an async task that
+    /// was set running. Another async task in the middle of a poll is woken, and cancelled when that poll, or a later one, has
     /// ended.
     ///
     /// Only a handle waits, since only a handle keeps the slot. Several threads share one, and each

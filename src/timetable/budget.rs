@@ -30,7 +30,7 @@ impl<const TIMERS: usize, H: Clock> Timetable<TIMERS, H> {
     /// - An async task in the middle of a poll, or a series in the middle of a run, has no room for
     ///   a request. The budget looks again a millisecond later, until it finds the task between two
     ///   polls or at its end.
-    /// - A promise that was set running, and a task that has ended, are left alone. So is a later
+    /// - What was set running, and a task that has ended, are left alone. So is a later
     ///   task in the same slot.
     ///
     /// A task has one budget in a timetable. A further call moves its date, and the date before

@@ -10,6 +10,7 @@ use std::io;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Wake;
 use std::thread::{self, JoinHandle};
+use std::time::Instant;
 
 use slotted::Shutdown;
 
@@ -115,21 +116,26 @@ impl<const BYTES: usize> Shared<BYTES> {
         self.changed.notify_all();
     }
 
-    /// Waits until something has changed. Returns false if the node is to stop.
-    fn wait_for_change(&self) -> bool {
+    /// Waits until something has changed. Returns false if the node is to stop. A node that leaves
+    /// reminds its submitters at `remind_at`, whatever else comes meanwhile.
+    fn wait_for_change(&self, remind_at: &mut Instant) -> bool {
         let mut state = self.lock();
         // Endless for a reason: it waits for what others do.
-        while !state.changed && !state.is_stopped() {
-            if !state.is_leaving() {
-                state = { self.changed.wait(state) }.unwrap_or_else(PoisonError::into_inner);
-                continue;
-            }
-            let waited = self.changed.wait_timeout(state, REMINDER);
-            let waited = waited.unwrap_or_else(PoisonError::into_inner);
-            state = waited.0;
-            if waited.1.timed_out() {
+        loop {
+            let now = Instant::now();
+            if state.is_leaving() && *remind_at <= now {
+                *remind_at = now + REMINDER;
                 state.remind();
             }
+            if state.changed || state.is_stopped() {
+                break;
+            }
+            state = if state.is_leaving() {
+                let waited = self.changed.wait_timeout(state, *remind_at - now);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            } else {
+                { self.changed.wait(state) }.unwrap_or_else(PoisonError::into_inner)
+            };
         }
         state.changed = false;
         !state.is_stopped()
@@ -466,7 +472,8 @@ struct Server<B, T, const BYTES: usize> {
 impl<B: Backend<BYTES>, T: Transport, const BYTES: usize> Server<B, T, BYTES> {
     fn run(mut self) {
         // Endless for a reason: the node's life is.
-        while self.shared.wait_for_change() {
+        let mut remind_at = Instant::now();
+        while self.shared.wait_for_change(&mut remind_at) {
             self.drop_unwanted();
             self.begin();
             if self.poll() {

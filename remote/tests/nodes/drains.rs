@@ -456,6 +456,34 @@ fn an_idle_submitter_that_missed_the_notice_is_told_again() {
     POOL.shutdown(Shutdown::Drain).unwrap();
 }
 
+/// Frames of a stranger come all the time. The node tells the submitter all the same.
+#[test]
+fn frames_that_come_all_the_time_do_not_keep_a_notice_back() {
+    static POOL: Nodes<1, 8, 64> = Nodes::new();
+    let net = Net::default();
+    let node = net.serve("a", Manual::new(1), NodeOptions::new());
+    net.start("pool", &POOL, NEVER);
+    until(|| POOL.nodes().iter().any(|node| node.room > 0));
+    let mut is_first = true;
+    net.decide(move |_, frame| {
+        let is_lost = frame[0] == WELCOME && core::mem::take(&mut is_first);
+        if is_lost { Fate::IsLost } else { Fate::Arrives }
+    });
+    let (inbox, stops) = (net.inbox_of("a"), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while stops.load(Ordering::Relaxed) == 0 {
+                inbox.receive("stranger", b"no frame");
+                thread::yield_now();
+            }
+        });
+        let has_left = node.shutdown_timeout(Shutdown::Drain, Duration::from_secs(10));
+        stops.store(1, Ordering::Relaxed);
+        assert!(has_left.unwrap(), "the submitter was not told");
+    });
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
 /// Nodes come and drain in turn, over a bad line, while a pool has calls all the time.
 #[test]
 fn nodes_that_are_replaced_one_by_one_over_a_bad_line_run_each_task_once() {

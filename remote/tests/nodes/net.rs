@@ -69,6 +69,11 @@ impl Net {
         pool.start(timing, connect).unwrap();
     }
 
+    /// What frames for a node go into.
+    pub(crate) fn inbox_of(&self, node: &str) -> NodeInbox {
+        self.0.lock().unwrap().nodes[node].clone()
+    }
+
     /// Starts a node.
     pub(crate) fn serve<const BYTES: usize>(
         &self,
