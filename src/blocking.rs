@@ -26,10 +26,8 @@ use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
 use crate::waiter::Waiter;
 
-mod displaced;
 mod parking;
 
-use displaced::Displaced;
 use parking::{notices, park};
 
 /// Why a wait ended before what it waited for.
@@ -389,15 +387,24 @@ fn drive_asleep<H: Park>(
     wait_for: &impl WaitFor<H>,
     sleep: impl FnOnce() -> Result<(), Interrupted>,
 ) -> Result<(), Interrupted> {
-    let (mut displaced, mut is_driver, mut place) = (Displaced::none(), false, 0);
+    // A displaced driver, the place of its executor, and the notices there.
+    let (mut kept, mut is_driver, mut place) = (None, false, 0);
     let work = wait_for.any_executor(registry, &mut |registry| {
         place += 1;
         if !wait_for.drives(registry) {
             return false;
         }
         match registry.become_driver(Waiter::current()) {
-            Ok(waiter) => {
-                displaced.keep(registry, place, waiter);
+            Ok(displaced) => {
+                let since = registry.notices();
+                // The thread keeps one displaced driver until it leaves. It wakes others at once,
+                // and they look again: two threads that each drive several executors of the
+                // other's may keep each other awake.
+                if kept.is_some() {
+                    registry.notify(displaced);
+                } else if !displaced.is_none() {
+                    kept = Some((displaced, place, since));
+                }
                 is_driver = true;
                 false
             }
@@ -411,10 +418,15 @@ fn drive_asleep<H: Park>(
             place += 1;
             // Also where the thread drives no more: a life may have begun meanwhile.
             drop(registry.stop_driving(&Waiter::current()));
-            displaced.hand_on(registry, place);
+            if let Some((displaced, _, since)) = kept.take_if(|(_, of, _)| *of == place) {
+                registry.hand_on(displaced, since);
+            }
             false
         });
-        displaced.wake();
+    }
+    // Cannot be left: the executors are the same in both rounds.
+    if let Some((displaced, ..)) = kept {
+        registry.notify(displaced);
     }
     result
 }

@@ -40,6 +40,7 @@ pub mod priorities {}
 pub mod planning {}
 
 #[doc = "[orderings]: mod@orderings\n"]
+#[doc = "[rejected]: mod@rejected\n"]
 #[doc = include_str!("docs/how_we_know.md")]
 pub mod how_we_know {}
 

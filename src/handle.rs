@@ -264,8 +264,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
 
     /// Cancels the task if no thread has started it, or if it is an async task between two polls
     /// that was not set running. Returns true if it is cancelled now, by this call or an earlier
-    /// one. Returns false if it
-    /// runs or has ended.
+    /// one. Returns false if it runs or has ended.
     ///
     /// The calling thread drops the closure or future, calls the callbacks and wakes the waiters.
     ///

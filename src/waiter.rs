@@ -46,15 +46,6 @@ impl<H: Park> Waiter<H> {
         matches!(self, Self::None)
     }
 
-    /// Returns true if both wake the same thread.
-    #[inline]
-    pub(crate) fn is_thread_of(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Thread { id: left, .. }, Self::Thread { id: right, .. }) => left == right,
-            _ => false,
-        }
-    }
-
     /// Returns true if both wake the same thread or task.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {

@@ -11,8 +11,8 @@ use super::JoinHandle;
 use crate::error::TaskError;
 use crate::host::{DefaultHost, Park};
 
-/// A [`JoinHandle`] that cancels its task when it is dropped, as [`JoinHandle::cancel`] does: a task
-/// that cannot be cancelled then goes on.
+/// A [`JoinHandle`] that cancels its task when it is dropped, as [`JoinHandle::cancel`] does. What
+/// cannot be cancelled then goes on.
 ///
 /// ```
 /// use slotted::{Executor, TaskState};

@@ -265,14 +265,9 @@ impl<H: Park> Registry<'_, H> {
 
     /// Wakes a thread that waits, and has it look for more than the end of its wait.
     pub(crate) fn notify_thread(self, thread: &H::Thread) {
-        // Before the unpark: the thread that it wakes sees it.
-        self.give_notice();
-        H::unpark(thread);
-    }
-
-    /// A thread that is unparked after this looks for more than the end of its wait (*Notice*).
-    pub(crate) fn give_notice(self) {
+        // Before the unpark: the thread that it wakes sees it (*Notice*).
         self.shared().notices.fetch_add(1, Ordering::Relaxed);
+        H::unpark(thread);
     }
 
     /// How often a thread was told to act (*Notice*). Relaxed: the host's `unpark` and `park`, and

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use slotted::{Executor, ReturnWhen, Shutdown, Timetable, wait};
+use slotted::{Executor, Shutdown, Timetable};
 
 use crate::host::{BYTES, Crew};
 use crate::program::Driven;
@@ -83,76 +83,6 @@ fn a_shutdown_that_the_owner_of_a_scope_displaced_ends() {
         }
         crew.join();
     });
-}
-
-/// Each finds the other in its place, at both executors.
-#[test]
-fn two_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
-    explore(|| {
-        let pools: [&'static Executor<0, 4, BYTES, Host>; 2] =
-            [(); 2].map(|()| &*Box::leak(Box::new(Executor::new())));
-        let promise = || pools.map(|pool| pool.promise::<u32>().expect("a slot is free"));
-        let threads = [promise(), promise()].map(|of_both| {
-            let mut promises = Vec::new();
-            let mut handles = Vec::new();
-            for (promise, handle) in of_both {
-                promises.push(promise);
-                handles.push(handle);
-            }
-            let driver = thread::spawn(move || {
-                let waited = wait(&mut handles, ReturnWhen::AllCompleted);
-                assert_eq!(waited.not_done.len(), 0);
-            });
-            (promises, driver)
-        });
-        for (promises, driver) in threads {
-            for promise in promises {
-                assert!(promise.complete(Ok(1)).is_ok());
-            }
-            driver.join().expect("it does not panic");
-        }
-    });
-}
-
-/// As above, with three drivers. Each waits for handles of some of the executors, in its own order.
-fn drivers_do_not_keep_each_other_awake<const EXECUTORS: usize>(orders: [&[usize]; 3]) {
-    let pools: [&'static Executor<0, 4, BYTES, Host>; EXECUTORS] =
-        [(); EXECUTORS].map(|()| &*Box::leak(Box::new(Executor::new())));
-    let threads = orders.map(|order| {
-        let mut promises = Vec::new();
-        let mut handles = Vec::new();
-        for pool in order {
-            let (promise, handle) = pools[*pool].promise::<u32>().expect("a slot is free");
-            promises.push(promise);
-            handles.push(handle);
-        }
-        let driver = thread::spawn(move || {
-            let waited = wait(&mut handles, ReturnWhen::AllCompleted);
-            assert_eq!(waited.not_done.len(), 0);
-        });
-        (promises, driver, order)
-    });
-    for (promises, driver, order) in threads {
-        let last = promises.len() - 1;
-        for (place, promise) in promises.into_iter().enumerate() {
-            if place < last {
-                assert!(promise.complete(Ok(1)).is_ok());
-                continue;
-            }
-            // A driver of any of the executors runs it.
-            let keep = move || assert!(promise.complete(Ok(1)).is_ok());
-            pools[order[0]]
-                .submit(keep)
-                .expect("a slot is free")
-                .detach();
-        }
-        driver.join().expect("it does not panic");
-    }
-}
-
-#[test]
-fn three_drivers_of_the_same_two_executors_do_not_keep_each_other_awake() {
-    explore(|| drivers_do_not_keep_each_other_awake::<2>([&[0, 1], &[1, 0], &[0, 1]]));
 }
 
 /// A timed task is published. Before its timer is armed a shutdown frees the timer, which becomes
