@@ -89,8 +89,8 @@ impl<T, H: Park> JoinHandle<'_, T, H> {
     ///
     /// So it ends soon only if the closure looks at its [`Stop`](crate::Stop). A task that cannot
     /// be asked is waited for: a closure from plain `submit`, and a promise or an async task that
-    /// was set running. Another async task in the middle of a poll is woken, and cancelled when that
-    /// poll, or a later one, has ended.
+    /// was set running. Another async task in the middle of a poll is woken, and cancelled when
+    /// that poll, or a later one, has ended.
     ///
     /// Only a handle waits, since only a handle keeps the slot. Several threads share one, and each
     /// calls [`cancel_and_wait`](Self::cancel_and_wait).
