@@ -1,6 +1,7 @@
 //! Starts that fail, shutdowns, restarts, and what is left afterwards: nothing.
 
 use core::time::Duration;
+use std::os::unix::process::CommandExt;
 use std::sync::Mutex;
 
 use slotted::Shutdown;
@@ -22,8 +23,9 @@ part::tests![
     shutting_down_runs_what_was_accepted,
     shutting_down_with_cancel_runs_what_has_begun_and_cancels_the_rest,
     shutting_down_with_stop_kills_what_runs,
-    a_pool_starts_again_after_a_shutdown_a_hundred_times_and_leaves_nothing,
+    a_pool_starts_again_after_each_shutdown_and_leaves_nothing,
     a_parent_that_is_killed_leaves_no_process,
+    a_start_that_meets_a_limit_of_the_system_says_so_and_leaves_nothing,
     run_shuts_the_pool_down_also_when_its_work_panics,
     killing_idle_processes_again_and_again_breaks_no_pool,
     a_grace_without_end_is_no_fault,
@@ -168,8 +170,8 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// In a process of its own, since other tests open descriptors too.
-fn a_pool_starts_again_after_a_shutdown_a_hundred_times_and_leaves_nothing() {
+/// In a process of its own, since other tests open descriptors too. `SLOTTED_RESTARTS` is how often.
+fn a_pool_starts_again_after_each_shutdown_and_leaves_nothing() {
     let status = part::start("part-restarts", "").wait().unwrap();
     assert!(status.success());
 }
@@ -177,11 +179,11 @@ fn a_pool_starts_again_after_a_shutdown_a_hundred_times_and_leaves_nothing() {
 /// The part of the test above.
 pub(crate) fn restarts() {
     static POOL: Processes<2, 8, 128> = Processes::new();
+    let rounds = std::env::var("SLOTTED_RESTARTS").map_or(100, |rounds| rounds.parse().unwrap());
     let mut before = 0;
-    let mut pids = Vec::new();
-    for round in 0..100 {
+    for round in 0..rounds {
         POOL.start(&Command::current_exe()).unwrap();
-        pids.extend(POOL.processes().map(|process| process.pid.unwrap()));
+        let pids = POOL.processes().map(|process| process.pid.unwrap());
         let squares = [1, 2, 3].map(|n| POOL.submit(Square(n)).unwrap());
         assert_eq!(squares.map(|square| square.result().unwrap()), [1, 4, 9]);
         POOL.shutdown(Shutdown::Drain).unwrap();
@@ -189,12 +191,25 @@ pub(crate) fn restarts() {
             0 => before = descriptors(),
             _ => assert_eq!(descriptors(), before, "round {round}"),
         }
+        assert!(
+            pids.iter().all(|pid| !exists(*pid)),
+            "no process is left, dead or alive"
+        );
     }
-    assert!(
-        pids.iter().all(|pid| !exists(*pid)),
-        "no process is left, dead or alive"
-    );
     assert_eq!(POOL.stats().slots_in_use, 0);
+}
+
+/// At each limit up to the one that suffices. The limit of processes does not bind the superuser,
+/// who plays the part as another user.
+fn a_start_that_meets_a_limit_of_the_system_says_so_and_leaves_nothing() {
+    for of in ["files", "processes"] {
+        let mut part = std::process::Command::new(std::env::current_exe().unwrap());
+        part.args(["part-limits", of]);
+        if of == "processes" && rustix::process::geteuid().is_root() {
+            part.uid(65534).gid(65534);
+        }
+        assert!(part.status().unwrap().success(), "{of}");
+    }
 }
 
 fn a_parent_that_is_killed_leaves_no_process() {

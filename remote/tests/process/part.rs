@@ -8,9 +8,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio, exit};
 use std::time::Instant;
 
+use slotted::Shutdown;
 use slotted_remote::process::{Command as Workers, ProcessStartError, Processes};
 
-use super::table::{Endless, Pid};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use super::table::{Endless, Pid, Square};
 
 /// A list of tests with their names.
 pub(crate) type Tests = Vec<(&'static str, fn())>;
@@ -33,6 +36,7 @@ pub(crate) fn play() {
         "part-cut-short" => cut_short(argument(2).parse().unwrap()),
         "part-no-serve" => no_serve(),
         "part-parent" => parent(&argument(2)),
+        "part-limits" => limits(&argument(2)),
         "part-other-version" => other_version(),
         "part-babbles" => babbles(),
         "part-helper" => helper(&argument(2)),
@@ -124,6 +128,57 @@ fn parent(folder: &str) {
     marks.iter().for_each(|mark| until(|| mark.exists()));
     println!("{} {}", pids[0], pids[1]);
     std::thread::park();
+}
+
+/// Starts a pool under lower limits than it needs, one after the other, until it starts.
+fn limits(of: &str) {
+    static POOL: Processes<2, 8, 64> = Processes::new();
+    let resource = match of {
+        "files" => Resource::Nofile,
+        _ => Resource::Nproc,
+    };
+    let whole = getrlimit(resource);
+    let mut refusals = 0;
+    let start = |room: Option<u64>| {
+        let maximum = whole.maximum;
+        let current = room.or(whole.current);
+        setrlimit(resource, Rlimit { current, maximum }).unwrap();
+        let started = POOL.start(&Workers::current_exe());
+        setrlimit(resource, whole).unwrap();
+        started
+    };
+    for room in 0..64 {
+        match start(Some(room)) {
+            Ok(()) => {
+                POOL.shutdown(Shutdown::Drain).unwrap();
+                break;
+            }
+            // A worker that has started may meet the limit itself.
+            Err(ProcessStartError::System(_) | ProcessStartError::Ended(_)) => refusals += 1,
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(children(), 0, "with room for {room} {of}");
+    }
+    assert!(refusals > 0);
+    start(None).unwrap();
+    assert_eq!(POOL.submit(Square(3)).unwrap().result(), Ok(9));
+    POOL.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// How many processes this one has started and not waited for.
+fn children() -> usize {
+    let me = std::process::id().to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let parent = |process: std::fs::DirEntry| {
+        let stat = std::fs::read_to_string(process.path().join("stat")).ok()?;
+        // After the name, which may be anything: the state, and the parent.
+        let parent = stat.rsplit(')').next()?.split_whitespace().nth(1)?;
+        Some(parent.to_owned())
+    };
+    processes
+        .filter_map(parent)
+        .filter(|parent| *parent == me)
+        .count()
 }
 
 fn other_version() {
