@@ -49,7 +49,7 @@ use crate::world::Scheduled;
 
 /// How many programs a test plays, unless the environment says otherwise.
 #[cfg(shuttle)]
-const PROGRAMS: u32 = 3_000;
+const PROGRAMS: u32 = 2_000;
 #[cfg(not(shuttle))]
 const PROGRAMS: u32 = if cfg!(miri) { 4 } else { 3_000 };
 
