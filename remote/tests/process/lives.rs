@@ -170,7 +170,7 @@ fn descriptors() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// In a process of its own, since other tests open descriptors too. `SLOTTED_RESTARTS` is how often.
+/// In a process of its own, since other tests open descriptors too. `SLOTTED_RESTARTS`: how often.
 fn a_pool_starts_again_after_each_shutdown_and_leaves_nothing() {
     let status = part::start("part-restarts", "").wait().unwrap();
     assert!(status.success());
