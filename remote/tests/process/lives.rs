@@ -199,8 +199,8 @@ pub(crate) fn restarts() {
     assert_eq!(POOL.stats().slots_in_use, 0);
 }
 
-/// At each limit up to the one that suffices. The limit of processes does not bind the superuser,
-/// who plays the part as another user.
+/// At each limit up to the first that suffices. The superuser plays the part as another user,
+/// because the limit of processes does not bind it.
 fn a_start_that_meets_a_limit_of_the_system_says_so_and_leaves_nothing() {
     for of in ["files", "processes"] {
         let mut part = std::process::Command::new(std::env::current_exe().unwrap());

@@ -104,7 +104,7 @@ fn a_call_ends_when_its_time_is_up_and_not_before_and_the_node_is_told() {
         (told.kind, told.lane, told.sequence),
         (Kind::Cancel, call.lane, call.sequence)
     );
-    // The credit comes back when the node has answered, and the late reply is nobody's.
+    // The credit comes back when the node has answered, and a late reply is dropped.
     assert_eq!(phase(&mut state, waits), Phase::Queued);
     answer(&mut state, "a", call, Status::Done, 500);
     assert_eq!(phase(&mut state, late), TIME_LIMIT);
