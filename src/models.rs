@@ -103,6 +103,7 @@ impl Drop for Counted {
 
 mod budgets;
 mod dates;
+mod joins;
 mod levels;
 mod lives;
 mod outcomes;

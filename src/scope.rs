@@ -6,6 +6,8 @@
 //!
 //! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies.
 
+mod join;
+
 use core::fmt;
 use core::marker::PhantomData;
 
@@ -36,6 +38,8 @@ pub struct Scope<
     latch: ScopeLatch<H>,
     /// Why the owner runs tasks that no thread has started: the bits below.
     owner_runs: AtomicUsize,
+    /// How many closures of joins are on offer. A hint.
+    offers: AtomicUsize,
     /// Invariant in both: a scope may be neither shrunk nor stretched.
     scope: PhantomData<&'scope mut &'scope ()>,
     environment: PhantomData<&'env mut &'env ()>,
@@ -65,6 +69,7 @@ pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park,
         submitter,
         latch: ScopeLatch::new(OnScopeEvent::new()),
         owner_runs: AtomicUsize::new(owner_runs),
+        offers: AtomicUsize::new(0),
         scope: PhantomData,
         environment: PhantomData,
     };

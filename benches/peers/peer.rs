@@ -67,6 +67,10 @@ pub const PEERS: &[Peer] = &[
         find: slotted::find_scope,
     },
     Peer {
+        name: "slotted join",
+        find: slotted::find_join,
+    },
+    Peer {
         name: "slotted, 1 worker",
         find: slotted::find_one_worker,
     },

@@ -10,8 +10,8 @@ use crate::ledger::{Account, Output};
 use crate::play::{Promised, World};
 use crate::program::{At, Body, Completion, Ending, Looks, Step, Way};
 use crate::tasks::{
-    Handle, Mission, Suspended, ask_any, cancel_any, perform, publish, run_chunks, run_map,
-    run_scope, take_all, wake_any,
+    Handle, Mission, Suspended, ask_any, cancel_any, perform, publish, run_chunks, run_joins,
+    run_map, run_scope, take_all, wake_any,
 };
 use crate::world::{block_on, thread};
 
@@ -98,6 +98,7 @@ impl<H: Park + 'static> Actor<H> {
             Step::Scope(tasks) => run_scope(&world, tasks),
             Step::Chunks(chunks) if self.may_wait_for_slots() => run_chunks(&world, chunks),
             Step::Map(_) | Step::Chunks(_) => {}
+            Step::Joins(depth) => run_joins(&world, depth),
             Step::CancelAny(which) => cancel_any(&world, which),
             Step::AskAny(which) => ask_any(&world, which),
             Step::WakeAny(which) => wake_any(&world, which),

@@ -187,7 +187,7 @@ impl Account {
         faults.push(fault);
     }
 
-    fn expect(&self, is_so: bool, fault: &str) {
+    pub(crate) fn expect(&self, is_so: bool, fault: &str) {
         if !is_so {
             self.fault(fault.to_string());
         }

@@ -62,6 +62,8 @@ pub(crate) enum Step {
     Map(Map),
     Scope(u8),
     Chunks(u8),
+    /// Joins in joins, so deep.
+    Joins(u8),
     /// Cancels by any canceller that was ever made: its task may be gone.
     CancelAny(u8),
     /// Asks by any canceller that was ever made, as `CancelAny`.
@@ -139,6 +141,7 @@ pub(crate) enum Body {
     Maps(Map),
     Scopes(u8),
     Chunks(u8),
+    Joins(u8),
     BeginsShutdown(Shutdown),
     ShutsDown(Shutdown),
 }
@@ -261,6 +264,7 @@ fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
         (1, map().prop_map(Body::Maps).boxed()),
         (1, (1..3_u8).prop_map(Body::Scopes).boxed()),
         (1, (1..4_u8).prop_map(Body::Chunks).boxed()),
+        (1, (1..4_u8).prop_map(Body::Joins).boxed()),
         (1, how().prop_map(Body::BeginsShutdown).boxed()),
         (1, how().prop_map(Body::ShutsDown).boxed()),
     ])
@@ -379,6 +383,7 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (2, map().prop_map(Step::Map).boxed()),
         (1, (1..3_u8).prop_map(Step::Scope).boxed()),
         (1, (1..4_u8).prop_map(Step::Chunks).boxed()),
+        (1, (1..4_u8).prop_map(Step::Joins).boxed()),
         (3, (0..8_u8).prop_map(Step::CancelAny).boxed()),
         (2, (0..8_u8).prop_map(Step::AskAny).boxed()),
         (1, (0..8_u8).prop_map(Step::WakeAny).boxed()),

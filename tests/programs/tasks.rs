@@ -6,8 +6,9 @@ use core::task::{Context, Poll};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use slotted::{Canceller, JoinHandle, Park, ReturnWhen, Stop, wait};
+use slotted::{Canceller, JoinHandle, Park, ReturnWhen, Scope, Stop, wait};
 
+use crate::host::BYTES;
 use crate::ledger::{Account, Capture, Output};
 use crate::play::World;
 use crate::program::{Body, Date, Looks, Map, Rests};
@@ -154,6 +155,7 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
         Body::Maps(map) if world.crew.is_worker::<H>() => run_map(world, map),
         Body::Chunks(chunks) if world.crew.is_worker::<H>() => run_chunks(world, chunks),
         Body::Maps(_) | Body::Chunks(_) => {}
+        Body::Joins(depth) => run_joins(world, depth),
         // In a worker it is an error. Elsewhere a future would wait for itself.
         Body::ShutsDown(how) if world.crew.is_worker::<H>() => world.shutdown(how),
         Body::BeginsShutdown(how) | Body::ShutsDown(how) => world.begin_shutdown(how),
@@ -338,6 +340,43 @@ pub(crate) fn run_scope<H: Park + 'static>(world: &Arc<World<H>>, tasks: u8) {
     for account in &accounts {
         account.check_ended();
     }
+}
+
+/// Joins, each in the first closure of the one before. Each closure runs once, whatever happens.
+pub(crate) fn run_joins<H: Park + 'static>(world: &Arc<World<H>>, depth: u8) {
+    let accounts = { 0..depth }.map(|_| world.account("of a join".into()));
+    let accounts: Vec<_> = accounts.collect();
+    let id = H::current_id();
+    with(&world.in_scopes, |ids| ids.push(id));
+    let joined = world
+        .pool
+        .submitter()
+        .scope::<1, _>(|scope| join(scope, &accounts));
+    with(&world.in_scopes, |ids| {
+        let place = ids.iter().position(|&other| other == id);
+        place.map(|place| ids.swap_remove(place))
+    });
+    for account in &accounts {
+        account.check_ended();
+        account.expect(joined == depth, "a join ended before its closures");
+    }
+}
+
+/// Returns how many closures ran.
+fn join<H: Park>(scope: &Scope<'_, '_, 1, BYTES, H>, accounts: &[Arc<Account>]) -> u8 {
+    let Some((account, rest)) = accounts.split_first() else {
+        return 0;
+    };
+    let capture = account.capture();
+    account.accepted();
+    let (deeper, one) = scope.join(
+        || join(scope, rest),
+        move || {
+            capture.0.ran();
+            1
+        },
+    );
+    deeper + one
 }
 
 pub(crate) fn run_chunks<H: Park + 'static>(world: &Arc<World<H>>, chunks: u8) {

@@ -10,6 +10,7 @@ mod cancelled_handles;
 mod errors;
 mod foreign_maps;
 mod future_outcomes;
+mod joins;
 mod lent_outcomes;
 mod not_started;
 mod one_thread;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::Thread;
 
 use core_affinity::CoreId;
-use slotted::{Executor, JoinHandle, Park, StdHost, StdThreads, as_completed};
+use slotted::{Executor, JoinHandle, Park, Scope, StdHost, StdThreads, as_completed};
 
 use super::{Found, pool};
 use crate::arguments::Effort;
@@ -342,6 +342,74 @@ pub fn find_scope(workload: Workload) -> Found {
     match workload {
         Workload::ForkJoin => Found::Here(workload::fork_join::<Scoped>),
         Workload::Array => Found::Here(workload::array::<Scoped>),
+        _ => Found::Missing,
+    }
+}
+
+/// Borrowing closures that fork with `join`.
+struct Joined(Slotted);
+
+impl Pool for Joined {
+    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
+
+    fn start() -> Self {
+        Self(Slotted::start())
+    }
+
+    fn submit<T, F>(&self, task: F) -> Self::Handle<T>
+    where
+        T: Send + 'static,
+        F: FnOnce() -> T + Send + 'static,
+    {
+        self.0.submit(task)
+    }
+
+    fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
+        self.0.result(handle)
+    }
+
+    fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
+    where
+        F: FnOnce() -> u64 + Send + 'static,
+    {
+        self.0.each_completed(tasks, visit);
+    }
+
+    fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
+        output.copy_from_slice(input);
+        POOL.scope(|scope| fill_joined(scope, output, chunk));
+    }
+}
+
+fn fill_joined(scope: &Scope<'_, '_, 1024>, items: &mut [u64], chunk: usize) {
+    if items.len() <= chunk {
+        return items.iter_mut().for_each(|item| *item = work(*item));
+    }
+    let (left, right) = items.split_at_mut(items.len() / 2);
+    scope.join(
+        || fill_joined(scope, left, chunk),
+        || fill_joined(scope, right, chunk),
+    );
+}
+
+impl ForkJoin for Joined {
+    fn fibonacci(&self, n: u64) -> u64 {
+        self.result(self.submit(move || POOL.scope(|scope| join(scope, n))))
+    }
+}
+
+fn join(scope: &Scope<'_, '_, 1024>, n: u64) -> u64 {
+    if n < CUTOFF {
+        return workload::fibonacci(n);
+    }
+    let (one, other) = scope.join(|| join(scope, n - 1), || join(scope, n - 2));
+    one + other
+}
+
+pub fn find_join(workload: Workload) -> Found {
+    match workload {
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Joined>),
+        Workload::Array => Found::Here(workload::array::<Joined>),
         _ => Found::Missing,
     }
 }
