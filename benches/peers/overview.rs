@@ -4,7 +4,7 @@
 use core::fmt::Write;
 use std::process::Command;
 
-use crate::peer::{SLOTTED, SLOTTED_INLINE, is_peer, is_pool};
+use crate::peer::{SLOTTED, SLOTTED_INLINE, SLOTTED_JOIN, is_peer, is_pool};
 use crate::record::Sheet;
 use crate::table::figure;
 use crate::work::median;
@@ -38,6 +38,10 @@ pub struct Line {
 impl Line {
     fn of(workload: Workload, column: usize, runs: &[Vec<Sheet>]) -> Option<Self> {
         let Column { name, better } = workload.columns()[column];
+        let ours = match workload {
+            Workload::ForkJoin => SLOTTED_JOIN,
+            _ => SLOTTED,
+        };
         let mut line = Self {
             title: format!("{}, {name}", workload.name()),
             better,
@@ -50,7 +54,7 @@ impl Line {
             if sheet.workload != workload {
                 continue;
             }
-            line.slotted.push(sheet.median_of(SLOTTED, column)?);
+            line.slotted.push(sheet.median_of(ours, column)?);
             line.inline.extend(sheet.median_of(SLOTTED_INLINE, column));
             line.pool.push(sheet.best_of(column, is_pool)?);
             line.best.push(sheet.best_of(column, is_peer)?);

@@ -67,7 +67,7 @@ pub const PEERS: &[Peer] = &[
         find: slotted::find_scope,
     },
     Peer {
-        name: "slotted join",
+        name: SLOTTED_JOIN,
         find: slotted::find_join,
     },
     Peer {
@@ -146,6 +146,9 @@ pub const PEERS: &[Peer] = &[
 
 /// The name of the waiter that runs pending tasks itself.
 pub const SLOTTED_INLINE: &str = "slotted inline";
+
+/// The name of the row that forks with `join`, as users of `slotted` fork.
+pub const SLOTTED_JOIN: &str = "slotted join";
 
 /// Peers whose calling thread is a worker too: it may run its own task, and then waits for no other
 /// thread.
