@@ -77,9 +77,14 @@ pub mod simulation {}
 #[doc = include_str!("docs/costs.md")]
 pub mod costs {}
 
+#[doc = "Time on a desktop, beside other pools; where `slotted` loses, and why.\n"]
+#[doc = include_str!("charts/overview.svg")]
+#[doc = "\n"]
 #[doc = "[charts]: #charts\n"]
 #[doc = "[costs]: mod@costs\n"]
+#[doc = "[fair]: crate::Park::FAIR\n"]
 #[doc = "[porting]: mod@porting\n"]
+#[doc = "[rejected]: mod@rejected\n"]
 #[doc = include_str!("docs/benchmarks.md")]
 #[doc = ""]
 #[doc = include_str!("charts/w1.svg")]

@@ -35,6 +35,7 @@
 //! | stop a task that runs | [`Executor::submit_stoppable`], [`Stop`] |
 //! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
 //! | borrow from the stack | [`Executor::scope`] |
+//! | run two closures at once | [`Scope::join`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again; give it a time budget | [`Timetable`], [`time`] |
 //! | prove, when compiling, that every deadline is kept | [`plan`], [`planning`] |
