@@ -40,6 +40,11 @@ const RUN: &[(&str, &[&str])] = &[
             "round_mpmc",
         ],
     ),
+    ("timers of peers", &["timer_embassy"]),
+    (
+        "longest critical section of peers' timers",
+        &["sections_peers"],
+    ),
 ];
 
 /// The program with an empty `main`.
@@ -106,6 +111,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             (
                 "embassy-executor with a task that waits",
                 "flash_embassy_wait",
+            ),
+            (
+                "embassy-executor and embassy-time: spawn, alarm, poll, take",
+                "flash_embassy_timer",
             ),
             ("critical section and heapless Deque", "flash_deque"),
             ("heapless mpmc", "flash_mpmc"),

@@ -7,6 +7,8 @@
 
 pub mod deque;
 pub mod embassy;
+#[cfg(feature = "peer-timers")]
+pub mod embassy_timer;
 pub mod line;
 pub mod line_worker;
 pub mod link;
