@@ -50,7 +50,11 @@ const APART: [&[&str]; 2] = [
         "--bin",
         "timer_embassy",
         "--bin",
+        "timer_rtic",
+        "--bin",
         "flash_embassy_timer",
+        "--bin",
+        "flash_rtic_timer",
     ],
 ];
 

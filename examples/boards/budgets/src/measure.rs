@@ -40,7 +40,7 @@ const RUN: &[(&str, &[&str])] = &[
             "round_mpmc",
         ],
     ),
-    ("timers of peers", &["timer_embassy"]),
+    ("timers of peers", &["timer_embassy", "timer_rtic"]),
     (
         "longest critical section of peers' timers",
         &["sections_peers"],
@@ -115,6 +115,10 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             (
                 "embassy-executor and embassy-time: spawn, alarm, poll, take",
                 "flash_embassy_timer",
+            ),
+            (
+                "RTIC's executor and rtic-time: spawn, alarm, poll, take",
+                "flash_rtic_timer",
             ),
             ("critical section and heapless Deque", "flash_deque"),
             ("heapless mpmc", "flash_mpmc"),

@@ -13,6 +13,8 @@ pub mod line;
 pub mod line_worker;
 pub mod link;
 pub mod mpmc;
+#[cfg(feature = "peer-timers")]
+pub mod rtic_timer;
 pub mod slotted;
 pub mod slotted_future;
 pub mod slotted_levels;
