@@ -23,7 +23,7 @@ const RUN: &[(&str, &[&str])] = &[
     ),
     ("futures", &["round_slotted_future", "wake_slotted"]),
     ("promises", &["promise_slotted"]),
-    ("timers", &["timer_slotted"]),
+    ("timers", &["timer_slotted", "sleep_slotted"]),
     ("levels", &["round_slotted_levels", "levels_slotted"]),
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),

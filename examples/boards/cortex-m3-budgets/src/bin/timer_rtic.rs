@@ -1,5 +1,5 @@
-//! Measures RTIC's timer queue, with few timers and with many. It is a sorted list, so a date before
-//! all others is the cheapest, and one behind them the dearest.
+//! Measures RTIC's timer queue, with few timers and with many. It is a sorted list: a date before
+//! all others is the cheapest, one behind them the dearest.
 #![no_std]
 #![no_main]
 
