@@ -32,13 +32,30 @@ const LOGGING: &[&str] = &["-singlestep", "-d", "nochain,exec"];
 /// More instructions than a program executes before the section that the profile looks for.
 const LONGEST_TRACE: usize = 50_000_000;
 
-/// This program has its own critical section, so Cargo builds it separately.
-const SECTIONS: &[&str] = &[
-    "--no-default-features",
-    "--features",
-    "timed-sections",
-    "--bin",
-    "sections_slotted",
+/// The features of these programs change others, so Cargo builds them separately. The first group
+/// has its own critical section. embassy's timers make its tasks larger.
+const APART: [&[&str]; 2] = [
+    &[
+        "--no-default-features",
+        "--features",
+        "timed-sections,peer-timers",
+        "--bin",
+        "sections_slotted",
+        "--bin",
+        "sections_peers",
+    ],
+    &[
+        "--features",
+        "peer-timers",
+        "--bin",
+        "timer_embassy",
+        "--bin",
+        "timer_rtic",
+        "--bin",
+        "flash_embassy_timer",
+        "--bin",
+        "flash_rtic_timer",
+    ],
 ];
 
 /// The guests, and the folder of their executables.
@@ -69,7 +86,7 @@ impl Guests {
             Some(folder) => std::path::absolute(folder)?.join("guests"),
             None => project.join("target"),
         };
-        for features in [&[][..], SECTIONS] {
+        for features in [&[][..]].into_iter().chain(APART) {
             let mut cargo = Command::new("cargo");
             cargo
                 .current_dir(&project)

@@ -23,7 +23,7 @@ const RUN: &[(&str, &[&str])] = &[
     ),
     ("futures", &["round_slotted_future", "wake_slotted"]),
     ("promises", &["promise_slotted"]),
-    ("timers", &["timer_slotted"]),
+    ("timers", &["timer_slotted", "sleep_slotted"]),
     ("levels", &["round_slotted_levels", "levels_slotted"]),
     ("many handles", &["as_completed_slotted"]),
     ("longest critical section", &["sections_slotted"]),
@@ -39,6 +39,11 @@ const RUN: &[(&str, &[&str])] = &[
             "round_deque",
             "round_mpmc",
         ],
+    ),
+    ("timers of peers", &["timer_embassy", "timer_rtic"]),
+    (
+        "longest critical section of peers' timers",
+        &["sections_peers"],
     ),
 ];
 
@@ -106,6 +111,14 @@ const LOOK: &[(&str, &[(&str, &str)])] = &[
             (
                 "embassy-executor with a task that waits",
                 "flash_embassy_wait",
+            ),
+            (
+                "embassy-executor and embassy-time: spawn, alarm, poll, take",
+                "flash_embassy_timer",
+            ),
+            (
+                "RTIC's executor and rtic-time: spawn, alarm, poll, take",
+                "flash_rtic_timer",
             ),
             ("critical section and heapless Deque", "flash_deque"),
             ("heapless mpmc", "flash_mpmc"),

@@ -7,6 +7,8 @@
 
 pub mod meter;
 pub mod rounds;
+#[cfg(feature = "timed-sections")]
+pub mod timed;
 
 #[doc(hidden)]
 pub use cortex_m_rt::entry;

@@ -7,10 +7,14 @@
 
 pub mod deque;
 pub mod embassy;
+#[cfg(feature = "peer-timers")]
+pub mod embassy_timer;
 pub mod line;
 pub mod line_worker;
 pub mod link;
 pub mod mpmc;
+#[cfg(feature = "peer-timers")]
+pub mod rtic_timer;
 pub mod slotted;
 pub mod slotted_future;
 pub mod slotted_levels;

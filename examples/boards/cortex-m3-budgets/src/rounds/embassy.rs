@@ -10,7 +10,7 @@ use static_cell::StaticCell;
 use super::work;
 
 static EXECUTOR: StaticCell<Executor> = StaticCell::new();
-static RESULT: Signal<CriticalSectionRawMutex, u32> = Signal::new();
+pub(super) static RESULT: Signal<CriticalSectionRawMutex, u32> = Signal::new();
 
 /// Wakes the polling thread, as embassy's own pender does on a Cortex-M.
 #[unsafe(export_name = "__pender")]

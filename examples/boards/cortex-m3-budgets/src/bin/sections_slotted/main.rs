@@ -7,15 +7,14 @@
 
 mod dates;
 mod levels;
-mod timed;
 mod workload;
 
 use cortex_m_rt::entry;
 use cortex_m3_budgets::meter::{Meter, done, tell};
+use cortex_m3_budgets::timed::longest;
 use panic_semihosting as _;
 use slotted::Executor;
 
-use crate::timed::longest;
 use crate::workload::{OPERATIONS, Workload};
 
 static SMALL: Workload<8> = Workload {

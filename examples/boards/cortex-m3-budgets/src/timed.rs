@@ -3,9 +3,9 @@
 
 use core::sync::atomic::{AtomicU32, Ordering};
 
+use crate::meter::{begin, end};
 use cortex_m::interrupt;
 use cortex_m::register::primask;
-use cortex_m3_budgets::meter::{begin, end};
 use critical_section::{Impl, RawRestoreState, set_impl};
 
 struct Timed;
@@ -43,7 +43,7 @@ unsafe impl Impl for Timed {
 }
 
 /// The longest section during `work`, in ticks; 0 if there is none.
-pub(crate) fn longest(work: impl FnOnce()) -> u32 {
+pub fn longest(work: impl FnOnce()) -> u32 {
     LONGEST.store(0, Ordering::Relaxed);
     work();
     LONGEST.load(Ordering::Relaxed)
