@@ -307,3 +307,83 @@ fn the_panic_of_the_first_closure_goes_before_that_of_the_second() {
         POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }
+
+/// Returns how many slots are in use while a further closure may be on offer.
+fn slots_in_a_join(pool: &'static Executor<1, 4>, s: &Scope<'_, '_, 4>) -> usize {
+    s.join(|| pool.stats().slots_in_use, || ()).0
+}
+
+#[test]
+fn each_join_of_a_row_offers_its_closure() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        POOL.scope(|s| {
+            for _ in 0..3 {
+                let (begin, began) = channel();
+                s.join(|| began.recv().unwrap(), || begin.send(()).unwrap());
+                assert_eq!(slots_in_a_join(&POOL, s), 1, "after one that a worker took");
+            }
+        });
+        while_busy(&POOL, || {
+            POOL.scope(|s| {
+                for _ in 0..3 {
+                    assert_eq!(slots_in_a_join(&POOL, s), 2, "after one that came back");
+                }
+            });
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn a_closure_that_a_worker_runs_is_no_longer_on_offer() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let (begin, began) = channel();
+        let (leave, left) = channel::<()>();
+        let slots = POOL.scope(|s| {
+            let a = || {
+                began.recv().unwrap();
+                let slots = slots_in_a_join(&POOL, s);
+                drop(leave);
+                slots
+            };
+            let b = move || {
+                begin.send(()).unwrap();
+                let _ = left.recv();
+            };
+            s.join(a, b).0
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(slots, 2);
+    });
+}
+
+#[test]
+fn a_closure_that_came_back_runs_without_a_slot() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        while_busy(&POOL, || {
+            let (_, slots) = POOL.scope(|s| s.join(|| (), || POOL.stats().slots_in_use));
+            assert_eq!(slots, 1);
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn two_workers_find_two_closures_on_offer() {
+    static POOL: Executor<2, 8> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let begun = std::sync::Barrier::new(3);
+        let wait = || {
+            begun.wait();
+        };
+        POOL.scope(|s: &Joins<'_, '_>| s.join(|| s.join(wait, wait), wait));
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
