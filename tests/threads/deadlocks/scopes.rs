@@ -100,6 +100,12 @@ fn a_closure_that_waits_for_the_task_whose_join_waits_for_it_is_a_deadlock() {
     join_with_one_that_waits(&POOL, false);
 }
 
+#[test]
+fn a_join_that_waits_for_a_closure_that_waits_for_its_task_is_a_deadlock() {
+    static POOL: Pool<2> = Executor::new();
+    join_with_one_that_waits(&POOL, true);
+}
+
 /// Sums `numbers` by halves, in nested scopes. A half that finds no slot is summed at once.
 fn sum<const WORKERS: usize>(pool: &'static Pool<WORKERS>, numbers: &[u32]) -> u32 {
     let [number] = numbers else {
