@@ -105,7 +105,7 @@ fn a_scopes_result_that_panics_on_drop_while_a_tasks_panic_leaves_aborts() {
 }
 
 #[test]
-fn a_result_of_a_join_that_panics_on_drop_while_the_first_closure_panics_is_contained() {
+fn a_joins_result_that_panics_on_drop_while_a_panic_leaves_is_contained() {
     let play = || {
         static POOL: Executor<1, 4> = Executor::new();
         POOL.start(&slotted::StdThreads::new()).unwrap();
@@ -121,7 +121,7 @@ fn a_result_of_a_join_that_panics_on_drop_while_the_first_closure_panics_is_cont
             })
         });
     };
-    let test = "aborts::a_result_of_a_join_that_panics_on_drop_while_the_first_closure_panics_is_contained";
+    let test = "aborts::a_joins_result_that_panics_on_drop_while_a_panic_leaves_is_contained";
     if let Some(output) = in_a_child(test, play) {
         assert!(output.status.success(), "{output:?}");
     }

@@ -1,7 +1,8 @@
 //! `Scope::join`: the second closure is on offer to the workers, and comes back.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::mpsc::channel;
 use std::thread;
 
