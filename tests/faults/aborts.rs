@@ -104,6 +104,45 @@ fn a_scopes_result_that_panics_on_drop_while_a_tasks_panic_leaves_aborts() {
     );
 }
 
+#[test]
+fn a_joins_result_that_panics_on_drop_while_a_panic_leaves_is_contained() {
+    let play = || {
+        static POOL: Executor<1, 4> = Executor::new();
+        POOL.start(&slotted::StdThreads::new()).unwrap();
+        let (begin, began) = std::sync::mpsc::channel::<()>();
+        POOL.scope(|s| {
+            let a = move || {
+                began.recv().unwrap();
+                panic!("first");
+            };
+            s.join(a, || {
+                begin.send(()).unwrap();
+                PanicsOnDrop
+            })
+        });
+    };
+    let test = "aborts::a_joins_result_that_panics_on_drop_while_a_panic_leaves_is_contained";
+    if let Some(output) = in_a_child(test, play) {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
+#[test]
+fn a_closure_on_offer_that_panics_on_drop_while_the_first_one_panics_is_contained() {
+    let play = || {
+        static POOL: Executor<1, 4> = Executor::new();
+        let (host, _worker) = crate::keep::keep();
+        POOL.start(&host).unwrap();
+        let capture = PanicsOnDrop;
+        POOL.scope(|s| s.join(|| panic!("first"), move || drop(capture)));
+    };
+    let test =
+        "aborts::a_closure_on_offer_that_panics_on_drop_while_the_first_one_panics_is_contained";
+    if let Some(output) = in_a_child(test, play) {
+        assert!(output.status.success(), "{output:?}");
+    }
+}
+
 /// A host whose park panics.
 struct Panicking;
 

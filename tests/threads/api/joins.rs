@@ -1,7 +1,8 @@
 //! `Scope::join`: the second closure is on offer to the workers, and comes back.
 
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::mpsc::channel;
 use std::thread;
 
@@ -304,6 +305,210 @@ fn the_panic_of_the_first_closure_goes_before_that_of_the_second() {
         assert_eq!(threw, "a");
         // Both are over, and the pool serves.
         assert_eq!(POOL.submit(|| 3).unwrap().result(), Ok(3));
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn a_closure_that_was_refused_keeps_no_later_one_from_the_workers() {
+    static POOL: Executor<1, 1> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let (leave, left) = channel::<()>();
+        let blocker = POOL.submit(move || {
+            let _ = left.recv();
+        });
+        let blocker = blocker.unwrap();
+        let on_offer = POOL.scope(|s| {
+            // No slot is free: this one is not on offer.
+            let a = || {
+                drop(leave);
+                blocker.result().unwrap();
+                assert_eq!(POOL.stats().slots_in_use, 0);
+                s.join(|| POOL.stats().slots_in_use, || ()).0
+            };
+            s.join(a, || ()).0
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(on_offer, 1);
+    });
+}
+
+#[test]
+fn a_closure_of_an_earlier_life_keeps_no_later_one_from_the_workers() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let (leave, left) = channel::<()>();
+        let blocker = POOL.submit(move || {
+            let _ = left.recv();
+        });
+        blocker.unwrap().detach();
+        let on_offer = POOL.scope(|s| {
+            let a = || {
+                POOL.begin_shutdown(Shutdown::Cancel);
+                drop(leave);
+                POOL.shutdown(Shutdown::Cancel).unwrap();
+                POOL.start(&StdThreads::new()).unwrap();
+                s.join(|| POOL.stats().slots_in_use, || ()).0
+            };
+            s.join(a, || ()).0
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        // The slot of the cancelled one, which waits for its owner, and that of the next one.
+        assert_eq!(on_offer, 2);
+    });
+}
+
+/// Joins in joins, and calls `inmost` in the last. Returns how many second closures a worker ran.
+fn descend(s: &Joins<'_, '_>, depth: u32, inmost: &dyn Fn()) -> u32 {
+    if depth == 0 {
+        inmost();
+        return 0;
+    }
+    let caller = thread::current().id();
+    let elsewhere = || u32::from(thread::current().id() != caller);
+    let (deeper, one) = s.join(|| descend(s, depth - 1, inmost), elsewhere);
+    deeper + one
+}
+
+#[test]
+fn a_worker_that_has_taken_one_closure_finds_the_next() {
+    static POOL: Executor<1, 8> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let (leave, left) = channel::<()>();
+        let (begin, began) = channel();
+        let blocker = POOL.submit(move || {
+            begin.send(()).unwrap();
+            let _ = left.recv();
+        });
+        began.recv().unwrap();
+        let leave = std::sync::Mutex::new(Some(leave));
+        // All the closures but the inmost are unstarted, and the worker has nothing else to do.
+        let inmost = || {
+            drop(leave.lock().unwrap().take());
+            while POOL.stats().completed < 3 {
+                thread::yield_now();
+                if POOL.stats().completed == 2 && POOL.stats().queued == 0 {
+                    panic!("the worker is idle, and nothing is on offer");
+                }
+            }
+        };
+        let elsewhere = catch_unwind(AssertUnwindSafe(|| {
+            POOL.scope(|s: &Joins<'_, '_>| descend(s, 32, &inmost))
+        }));
+        blocker.unwrap().result().unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert!(elsewhere.is_ok_and(|count| count > 1));
+    });
+}
+
+#[test]
+fn a_closure_on_offer_keeps_no_slot_from_the_first_closure() {
+    static POOL: Executor<1, 2> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let task = POOL.submit(|| {
+            POOL.scope(|s: &Scope<'_, '_, 2>| {
+                let first = || POOL.submit_blocking(|| 1).unwrap().detach();
+                s.join(first, || ());
+            });
+        });
+        task.unwrap().result().unwrap();
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn a_join_without_an_offer_is_no_refusal() {
+    static POOL: Executor<1, 1> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        while_busy(&POOL, || {
+            POOL.scope(|s| s.join(|| (), || ()));
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(POOL.stats().refused, 0);
+    });
+}
+
+/// Returns how many slots are in use while a further closure may be on offer.
+fn slots_in_a_join(pool: &'static Executor<1, 4>, s: &Scope<'_, '_, 4>) -> usize {
+    s.join(|| pool.stats().slots_in_use, || ()).0
+}
+
+#[test]
+fn each_join_of_a_row_offers_its_closure() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        POOL.scope(|s| {
+            for _ in 0..3 {
+                let (begin, began) = channel();
+                s.join(|| began.recv().unwrap(), || begin.send(()).unwrap());
+                assert_eq!(slots_in_a_join(&POOL, s), 1, "after one that a worker took");
+            }
+        });
+        while_busy(&POOL, || {
+            POOL.scope(|s| {
+                for _ in 0..3 {
+                    assert_eq!(slots_in_a_join(&POOL, s), 2, "after one that came back");
+                }
+            });
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn a_closure_that_a_worker_runs_is_no_longer_on_offer() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let (begin, began) = channel();
+        let (leave, left) = channel::<()>();
+        let slots = POOL.scope(|s| {
+            let a = || {
+                began.recv().unwrap();
+                let slots = slots_in_a_join(&POOL, s);
+                drop(leave);
+                slots
+            };
+            let b = move || {
+                begin.send(()).unwrap();
+                let _ = left.recv();
+            };
+            s.join(a, b).0
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(slots, 2);
+    });
+}
+
+#[test]
+fn a_closure_that_came_back_runs_without_a_slot() {
+    static POOL: Executor<1, 4> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        while_busy(&POOL, || {
+            let (_, slots) = POOL.scope(|s| s.join(|| (), || POOL.stats().slots_in_use));
+            assert_eq!(slots, 1);
+        });
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+#[test]
+fn two_workers_find_two_closures_on_offer() {
+    static POOL: Executor<2, 8> = Executor::new();
+    within_limit(|| {
+        POOL.start(&StdThreads::new()).unwrap();
+        let begun = std::sync::Barrier::new(3);
+        let wait = || {
+            begun.wait();
+        };
+        POOL.scope(|s: &Joins<'_, '_>| s.join(|| s.join(wait, wait), wait));
         POOL.shutdown(Shutdown::Drain).unwrap();
     });
 }
