@@ -43,3 +43,17 @@ fn the_last_worker_that_leaves_leaves_the_closure_to_its_owner() {
         assert_eq!(pool.stats().slots_in_use, 0);
     });
 }
+
+/// The worker may take either closure, and the inner join ends while the outer one is on offer.
+#[test]
+fn closures_of_joins_in_joins_run_once_each() {
+    model_leaked::<1, 2>(|pool| {
+        pool.start(&Modelled).unwrap();
+        let runs = AtomicUsize::new(0);
+        let run = || _ = runs.fetch_add(1, Ordering::Relaxed);
+        pool.scope(|s| s.join(|| s.join(run, run), run));
+        assert_eq!(runs.into_inner(), 3);
+        pool.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(pool.stats().slots_in_use, 0);
+    });
+}

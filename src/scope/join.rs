@@ -1,8 +1,7 @@
 //! Two closures that may run at once: the second is on offer to the workers.
 //!
-//! A scope has at most as many closures on offer as the executor has workers. While so many wait,
-//! an idle worker finds one, and a further offer would only cost its slot. So most joins of a
-//! recursion call their closures one after the other.
+//! A scope has at most as many closures on offer as the executor has workers. So a recursion that
+//! halves its work offers the large halves, and calls the small ones one after the other.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -10,34 +9,27 @@ use core::cell::Cell;
 use super::{Scope, scope};
 use crate::blocking::is_unstarted;
 use crate::host::Park;
+use crate::permit::Permit;
 use crate::sync::{AtomicUsize, Lock, Ordering};
 use crate::unwind;
 
 /// The second closure of a join, and later its result. It lives on the stack of the joining thread.
-struct Offer<'s, B, R> {
+struct Offer<B, R> {
     closure: Lock<Cell<Option<B>>>,
     result: Lock<Cell<Option<R>>>,
-    /// How many closures of the scope are on offer.
-    offers: &'s AtomicUsize,
 }
 
-impl<'s, B: FnOnce() -> R, R> Offer<'s, B, R> {
-    fn new(closure: B, offers: &'s AtomicUsize) -> Self {
-        offers.fetch_add(1, Ordering::Relaxed); // a hint for later joins, not a signal
+impl<B: FnOnce() -> R, R> Offer<B, R> {
+    fn new(closure: B) -> Self {
         Self {
             closure: Lock::new(Cell::new(Some(closure))),
             result: Lock::new(Cell::new(None)),
-            offers,
         }
     }
 
     /// Takes the closure, if no thread did before.
     fn take(&self) -> Option<B> {
-        let closure = self.closure.with(Cell::take);
-        if closure.is_some() {
-            self.offers.fetch_sub(1, Ordering::Relaxed);
-        }
-        closure
+        self.closure.with(Cell::take)
     }
 
     /// Runs the closure, if no thread took it before.
@@ -49,26 +41,71 @@ impl<'s, B: FnOnce() -> R, R> Offer<'s, B, R> {
     }
 }
 
-impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> Scope<'_, '_, WINDOW, SLOT_BYTES, H> {
+impl<B, R> Drop for Offer<B, R> {
+    /// While a panic passes by, both may still be here. Their destructors are foreign.
+    fn drop(&mut self) {
+        unwind::discard(self.closure.with(Cell::take));
+        unwind::discard(self.result.with(Cell::take));
+    }
+}
+
+/// What a task that offers a closure looks at, on the stack of the joining thread.
+struct Terms<'s> {
+    run: &'s (dyn Fn() + Sync),
+    /// How many closures of the scope are on offer.
+    offers: &'s AtomicUsize,
+}
+
+/// A task that offers a closure, for as long as the task is queued.
+struct OnOffer<'s>(&'s Terms<'s>);
+
+impl<'s> OnOffer<'s> {
+    fn new(terms: &'s Terms<'s>) -> Self {
+        terms.offers.fetch_add(1, Ordering::Relaxed); // a hint for later joins, not a signal
+        Self(terms)
+    }
+
+    fn run(self) {
+        let terms = self.0;
+        drop(self); // from here on it is not on offer
+        (terms.run)();
+    }
+}
+
+impl Drop for OnOffer<'_> {
+    fn drop(&mut self) {
+        self.0.offers.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
+    Scope<'_, 'env, WINDOW, SLOT_BYTES, H>
+{
     /// Runs two closures, perhaps at the same time, and returns both results.
     ///
     /// The calling thread runs `a`. Meanwhile `b` is on offer to the workers, in a slot. If none
     /// has taken `b` by the end of `a`, the calling thread takes it back and runs it too.
     ///
-    /// `b` is not offered if it cannot help: no slot is free, the executor takes no tasks or has no
-    /// workers, or as many closures of the scope are on offer as there are workers. Then the
-    /// calling thread runs `a`, then `b`. So a join never fails, and a recursion needs few slots.
+    /// `b` is not offered if no slot is free, if the executor takes no tasks or has no workers, or
+    /// if as many closures of the scope are on offer as there are workers. Then the calling thread
+    /// runs `a`, then `b`. So a join never fails, and a recursion needs few slots.
+    ///
+    /// A recursion should halve its work. Where the second closures do all of the work, as in
+    /// `s.join(|| rest(s), || work())`, workers find few of them: [`submit`](Self::submit) those.
     ///
     /// Closures and results may be of any size: they stay on the stack of the calling thread, and
-    /// the slot holds a pointer. A scope may be shared with other threads, so closures may join in
-    /// turn.
+    /// the slot holds a pointer. On boards each is moved within a critical section, so large values
+    /// should be borrowed. A scope may be shared with other threads, so closures may join in turn.
     ///
-    /// # Blocking
+    /// # Blocking, context
     ///
-    /// If a worker took `b`, until `b` has ended. Meanwhile a calling worker runs no other task.
+    /// From a thread, also a worker. If a worker took `b`, until `b` has ended; if one came too
+    /// late, until it has seen that. Meanwhile a calling worker runs no other task.
     ///
     /// Neither closure may wait for something that the other one does: they may run one after the
-    /// other in the same thread.
+    /// other in the same thread. Nor may `a` wait for a slot that only the workers free: the one of
+    /// `b` may be the last. Nor may `b` wait for the task that joins, which is an error or a wait
+    /// without end, as with other tasks of a scope.
     ///
     /// # Panics
     ///
@@ -77,8 +114,8 @@ impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> Scope<'_, '_, WINDOW
     ///
     /// # Cost
     ///
-    /// Some ten instructions without an offer. With one, a submit, a cancel, and a lock that holds
-    /// `b` while it moves.
+    /// Without an offer, some thirty instructions. With one, a submit, a cancel, and two locks. An
+    /// offer counts as a task in [`Stats`](crate::Stats), mostly as a cancelled one.
     ///
     /// # Python
     ///
@@ -107,42 +144,72 @@ impl<const WINDOW: usize, const SLOT_BYTES: usize, H: Park> Scope<'_, '_, WINDOW
         B: FnOnce() -> RB + Send,
         RB: Send,
     {
-        if !self.wants_offer() {
-            return (a(), b());
+        match self.permit_for_offer() {
+            Some(permit) => self.join_with(permit, a, b),
+            None => (a(), b()),
         }
-        let offer = Offer::new(b, &self.offers);
-        // Leaves when the slot's closure is over, on every path (*Outlived*).
-        let (result, other) = scope(self.submitter, |inner: &Scope<'_, '_, WINDOW, _, _>| {
-            // Refused, the closure is still ours. If `a` panics, it is taken back.
-            let task = inner.submit(|| offer.run()).ok();
+    }
+
+    /// A slot for an offer, if there is one and a closure on offer may help.
+    fn permit_for_offer(&self) -> Option<Permit<'env, SLOT_BYTES, H>> {
+        let registry = self.submitter.registry();
+        let is_wanted = self.offers.load(Ordering::Relaxed) < registry.workers().len()
+            && !is_unstarted(registry);
+        is_wanted.then(|| self.submitter.try_reserve().ok())?
+    }
+
+    /// Apart, so that joins that offer nothing keep a small frame.
+    #[cold]
+    #[inline(never)]
+    fn join_with<A, B, RA, RB>(&self, permit: Permit<'env, SLOT_BYTES, H>, a: A, b: B) -> (RA, RB)
+    where
+        A: FnOnce() -> RA,
+        B: FnOnce() -> RB + Send,
+        RB: Send,
+    {
+        let offer = Offer::new(b);
+        let (mut first, mut result, mut returned) = (Some(a), None, None);
+        let mut run_first = || {
+            result = first.take().map(|first| first());
+            returned = offer.take();
+            returned.is_some()
+        };
+        self.offer(permit, &|| offer.run(), &mut run_first);
+        let other = match returned {
+            Some(closure) => Some(closure()),
+            None => offer.result.with(Cell::take),
+        };
+        match (result, other) {
+            (Some(result), Some(other)) => (result, other),
+            // With `std`, the scope has panicked in our place.
+            _ => panic!("slotted: the second closure of a join did not end"),
+        }
+    }
+
+    /// Offers `run` to the workers while `first` runs here. `first` tells whether it took the offer
+    /// back. Otherwise a worker has it, and this waits for its end.
+    ///
+    /// Returns when the task of the offer is over, on every path (*Outlived*).
+    fn offer(
+        &self,
+        permit: Permit<'env, SLOT_BYTES, H>,
+        run: &(dyn Fn() + Sync),
+        first: &mut dyn FnMut() -> bool,
+    ) {
+        let terms = Terms {
+            run,
+            offers: &self.offers,
+        };
+        let on_offer = OnOffer::new(&terms);
+        scope(self.submitter, |inner: &Scope<'_, '_, WINDOW, _, _>| {
+            let claim = permit.into_parts().1;
+            // Refused, it is not on offer. If `first` panics, it is cancelled.
+            let task = inner.submit_into(claim, move || on_offer.run()).ok();
             let task = task.map(|handle| handle.cancel_on_drop());
-            let result = a();
-            let returned = offer.take();
-            if let (Some(task), None) = (task, &returned) {
+            let is_returned = first();
+            if let (Some(task), false) = (task, is_returned) {
                 let _ = task.into_inner().wait(); // if it fails, the scope waits
             }
-            (result, returned.map(|closure| closure()))
         });
-        match other.or_else(|| offer.result.with(Cell::take)) {
-            Some(other) => (result, other),
-            // With `std`, the scope has panicked in our place.
-            None => panic!("slotted: the second closure of a join did not end"),
-        }
-    }
-
-    /// Returns true if a closure on offer may help.
-    fn wants_offer(&self) -> bool {
-        let registry = self.submitter.registry();
-        self.offers.load(Ordering::Relaxed) < registry.workers().len() && !is_unstarted(registry)
-    }
-}
-
-impl<B, R> Drop for Offer<'_, B, R> {
-    /// A panic passes by: the closure is still here if no thread has taken it.
-    fn drop(&mut self) {
-        if let Some(closure) = self.closure.with(Cell::take) {
-            self.offers.fetch_sub(1, Ordering::Relaxed);
-            unwind::discard(closure);
-        }
     }
 }

@@ -360,66 +360,6 @@ fn a_closure_of_an_earlier_life_keeps_no_later_one_from_the_workers() {
     });
 }
 
-/// Joins in joins, and calls `inmost` in the last. Returns how many second closures a worker ran.
-fn descend(s: &Joins<'_, '_>, depth: u32, inmost: &dyn Fn()) -> u32 {
-    if depth == 0 {
-        inmost();
-        return 0;
-    }
-    let caller = thread::current().id();
-    let elsewhere = || u32::from(thread::current().id() != caller);
-    let (deeper, one) = s.join(|| descend(s, depth - 1, inmost), elsewhere);
-    deeper + one
-}
-
-#[test]
-fn a_worker_that_has_taken_one_closure_finds_the_next() {
-    static POOL: Executor<1, 8> = Executor::new();
-    within_limit(|| {
-        POOL.start(&StdThreads::new()).unwrap();
-        let (leave, left) = channel::<()>();
-        let (begin, began) = channel();
-        let blocker = POOL.submit(move || {
-            begin.send(()).unwrap();
-            let _ = left.recv();
-        });
-        began.recv().unwrap();
-        let leave = std::sync::Mutex::new(Some(leave));
-        // All the closures but the inmost are unstarted, and the worker has nothing else to do.
-        let inmost = || {
-            drop(leave.lock().unwrap().take());
-            while POOL.stats().completed < 3 {
-                thread::yield_now();
-                if POOL.stats().completed == 2 && POOL.stats().queued == 0 {
-                    panic!("the worker is idle, and nothing is on offer");
-                }
-            }
-        };
-        let elsewhere = catch_unwind(AssertUnwindSafe(|| {
-            POOL.scope(|s: &Joins<'_, '_>| descend(s, 32, &inmost))
-        }));
-        blocker.unwrap().result().unwrap();
-        POOL.shutdown(Shutdown::Drain).unwrap();
-        assert!(elsewhere.is_ok_and(|count| count > 1));
-    });
-}
-
-#[test]
-fn a_closure_on_offer_keeps_no_slot_from_the_first_closure() {
-    static POOL: Executor<1, 2> = Executor::new();
-    within_limit(|| {
-        POOL.start(&StdThreads::new()).unwrap();
-        let task = POOL.submit(|| {
-            POOL.scope(|s: &Scope<'_, '_, 2>| {
-                let first = || POOL.submit_blocking(|| 1).unwrap().detach();
-                s.join(first, || ());
-            });
-        });
-        task.unwrap().result().unwrap();
-        POOL.shutdown(Shutdown::Drain).unwrap();
-    });
-}
-
 #[test]
 fn a_join_without_an_offer_is_no_refusal() {
     static POOL: Executor<1, 1> = Executor::new();
