@@ -149,7 +149,7 @@ impl<H: Park> Registry<'_, H> {
         time.wake_up(worker, is_run)
     }
 
-    /// The calling thread runs a worker from now on, or has it leave. If the thread before sleeps as
+    /// The calling thread runs a worker from now on, or has it leave. If another thread sleeps as
     /// that worker, it keeps no time any more.
     pub(crate) fn take_time_over(self, worker: u16) {
         if H::KEEPS_TIME && self.shared().time.wake_up(worker, || true) {
