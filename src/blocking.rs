@@ -24,6 +24,7 @@ use crate::order::{Level, Parts};
 use crate::registry::Registry;
 use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
+use crate::unwind::Panic;
 use crate::waiter::Waiter;
 
 mod parking;
@@ -47,6 +48,10 @@ impl From<Interrupted> for TaskError {
         }
     }
 }
+
+/// How a wait ended. `Err`: by a panic of the host, which goes on once all that the wait did is
+/// undone.
+type Ended = Result<Result<(), Interrupted>, Panic>;
 
 /// How long a wait may take.
 pub trait Timeout {
@@ -244,7 +249,7 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
     let slept = Cell::new(false);
-    let result = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
+    let ended = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
     if slept.get() {
         // A submitter may have woken the thread, as a driver, for a task that it does not run.
         wait_for.any_executor(registry, &mut |registry| {
@@ -254,7 +259,10 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
             false
         });
     }
-    result
+    match ended {
+        Ok(result) => result,
+        Err(panic) => panic.resume(),
+    }
 }
 
 fn block_until_over<H: Park, P: Timeout>(
@@ -263,14 +271,14 @@ fn block_until_over<H: Park, P: Timeout>(
     timeout: &P,
     run_unstarted: RunUnstarted,
     slept: &Cell<bool>,
-) -> Result<(), Interrupted> {
+) -> Ended {
     let mut round = 0;
     // Endless for a reason: it ends with what it waits for, with the time limit, or when nothing
     // could end it. The caller has looked once.
     loop {
         // Before any task is run: a limit of zero is a look, and no task begins after the date.
         if timeout.is_over() {
-            return Err(Interrupted::TimedOut);
+            return Ok(Err(Interrupted::TimedOut));
         }
         // Asked again in each round: a worker may be handed to another thread meanwhile.
         let seat = registry.current_seat();
@@ -283,11 +291,13 @@ fn block_until_over<H: Park, P: Timeout>(
             round = round.saturating_add(1);
         } else {
             slept.set(true);
-            sleep(registry, wait_for, timeout, seat, helps)?;
+            if let Err(interrupted) = sleep(registry, wait_for, timeout, seat, helps)? {
+                return Ok(Err(interrupted));
+            }
             round = 0;
         }
         if wait_for.is_over() {
-            return Ok(());
+            return Ok(Ok(()));
         }
     }
 }
@@ -322,7 +332,7 @@ fn sleep<H: Park, P: Timeout>(
     timeout: &P,
     seat: Option<Seat>,
     helps: bool,
-) -> Result<(), Interrupted> {
+) -> Ended {
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_sleeps());
         if <H::Order as Parts>::LEVELS > 1 {
@@ -344,32 +354,28 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     timeout: &P,
     seat: Option<Seat>,
     helps: bool,
-) -> Result<(), Interrupted> {
+) -> Ended {
     // Before it registers: what takes it out raises the count after this.
     let seen = notices(registry, wait_for);
     let Ok(displaced) = wait_for.register(Waiter::current()) else {
-        return Ok(());
+        return Ok(Ok(()));
     };
     // After it registered, and so after the displaced waiter did.
     let since = registry.notices();
-    let unstarted = if helps {
-        wait_for.take_unstarted(seat)
-    } else {
-        None
-    };
+    let unstarted = helps.then(|| wait_for.take_unstarted(seat)).flatten();
     let result = if let Some(running) = unstarted {
         // It came into the queue before the waiter was there to be woken.
         wait_for.before_running();
         execute(registry, running, seat);
-        Ok(())
+        Ok(Ok(()))
     } else if P::NEVER && wait_for.needs_start() {
         // Only now: from here on the last worker that leaves wakes the waiter.
         match wait_for.take_abandoned() {
             Some(running) => {
                 execute(registry, running, seat);
-                Ok(())
+                Ok(Ok(()))
             }
-            None => Err(Interrupted::NotStarted),
+            None => Ok(Err(Interrupted::NotStarted)),
         }
     } else {
         drive_asleep(registry, wait_for, || {
@@ -385,8 +391,8 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
 fn drive_asleep<H: Park>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,
-    sleep: impl FnOnce() -> Result<(), Interrupted>,
-) -> Result<(), Interrupted> {
+    sleep: impl FnOnce() -> Ended,
+) -> Ended {
     // A displaced driver, the place of its executor, and the notices there.
     let (mut kept, mut is_driver, mut place) = (None, false, 0);
     let work = wait_for.any_executor(registry, &mut |registry| {
@@ -411,7 +417,7 @@ fn drive_asleep<H: Park>(
             Err(_ourselves) => true,
         }
     });
-    let result = if work { Ok(()) } else { sleep() };
+    let result = if work { Ok(Ok(())) } else { sleep() };
     if is_driver {
         place = 0;
         wait_for.any_executor(registry, &mut |registry| {
@@ -437,24 +443,22 @@ fn sleep_registered<H: Park, P: Timeout>(
     timeout: &P,
     seat: Option<Seat>,
     seen: usize,
-) -> Result<(), Interrupted> {
+) -> Ended {
     if seat.is_none() || !P::NEVER {
-        park(registry, wait_for, timeout, seat, seen);
-        return Ok(());
+        return Ok(Ok(park(registry, wait_for, timeout, seat, seen)?));
     }
     if wait_for.lies_beneath(H::current_id()) {
-        return Err(Interrupted::WouldDeadlock);
+        return Ok(Err(Interrupted::WouldDeadlock));
     }
     let Some(task) = wait_for.single_task() else {
-        park(registry, wait_for, timeout, seat, seen);
-        return Ok(());
+        return Ok(Ok(park(registry, wait_for, timeout, seat, seen)?));
     };
     if !begin_wait(registry, task) {
-        return Err(Interrupted::WouldDeadlock);
+        return Ok(Err(Interrupted::WouldDeadlock));
     }
-    park(registry, wait_for, timeout, seat, seen);
+    let parked = park(registry, wait_for, timeout, seat, seen);
     end_wait(registry);
-    Ok(())
+    Ok(Ok(parked?))
 }
 
 /// Returns true if only a worker can end the slot's task (it waits to be started, or a future

@@ -136,8 +136,10 @@ impl<H: Park, W: Copy> Idle<H, W> {
         self.driver.put(waiter)
     }
 
-    /// Takes the driver out. The caller wakes it.
+    /// Takes the driver out, with its bit: it may have set it again since a submitter took the bit.
+    /// The caller wakes it.
     pub(crate) fn take_driver(&self) -> Waiter<H> {
+        self.asleep.set(self.asleep.get() & !(1 << DRIVER));
         self.driver.take()
     }
 

@@ -371,6 +371,8 @@ impl<'e, H: Park> Worker<'e, H> {
             unwind::discard(self.cell().unbind());
             let waits = self.registry.waits();
             waits.with(|_| self.cell().set_waits_for(None));
+            // Another thread may sleep as this worker.
+            self.registry.take_time_over(self.number);
             // Before the roster: after it, the number may be a worker's of the next life.
             self.registry.end_rest(self.number);
         }

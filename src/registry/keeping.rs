@@ -6,7 +6,6 @@
 
 use super::{Place, Registry};
 use crate::host::{Clock, Park};
-use crate::idle::DRIVER;
 use crate::time_keeper::TimeHooks;
 use crate::timers::TimerTable;
 use crate::unwind::Bomb;
@@ -86,10 +85,7 @@ impl<H: Park> Registry<'_, H> {
             }
         }
         // Also where there are workers: a thread may drain an executor that has none left.
-        let driver = self.shared().ready.with(|ready| {
-            ready.idle.wake_up(1 << DRIVER);
-            ready.idle.take_driver()
-        });
+        let driver = self.shared().ready.with(|ready| ready.idle.take_driver());
         self.notify(driver);
     }
 
@@ -153,8 +149,8 @@ impl<H: Park> Registry<'_, H> {
         time.wake_up(worker, is_run)
     }
 
-    /// The calling thread runs a worker from now on. If the thread before sleeps as that worker, it
-    /// keeps no time any more.
+    /// The calling thread runs a worker from now on, or has it leave. If another thread sleeps as
+    /// that worker, it keeps no time any more.
     pub(crate) fn take_time_over(self, worker: u16) {
         if H::KEEPS_TIME && self.shared().time.wake_up(worker, || true) {
             self.pass_time_on();

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use slotted::{Executor, Levels, Ordered, SimHost, Simulation, Spawn, StdHost, Worker};
 
 mod against_a_model;
+mod drivers;
 mod found;
 mod found_gated;
 mod found_seeds;

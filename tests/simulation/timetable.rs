@@ -312,14 +312,57 @@ fn a_worker_that_was_handed_over_hears_of_an_earlier_date() {
     pool.shutdown(Shutdown::Drain).unwrap();
 }
 
-/// Keeps the worker for a thread of the test's.
+/// A thread waits as a worker that leaves in another thread. The worker that is left sleeps.
+#[test]
+fn a_worker_that_leaves_elsewhere_keeps_the_time_no_more() {
+    let simulation = Simulation::new();
+    let (pool, times) = timed::<2>();
+    let keeps = Keeps::default();
+    pool.start(&keeps).unwrap();
+    let mut leaves = keeps.0.lock().unwrap().take().unwrap();
+    let stays = keeps.1.lock().unwrap().take().unwrap();
+    let (promise, over) = pool.promise::<u8>().unwrap();
+    let handed = Arc::new(Mutex::new(None));
+    let hand = handed.clone();
+    let first = move || {
+        pool.submit(|| ()).unwrap().detach();
+        assert_eq!(leaves.run_one(), Ran::Task);
+        *hand.lock().unwrap() = Some(leaves);
+        assert_eq!(over.result(), Ok(1));
+    };
+    simulation.spawn("first", first).unwrap();
+    simulation.settle();
+    simulation.spawn("second", move || stays.run()).unwrap();
+    simulation.settle();
+    let before = times.on(pool).submit_after(millis(10), now_millis).unwrap();
+    drop(handed.lock().unwrap().take());
+    let after = times.on(pool).submit_after(millis(20), now_millis).unwrap();
+    simulation.run_until(30_000_000);
+    assert!(
+        before.done() && after.done(),
+        "the worker sleeps past both dates"
+    );
+    assert_eq!((before.result(), after.result()), (Ok(10), Ok(20)));
+    promise.complete(Ok(1)).unwrap();
+    pool.shutdown(Shutdown::Drain).unwrap();
+}
+
+/// Keeps the first two workers for threads of the test's.
 #[derive(Default)]
-struct Keeps(Mutex<Option<Worker<'static, SimHost>>>);
+struct Keeps(
+    Mutex<Option<Worker<'static, SimHost>>>,
+    Mutex<Option<Worker<'static, SimHost>>>,
+);
 
 impl Spawn<SimHost> for Keeps {
     type Error = ();
     fn spawn(&self, worker: Worker<'static, SimHost>) -> Result<(), ()> {
-        *self.0.lock().unwrap() = Some(worker);
+        let place = if worker.index() == 0 {
+            &self.0
+        } else {
+            &self.1
+        };
+        *place.lock().unwrap() = Some(worker);
         Ok(())
     }
 }

@@ -6,6 +6,7 @@
 mod callers;
 mod destructors;
 mod hosts;
+mod parks;
 mod wakers;
 
 use core::any::Any;

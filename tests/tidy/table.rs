@@ -101,7 +101,7 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "blocking",
         &[
-            "error", "list", "order", "host", "slot", "waiter", "roster", "registry",
+            "unwind", "error", "list", "order", "host", "slot", "waiter", "roster", "registry",
             "completion", "deadlock",
         ],
     ),
