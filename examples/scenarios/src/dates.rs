@@ -1,4 +1,4 @@
-//! Tasks that begin at a date. The board's periodic interrupt moves what is due.
+//! Tasks that begin at a date. The interrupt of the board's clock moves what is due.
 
 use core::ops::ControlFlow;
 use core::time::Duration;

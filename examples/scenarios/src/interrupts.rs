@@ -48,7 +48,6 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     /// Does an interrupt's part of the running scenario. The board calls it from a periodic
     /// interrupt that is not a worker.
     pub fn interrupt(&'static self) {
-        self.times.advance();
         self.interrupt_lines();
         let armed = &self.armed;
         if let Some(promise) = critical_section::with(|section| armed.promise.take(section)) {

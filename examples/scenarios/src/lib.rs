@@ -1,8 +1,10 @@
 //! Exercises what `slotted` promises, on a board: no `std`, any host with a clock.
 //!
-//! A board keeps a [`Suite`] in a `static`, calls [`Suite::interrupt`] from a periodic interrupt,
-//! and [`Suite::run`] from its main thread. The suite prints one line per scenario and returns how
-//! many failed. A board with several cores runs a [`Race`] too.
+//! A board keeps a [`Suite`] in a `static`. It calls [`Suite::advance`] from the interrupt of its
+//! clock, [`Suite::interrupt`] from that of a device which interrupts periodically, and
+//! [`Suite::run`] from its main thread. Before the device runs, it calls [`Suite::sleep`]. The
+//! suite prints one line per scenario and returns how many failed. A board with several cores runs
+//! a [`Race`] too.
 #![no_std]
 #![forbid(unsafe_code)]
 
@@ -12,6 +14,7 @@ mod many;
 mod one;
 mod owned;
 mod race;
+mod tickless;
 
 use core::fmt::{self, Write};
 
@@ -23,6 +26,8 @@ use slotted::{
 use self::interrupts::Armed;
 use self::owned::{Anchored, Line, Owned};
 pub use self::race::Race;
+pub use self::tickless::Emulator;
+use self::tickless::Sleeper;
 
 /// The number of slots of the suite's executor.
 pub const SLOTS: usize = 8;
@@ -41,8 +46,10 @@ pub struct Suite<const WORKERS: usize, H: Clock> {
     anchored: Owned<Anchored, H>,
     /// A line whose owner is the interrupt.
     driven: Owned<Line, H>,
-    /// Timers, moved by the interrupt.
+    /// Timers, moved by [`advance`](Self::advance).
     times: Timetable<TIMERS, H>,
+    /// What sleeps from date to date.
+    sleeper: Sleeper<H>,
 }
 
 /// Why a scenario failed.
@@ -128,6 +135,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
             anchored: Owned::new(),
             driven: Owned::new(),
             times: Timetable::new(),
+            sleeper: Sleeper::new(),
         }
     }
 

@@ -9,6 +9,9 @@ use slotted::{
 
 use crate::{Board, Failure, SLOTS, Suite, Verdict, check, close};
 
+/// Long enough for a task, also if the desktop stops the emulator for a while.
+const LIMIT: Duration = Duration::from_millis(200);
+
 impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
     pub(crate) fn map<S: Spawn<H>>(&'static self, board: &Board<'_, S>) -> Verdict {
         self.open(board)?;
@@ -64,10 +67,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
 
         // The promise stays open, so its handle is left over.
         let (promise, never) = self.executor.promise::<u32>()?;
-        let mut completed = as_completed_timeout(
-            [never, self.executor.submit(|| 8)?],
-            Duration::from_millis(20),
-        );
+        let mut completed = as_completed_timeout([never, self.executor.submit(|| 8)?], LIMIT);
         let Some(Ok(handle)) = completed.next() else {
             return Err(Failure("the task comes first"));
         };
@@ -90,11 +90,7 @@ impl<const WORKERS: usize, H: Clock> Suite<WORKERS, H> {
         check!(!first.done.is_empty() && first.not_done.len() + first.done.len() == 3);
         let failed = wait(&mut handles, ReturnWhen::FirstError);
         check!(failed.done.iter().any(|handle| handle.done()) && !failed.not_done.is_empty());
-        let timed = wait_timeout(
-            &mut handles,
-            Duration::from_millis(20),
-            ReturnWhen::AllCompleted,
-        );
+        let timed = wait_timeout(&mut handles, LIMIT, ReturnWhen::AllCompleted);
         check!((timed.done.len(), timed.not_done.len()) == (2, 1));
         check!(promise.set_result(Ok(4)).is_ok());
         check!(

@@ -1,10 +1,8 @@
 //! A host for `slotted` on the cores of a Cortex-M chip, to be copied and changed.
 //!
-//! - A thread sleeps by `wfe`; `sev` wakes it. The permit is the core's event register. `sev` on
-//!   any core sets it, and so does the return from any exception. `wfe` consumes it, so no wake-up
-//!   is lost between the last look and the sleep.
-//! - Every exception level of every core counts as a thread.
-//! - The clock counts SysTick's interrupts on core 0.
+//! - Every exception level of every core counts as a thread. How it sleeps, the [`Chip`] says.
+//! - The clock is a timer of the chip, without a tick. Its interrupt comes at the dates of the
+//!   timetable and of waits, and now and then for the counter's sake: [`CortexM::on_timer`].
 //! - [`Workers`] keeps the workers. With one core, the super-loop has one and PendSV has one.
 //!   PendSV has the lowest priority of all interrupts. [`Park::ready`] requests it, so that a task
 //!   begins as soon as no other interrupt runs. The board may give further workers to spare
@@ -13,41 +11,48 @@
 //! The final binary chooses the critical section: `cortex-m` has one for a single core.
 #![no_std]
 
+mod dual_timer;
+mod nrf_timer;
+mod single_core;
+
 use core::arch::asm;
-use core::cell::Cell;
 use core::fmt::Debug;
 use core::marker::PhantomData;
 
-use cortex_m::asm::{dsb, sev, wfe};
+use cortex_m::asm::isb;
+use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::syst::SystClkSource;
 use cortex_m::peripheral::{SCB, SYST};
-use critical_section::Mutex;
-use host_parts::Places;
 pub use host_parts::Workers;
+use host_parts::{Places, TicklessClock, Timer};
 use slotted::{Clock, Park};
 
-/// SysTick's interrupts on core 0 since [`start_clock`].
-static TICKS: Mutex<Cell<u64>> = Mutex::new(Cell::new(0));
+pub use self::dual_timer::DualTimer;
+pub use self::nrf_timer::NrfTimer;
+pub use self::single_core::SingleCore;
+
+/// The most cores that a chip has.
+const CORES: usize = 2;
+
+static CLOCK: TicklessClock<CORES> = TicklessClock::new();
 
 /// What the host must know about the chip.
 pub trait Chip: Copy + Debug + 'static {
+    /// The timer that is the clock.
+    type Timer: Timer;
+
     /// True if PendSV runs a worker: it is requested when there is work.
     const PENDSV_WORKS: bool;
 
     /// The number of the calling core, from 0.
     fn core() -> usize;
-}
 
-/// One core, whose super-loop and PendSV run workers.
-#[derive(Clone, Copy, Debug)]
-pub struct SingleCore;
+    /// Calls `prepare`, and sleeps until the calling thread has a permit or an interrupt comes. If
+    /// the permit is there, consumes it and does neither.
+    fn sleep(prepare: impl FnOnce());
 
-impl Chip for SingleCore {
-    const PENDSV_WORKS: bool = true;
-
-    fn core() -> usize {
-        0
-    }
+    /// Gives every thread its permit.
+    fn wake();
 }
 
 /// The place of the super-loop's worker in the [`Workers`] of a [`SingleCore`].
@@ -55,15 +60,69 @@ pub const SUPER_LOOP: usize = 0;
 /// The place of PendSV's worker.
 pub const PENDSV: usize = 1;
 
+/// A line of the interrupt controller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Line(pub u16);
+
+// SAFETY: a line has one number, always the same.
+unsafe impl InterruptNumber for Line {
+    fn number(self) -> u16 {
+        self.0
+    }
+}
+
+/// The number of the running exception; 0 in a thread.
+fn exception() -> usize {
+    let exception: usize;
+    // SAFETY: it reads the number of the running exception, and touches nothing.
+    unsafe { asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags)) };
+    exception
+}
+
 /// The host: cores and their exceptions.
 #[derive(Clone, Copy, Debug)]
-pub struct CortexM<C: Chip = SingleCore>(PhantomData<C>);
+pub struct CortexM<C>(PhantomData<C>);
+
+/// The host on QEMU's mps2-an385, a Cortex-M3.
+pub type Mps2 = CortexM<SingleCore<Mps2Timer>>;
+/// The timer of that board, and the line of its interrupt.
+pub type Mps2Timer = DualTimer<0x4000_2000, 25_000_000>;
+/// As above.
+pub const MPS2_TIMER: Line = Line(10);
+
+/// The host on QEMU's microbit, a Cortex-M0.
+pub type Microbit = CortexM<SingleCore<NrfTimer>>;
+/// The line of its timer's interrupt.
+pub const MICROBIT_TIMER: Line = nrf_timer::LINE;
 
 impl<C: Chip> CortexM<C> {
+    /// Starts the clock, whose timer runs. Its interrupt is to be enabled on one core.
+    pub fn start_clock() {
+        CLOCK.start::<C::Timer>();
+    }
+
+    /// Does the host's part of the timer's interrupt. The handler calls
+    /// [`Timetable::advance`](slotted::Timetable::advance) after it.
+    pub fn on_timer() {
+        CLOCK.on_interrupt::<C::Timer>();
+        C::wake();
+    }
+
     fn request_pendsv() {
         if C::PENDSV_WORKS {
             SCB::set_pendsv();
         }
+    }
+
+    /// What is waited for may be that PendSV's worker leaves, or a task from before the start. Both
+    /// need PendSV, and no call of [`Park::ready`] requested it. It comes before the sleep, which
+    /// its return would end.
+    fn sleep(deadline: Option<u64>) {
+        Self::request_pendsv();
+        isb();
+        let core = C::core();
+        C::sleep(|| CLOCK.set_deadline::<C::Timer>(core, deadline));
+        CLOCK.set_deadline::<C::Timer>(core, None);
     }
 }
 
@@ -72,7 +131,7 @@ impl<C: Chip> Places for CortexM<C> {
 }
 
 impl<C: Chip> Park for CortexM<C> {
-    /// An event wakes every sleeping thread, so threads need no names.
+    /// A wake-up is for every sleeping thread, so threads need no names.
     type Thread = ();
     type Order = slotted::Fifo;
 
@@ -81,61 +140,46 @@ impl<C: Chip> Park for CortexM<C> {
     fn current_id() -> usize {
         /// More than there are exceptions.
         const LEVELS: usize = 512;
-        let exception: usize;
-        // SAFETY: it reads the number of the running exception, and touches nothing.
-        unsafe {
-            asm!("mrs {}, IPSR", out(reg) exception, options(nomem, nostack, preserves_flags))
-        };
-        C::core() * LEVELS + exception + 1
+        C::core() * LEVELS + exception() + 1
     }
 
-    /// What is waited for may be that PendSV's worker leaves, or a task from before the start. Both
-    /// need PendSV, and no call of [`Park::ready`] requested it.
     fn park() {
-        Self::request_pendsv();
-        wfe();
+        Self::sleep(None);
     }
 
     fn unpark((): &()) {
-        // A core that the event wakes sees what was written before it.
-        dsb();
-        sev();
+        C::wake();
     }
 
+    /// The super-loop that calls `run_one` may sleep.
     fn ready() {
         Self::request_pendsv();
+        C::wake();
     }
 }
 
 impl<C: Chip> Clock for CortexM<C> {
-    const TICKS_PER_SECOND: u64 = 1000;
+    const TICKS_PER_SECOND: u64 = C::Timer::HERTZ;
 
     fn now() -> u64 {
-        critical_section::with(|section| TICKS.borrow(section).get())
+        CLOCK.now::<C::Timer>()
     }
 
-    /// SysTick ends the sleep before the deadline is one tick in the past.
-    fn park_until(_deadline: u64) {
-        Self::park();
+    fn park_until(deadline: u64) {
+        Self::sleep(Some(deadline));
+    }
+
+    fn set_alarm(date: Option<u64>) {
+        CLOCK.set_alarm::<C::Timer>(date);
     }
 }
 
-/// Makes SysTick interrupt [`Clock::TICKS_PER_SECOND`] times a second. Each core has its own
-/// SysTick.
-pub fn start_clock(timer: &mut SYST, core_hertz: u32) {
+/// Makes SysTick interrupt each millisecond. It is no clock: boards take it for a device that
+/// interrupts. Each core has its own.
+pub fn start_systick(timer: &mut SYST, core_hertz: u32) {
     timer.set_clock_source(SystClkSource::Core);
-    timer.set_reload(core_hertz / CortexM::<SingleCore>::TICKS_PER_SECOND as u32 - 1);
+    timer.set_reload(core_hertz / 1000 - 1);
     timer.clear_current();
     timer.enable_counter();
     timer.enable_interrupt();
-}
-
-/// Counts a tick. The handler of SysTick calls it.
-pub fn tick<C: Chip>() {
-    if C::core() == 0 {
-        critical_section::with(|section| {
-            let ticks = TICKS.borrow(section);
-            ticks.set(ticks.get() + 1);
-        });
-    }
 }

@@ -3,51 +3,18 @@
 use core::arch::asm;
 
 use control_firmware::Machine;
-use cortex_m::interrupt::InterruptNumber;
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m::peripheral::{NVIC, SCB, SYST};
-use cortex_m_host::{CortexM, SingleCore, tick};
+use cortex_m::peripheral::{NVIC, SCB};
+use cortex_m_host::{Line, Mps2};
 use host_parts::Places;
 use slotted::{Clock, Levels, Park, Step};
 
 use crate::WATCHDOG;
 
-/// The interrupt of level 2: a line without a device, between SysTick and PendSV.
-#[derive(Clone, Copy)]
-pub(crate) struct Urgent;
+/// The line of level 2's interrupt: one without a device. It is between the clock and PendSV.
+pub(crate) const URGENT_LINE: Line = Line(31);
 
-// SAFETY: it is one number, always the same.
-unsafe impl InterruptNumber for Urgent {
-    fn number(self) -> u16 {
-        31
-    }
-}
-
-/// The frequency of the processor, and so of SysTick: QEMU's.
-pub(crate) const HERTZ: u32 = 25_000_000;
-/// The processor's ticks in a microsecond.
-const PER_MICRO: u32 = HERTZ / 1_000_000;
-/// SysTick interrupts so often: microseconds.
-const PERIOD: u32 = 1000;
-
-/// The board. Its clock ticks in microseconds.
+/// The board. Its clock has no tick.
 pub(crate) struct Board;
-
-impl Board {
-    /// Makes SysTick interrupt each millisecond.
-    pub(crate) fn start_clock(timer: &mut SYST) {
-        timer.set_clock_source(SystClkSource::Core);
-        timer.set_reload(PERIOD * PER_MICRO - 1);
-        timer.clear_current();
-        timer.enable_counter();
-        timer.enable_interrupt();
-    }
-
-    /// Counts a period. The handler of SysTick calls it.
-    pub(crate) fn tick() {
-        tick::<SingleCore>();
-    }
-}
 
 impl Places for Board {
     fn thread(_place: usize) {}
@@ -60,20 +27,20 @@ impl Park for Board {
     fn current() {}
 
     fn current_id() -> usize {
-        CortexM::<SingleCore>::current_id()
+        Mps2::current_id()
     }
 
     fn park() {
-        CortexM::<SingleCore>::park();
+        Mps2::park();
     }
 
     fn unpark((): &()) {
-        CortexM::<SingleCore>::unpark(&());
+        Mps2::unpark(&());
     }
 
     /// The super-loop may sleep. A shutdown lets the workers in the interrupts leave.
     fn ready() {
-        NVIC::pend(Urgent);
+        NVIC::pend(URGENT_LINE);
         SCB::set_pendsv();
         Self::unpark(&());
     }
@@ -84,7 +51,7 @@ impl Park for Board {
 
     fn ready_at(level: usize) {
         match level {
-            2 => NVIC::pend(Urgent),
+            2 => NVIC::pend(URGENT_LINE),
             1 => SCB::set_pendsv(),
             _ => Self::unpark(&()),
         }
@@ -92,25 +59,18 @@ impl Park for Board {
 }
 
 impl Clock for Board {
-    const TICKS_PER_SECOND: u64 = 1_000_000;
+    const TICKS_PER_SECOND: u64 = Mps2::TICKS_PER_SECOND;
 
-    /// Periods, and how far SysTick is in this one. It may have begun the next one already while
-    /// its interrupt is still pending.
     fn now() -> u64 {
-        critical_section::with(|_| {
-            let mut periods = CortexM::<SingleCore>::now();
-            let mut left = SYST::get_current();
-            if SCB::is_pendst_pending() {
-                periods += 1;
-                left = SYST::get_current();
-            }
-            let in_period = (PERIOD * PER_MICRO - 1 - left) / PER_MICRO;
-            periods * u64::from(PERIOD) + u64::from(in_period)
-        })
+        Mps2::now()
     }
 
-    fn park_until(_deadline: u64) {
-        Self::park();
+    fn park_until(deadline: u64) {
+        Mps2::park_until(deadline);
+    }
+
+    fn set_alarm(date: Option<u64>) {
+        Mps2::set_alarm(date);
     }
 }
 

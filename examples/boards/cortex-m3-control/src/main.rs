@@ -1,9 +1,9 @@
 //! A control loop with three priorities on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! The firmware is that of `examples/control`. Its urgent levels have workers in two interrupts, so
-//! a sample interrupts the control, and both interrupt a frame. Each tick feeds the chip's
-//! watchdog, if no task is overdue. The emulator counts instructions, 128 ns each, so each run
-//! gives the same figures.
+//! a sample interrupts the control, and both interrupt a frame. There is no tick: the board sleeps
+//! until the next date. Each date feeds the chip's watchdog, if no task is overdue. The emulator
+//! counts instructions, 128 ns each, so each run gives the same figures.
 #![no_std]
 #![no_main]
 
@@ -18,16 +18,16 @@ use core::time::Duration;
 
 use control_firmware::{Firmware, SETPOINT, SLOTS, Series};
 use cortex_m::Peripherals;
-use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::{NVIC, scb::SystemHandler};
+use cortex_m_host::{Line, MPS2_TIMER, Mps2, Mps2Timer, PENDSV, SUPER_LOOP};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
 use host_parts::Workers;
 use panic_semihosting as _;
-use slotted::{Clock, Park, Ran, Shutdown, Spawn, Worker};
+use slotted::{Clock, Ran, Shutdown, Spawn, Worker};
 use slotted_trace::{Limits, Watchdog};
 
-use crate::host::{Board, Urgent};
+use crate::host::{Board, URGENT_LINE};
 
 static FIRMWARE: Firmware<Board> = Firmware::new();
 /// The longest that a task may run, interrupted by others, and wait for its worker.
@@ -40,10 +40,11 @@ static WATCHDOG: Watchdog<SLOTS, Board> = Watchdog::new(
 );
 /// How often the chip's watchdog was not fed.
 static HUNGRY: AtomicU32 = AtomicU32::new(0);
+/// The interrupts of the clock.
+static ALARMS: AtomicU32 = AtomicU32::new(0);
 static WORKERS: Workers<3, Board> = Workers::new();
 
-const SUPER_LOOP: usize = 0;
-const PENDSV: usize = 1;
+/// The place of the worker in the urgent interrupt.
 const URGENT: usize = 2;
 
 /// Each worker serves the level of its number, and those above.
@@ -66,9 +67,10 @@ const OPERATOR: u64 = millis(524);
 /// True if the operator's request was the first.
 static ASKED: AtomicBool = AtomicBool::new(false);
 
-#[exception]
-fn SysTick() {
-    Board::tick();
+/// A date has come.
+fn on_alarm() {
+    ALARMS.fetch_add(1, Ordering::Relaxed);
+    Mps2::on_timer();
     FIRMWARE.tick();
     if WATCHDOG.all_well() {
         hardware::feed();
@@ -89,20 +91,23 @@ fn PendSV() {
 /// The handler of every line of the interrupt controller.
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    assert!(
-        line == Urgent.number() as i16,
-        "an interrupt of line {line}"
-    );
-    while WORKERS.run_one(URGENT) == Ran::Task {}
+    match Line(line as u16) {
+        MPS2_TIMER => on_alarm(),
+        URGENT_LINE => while WORKERS.run_one(URGENT) == Ran::Task {},
+        other => panic!("an interrupt of {other:?}"),
+    }
 }
 
-/// Runs the super-loop until a date: its tasks, and sleep.
-fn run_until(date: u64) {
+/// Runs the super-loop until a date: its tasks, and sleep. Returns how often it fell asleep.
+fn run_until(date: u64) -> u32 {
+    let mut sleeps = 0;
     while Board::now() < date {
         if WORKERS.run_one(SUPER_LOOP) == Ran::Nothing {
-            Board::park();
+            sleeps += 1;
+            Board::park_until(date);
         }
     }
+    sleeps
 }
 
 /// Milliseconds in ticks.
@@ -118,6 +123,7 @@ fn tell(
     period: u64,
 ) -> Result<bool, fmt::Error> {
     let (runs, response) = (series.runs(), series.response());
+    let micros = u64::from(response) * 1000 / millis(1);
     let keeps = series.missed() == 0 && u64::from(response) <= period;
     writeln!(
         out,
@@ -125,13 +131,13 @@ fn tell(
     )?;
     writeln!(
         out,
-        "measured: {name}: {runs} runs, at most {response} us from its date to its end"
+        "measured: {name}: {runs} runs, at most {micros} us from its date to its end"
     )?;
     Ok(keeps)
 }
 
 /// Tells what the firmware did. Returns true if all of it is as it should be.
-fn report(out: &mut impl Write) -> Result<bool, fmt::Error> {
+fn report(sleeps: u32, out: &mut impl Write) -> Result<bool, fmt::Error> {
     let mut well = true;
     for (name, series, period) in [
         ("sample", &FIRMWARE.sample, 1),
@@ -148,36 +154,57 @@ fn report(out: &mut impl Write) -> Result<bool, fmt::Error> {
     let frames = FIRMWARE.frames.load(Ordering::Relaxed);
     writeln!(out, "the frame was stopped: {}", asked && stopped == 1)?;
     writeln!(out, "at the setpoint: {is_there}; {left} slots in use")?;
+    // Every date is one of the samples, but for the end of the run.
+    let (alarms, dates) = (ALARMS.load(Ordering::Relaxed), FIRMWARE.sample.runs());
+    let has_no_tick = (dates..=dates + 1).contains(&alarms);
+    writeln!(out, "the clock interrupted at dates only: {has_no_tick}")?;
+    // A permit that is left ends a sleep at once: one for each date, and one for each frame.
+    let slept = (dates / 2..=2 * dates + 50).contains(&sleeps);
+    writeln!(out, "the super-loop slept in between: {slept}")?;
+    writeln!(
+        out,
+        "measured: {alarms} interrupts of the clock, {sleeps} sleeps"
+    )?;
     let hungry = HUNGRY.load(Ordering::Relaxed);
-    writeln!(out, "all was well at each tick: {}", hungry == 0)?;
+    writeln!(out, "all was well at each date: {}", hungry == 0)?;
     writeln!(out, "measured: {frames} frames")?;
-    Ok(well && asked && stopped == 1 && is_there && left == 0 && hungry == 0)
+    Ok(well
+        && has_no_tick
+        && slept
+        && asked
+        && stopped == 1
+        && is_there
+        && left == 0
+        && hungry == 0)
 }
 
 #[entry]
 fn main() -> ! {
     let mut peripherals = Peripherals::take().expect("they are taken once");
-    // SysTick is the most urgent, then the interrupt of level 2, then PendSV. SAFETY: no critical
+    Mps2Timer::start(0);
+    Mps2::start_clock();
+    // The clock is the most urgent, then the interrupt of level 2, then PendSV. SAFETY: no critical
     // section depends on priorities.
     unsafe {
-        peripherals.NVIC.set_priority(Urgent, 0x40);
+        peripherals.NVIC.set_priority(URGENT_LINE, 0x40);
         peripherals.SCB.set_priority(SystemHandler::PendSV, 0xff);
-        NVIC::unmask(Urgent);
+        NVIC::unmask(URGENT_LINE);
     }
     FIRMWARE.begin().expect("it takes tasks");
     FIRMWARE
         .pool
         .start(&Tied)
         .expect("there is a place for each");
-    Board::start_clock(&mut peripherals.SYST);
-    hardware::start(host::HERTZ / 10);
+    hardware::start(Board::TICKS_PER_SECOND as u32 / 10);
+    // SAFETY: as above.
+    unsafe { NVIC::unmask(MPS2_TIMER) };
 
     let mut out = hio::hstdout().expect("the emulator has a console");
-    run_until(millis(1001));
+    let sleeps = run_until(millis(1001));
 
     FIRMWARE.pool.begin_shutdown(Shutdown::Stop);
     while WORKERS.run_one(SUPER_LOOP) != Ran::Left {}
-    debug::exit(if report(&mut out) == Ok(true) {
+    debug::exit(if report(sleeps, &mut out) == Ok(true) {
         debug::EXIT_SUCCESS
     } else {
         debug::EXIT_FAILURE

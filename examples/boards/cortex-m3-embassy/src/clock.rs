@@ -1,54 +1,65 @@
-//! embassy-time's driver: SysTick counts milliseconds.
+//! embassy-time's driver: a timer of the chip, without a tick. Its interrupt comes at the dates of
+//! embassy's tasks.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
+use core::sync::atomic::{AtomicU32, Ordering};
 use core::task::Waker;
 
-use cortex_m::peripheral::SYST;
-use cortex_m::peripheral::syst::SystClkSource;
-use cortex_m_rt::exception;
+use cortex_m::peripheral::NVIC;
+use cortex_m_host::{MPS2_TIMER, Mps2, Mps2Timer};
 use critical_section::Mutex;
 use embassy_time_driver::Driver;
 use embassy_time_queue_utils::Queue;
+use slotted::Clock as _;
 
-const CORE_HERTZ: u32 = 25_000_000;
-const TICKS_PER_SECOND: u32 = embassy_time_driver::TICK_HZ as u32;
+/// The timer's counts in a tick of embassy.
+const PER_TICK: u64 = Mps2::TICKS_PER_SECOND / embassy_time_driver::TICK_HZ;
+
+/// How often the timer has interrupted.
+pub(crate) static INTERRUPTS: AtomicU32 = AtomicU32::new(0);
 
 struct Clock {
-    ticks: Mutex<Cell<u64>>,
     queue: Mutex<RefCell<Queue>>,
 }
 
 embassy_time_driver::time_driver_impl!(static CLOCK: Clock = Clock {
-    ticks: Mutex::new(Cell::new(0)),
     queue: Mutex::new(RefCell::new(Queue::new())),
 });
 
+impl Clock {
+    /// Wakes what is due, and sets the alarm to the next date.
+    fn wake_due(&self, queue: &mut Queue) {
+        let next = queue.next_expiration(self.now());
+        // The largest date means that there is none.
+        Mps2::set_alarm((next != u64::MAX).then(|| next.saturating_mul(PER_TICK)));
+    }
+}
+
 impl Driver for Clock {
     fn now(&self) -> u64 {
-        critical_section::with(|section| self.ticks.borrow(section).get())
+        Mps2::now() / PER_TICK
     }
 
-    /// The next tick looks at the queue, so no alarm is to be set.
     fn schedule_wake(&self, at: u64, waker: &Waker) {
         critical_section::with(|section| {
-            self.queue.borrow_ref_mut(section).schedule_wake(at, waker);
+            let mut queue = self.queue.borrow_ref_mut(section);
+            if queue.schedule_wake(at, waker) {
+                self.wake_due(&mut queue);
+            }
         });
     }
 }
 
-pub(crate) fn start(timer: &mut SYST) {
-    timer.set_clock_source(SystClkSource::Core);
-    timer.set_reload(CORE_HERTZ / TICKS_PER_SECOND - 1);
-    timer.clear_current();
-    timer.enable_counter();
-    timer.enable_interrupt();
+pub(crate) fn start() {
+    Mps2Timer::start(0);
+    Mps2::start_clock();
+    // SAFETY: no critical section depends on this interrupt.
+    unsafe { NVIC::unmask(MPS2_TIMER) };
 }
 
-#[exception]
-fn SysTick() {
-    critical_section::with(|section| {
-        let now = CLOCK.ticks.borrow(section).get() + 1;
-        CLOCK.ticks.borrow(section).set(now);
-        CLOCK.queue.borrow_ref_mut(section).next_expiration(now);
-    });
+/// The handler of the timer's interrupt.
+pub(crate) fn on_timer() {
+    INTERRUPTS.fetch_add(1, Ordering::Relaxed);
+    Mps2::on_timer();
+    critical_section::with(|section| CLOCK.wake_due(&mut CLOCK.queue.borrow_ref_mut(section)));
 }

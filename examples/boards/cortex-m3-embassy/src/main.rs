@@ -2,7 +2,7 @@
 //!
 //! embassy's tasks run in an interrupt. The super-loop below does the heavy work, which they await
 //! with a time limit. A task of slotted awaits a timer of embassy, and a worker of slotted is a
-//! task of embassy.
+//! task of embassy. There is no tick: the board sleeps until the next date of embassy's tasks.
 #![no_std]
 #![no_main]
 
@@ -11,8 +11,7 @@ mod clock;
 use core::fmt::Write;
 use core::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-use cortex_m::Peripherals;
-use cortex_m::interrupt::InterruptNumber;
+use cortex_m_host::{Line, MPS2_TIMER};
 use cortex_m_rt::{entry, exception};
 use cortex_m_semihosting::{debug, hio};
 use embassy_executor::{InterruptExecutor, SendSpawner, SpawnError};
@@ -31,22 +30,20 @@ static SHORT: Executor<1, 4, 64, SpinHost> = Executor::new();
 static HEARTBEATS: AtomicU32 = AtomicU32::new(0);
 static FINISHED: AtomicBool = AtomicBool::new(false);
 
-/// A line of the interrupt controller that no device drives.
-#[derive(Clone, Copy)]
-struct Line;
+/// How often the super-loop fell asleep.
+static SLEEPS: AtomicU32 = AtomicU32::new(0);
 
-// SAFETY: one number, always the same.
-unsafe impl InterruptNumber for Line {
-    fn number(self) -> u16 {
-        31
-    }
-}
+/// A line of the interrupt controller that no device drives.
+const LINE: Line = Line(31);
 
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    assert!(line == Line.number() as i16, "an interrupt of line {line}");
-    // SAFETY: this is the handler of the line that `main` starts the executor with.
-    unsafe { EMBASSY.on_interrupt() };
+    match Line(line as u16) {
+        MPS2_TIMER => clock::on_timer(),
+        // SAFETY: this is the handler of the line that `main` starts the executor with.
+        LINE => unsafe { EMBASSY.on_interrupt() },
+        other => panic!("an interrupt of {other:?}"),
+    }
 }
 
 /// Keeps the super-loop busy.
@@ -157,20 +154,37 @@ async fn scenarios(spawner: SendSpawner) {
         "a worker lives in a task of embassy",
         started.is_ok() && product == Ok(42),
     );
+
+    let counts = || [&HEARTBEATS, &clock::INTERRUPTS, &SLEEPS].map(|c| c.load(Ordering::Relaxed));
+    let before = counts();
+    Timer::after_secs(60).await;
+    let after = counts();
+    let [beats, interrupts, sleeps] = core::array::from_fn(|count| after[count] - before[count]);
+    check(
+        "asleep between the dates of embassy's tasks, without a tick",
+        (5_800..=6_000).contains(&beats)
+            && interrupts <= beats + 2
+            && (1..=interrupts).contains(&sleeps),
+    );
     FINISHED.store(true, Ordering::Relaxed);
 }
 
 #[entry]
 fn main() -> ! {
-    let mut peripherals = Peripherals::take().expect("they are taken once");
-    clock::start(&mut peripherals.SYST);
-    let spawner = EMBASSY.start(Line);
+    clock::start();
+    let spawner = EMBASSY.start(LINE);
     spawner.spawn(heart().expect("it is the first"));
     spawner.spawn(scenarios(spawner).expect("it is the first"));
 
     while !FINISHED.load(Ordering::Relaxed) {
         while WORK.run_one() {}
-        cortex_m::asm::wfe(); // the return from an interrupt ends the sleep
+        // An interrupt that comes after the look ends the sleep, and runs after it.
+        cortex_m::interrupt::free(|_| {
+            if WORK.stats().queued == 0 && !FINISHED.load(Ordering::Relaxed) {
+                SLEEPS.fetch_add(1, Ordering::Relaxed);
+                cortex_m::asm::wfi();
+            }
+        });
     }
     debug::exit(debug::EXIT_SUCCESS);
     unreachable!("the emulator has ended");

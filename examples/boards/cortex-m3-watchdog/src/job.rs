@@ -5,7 +5,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 
 use slotted::{Clock, Step};
 
-use crate::{Board, POOL};
+use crate::{Board, POOL, millis};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Job {
@@ -56,6 +56,6 @@ pub(crate) fn note(step: Step) {
 }
 
 fn work(milliseconds: u64) {
-    let end = Board::now() + milliseconds;
+    let end = Board::now() + millis(milliseconds);
     while Board::now() < end {}
 }

@@ -7,13 +7,13 @@ use core::fmt::{self, Write};
 use cortex_m::asm::{dsb, isb};
 use cortex_m::peripheral::NVIC;
 use cortex_m::register::basepri;
-use cortex_m_host::{CortexM, SUPER_LOOP};
+use cortex_m_host::{Mps2, SUPER_LOOP};
 use critical_section::Mutex;
 use slotted::{Clock, Executor, Park, Ran, Shutdown};
 
-use crate::{URGENT_PRIORITY, Urgent, WORKERS};
+use crate::{URGENT_LINE, URGENT_PRIORITY, WORKERS};
 
-static EXECUTOR: Executor<3, 8, 64, CortexM> = Executor::new();
+static EXECUTOR: Executor<3, 8, 64, Mps2> = Executor::new();
 
 /// A level, as [`Park::current_id`] returns it: the number of the exception, plus one.
 const THREAD: usize = 1;
@@ -38,7 +38,7 @@ static LOG: Mutex<RefCell<Log>> = Mutex::new(RefCell::new(Log {
 fn note(event: &'static str) {
     critical_section::with(|section| {
         let log = &mut *LOG.borrow_ref_mut(section);
-        log.events[log.count] = (event, <CortexM>::current_id());
+        log.events[log.count] = (event, Mps2::current_id());
         log.count += 1;
     });
 }
@@ -49,12 +49,12 @@ fn submit(task: fn()) {
 
 /// Requests the urgent interrupt, which comes at once if its priority allows it.
 fn request_urgent() {
-    NVIC::pend(Urgent);
+    NVIC::pend(URGENT_LINE);
     dsb();
     isb();
 }
 
-/// Holds both interrupts back, or admits them again. The clock goes on.
+/// Holds both interrupts back, or admits them again. Clock and SysTick go on.
 fn hold_back(priority: u8) {
     // SAFETY: no critical section depends on priorities.
     unsafe { basepri::write(priority) };
@@ -103,7 +103,7 @@ fn play(first: fn(), expected: &[Event]) -> bool {
 }
 
 /// A task of PendSV interrupts a task of the super-loop, and a task of the urgent interrupt
-/// interrupts that. Only the clock interrupts the urgent task, not another task of PendSV.
+/// interrupts that. Only SysTick interrupts the urgent task, not another task of PendSV.
 fn higher_interrupts_lower() -> bool {
     let first = || {
         note("the first begins");
@@ -112,8 +112,8 @@ fn higher_interrupts_lower() -> bool {
             submit(|| {
                 note("the third begins");
                 submit(|| note("the fourth"));
-                let later = <CortexM>::now() + 2;
-                while <CortexM>::now() < later {
+                let later = Mps2::now() + Mps2::TICKS_PER_SECOND / 500;
+                while Mps2::now() < later {
                     core::hint::spin_loop();
                 }
                 note("the third ends");

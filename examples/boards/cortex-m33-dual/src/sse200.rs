@@ -3,20 +3,29 @@
 use core::cell::UnsafeCell;
 use core::ptr::with_exposed_provenance_mut;
 
-use cortex_m::asm::dsb;
+use cortex_m::asm::{dsb, sev, wfe};
 use cortex_m::peripheral::SCB;
-use cortex_m_host::Chip;
+use cortex_m_host::{Chip, DualTimer, Line};
 
 /// The number of cores.
 pub(crate) const CORES: usize = 2;
 /// Their clock rate on the mps2-an521.
 pub(crate) const CORE_HERTZ: u32 = 20_000_000;
 
-/// The host's chip.
+/// The timer that both cores share.
+pub(crate) type Timer = DualTimer<0x5000_2000, { CORE_HERTZ as u64 }>;
+/// The line of its interrupt.
+pub(crate) const TIMER: Line = Line(5);
+
+/// The host's chip. A core sleeps by `wfe`, and `sev` on any core wakes it. The permit is the
+/// core's event register. `sev` sets it, and so does the return from any exception; `wfe` consumes
+/// it. QEMU's `wfe` does not wait, so this board cannot show that its cores sleep.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Sse200;
 
 impl Chip for Sse200 {
+    type Timer = Timer;
+
     /// Each core runs its worker in its main thread.
     const PENDSV_WORKS: bool = false;
 
@@ -24,6 +33,17 @@ impl Chip for Sse200 {
         const CPU_IDENTITY: usize = 0x5001_f000;
         // SAFETY: a register of the calling core; reading it changes nothing.
         unsafe { with_exposed_provenance_mut::<usize>(CPU_IDENTITY).read_volatile() }
+    }
+
+    fn sleep(prepare: impl FnOnce()) {
+        prepare();
+        wfe();
+    }
+
+    fn wake() {
+        // A core that the event wakes sees what was written before it.
+        dsb();
+        sev();
     }
 }
 

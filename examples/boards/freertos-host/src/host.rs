@@ -15,6 +15,11 @@ use crate::seats::{self, Waiting};
 ///
 /// `HERTZ` is `configTICK_RATE_HZ`.
 ///
+/// The clock is the kernel's tick, and stays it: time slices and the time limits of waits come from
+/// it, so a second clock would save no interrupt. A wait with a time limit is one of the kernel's.
+/// With `configUSE_TICKLESS_IDLE` the kernel leaves out the ticks until the earliest of them. There
+/// is no [`Clock::set_alarm`]: the hook of the tick, or a task, calls `Timetable::advance`.
+///
 /// An interrupt counts as a thread; its number is that of the exception.
 #[derive(Clone, Copy, Debug)]
 pub struct FreeRtosHost<const NOTIFICATION: u32 = 0, const HERTZ: u64 = 1000>;

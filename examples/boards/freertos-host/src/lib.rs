@@ -1,7 +1,7 @@
 //! A host for `slotted` on FreeRTOS, on one Cortex-M core, to be copied and changed.
 //!
 //! - [`FreeRtosHost`]: RTOS tasks wait for task notifications; the clock is the kernel's tick, in
-//!   64 bits.
+//!   64 bits. It says why this host has a tick.
 //! - [`FreeRtosTasks`]: each worker is an RTOS task.
 //!
 //! ```ignore

@@ -60,6 +60,7 @@ pub(crate) fn enable() {
 unsafe fn DefaultHandler(line: i16) {
     if line == Line::Timer as i16 {
         write_timer(0xc, 1);
+        SUITE.advance();
         SUITE.interrupt();
     } else if line == Line::Spare as i16 {
         handle_request();

@@ -1,7 +1,7 @@
 //! Runs the scenarios on FreeRTOS, on a Cortex-M3 (QEMU's mps2-an385): `cargo run --release`.
 //!
 //! The main task and two workers are RTOS tasks of one priority. A timer's interrupt completes,
-//! wakes and submits.
+//! wakes and submits, and moves what is due: the clock is the kernel's tick.
 #![no_std]
 #![no_main]
 

@@ -19,6 +19,8 @@ pub(crate) struct Report {
     /// Frames that the submitter dropped.
     pub(crate) dropped: u32,
     pub(crate) milliseconds: u32,
+    /// The interrupts of the submitter's clock.
+    pub(crate) alarms: u32,
 }
 
 #[derive(Debug, Default)]
@@ -43,7 +45,11 @@ impl Ledger {
             (Role::Submitter, "restarted", &[submitter, number]) => {
                 self.restarted.insert((submitter, number));
             }
-            (Role::Submitter, "done", &[right, wrong, restarted, ran, dropped, milliseconds]) => {
+            (
+                Role::Submitter,
+                "done",
+                &[right, wrong, restarted, ran, dropped, milliseconds, alarms],
+            ) => {
                 self.report = Some(Report {
                     boot,
                     right,
@@ -52,6 +58,7 @@ impl Ledger {
                     ran,
                     dropped,
                     milliseconds,
+                    alarms,
                 });
             }
             _ => return false,

@@ -138,6 +138,11 @@ fn judge(scenario: &Scenario, ledger: &Ledger, boots: [u32; 2], line: &Line) -> 
         report.ran == ledger.tasks_of(worker),
     );
     let all = ledger.tasks() as u32;
+    // Each of four calls is repeated every 10 ms at most.
+    check(
+        "the submitter's clock has no tick".into(),
+        2 * report.alarms < report.milliseconds,
+    );
     match reset {
         None => check(
             format!("these are {TASKS}"),
@@ -154,9 +159,10 @@ fn judge(scenario: &Scenario, ledger: &Ledger, boots: [u32; 2], line: &Line) -> 
     }
     let fates = line.fates();
     println!(
-        "measured: {} ms; {} frames of {} bytes, of which {} lost, {} flipped, {} doubled, \
-         {} late; the submitter dropped {} frames",
+        "measured: {} ms, {} interrupts of the clock; {} frames of {} bytes, of which {} lost, \
+         {} flipped, {} doubled, {} late; the submitter dropped {} frames",
         report.milliseconds,
+        report.alarms,
         fates.frames,
         fates.passed,
         fates.lost,

@@ -1,27 +1,31 @@
 //! The rest of the board: the clock, sleep, and the number of the boot.
 
 use core::fmt::Write;
+use core::sync::atomic::{AtomicU32, Ordering};
 
-use cortex_m::Peripherals;
-use cortex_m_host::{CortexM, SingleCore, start_clock, tick};
-use cortex_m_rt::exception;
+use cortex_m::peripheral::NVIC;
+use cortex_m_host::{Line, MPS2_TIMER, Mps2, Mps2Timer};
 use cortex_m_semihosting::{debug, hio, nr};
 use slotted::Clock;
 
 use crate::uart;
 
-/// A board that is not told to stop stops by itself.
+/// The timer's counts in a millisecond.
+const MILLISECOND: u64 = Mps2::TICKS_PER_SECOND / 1000;
+/// A board that is not told to stop stops by itself: after so many milliseconds.
 const TIME_LIMIT: u64 = 90_000;
 
 /// Starts clock and UART. Returns the number of this boot.
 ///
 /// # Panics
 ///
-/// If it is called twice, or the emulator's command line holds no number.
+/// If the emulator's command line holds no number.
 #[must_use]
 pub fn start() -> u32 {
-    let mut peripherals = Peripherals::take().expect("they are taken once");
-    start_clock(&mut peripherals.SYST, 25_000_000);
+    Mps2Timer::start(0);
+    Mps2::start_clock();
+    // SAFETY: no critical section depends on this interrupt.
+    unsafe { NVIC::unmask(MPS2_TIMER) };
     uart::start();
     boot_number().expect("the emulator gives the board the number of its boot")
 }
@@ -29,25 +33,47 @@ pub fn start() -> u32 {
 /// Milliseconds since the boot.
 #[must_use]
 pub fn now() -> u64 {
-    CortexM::<SingleCore>::now()
+    Mps2::now() / MILLISECOND
 }
 
-#[exception]
-fn SysTick() {
-    tick::<SingleCore>();
-    if now() == TIME_LIMIT {
+/// How often the clock has interrupted.
+static ALARMS: AtomicU32 = AtomicU32::new(0);
+
+/// How often the clock has interrupted.
+#[must_use]
+pub fn alarms() -> u32 {
+    ALARMS.load(Ordering::Relaxed)
+}
+
+/// Takes an interrupt of the clock. Returns the line of the UART if it is another one.
+///
+/// # Panics
+///
+/// If it is of neither.
+#[must_use]
+pub fn on_interrupt(line: i16) -> Option<uart::Line> {
+    if Line(line as u16) != MPS2_TIMER {
+        return Some(uart::Line::of(line).expect("it is the UART's"));
+    }
+    ALARMS.fetch_add(1, Ordering::Relaxed);
+    Mps2::on_timer();
+    if now() >= TIME_LIMIT {
         finish(
             "FAILED the board was not done in time\n",
             debug::EXIT_FAILURE,
         );
     }
+    None
 }
 
-/// Sleeps until an interrupt, unless `is_busy` returns true.
-pub fn sleep_unless(is_busy: impl FnOnce() -> bool) {
+/// Sleeps until an interrupt, or until a date in milliseconds, unless `is_busy` returns true. There
+/// is no tick.
+pub fn sleep_until(date: Option<u64>, is_busy: impl FnOnce() -> bool) {
     // An interrupt that comes after the look ends the sleep at once: it is pending.
     cortex_m::interrupt::free(|_| {
         if !is_busy() {
+            let date = date.unwrap_or(TIME_LIMIT).min(TIME_LIMIT);
+            Mps2::set_alarm(Some(date * MILLISECOND));
             cortex_m::asm::wfi();
         }
     });

@@ -3,6 +3,7 @@
 use core::cell::RefCell;
 use core::convert::Infallible;
 use core::ptr::with_exposed_provenance_mut;
+use core::sync::atomic::{AtomicBool, Ordering};
 
 use cortex_m::interrupt::InterruptNumber;
 use cortex_m::peripheral::NVIC;
@@ -106,6 +107,9 @@ pub fn send(bytes: &[u8]) {
 /// Bytes that came and were not read yet. If it is full, a byte is lost, as in any UART.
 static RECEIVED: Mutex<RefCell<Deque<u8, 256>>> = Mutex::new(RefCell::new(Deque::new()));
 
+/// True if there was an interrupt since the loop looked.
+static HAS_NEWS: AtomicBool = AtomicBool::new(false);
+
 /// The UART with a buffer: [`on_interrupt`](Self::on_interrupt) fills it.
 #[derive(Debug)]
 pub struct BufferedUart;
@@ -114,6 +118,7 @@ impl BufferedUart {
     /// The handler of both interrupts.
     pub fn on_interrupt(line: Line) {
         clear(line);
+        HAS_NEWS.store(true, Ordering::Relaxed);
         while let Some(byte) = receive() {
             critical_section::with(|section| {
                 let _ = RECEIVED.borrow_ref_mut(section).push_back(byte);
@@ -121,9 +126,15 @@ impl BufferedUart {
         }
     }
 
-    /// Returns true if bytes wait to be read.
+    /// Returns true if a byte has come or was sent since the last call. Then the port is to be
+    /// served once more before the board sleeps: without a tick, nothing else would wake it.
     #[must_use]
-    pub fn has_received() -> bool {
+    pub fn has_news() -> bool {
+        HAS_NEWS.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns true if bytes wait to be read.
+    fn has_received() -> bool {
         critical_section::with(|section| !RECEIVED.borrow_ref(section).is_empty())
     }
 }

@@ -3,13 +3,18 @@
 //! - A hart sleeps by `wfi`; its software interrupt wakes it. The permit is the hart's `msip` bit
 //!   in the CLINT. The hart enables that interrupt only while it sleeps, with interrupts off. So it
 //!   ends the `wfi` and never traps.
-//! - The clock is the CLINT's `mtime`. A hart's timer serves its own deadlines, or ticks after
-//!   [`begin_ticking`]. A periodic interrupt is early enough for any deadline.
+//! - The clock is the CLINT's `mtime`, which has 64 bits, and there is no tick. A hart's timer
+//!   pends from the earliest of its dates on, also if that has passed already. One hart has the
+//!   alarm.
+//! - [`begin_ticking`] makes a hart's timer interrupt periodically too. That is no clock: boards
+//!   take it for a device that interrupts.
 
 use core::arch::asm;
+use core::cell::Cell;
 use core::ptr::with_exposed_provenance_mut;
 use core::sync::atomic::{AtomicBool, Ordering};
 
+use critical_section::Mutex;
 use host_parts::Places;
 use riscv::register::{mhartid, mie};
 use slotted::{Clock, Park};
@@ -21,7 +26,7 @@ pub(crate) const CLINT: usize = 0x0200_0000;
 const MTIMECMP: usize = 0x4000;
 const MTIME: usize = 0xbff8;
 
-/// The time between two periodic interrupts.
+/// The time between two periodic interrupts of a hart.
 const PERIOD: u64 = Clint::TICKS_PER_SECOND / 1000;
 /// The largest time, which never comes.
 const NEVER: u64 = u64::MAX;
@@ -57,29 +62,71 @@ fn set_timer(hart: usize, time: u64) {
 /// True for each hart in an interrupt handler.
 static INTERRUPTED: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
 
-/// True for each hart with a periodic interrupt.
-static TICKING: [AtomicBool; HARTS] = [const { AtomicBool::new(false) }; HARTS];
-
-/// Starts a hart's periodic interrupt. Any hart may call it while that hart does not wait for a
-/// deadline.
-pub fn begin_ticking(hart: usize) {
-    // Relaxed: `write` has fences, so the interrupt comes after the store.
-    TICKING[hart].store(true, Ordering::Relaxed);
-    set_timer(hart, 0);
+/// What a hart's timer is for.
+#[derive(Clone, Copy)]
+struct Dates {
+    /// The deadline of what waits on the hart.
+    deadline: u64,
+    /// The date that [`Clock::set_alarm`] has set.
+    alarm: u64,
+    /// The next periodic interrupt.
+    tick: u64,
 }
 
-/// If the hart ticks, calls `handle` with its number, as a separate thread. The handler of the
-/// timer interrupt calls it.
-pub fn tick(handle: impl FnOnce(usize)) {
+static DATES: [Mutex<Cell<Dates>>; HARTS] = [const {
+    Mutex::new(Cell::new(Dates {
+        deadline: NEVER,
+        alarm: NEVER,
+        tick: NEVER,
+    }))
+}; HARTS];
+
+/// The hart whose timer is the alarm. The thread that drives an executor without workers is there,
+/// so the alarm ends its sleep.
+const ALARM_HART: usize = 0;
+
+/// Changes the dates of a hart, and sets its timer.
+fn change(hart: usize, act: impl FnOnce(&mut Dates)) {
+    critical_section::with(|section| {
+        let cell = DATES[hart].borrow(section);
+        let mut dates = cell.get();
+        act(&mut dates);
+        cell.set(dates);
+        set_timer(hart, dates.deadline.min(dates.alarm).min(dates.tick));
+    });
+}
+
+/// Starts a hart's periodic interrupt. Any hart may call it.
+pub fn begin_ticking(hart: usize) {
+    change(hart, |dates| dates.tick = 0);
+}
+
+/// Does the host's part of the timer's interrupt; its handler calls it. Calls `advance` on the hart
+/// with the alarm. Calls `tick`, with the number of the hart, if the periodic interrupt has come.
+/// Both count as a separate thread.
+pub fn on_timer(advance: impl FnOnce(), tick: impl FnOnce(usize)) {
     let hart = mhartid::read();
-    // This comes first, so a concurrent `begin_ticking` interrupts the hart again.
-    set_timer(hart, NEVER);
-    if !TICKING[hart].load(Ordering::Relaxed) {
-        return; // a past deadline, whose waiter is awake
-    }
+    let mut has_ticked = false;
+    change(hart, |dates| {
+        let now = Clint::now();
+        // What has passed has had its interrupt.
+        for date in [&mut dates.deadline, &mut dates.alarm] {
+            if *date <= now {
+                *date = NEVER;
+            }
+        }
+        if dates.tick <= now {
+            dates.tick = now + PERIOD;
+            has_ticked = true;
+        }
+    });
     INTERRUPTED[hart].store(true, Ordering::Relaxed); // only this hart reads it
-    set_timer(hart, Clint::now() + PERIOD);
-    handle(hart);
+    if hart == ALARM_HART {
+        advance();
+    }
+    if has_ticked {
+        tick(hart);
+    }
     INTERRUPTED[hart].store(false, Ordering::Relaxed); // as above
 }
 
@@ -94,18 +141,23 @@ pub(crate) fn stop_timer(hart: usize) {
     set_timer(hart, NEVER);
 }
 
-/// Sleeps until this hart's software interrupt pends, or its timer interrupt. `prepare` may set the
-/// timer.
-fn sleep(prepare: impl FnOnce(usize)) {
+/// Sleeps until this hart's software interrupt pends, or its timer interrupt, which the deadline
+/// makes pend.
+fn sleep(deadline: u64) {
     riscv::interrupt::free(|| {
         let hart = mhartid::read();
-        prepare(hart);
+        if deadline != NEVER {
+            change(hart, |dates| dates.deadline = deadline);
+        }
         // SAFETY: interrupts are off, so the interrupt ends the `wfi` but does not trap.
         unsafe { mie::set_msoft() };
         riscv::asm::wfi();
         set_software_interrupt(hart, false);
         // SAFETY: as above.
         unsafe { mie::clear_msoft() };
+        if deadline != NEVER {
+            change(hart, |dates| dates.deadline = NEVER);
+        }
     });
 }
 
@@ -135,7 +187,7 @@ impl Park for Clint {
     }
 
     fn park() {
-        sleep(|_| ());
+        sleep(NEVER);
     }
 
     fn unpark(&hart: &usize) {
@@ -158,11 +210,10 @@ impl Clock for Clint {
     }
 
     fn park_until(deadline: u64) {
-        sleep(|hart| {
-            // The periodic interrupt ends the sleep less than a period after the deadline.
-            if !TICKING[hart].load(Ordering::Relaxed) {
-                set_timer(hart, deadline);
-            }
-        });
+        sleep(deadline);
+    }
+
+    fn set_alarm(date: Option<u64>) {
+        change(ALARM_HART, |dates| dates.alarm = date.unwrap_or(NEVER));
     }
 }

@@ -3,8 +3,8 @@
 //!
 //! - [`Clint`] is the host: each hart is a thread, and the interrupt level of each hart is another.
 //!   A hart sleeps by `wfi`.
-//! - [`start`] lets all harts begin. [`begin_ticking`] gives a hart a periodic interrupt, whose
-//!   handler calls [`tick`].
+//! - [`start`] lets all harts begin. The handler of the timer interrupt calls [`on_timer`]. The
+//!   clock has no tick, but [`begin_ticking`] gives a hart a periodic interrupt.
 //! - [`Workers`] gives worker number n to hart n.
 //! - A critical section is interrupts off on its hart, and a lock between harts.
 //! - [`Uart`] and [`exit`] belong to QEMU's virt.
@@ -15,7 +15,7 @@ mod section;
 mod start;
 mod virt;
 
-pub use clint::{Clint, begin_ticking, tick};
+pub use clint::{Clint, begin_ticking, on_timer};
 pub use start::start;
 pub use virt::{Uart, exit};
 

@@ -1,5 +1,5 @@
 //! The board that submits. Its interrupt passes received bytes to the link; its loop sends frames,
-//! polls the calls, and checks their results.
+//! polls the calls, checks their results, and sleeps until the next frame is due.
 #![no_std]
 #![no_main]
 
@@ -11,7 +11,7 @@ use cortex_m_semihosting::{debug, hio};
 use heapless::Vec;
 use panic_semihosting as _;
 use remote_m3::tasks::{Energy, Ran};
-use remote_m3::uart::{self, Line};
+use remote_m3::uart;
 use remote_m3::{BYTES, CALLS, board};
 use slotted::error::{RemoteError, TaskError};
 use slotted::{Executor, JoinHandle, SpinHost};
@@ -27,7 +27,10 @@ const TASKS: u32 = 400;
 
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    uart::clear(Line::of(line).expect("it is the UART's"));
+    let Some(line) = board::on_interrupt(line) else {
+        return;
+    };
+    uart::clear(line);
     while let Some(byte) = uart::receive() {
         LINK.push(board::now(), byte);
         HAS_RECEIVED.store(true, Ordering::Relaxed);
@@ -44,7 +47,9 @@ fn turn() {
     while EXECUTOR.run_one() {
         has_polled = true;
     }
-    board::sleep_unless(|| has_polled || HAS_RECEIVED.swap(false, Ordering::Relaxed));
+    board::sleep_until(LINK.next_at(), || {
+        has_polled || HAS_RECEIVED.swap(false, Ordering::Relaxed)
+    });
 }
 
 /// Has the other board run a task, and waits.
@@ -109,11 +114,11 @@ fn main() -> ! {
     } = outcomes;
     let ran = call(Ran).expect("the other board is there");
     let dropped = LINK.dropped();
-    let milliseconds = board::now();
+    let (milliseconds, alarms) = (board::now(), board::alarms());
     let _ = writeln!(
         out,
         "done right {right} wrong {wrong} restarted {restarted} ran {ran} dropped {dropped} \
-         milliseconds {milliseconds}"
+         milliseconds {milliseconds} alarms {alarms}"
     );
     board::finish("", debug::EXIT_SUCCESS);
 }

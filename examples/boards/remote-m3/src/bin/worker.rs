@@ -5,7 +5,7 @@
 use cortex_m_rt::{entry, exception};
 use panic_semihosting as _;
 use remote_m3::tasks::{Energy, Ran};
-use remote_m3::uart::{BufferedUart, Line};
+use remote_m3::uart::BufferedUart;
 use remote_m3::{BYTES, CALLS, board};
 use slotted_remote::{LineWorker, SerialPort, frame_bytes};
 
@@ -14,7 +14,9 @@ type Port = SerialPort<BufferedUart, { frame_bytes(BYTES) }>;
 
 #[exception]
 unsafe fn DefaultHandler(line: i16) {
-    BufferedUart::on_interrupt(Line::of(line).expect("it is the UART's"));
+    if let Some(line) = board::on_interrupt(line) {
+        BufferedUart::on_interrupt(line);
+    }
 }
 
 #[entry]
@@ -24,6 +26,6 @@ fn main() -> ! {
     let mut port = Port::new(BufferedUart);
     loop {
         let is_busy = port.serve(&mut worker).expect("the UART has no errors");
-        board::sleep_unless(|| is_busy || BufferedUart::has_received());
+        board::sleep_until(None, || is_busy || BufferedUart::has_news());
     }
 }
