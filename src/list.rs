@@ -1,7 +1,7 @@
 //! Lists of slots: links that lie in the slots, and the lists and stacks made of them.
 //!
 //! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock.
-//! Every function of [`List`] and [`Stack`] is called inside that lock, which orders the relaxed
+//! Every function of [`List`], [`Ring`] and [`Stack`] is called inside that lock, which orders the relaxed
 //! accesses to the links.
 //!
 //! Invariants:
@@ -319,6 +319,48 @@ impl List<READY> {
     }
 }
 
+/// A circular list of slots, which begins and ends at one index: half the size of a [`List`]. It is
+/// only pushed to and popped from.
+pub(crate) struct Ring<const TAG: u16> {
+    last: Cell<u16>,
+}
+
+impl<const TAG: u16> Ring<TAG> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            last: Cell::new(NONE),
+        }
+    }
+
+    /// Appends a slot that is in no list.
+    pub(crate) fn push(&self, links: &impl Links, link: &Link, index: Index) {
+        let mut first = index + 1;
+        if let Some(last) = self.last.replace(first).checked_sub(1) {
+            // The last slot names the first.
+            let last = links.link(last);
+            first = last.next.load(Ordering::Relaxed);
+            last.next.store(index + 1, Ordering::Relaxed);
+        }
+        link.next.store(first, Ordering::Relaxed);
+        link.place.store(TAG, Ordering::Relaxed);
+    }
+
+    /// Takes the oldest slot.
+    pub(crate) fn pop(&self, links: &impl Links) -> Option<Index> {
+        let last = links.link(self.last.get().checked_sub(1)?);
+        let first = last.next.load(Ordering::Relaxed);
+        let link = links.link(first - 1);
+        if first == self.last.get() {
+            self.last.set(NONE);
+        } else {
+            last.next
+                .store(link.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        link.place.store(0, Ordering::Relaxed);
+        Some(first - 1)
+    }
+}
+
 /// Free slots, last in, first out: the slot used last, whose lines are in the cache, is used next.
 ///
 /// Slots from `fresh` on were never used and have no links: an executor starts as all zeroes. The
@@ -435,6 +477,20 @@ mod tests {
             expected.push(gone);
             assert_eq!(drain(&list, &slots), expected);
         }
+    }
+
+    #[test]
+    fn a_ring_is_first_in_first_out_also_between_pops() {
+        let (ring, slots) = (Ring::<CALLBACKS>::new(), Slots::<4>::new());
+        let push = |index| ring.push(&slots, slots.link(index), index);
+        let push_all = |indices: &[Index]| indices.iter().for_each(|&index| push(index));
+        push_all(&[2, 0]);
+        assert_eq!(ring.pop(&slots), Some(2));
+        push_all(&[3, 2, 1]);
+        let popped: std::vec::Vec<Index> = core::iter::from_fn(|| ring.pop(&slots)).collect();
+        assert_eq!(popped, [0, 3, 2, 1]);
+        push(1);
+        assert_eq!([ring.pop(&slots), ring.pop(&slots)], [Some(1), None]);
     }
 
     #[test]
