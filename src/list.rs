@@ -17,7 +17,9 @@ use crate::sync::{AtomicU16, Ordering, const_fn};
 
 mod transfer_stack;
 
-pub(crate) use transfer_stack::{Pushed, TransferStack};
+pub(crate) use transfer_stack::Pushed;
+#[allow(unused_imports, reason = "boards push inside the lock")]
+pub(crate) use transfer_stack::TransferStack;
 
 /// A slot's number in its executor.
 pub(crate) type Index = u16;
@@ -379,17 +381,25 @@ impl Stack {
         }
     }
 
-    /// Takes a slot, if one of `capacity` is there or was returned.
+    /// Puts a slot back that is in no list.
+    #[inline]
+    pub(crate) fn push(&self, link: &Link, index: Index) {
+        link.next.store(self.top.get(), Ordering::Relaxed);
+        self.top.set(index + 1);
+    }
+
+    /// Takes a slot, if one of `capacity` is there or was returned. `returned`: takes what a
+    /// [`TransferStack`] has, for an empty stack.
     #[inline]
     pub(crate) fn pop(
         &self,
         links: &(impl Links + ?Sized),
-        returned: &TransferStack,
+        returned: impl FnOnce() -> u16,
         capacity: u16,
     ) -> Option<Index> {
         let mut top = self.top.get();
         if top == NONE {
-            top = returned.take_all();
+            top = returned();
         }
         if let Some(index) = top.checked_sub(1) {
             self.top.set(links.link(index).next.load(Ordering::Relaxed));
@@ -510,9 +520,12 @@ mod tests {
     #[test]
     fn the_stack_gives_every_slot_once_and_returned_slots_first() {
         let (stack, slots, returned) = (Stack::new(), Slots::<4>::new(), TransferStack::new());
-        let pop = || stack.pop(&slots, &returned, 3);
+        let pop = || stack.pop(&slots, || returned.take_all(), 3);
         let give_back = |index| returned.push(slots.link(index), index);
         assert_eq!([pop(), pop()], [Some(0), Some(1)]);
+        stack.push(slots.link(0), 0);
+        stack.push(slots.link(1), 1);
+        assert_eq!([pop(), pop()], [Some(1), Some(0)]);
         assert!(!give_back(0));
         assert_eq!((pop(), stack.high_water()), (Some(0), 2));
         assert_eq!([pop(), pop()], [Some(2), None]);
