@@ -491,11 +491,17 @@ fn drop_outcome<H: Park>(last: &mut Last<'_>) {
 /// Gives up the right to an outcome: the task goes on without a handle.
 #[inline(never)]
 pub(crate) fn detach<H: Park>(registry: Registry<'_, H>, receiver: ErasedReceiver<'_>) {
-    if receiver.slot().snapshot().has_listener() {
-        let nothing = notify(registry, ListenerEvent::HandleDropped(receiver.slot()));
-        debug_assert!(nothing.is_none(), "the handle still pins the slot");
-    }
-    if let Some(last) = receiver.release() {
+    let last = match receiver.release_done() {
+        Ok(last) => Some(last),
+        Err((receiver, has_listener)) => {
+            if has_listener {
+                let nothing = notify(registry, ListenerEvent::HandleDropped(receiver.slot()));
+                debug_assert!(nothing.is_none(), "the handle still pins the slot");
+            }
+            receiver.release()
+        }
+    };
+    if let Some(last) = last {
         retire(registry, last);
     }
 }

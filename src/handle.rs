@@ -287,7 +287,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     pub fn cancel(&self) -> bool {
         self.receiver
             .as_ref()
-            .is_some_and(|receiver| cancel(self.registry, receiver.slot().index(), None))
+            .is_some_and(|receiver| cancel(self.registry, receiver.slot(), None))
     }
 
     /// Returns true if the task was cancelled.

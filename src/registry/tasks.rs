@@ -309,8 +309,11 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// Cancels a queued task, a suspended future or an open promise. `None` if it runs, was set
     /// running, has ended or is gone.
-    pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
-        let slot = self.slot(index);
+    pub(crate) fn cancel(
+        self,
+        slot: SlotRef<'e>,
+        generation: Option<usize>,
+    ) -> Option<Cancelled<'e>> {
         let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
         // Bound: a further round means that a waker moved the task between the look and the lock.
         loop {
