@@ -132,6 +132,8 @@ impl<H: Park> WaitCell<H> {
 pub(crate) struct WaitTable<H: Park, N, C: ?Sized = [WaitCell<H>]> {
     /// Serves the listeners of a slot; there if a waiter ever listened.
     notify_listeners: Cell<Option<N>>,
+    /// True if that code serves callbacks and groups too.
+    serves_all: Cell<bool>,
     /// How many threads look again when a future is queued: workers that sleep because they wait
     /// for a task, and threads that wait in order to cancel one.
     sleeping_workers: Cell<u16>,
@@ -143,6 +145,7 @@ impl<H: Park, N, const QUEUE: usize> WaitTable<H, N, [WaitCell<H>; QUEUE]> {
     pub(crate) const fn new() -> Self {
         Self {
             notify_listeners: Cell::new(None),
+            serves_all: Cell::new(false),
             sleeping_workers: Cell::new(0),
             host: core::marker::PhantomData,
             cells: [const { WaitCell::new() }; QUEUE],
@@ -151,9 +154,19 @@ impl<H: Park, N, const QUEUE: usize> WaitTable<H, N, [WaitCell<H>; QUEUE]> {
 }
 
 impl<H: Park, N: Copy> WaitTable<H, N> {
-    /// Installs the code that serves listeners. A program that never waits does not link it.
-    pub(crate) fn install(&self, notify_listeners: N) {
-        self.notify_listeners.set(Some(notify_listeners));
+    /// Installs the code that serves listeners, of all kinds if `serves_all`. It never takes the
+    /// place of code that serves more. A program that never waits does not link it.
+    #[inline(always)]
+    pub(crate) fn install(&self, notify_listeners: N, serves_all: bool) {
+        if serves_all || !self.serves_all.get() {
+            self.notify_listeners.set(Some(notify_listeners));
+            self.serves_all.set(serves_all);
+        }
+    }
+
+    /// Returns true if callbacks or groups may be among the listeners.
+    pub(crate) fn serves_all(&self) -> bool {
+        self.serves_all.get()
     }
 
     /// The code that serves listeners, if a waiter ever listened.
