@@ -33,7 +33,7 @@ use crate::waiter::Waiter;
 use crate::waker::waker;
 
 mod lent;
-mod listeners;
+pub(crate) mod listeners;
 mod timed;
 
 pub(crate) use lent::{cancel_unowned, execute_lent};

@@ -1,8 +1,8 @@
 //! Lists of slots: links that lie in the slots, and the lists and stacks made of them.
 //!
 //! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock.
-//! Every function of [`List`], [`Ring`] and [`Stack`] is called inside that lock, which orders the relaxed
-//! accesses to the links.
+//! Every function of [`List`], [`Ring`] and [`Stack`] is called inside that lock, which orders the
+//! relaxed accesses to the links.
 //!
 //! Invariants:
 //!

@@ -17,7 +17,7 @@ use crate::host::Park;
 use crate::list::{CALLBACKS, COMPLETED, Index, Link, Links, List, Ring};
 use crate::waiter::{Waiter, WaiterCell};
 
-/// When the completer of a member wakes a group's waiter. Never 0: that says that there is no group.
+/// When the completer of a member wakes a group's waiter. Never 0: an empty cell is all zeroes.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 pub(crate) enum WakeOn {

@@ -46,7 +46,7 @@ pub(crate) fn listen_alone<H: Park>(waits: &Waits<H>, slot: SlotRef<'_>) -> bool
 }
 
 /// Serves the waiter for a task. The first such waiter leaves this code in the wait table.
-fn notify_waiter<'e, H: Park>(
+pub(crate) fn notify_waiter<'e, H: Park>(
     registry: Registry<'e, H>,
     event: ListenerEvent<'e>,
 ) -> Option<Last<'e>> {
@@ -109,44 +109,5 @@ fn complete_with_waiter<'e, H: Park>(
         }
         // It calls `notify_listeners`: code that serves all stays.
         Err(ending) => notify(registry, ListenerEvent::Completed(ending)),
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use core::future::Future;
-    use core::pin::Pin;
-    use core::task::{Context, Waker};
-
-    use super::*;
-    use crate::slot::Advanced;
-    use crate::sync::{AtomicUsize, Ordering};
-    use crate::{Executor, SpinHost, TaskError};
-
-    #[test]
-    fn a_callback_that_comes_after_the_completer_found_the_code_for_waiters_is_called() {
-        static CALLS: AtomicUsize = AtomicUsize::new(0);
-        static EXECUTOR: Executor<0, 4, 64, SpinHost> = Executor::new();
-        let mut handle = EXECUTOR.submit(|| 7).unwrap();
-        let registry = handle.registry();
-        let mut context = Context::from_waker(Waker::noop());
-        assert!(Pin::new(&mut handle).poll(&mut context).is_pending());
-        let running = registry.take_next(None, ()).unwrap();
-        let Advanced::Ended { ending, .. } = running.advance(|_| ()) else {
-            panic!("a closure ends");
-        };
-        let Err(ending) = ending.finish() else {
-            panic!("the handle listens");
-        };
-        handle
-            .add_done_callback(|outcome: Result<&i32, &TaskError>| {
-                assert_eq!(outcome, Ok(&7));
-                CALLS.fetch_add(1, Ordering::Relaxed);
-            })
-            .unwrap();
-        let last = notify_waiter(registry, ListenerEvent::Completed(ending));
-        assert!(last.is_none(), "the handle pins the slot");
-        assert_eq!(CALLS.load(Ordering::Relaxed), 1);
-        assert_eq!(handle.result(), Ok(7));
     }
 }
