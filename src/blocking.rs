@@ -15,7 +15,7 @@
 
 use core::cell::Cell;
 
-use crate::completion::{execute, listen};
+use crate::completion::{execute, listen_alone};
 use crate::deadlock::{begin_wait, end_wait, lies_beneath};
 use crate::error::TaskError;
 use crate::host::{Clock, Park, deadline};
@@ -513,7 +513,7 @@ impl<H: Park> WaitFor<H> for TaskDone<'_, H> {
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         self.registry.waits().with(|waits| {
-            if listen(waits, self.slot()) {
+            if listen_alone(waits, self.slot()) {
                 Ok(waits.cell(self.index).waiter().put(waiter))
             } else {
                 Err(waiter)

@@ -70,16 +70,16 @@ impl TaskState {
 }
 
 /// Cancels a task, if it is not running and has not ended. Returns true if it is cancelled now.
-pub(crate) fn cancel<H: Park>(
-    registry: Registry<'_, H>,
-    index: Index,
+pub(crate) fn cancel<'e, H: Park>(
+    registry: Registry<'e, H>,
+    slot: SlotRef<'e>,
     generation: Option<usize>,
 ) -> bool {
-    if let Some(cancelled) = registry.cancel(index, generation) {
+    if let Some(cancelled) = registry.cancel(slot, generation) {
         complete_cancelled(registry, cancelled);
         return true;
     }
-    let seen = registry.slot(index).snapshot();
+    let seen = slot.snapshot();
     seen.is_cancelled() && generation.is_none_or(|meant| meant == seen.generation())
 }
 
@@ -88,29 +88,33 @@ pub(crate) fn cancel<H: Park>(
 ///
 /// The request itself is short, so that an interrupt may make it; the cancelling is apart.
 #[inline]
-pub(crate) fn request_stop<H: Park>(
-    registry: Registry<'_, H>,
-    slot: SlotRef<'_>,
+pub(crate) fn request_stop<'e, H: Park>(
+    registry: Registry<'e, H>,
+    slot: SlotRef<'e>,
     generation: Option<usize>,
 ) -> bool {
     match slot.ask_to_stop(generation) {
         Asked::First => true,
         Asked::Refused => false,
-        Asked::AtRest { generation } => cancel_or_ask(registry, slot.index(), generation),
+        Asked::AtRest { generation } => cancel_or_ask(registry, slot, generation),
     }
 }
 
 /// As [`request_stop`], for a task that no thread had a moment ago.
 #[inline(never)]
-fn cancel_or_ask<H: Park>(registry: Registry<'_, H>, index: Index, generation: usize) -> bool {
+fn cancel_or_ask<'e, H: Park>(
+    registry: Registry<'e, H>,
+    slot: SlotRef<'e>,
+    generation: usize,
+) -> bool {
     // Bound: a further round means that a thread took the task between the look and the lock. A
     // closure runs then. A future may have come back since, which its waker decides.
     loop {
-        if let Some(cancelled) = registry.cancel(index, Some(generation)) {
+        if let Some(cancelled) = registry.cancel(slot, Some(generation)) {
             complete_cancelled(registry, cancelled);
             return true;
         }
-        match registry.slot(index).ask_to_stop(Some(generation)) {
+        match slot.ask_to_stop(Some(generation)) {
             Asked::First => return true,
             Asked::Refused => return false,
             Asked::AtRest { .. } => {}
@@ -141,8 +145,9 @@ impl<H: Park> Canceller<'_, H> {
     /// assert!(handle.cancelled());
     /// ```
     pub fn cancel(&self) -> bool {
-        self.key
-            .is_some_and(|(index, generation)| cancel(self.registry, index, Some(generation)))
+        self.key.is_some_and(|(index, generation)| {
+            cancel(self.registry, self.registry.slot(index), Some(generation))
+        })
     }
 
     /// Cancels the task, or asks the closure that runs to stop. Returns true if this call was the

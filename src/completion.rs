@@ -20,11 +20,11 @@ use crate::count_latch::CountLatch;
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::Park;
 use crate::list::{Index, Seat};
-use crate::registry::{ListenerEvent, Registry, Waits};
+use crate::registry::{ListenerEvent, Registry};
 use crate::roster::Mode;
 use crate::slot::{
     Advanced, Cancelled, Claim, Ending, ErasedReceiver, FilledFuture, Finished, Last, Receiver,
-    Running, SlotRef,
+    Running,
 };
 use crate::step::Outcome;
 use crate::sync::{Ordering, SMALL};
@@ -33,9 +33,12 @@ use crate::waiter::Waiter;
 use crate::waker::waker;
 
 mod lent;
+pub(crate) mod listeners;
 mod timed;
 
 pub(crate) use lent::{cancel_unowned, execute_lent};
+use listeners::notify;
+pub(crate) use listeners::{listen, listen_alone};
 use timed::poll_timed;
 pub(crate) use timed::{TimedTask, fill_timed, serve_timed};
 
@@ -354,49 +357,6 @@ unsafe fn on_scope_event<H: Park>(latch: *const ScopeLatch<H>, event: ScopeEvent
     }
 }
 
-/// Serves the listeners of a slot.
-fn notify<'e, H: Park>(registry: Registry<'e, H>, event: ListenerEvent<'e>) -> Option<Last<'e>> {
-    if !SMALL {
-        return notify_listeners(registry, event);
-    }
-    // The first listener has left this code.
-    let notify_listeners = registry.waits().with(|waits| waits.notify_listeners())?;
-    notify_listeners(registry, event)
-}
-
-/// Notes in a slot's word that its wait cell has a listener. Returns false if it is too late: the
-/// outcome is takeable. The caller is inside the lock of the wait table, and puts the listener
-/// there.
-pub(crate) fn listen<H: Park>(waits: &Waits<H>, slot: SlotRef<'_>) -> bool {
-    waits.install(notify_listeners);
-    slot.listen()
-}
-
-/// Serves the listeners of a slot. The first listener leaves this code in the wait table.
-fn notify_listeners<'e, H: Park>(
-    registry: Registry<'e, H>,
-    event: ListenerEvent<'e>,
-) -> Option<Last<'e>> {
-    match event {
-        ListenerEvent::Completed(ending) => complete_with_listeners(registry, ending),
-        ListenerEvent::HandleDropped(slot) => {
-            // A waker of an earlier poll must not wake any more.
-            let waiter = registry
-                .waits()
-                .with(|waits| waits.cell(slot.index()).waiter().take());
-            unwind::discard(waiter);
-            None
-        }
-        ListenerEvent::WorkersLeft => {
-            // Bound: the number of slots.
-            for index in 0..registry.capacity() {
-                registry.wake_waiters(index);
-            }
-            None
-        }
-    }
-}
-
 /// Completes a task that has listeners.
 ///
 /// Bound: one round for each callback, those that callbacks add to their own task included.
@@ -491,11 +451,17 @@ fn drop_outcome<H: Park>(last: &mut Last<'_>) {
 /// Gives up the right to an outcome: the task goes on without a handle.
 #[inline(never)]
 pub(crate) fn detach<H: Park>(registry: Registry<'_, H>, receiver: ErasedReceiver<'_>) {
-    if receiver.slot().snapshot().has_listener() {
-        let nothing = notify(registry, ListenerEvent::HandleDropped(receiver.slot()));
-        debug_assert!(nothing.is_none(), "the handle still pins the slot");
-    }
-    if let Some(last) = receiver.release() {
+    let last = match receiver.release_done() {
+        Ok(last) => Some(last),
+        Err((receiver, has_listener)) => {
+            if has_listener {
+                let nothing = notify(registry, ListenerEvent::HandleDropped(receiver.slot()));
+                debug_assert!(nothing.is_none(), "the handle still pins the slot");
+            }
+            receiver.release()
+        }
+    };
+    if let Some(last) = last {
         retire(registry, last);
     }
 }

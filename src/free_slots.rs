@@ -1,25 +1,37 @@
 //! Which slots are free, and which waiters stand in line for one.
 //!
-//! A submitter pops a slot inside the lock. The end of a handle returns one without the lock, onto
-//! a transfer stack. The next submitter that finds the free stack empty takes all of them.
+//! A submitter pops a slot inside the lock. On a desktop the end of a handle returns one without
+//! the lock, onto a transfer stack (`transferred`). The next submitter that finds the free stack
+//! empty takes all of them. On boards nothing is shorter than a critical section: there the slot
+//! goes back to the free stack at once (`locked`). The two files have the same names and
+//! signatures, and the conditions below choose one, as in `ready_queue`.
 //!
 //! A waiter joins the line and sets the transfer stack's wake flag in one section, then looks
-//! again, then sleeps. A thread that returns a slot sees the flag in its push. It serves the line:
-//! it gives the slot to the waiter that came first.
+//! again, then sleeps. A thread that returns a slot sees the flag in its push, or the waiter in its
+//! section. It serves the line: it gives the slot to the waiter that came first.
 
 use core::cell::Cell;
 use core::pin::Pin;
 
 use crate::error::Refusal;
 use crate::host::Park;
-use crate::list::{Index, Link, Links, Stack, TransferStack};
+use crate::list::{Index, Link, Links, Stack};
 use crate::sync::{CachePadded, Lock, const_fn};
 use crate::waiter::Waiter;
 
 mod line;
 
+#[cfg(not(all(any(loom, feature = "std"), not(slotted_critical_section))))]
+mod locked;
+#[cfg(all(any(loom, feature = "std"), not(slotted_critical_section)))]
+mod transferred;
+
 use line::Line;
 pub(crate) use line::Place;
+#[cfg(not(all(any(loom, feature = "std"), not(slotted_critical_section))))]
+use locked::Returned;
+#[cfg(all(any(loom, feature = "std"), not(slotted_critical_section)))]
+use transferred::Returned;
 
 /// What the lock guards. `S` is the code that serves the line and timed tasks.
 struct Free<H: Park, S> {
@@ -33,7 +45,7 @@ struct Free<H: Park, S> {
 pub(crate) struct FreeSlots<H: Park, S> {
     free: CachePadded<Lock<Free<H, S>>>,
     /// Slots that came back and are not on the stack yet.
-    returned: TransferStack,
+    returned: Returned,
 }
 
 /// What a place in line has.
@@ -58,34 +70,48 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
                     line: Line::new(),
                     serve: Cell::new(None),
                 })),
-                returned: TransferStack::new(),
+                returned: Returned::new(),
             }
         }
+    }
+
+    #[inline]
+    fn pop(&self, free: &Free<H, S>, links: &impl Links, capacity: u16) -> Option<Index> {
+        free.stack.pop(links, || self.returned.take_all(), capacity)
     }
 
     /// Takes a free slot of `capacity`.
     #[inline]
     pub(crate) fn claim(&self, links: &impl Links, capacity: u16) -> Option<Index> {
-        self.free
-            .with(|free| free.stack.pop(links, &self.returned, capacity))
+        self.free.with(|free| self.pop(free, links, capacity))
     }
 
     /// As [`claim`](Self::claim), for a timed task, which leaves the code that serves such tasks.
     pub(crate) fn claim_timed(&self, links: &impl Links, capacity: u16, serve: S) -> Option<Index> {
         self.free.with(|free| {
             free.serve.set(Some(serve));
-            free.stack.pop(links, &self.returned, capacity)
+            self.pop(free, links, capacity)
         })
     }
 
     /// Returns a slot. Gives the code that serves the line, if a waiter stands in it.
     #[inline]
     pub(crate) fn release(&self, link: &Link, index: Index) -> Option<S> {
-        if self.returned.push(link, index) {
-            self.serve()
-        } else {
-            None
+        if Returned::IS_OPEN {
+            return if self.returned.push(link, index) {
+                self.serve()
+            } else {
+                None
+            };
         }
+        self.free.with(|free| {
+            free.stack.push(link, index);
+            if free.line.is_empty() {
+                None
+            } else {
+                free.serve.get()
+            }
+        })
     }
 
     /// The code that serves the line and timed tasks, if there ever was one of them.
@@ -105,7 +131,7 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
             if !free.line.is_empty() {
                 return None;
             }
-            free.stack.pop(links, &self.returned, capacity)
+            self.pop(free, links, capacity)
         })
     }
 
@@ -116,7 +142,7 @@ impl<H: Park, S: Copy> FreeSlots<H, S> {
                 self.returned.clear_wake_flag();
                 return None;
             }
-            let index = free.stack.pop(links, &self.returned, capacity)?;
+            let index = self.pop(free, links, capacity)?;
             free.line.serve(Served::Slot(index))
         })
     }

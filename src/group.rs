@@ -391,12 +391,12 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
             self.wake_on
         };
         self.put_waiters(wake_on, Waiter::current);
-        Ok(Waiter::None)
+        Ok(Waiter::NONE)
     }
 
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        self.put_waiters(self.wake_on, || Waiter::None);
-        Waiter::None
+        self.put_waiters(self.wake_on, || Waiter::NONE);
+        Waiter::NONE
     }
 
     fn any_executor(

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::blocking::{Deadline, Never, RunUnstarted, TaskDone, Timeout, block};
 use crate::canceller::{Canceller, TaskState, cancel};
-use crate::completion::{add_callback, detach, execute, listen, retire};
+use crate::completion::{add_callback, detach, execute, listen_alone, retire};
 use crate::error::{CallbackError, CallbackRefusal, TaskError};
 use crate::host::{Clock, DefaultHost, LevelOf, Park};
 use crate::registry::Registry;
@@ -287,7 +287,7 @@ impl<'e, T, H: Park> JoinHandle<'e, T, H> {
     pub fn cancel(&self) -> bool {
         self.receiver
             .as_ref()
-            .is_some_and(|receiver| cancel(self.registry, receiver.slot().index(), None))
+            .is_some_and(|receiver| cancel(self.registry, receiver.slot(), None))
     }
 
     /// Returns true if the task was cancelled.
@@ -549,7 +549,7 @@ impl<T, H: Park> Future for JoinHandle<'_, T, H> {
         // it.
         let waker = Waiter::Waker(context.waker().clone());
         let displaced = this.registry.waits().with(|waits| {
-            if listen(waits, slot) {
+            if listen_alone(waits, slot) {
                 Ok(waits.cell(slot.index()).waiter().put(waker))
             } else {
                 Err(waker)

@@ -1,8 +1,8 @@
 //! Lists of slots: links that lie in the slots, and the lists and stacks made of them.
 //!
 //! A list is two indices; the links lie in the slots. The owner of a list keeps it inside a lock.
-//! Every function of [`List`] and [`Stack`] is called inside that lock, which orders the relaxed
-//! accesses to the links.
+//! Every function of [`List`], [`Ring`] and [`Stack`] is called inside that lock, which orders the
+//! relaxed accesses to the links.
 //!
 //! Invariants:
 //!
@@ -17,7 +17,9 @@ use crate::sync::{AtomicU16, Ordering, const_fn};
 
 mod transfer_stack;
 
-pub(crate) use transfer_stack::{Pushed, TransferStack};
+pub(crate) use transfer_stack::Pushed;
+#[allow(unused_imports, reason = "boards push inside the lock")]
+pub(crate) use transfer_stack::TransferStack;
 
 /// A slot's number in its executor.
 pub(crate) type Index = u16;
@@ -319,6 +321,48 @@ impl List<READY> {
     }
 }
 
+/// A circular list of slots, which begins and ends at one index: half the size of a [`List`]. It is
+/// only pushed to and popped from.
+pub(crate) struct Ring<const TAG: u16> {
+    last: Cell<u16>,
+}
+
+impl<const TAG: u16> Ring<TAG> {
+    pub(crate) const fn new() -> Self {
+        Self {
+            last: Cell::new(NONE),
+        }
+    }
+
+    /// Appends a slot that is in no list.
+    pub(crate) fn push(&self, links: &impl Links, link: &Link, index: Index) {
+        let mut first = index + 1;
+        if let Some(last) = self.last.replace(first).checked_sub(1) {
+            // The last slot names the first.
+            let last = links.link(last);
+            first = last.next.load(Ordering::Relaxed);
+            last.next.store(index + 1, Ordering::Relaxed);
+        }
+        link.next.store(first, Ordering::Relaxed);
+        link.place.store(TAG, Ordering::Relaxed);
+    }
+
+    /// Takes the oldest slot.
+    pub(crate) fn pop(&self, links: &impl Links) -> Option<Index> {
+        let last = links.link(self.last.get().checked_sub(1)?);
+        let first = last.next.load(Ordering::Relaxed);
+        let link = links.link(first - 1);
+        if first == self.last.get() {
+            self.last.set(NONE);
+        } else {
+            last.next
+                .store(link.next.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+        link.place.store(0, Ordering::Relaxed);
+        Some(first - 1)
+    }
+}
+
 /// Free slots, last in, first out: the slot used last, whose lines are in the cache, is used next.
 ///
 /// Slots from `fresh` on were never used and have no links: an executor starts as all zeroes. The
@@ -337,17 +381,25 @@ impl Stack {
         }
     }
 
-    /// Takes a slot, if one of `capacity` is there or was returned.
+    /// Puts a slot back that is in no list.
+    #[inline]
+    pub(crate) fn push(&self, link: &Link, index: Index) {
+        link.next.store(self.top.get(), Ordering::Relaxed);
+        self.top.set(index + 1);
+    }
+
+    /// Takes a slot, if one of `capacity` is there or was returned. `returned`: takes what a
+    /// [`TransferStack`] has, for an empty stack.
     #[inline]
     pub(crate) fn pop(
         &self,
         links: &(impl Links + ?Sized),
-        returned: &TransferStack,
+        returned: impl FnOnce() -> u16,
         capacity: u16,
     ) -> Option<Index> {
         let mut top = self.top.get();
         if top == NONE {
-            top = returned.take_all();
+            top = returned();
         }
         if let Some(index) = top.checked_sub(1) {
             self.top.set(links.link(index).next.load(Ordering::Relaxed));
@@ -438,6 +490,20 @@ mod tests {
     }
 
     #[test]
+    fn a_ring_is_first_in_first_out_also_between_pops() {
+        let (ring, slots) = (Ring::<CALLBACKS>::new(), Slots::<4>::new());
+        let push = |index| ring.push(&slots, slots.link(index), index);
+        let push_all = |indices: &[Index]| indices.iter().for_each(|&index| push(index));
+        push_all(&[2, 0]);
+        assert_eq!(ring.pop(&slots), Some(2));
+        push_all(&[3, 2, 1]);
+        let popped: std::vec::Vec<Index> = core::iter::from_fn(|| ring.pop(&slots)).collect();
+        assert_eq!(popped, [0, 3, 2, 1]);
+        push(1);
+        assert_eq!([ring.pop(&slots), ring.pop(&slots)], [Some(1), None]);
+    }
+
+    #[test]
     fn unlinking_after_a_pop_uses_no_stale_neighbour() {
         let (list, slots) = (List::<READY>::new(), Slots::<4>::new());
         for index in 0..3 {
@@ -454,9 +520,12 @@ mod tests {
     #[test]
     fn the_stack_gives_every_slot_once_and_returned_slots_first() {
         let (stack, slots, returned) = (Stack::new(), Slots::<4>::new(), TransferStack::new());
-        let pop = || stack.pop(&slots, &returned, 3);
+        let pop = || stack.pop(&slots, || returned.take_all(), 3);
         let give_back = |index| returned.push(slots.link(index), index);
         assert_eq!([pop(), pop()], [Some(0), Some(1)]);
+        stack.push(slots.link(0), 0);
+        stack.push(slots.link(1), 1);
+        assert_eq!([pop(), pop()], [Some(1), Some(0)]);
         assert!(!give_back(0));
         assert_eq!((pop(), stack.high_water()), (Some(0), 2));
         assert_eq!([pop(), pop()], [Some(2), None]);

@@ -149,12 +149,12 @@ impl<H: Park> WaitFor<H> for SlotWait<'_, '_, H> {
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         // The thread's own, of an earlier round.
         unwind::discard(self.join(waiter));
-        Ok(Waiter::None)
+        Ok(Waiter::NONE)
     }
 
     /// The waiter keeps its place until the wait is over.
     fn deregister(&self, _waiter: &Waiter<H>) -> Waiter<H> {
-        Waiter::None
+        Waiter::NONE
     }
 }
 

@@ -159,7 +159,7 @@ impl<H: Park> Roster<H> {
         let waiter = if is_last || self.attached.get() == 0 {
             self.leave_waiter.take()
         } else {
-            Waiter::None
+            Waiter::NONE
         };
         (waiter, is_last)
     }

@@ -14,14 +14,15 @@
 use core::cell::Cell;
 
 use crate::host::Park;
-use crate::list::{CALLBACKS, COMPLETED, Index, Link, Links, List};
+use crate::list::{CALLBACKS, COMPLETED, Index, Link, Links, List, Ring};
 use crate::waiter::{Waiter, WaiterCell};
 
-/// When the completer of a member wakes a group's waiter.
+/// When the completer of a member wakes a group's waiter. Never 0: an empty cell is all zeroes.
 #[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum WakeOn {
     /// Whenever a member completes.
-    Any,
+    Any = 1,
     /// When a member fails, or all are done.
     Failure,
     /// When all are done.
@@ -33,8 +34,8 @@ pub(crate) enum WakeOn {
 /// A group lives in the cell of some slot, not always a member's. It needs room for as long as it
 /// has a member, and a member pins a slot. So there are never more groups than slots.
 struct Group<H: Park> {
-    used: Cell<bool>,
-    wake_on: Cell<WakeOn>,
+    /// `None`: the room is free.
+    wake_on: Cell<Option<WakeOn>>,
     /// Members that are not done.
     pending: Cell<u16>,
     /// True if a member that is done counts as a failure.
@@ -49,14 +50,14 @@ impl<H: Park> Group<H> {
     fn due(&self, failure: bool) -> Waiter<H> {
         let all_done = self.pending.get() == 0;
         let due = match self.wake_on.get() {
-            WakeOn::Any => true,
-            WakeOn::Failure => failure || all_done,
-            WakeOn::All => all_done,
+            Some(WakeOn::Failure) => failure || all_done,
+            Some(WakeOn::All) => all_done,
+            _ => true,
         };
         if due {
             self.waiter.take()
         } else {
-            Waiter::None
+            Waiter::NONE
         }
     }
 }
@@ -80,7 +81,7 @@ pub(crate) struct GroupLook {
 pub(crate) struct WaitCell<H: Park> {
     waiter: WaiterCell<H>,
     /// The slots with the task's callbacks.
-    callbacks: List<CALLBACKS>,
+    callbacks: Ring<CALLBACKS>,
     /// Where the group that watches the task lives, plus one; 0 is none.
     group: Cell<u16>,
     /// Where the watcher keeps the handle.
@@ -93,12 +94,11 @@ impl<H: Park> WaitCell<H> {
     const fn new() -> Self {
         Self {
             waiter: WaiterCell::new(),
-            callbacks: List::new(),
+            callbacks: Ring::new(),
             group: Cell::new(0),
             position: Cell::new(0),
             head: Group {
-                used: Cell::new(false),
-                wake_on: Cell::new(WakeOn::Any),
+                wake_on: Cell::new(None),
                 pending: Cell::new(0),
                 failed: Cell::new(false),
                 completed: List::new(),
@@ -119,7 +119,7 @@ impl<H: Park> WaitCell<H> {
 
     /// Takes the slot of the callback that was added first.
     pub(crate) fn pop_callback(&self, links: &impl Links) -> Option<Index> {
-        self.callbacks.pop(links, None)
+        self.callbacks.pop(links)
     }
 
     /// Where the group that watches the task lives.
@@ -132,6 +132,8 @@ impl<H: Park> WaitCell<H> {
 pub(crate) struct WaitTable<H: Park, N, C: ?Sized = [WaitCell<H>]> {
     /// Serves the listeners of a slot; there if a waiter ever listened.
     notify_listeners: Cell<Option<N>>,
+    /// True if that code serves callbacks and groups too.
+    serves_all: Cell<bool>,
     /// How many threads look again when a future is queued: workers that sleep because they wait
     /// for a task, and threads that wait in order to cancel one.
     sleeping_workers: Cell<u16>,
@@ -143,6 +145,7 @@ impl<H: Park, N, const QUEUE: usize> WaitTable<H, N, [WaitCell<H>; QUEUE]> {
     pub(crate) const fn new() -> Self {
         Self {
             notify_listeners: Cell::new(None),
+            serves_all: Cell::new(false),
             sleeping_workers: Cell::new(0),
             host: core::marker::PhantomData,
             cells: [const { WaitCell::new() }; QUEUE],
@@ -151,9 +154,19 @@ impl<H: Park, N, const QUEUE: usize> WaitTable<H, N, [WaitCell<H>; QUEUE]> {
 }
 
 impl<H: Park, N: Copy> WaitTable<H, N> {
-    /// Installs the code that serves listeners. A program that never waits does not link it.
-    pub(crate) fn install(&self, notify_listeners: N) {
-        self.notify_listeners.set(Some(notify_listeners));
+    /// Installs the code that serves listeners, of all kinds if `serves_all`. It never takes the
+    /// place of code that serves more. A program that never waits does not link it.
+    #[inline(always)]
+    pub(crate) fn install(&self, notify_listeners: N, serves_all: bool) {
+        if serves_all || !self.serves_all.get() {
+            self.notify_listeners.set(Some(notify_listeners));
+            self.serves_all.set(serves_all);
+        }
+    }
+
+    /// Returns true if callbacks or groups may be among the listeners.
+    pub(crate) fn serves_all(&self) -> bool {
+        self.serves_all.get()
     }
 
     /// The code that serves listeners, if a waiter ever listened.
@@ -188,7 +201,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         match (of, cell.group()) {
             (WaiterOf::Task, _) => cell.waiter.take(),
             (WaiterOf::Group, Some(group)) => self.cell(group).head.waiter.take(),
-            (WaiterOf::Group, None) => Waiter::None,
+            (WaiterOf::Group, None) => Waiter::NONE,
         }
     }
 
@@ -202,7 +215,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         failure: bool,
     ) -> Waiter<H> {
         let Some(group) = self.cell(index).group() else {
-            return Waiter::None;
+            return Waiter::NONE;
         };
         let head = &self.cell(group).head;
         head.completed.push(links, link, index);
@@ -226,7 +239,8 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         let places = (usize::from(first)..).zip(after).chain((0..).zip(before));
         for (place, cell) in places {
             let group = &cell.head;
-            if !group.used.replace(true) {
+            if group.wake_on.get().is_none() {
+                group.wake_on.set(Some(WakeOn::Any));
                 group.failed.set(false);
                 // Fits: there are fewer than 2^16 slots.
                 return place as Index;
@@ -268,7 +282,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
     pub(crate) fn leave_group(&self, links: &impl Links, link: &Link, index: Index) -> Waiter<H> {
         let cell = self.cell(index);
         let Some(group) = cell.group() else {
-            return Waiter::None;
+            return Waiter::NONE;
         };
         cell.group.set(0);
         let head = &self.cell(group).head;
@@ -298,9 +312,9 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
     fn free_if_empty(&self, group: Index) -> Waiter<H> {
         let head = &self.cell(group).head;
         if head.pending.get() != 0 || !head.completed.is_empty() {
-            return Waiter::None;
+            return Waiter::NONE;
         }
-        head.used.set(false);
+        head.wake_on.set(None);
         head.waiter.take()
     }
 
@@ -325,7 +339,7 @@ impl<H: Park, N: Copy> WaitTable<H, N> {
         match self.cell(member).group() {
             Some(group) => {
                 let head = &self.cell(group).head;
-                head.wake_on.set(wake_on);
+                head.wake_on.set(Some(wake_on));
                 head.waiter.put(waiter)
             }
             None => waiter,

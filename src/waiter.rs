@@ -14,42 +14,49 @@
 
 use core::cell::Cell;
 use core::mem;
+use core::num::NonZeroUsize;
 use core::task::Waker;
 
 use crate::host::Park;
 
 /// A thread or an async task to wake, or none.
 ///
-/// `None` is a variant with tag 0, rather than `Option`, so that an empty cell is all zeroes.
-#[repr(u8)]
+/// The thread's number and the waker are never zero. So the compiler needs no tag where a thread is
+/// a word at most, and an empty cell is all zeroes.
 pub(crate) enum Waiter<H: Park> {
-    None = 0,
-    /// A thread of the host, with the number that tells it from others.
-    Thread {
-        thread: H::Thread,
-        id: usize,
-    },
+    /// A thread of the host, or none.
+    Thread(Option<HostThread<H>>),
     /// An async task of any executor.
     Waker(Waker),
 }
 
+/// A thread of the host, and the number that tells it from others.
+pub(crate) struct HostThread<H: Park> {
+    pub(crate) thread: H::Thread,
+    id: NonZeroUsize,
+}
+
 impl<H: Park> Waiter<H> {
+    /// No waiter.
+    pub(crate) const NONE: Self = Self::Thread(None);
+
     /// The calling thread.
     pub(crate) fn current() -> Self {
-        Self::Thread {
+        Self::Thread(Some(HostThread {
             thread: H::current(),
-            id: H::current_id(),
-        }
+            // A wrong host that says 0 has one thread.
+            id: NonZeroUsize::new(H::current_id()).unwrap_or(NonZeroUsize::MAX),
+        }))
     }
 
     pub(crate) fn is_none(&self) -> bool {
-        matches!(self, Self::None)
+        matches!(self, Self::Thread(None))
     }
 
     /// Returns true if both wake the same thread or task.
     pub(crate) fn is(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Thread { id: left, .. }, Self::Thread { id: right, .. }) => left == right,
+            (Self::Thread(Some(left)), Self::Thread(Some(right))) => left.id == right.id,
             (Self::Waker(left), Self::Waker(right)) => left.will_wake(right),
             _ => false,
         }
@@ -61,7 +68,7 @@ pub(crate) struct WaiterCell<H: Park>(Cell<Waiter<H>>);
 
 impl<H: Park> WaiterCell<H> {
     pub(crate) const fn new() -> Self {
-        Self(Cell::new(Waiter::None))
+        Self(Cell::new(Waiter::NONE))
     }
 
     /// Puts a waiter in and returns the displaced one, for the *Baton*.
@@ -72,7 +79,7 @@ impl<H: Park> WaiterCell<H> {
 
     #[must_use = "the waiter must be woken"]
     pub(crate) fn take(&self) -> Waiter<H> {
-        self.put(Waiter::None)
+        self.put(Waiter::NONE)
     }
 
     /// Takes `waiter` out again, if it is still there. The caller drops it outside the lock.
@@ -83,7 +90,7 @@ impl<H: Park> WaiterCell<H> {
         }
         // The cell was empty meanwhile.
         mem::forget(self.put(there));
-        Waiter::None
+        Waiter::NONE
     }
 
     /// A copy of the thread in the cell, which stays there; anything else is taken out.
@@ -93,15 +100,17 @@ impl<H: Park> WaiterCell<H> {
         impl<H: Park> Drop for PutBack<'_, H> {
             fn drop(&mut self) {
                 // The cell was empty meanwhile.
-                mem::forget(self.0.put(mem::replace(&mut self.1, Waiter::None)));
+                mem::forget(self.0.put(mem::replace(&mut self.1, Waiter::NONE)));
             }
         }
         let there = PutBack(self, self.take());
-        let Waiter::Thread { thread, id } = &there.1 else {
+        let Waiter::Thread(Some(host)) = &there.1 else {
             let mut there = there;
-            return mem::replace(&mut there.1, Waiter::None);
+            return mem::replace(&mut there.1, Waiter::NONE);
         };
-        let (thread, id) = (thread.clone(), *id);
-        Waiter::Thread { thread, id }
+        Waiter::Thread(Some(HostThread {
+            thread: host.thread.clone(),
+            id: host.id,
+        }))
     }
 }

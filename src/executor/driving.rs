@@ -74,3 +74,45 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.run_one_from(level::<LEVEL, H>())
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use core::future::Future;
+    use core::pin::Pin;
+    use core::task::{Context, Waker};
+
+    use super::*;
+    use crate::completion::listeners::notify_waiter;
+    use crate::error::TaskError;
+    use crate::host::SpinHost;
+    use crate::registry::ListenerEvent;
+    use crate::slot::Advanced;
+    use crate::sync::{AtomicUsize, Ordering};
+
+    #[test]
+    fn a_callback_that_comes_after_the_completer_found_the_code_for_waiters_is_called() {
+        static CALLS: AtomicUsize = AtomicUsize::new(0);
+        static EXECUTOR: Executor<0, 4, 64, SpinHost> = Executor::new();
+        let mut handle = EXECUTOR.submit(|| 7).unwrap();
+        let registry = handle.registry();
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(Pin::new(&mut handle).poll(&mut context).is_pending());
+        let running = registry.take_next(None, ()).unwrap();
+        let Advanced::Ended { ending, .. } = running.advance(|_| ()) else {
+            panic!("a closure ends");
+        };
+        let Err(ending) = ending.finish() else {
+            panic!("the handle listens");
+        };
+        handle
+            .add_done_callback(|outcome: Result<&i32, &TaskError>| {
+                assert_eq!(outcome, Ok(&7));
+                CALLS.fetch_add(1, Ordering::Relaxed);
+            })
+            .unwrap();
+        let last = notify_waiter(registry, ListenerEvent::Completed(ending));
+        assert!(last.is_none(), "the handle pins the slot");
+        assert_eq!(CALLS.load(Ordering::Relaxed), 1);
+        assert_eq!(handle.result(), Ok(7));
+    }
+}

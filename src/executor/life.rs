@@ -285,8 +285,8 @@ pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
         registry,
         life_over: wait(LifeOver { registry, epoch }),
         registered: None,
-        displaced: Waiter::None,
-        displaced_driver: Waiter::None,
+        displaced: Waiter::NONE,
+        displaced_driver: Waiter::NONE,
         was_taken: [false; 2],
     };
     poll_fn(move |context| {
@@ -407,7 +407,7 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
             keep(
                 registry,
                 &mut self.displaced_driver,
-                Waiter::None,
+                Waiter::NONE,
                 driver_was_taken,
             );
         }
@@ -418,7 +418,7 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
     /// task. It is gone if another waiter displaced it, or if it was woken: see [`keep`].
     fn take_waiters(&mut self) -> [Waiter<H>; 2] {
         let Some(waker) = self.registered.take() else {
-            return [Waiter::None, Waiter::None];
+            return [Waiter::NONE, Waiter::NONE];
         };
         let waiter = Waiter::Waker(waker);
         let there = [
@@ -452,8 +452,8 @@ impl<H: Park, W: WaitFor<H>> Drop for AsyncLifeOver<'_, H, W> {
     fn drop(&mut self) {
         let registry = self.registry;
         let [waiter, driver] = self.take_waiters();
-        let displaced = core::mem::replace(&mut self.displaced, Waiter::None);
-        let displaced_driver = core::mem::replace(&mut self.displaced_driver, Waiter::None);
+        let displaced = core::mem::replace(&mut self.displaced, Waiter::NONE);
+        let displaced_driver = core::mem::replace(&mut self.displaced_driver, Waiter::NONE);
         for waiter in [waiter, driver, displaced, displaced_driver] {
             registry.notify(waiter);
         }

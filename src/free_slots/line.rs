@@ -50,7 +50,7 @@ impl<'e, H: Park, S: Copy> Place<'e, H, S> {
             slots,
             node: Node {
                 served: Cell::new(Served::Outside),
-                waiter: Cell::new(Waiter::None),
+                waiter: Cell::new(Waiter::NONE),
                 next: Cell::new(None),
                 previous: Cell::new(None),
             },
@@ -150,7 +150,7 @@ impl<H: Park> Line<H> {
         let first = self.node(self.first.get()?);
         self.unlink(first);
         first.served.set(served);
-        Some(first.waiter.replace(Waiter::None))
+        Some(first.waiter.replace(Waiter::NONE))
     }
 
     /// What a node has. A slot or a refusal is handed out once.
@@ -168,6 +168,6 @@ impl<H: Park> Line<H> {
         if served == Served::Waiting {
             self.unlink(node.get_ref());
         }
-        (served, node.waiter.replace(Waiter::None))
+        (served, node.waiter.replace(Waiter::NONE))
     }
 }

@@ -15,6 +15,7 @@ use crate::sync::{AtomicUsize, Ordering, const_fn};
 ///       16     WAKE: a thread waits for a push and must be woken
 ///       17     CLOSED: a push that asks is refused
 /// ```
+#[allow(dead_code, reason = "boards push inside the lock")]
 pub(crate) struct TransferStack(AtomicUsize);
 
 const WAKE: usize = 1 << 16;
@@ -33,6 +34,7 @@ pub(crate) enum Pushed {
     Refused,
 }
 
+#[allow(dead_code, reason = "boards push inside the lock")]
 impl TransferStack {
     const_fn! {
         pub(crate) const fn new() -> Self {
@@ -41,6 +43,7 @@ impl TransferStack {
     }
 }
 
+#[allow(dead_code, reason = "boards push inside the lock")]
 impl TransferStack {
     /// Pushes a slot that is in no list. Returns true if a thread waits and must be woken. For
     /// stacks that are never closed.
@@ -51,7 +54,6 @@ impl TransferStack {
 
     /// As [`push`](Self::push), unless the stack is closed.
     #[inline]
-    #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn push_if_open(&self, link: &Link, index: Index) -> Pushed {
         self.push_unless(CLOSED, link, index)
     }
@@ -107,7 +109,6 @@ impl TransferStack {
     }
 
     /// Begins or ceases to refuse.
-    #[allow(dead_code, reason = "boards have no inbox")]
     pub(crate) fn set_closed(&self, closed: bool) {
         if closed {
             // Relaxed: one word orders flag and push. A thread that takes what was pushed
@@ -137,7 +138,9 @@ mod models {
             let stack = Stack::new();
             let shared = Arc::new((Lock::new(stack), slots, TransferStack::new()));
             let pop = |shared: &(Lock<Stack>, Slots<2>, TransferStack)| {
-                shared.0.with(|stack| stack.pop(&shared.1, &shared.2, 2))
+                shared
+                    .0
+                    .with(|stack| stack.pop(&shared.1, || shared.2.take_all(), 2))
             };
             assert_eq!([pop(&shared), pop(&shared)], [Some(0), Some(1)]);
             let returners = [0, 1].map(|index| {

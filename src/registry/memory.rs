@@ -345,14 +345,10 @@ impl<'e, const SLOT_BYTES: usize, H: Park> Submitter<'e, SLOT_BYTES, H> {
     /// Makes a slot that was taken out of the free list the caller's, for a task of its level.
     #[inline]
     pub(crate) fn adopt(self, index: Index) -> Claim<'e, SLOT_BYTES> {
-        // SAFETY: the core that `of` was given has slots of this size.
-        match unsafe { Claim::new(self.registry.slot(index), index) } {
-            Some(claim) => {
-                self.level.note(claim.slot().link());
-                claim
-            }
-            // No list holds a slot that is in use.
-            None => no_such_slot(),
-        }
+        let slot = self.registry.slot(index);
+        // SAFETY: the core that `of` was given has slots of this size. No list holds one in use.
+        let claim = unsafe { Claim::new(slot, index, no_such_slot) };
+        self.level.note(slot.link());
+        claim
     }
 }

@@ -309,21 +309,23 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// Cancels a queued task, a suspended future or an open promise. `None` if it runs, was set
     /// running, has ended or is gone.
-    pub(crate) fn cancel(self, index: Index, generation: Option<usize>) -> Option<Cancelled<'e>> {
-        let slot = self.slot(index);
-        let is_another = |seen: usize| generation.is_some_and(|meant| meant != seen);
+    pub(crate) fn cancel(
+        self,
+        slot: SlotRef<'e>,
+        generation: Option<usize>,
+    ) -> Option<Cancelled<'e>> {
+        let is_another = || generation.is_some_and(|meant| meant != slot.snapshot().generation());
         // Bound: a further round means that a waker moved the task between the look and the lock.
         loop {
-            let seen = slot.snapshot();
-            if is_another(seen.generation()) {
+            if is_another() {
                 return None;
             }
-            let cancelled = if seen.is_queued() {
+            let cancelled = if slot.snapshot().is_queued() {
                 self.shared().ready.with(|ready| {
                     // What is pushed after this is in no list, so what is unlinked is what the key
                     // names.
                     ready.queue.drain(&self.shared().front, &self);
-                    if is_another(slot.snapshot().generation()) {
+                    if is_another() {
                         return None;
                     }
                     self.cancel_linked(ready, slot)

@@ -254,8 +254,8 @@ impl<H: Park> Registry<'_, H> {
     /// Wakes a waiter. Called with no lock held (*Notify Outside*).
     pub(crate) fn notify(self, waiter: Waiter<H>) {
         match waiter {
-            Waiter::None => {}
-            Waiter::Thread { thread, .. } => self.notify_thread(&thread),
+            Waiter::Thread(None) => {}
+            Waiter::Thread(Some(there)) => self.notify_thread(&there.thread),
             // Foreign code, and the caller has more to do.
             Waiter::Waker(waker) => {
                 unwind::contain(|| waker.wake());
@@ -281,7 +281,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn hand_on(self, waiter: Waiter<H>, since: usize) {
         match waiter {
             // It read the count before it was displaced, so it sees that notice too.
-            Waiter::Thread { thread, .. } if self.notices() != since => H::unpark(&thread),
+            Waiter::Thread(Some(there)) if self.notices() != since => H::unpark(&there.thread),
             waiter => self.notify(waiter),
         }
     }

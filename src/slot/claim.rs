@@ -248,14 +248,17 @@ pub(super) const fn check<F, T, const BYTES: usize>() {
 }
 
 impl<'e, const BYTES: usize> Claim<'e, BYTES> {
-    /// Takes a slot that was in the free list. `None` if it is not free.
+    /// Takes a slot that was in the free list. Calls `not_free` if it is not free.
     ///
     /// # Safety
     ///
     /// - The slot has `BYTES` bytes.
     #[inline]
-    pub(crate) unsafe fn new(slot: SlotRef<'e>, index: Index) -> Option<Self> {
-        slot.claim(index).then_some(Self { slot })
+    pub(crate) unsafe fn new(slot: SlotRef<'e>, index: Index, not_free: fn() -> !) -> Self {
+        if !slot.claim(index) {
+            not_free()
+        }
+        Self { slot }
     }
 
     /// Gives the slot up empty: it is retired as after the end of a task.

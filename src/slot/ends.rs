@@ -127,6 +127,21 @@ impl<'e> ErasedReceiver<'e> {
         self.slot
     }
 
+    /// Gives up the right, if the outcome is takeable and no promise is left. Otherwise it comes
+    /// back, with true if the task has a listener.
+    #[inline]
+    pub(crate) fn release_done(self) -> Result<Last<'e>, (Self, bool)> {
+        let seen = self.slot.snapshot();
+        if !seen.is_takeable() || seen.has_promise() {
+            return Err((self, seen.has_listener()));
+        }
+        // As in `Receiver::take`: we are the last holder, so the word stays as it is.
+        Ok(Last {
+            slot: self.slot,
+            kind: seen.kind(),
+        })
+    }
+
     /// Gives up the right. Returns the last ticket if the outcome is takeable and no promise is
     /// left.
     pub(crate) fn release(self) -> Option<Last<'e>> {
