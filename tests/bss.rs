@@ -3,15 +3,48 @@
 #![cfg(all(target_os = "linux", not(miri), not(loom)))]
 
 use object::{File, Object, ObjectSection, ObjectSymbol, SectionKind};
-use slotted::{Executor, SpinHost};
+use slotted::{Executor, Fifo, Park, SpinHost};
 
 #[used]
 static EXECUTOR_OF_THE_DEFAULT_HOST: Executor<4, 64> = Executor::new();
 #[used]
 static EXECUTOR_WITHOUT_THREADS: Executor<0, 64, 128, SpinHost> = Executor::new();
+#[used]
+static EXECUTOR_OF_A_HOST_THAT_NAMES_CORES: Executor<2, 64, 128, TwoCores> = Executor::new();
 /// Not zero at the start, so it must lie elsewhere. This checks the test itself.
 #[used]
 static NOT_ZERO: [u8; 3] = [0, 7, 0];
+
+/// A core. Most values of its byte are none, so that an `Option` of it needs no tag.
+#[derive(Clone, Copy)]
+#[repr(u8)]
+enum Core {
+    First,
+    #[allow(dead_code, reason = "a desktop has no second core to name")]
+    Second,
+}
+
+/// A host that names its threads by their core.
+struct TwoCores;
+
+impl Park for TwoCores {
+    type Thread = Core;
+    type Order = Fifo;
+
+    fn current() -> Core {
+        Core::First
+    }
+
+    fn current_id() -> usize {
+        SpinHost::current_id()
+    }
+
+    fn park() {
+        SpinHost::park();
+    }
+
+    fn unpark(_core: &Core) {}
+}
 
 /// The section of a static of this program, and the offsets of its bytes that are not zero in the
 /// image.
@@ -47,6 +80,10 @@ fn a_static_executor_adds_nothing_to_the_image() {
     );
     assert_eq!(
         placement("EXECUTOR_WITHOUT_THREADS"),
+        (SectionKind::UninitializedData, vec![])
+    );
+    assert_eq!(
+        placement("EXECUTOR_OF_A_HOST_THAT_NAMES_CORES"),
         (SectionKind::UninitializedData, vec![])
     );
     assert_eq!(placement("NOT_ZERO").1, [1]);
