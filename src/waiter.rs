@@ -21,8 +21,8 @@ use crate::host::Park;
 
 /// A thread or an async task to wake, or none.
 ///
-/// The thread's number and the waker are never zero. So the compiler needs no tag where a thread is
-/// a word at most, and an empty cell is all zeroes.
+/// The thread's number and the waker are never zero. So an empty cell is all zeroes, and the
+/// compiler needs no tag where the host's token has no size.
 pub(crate) enum Waiter<H: Park> {
     /// A thread of the host, or none.
     Thread(Option<HostThread<H>>),
@@ -32,8 +32,16 @@ pub(crate) enum Waiter<H: Park> {
 
 /// A thread of the host, and the number that tells it from others.
 pub(crate) struct HostThread<H: Park> {
-    pub(crate) thread: H::Thread,
+    /// In a cell, so that the number alone tells "none": an enum has values to spare that are not
+    /// zero.
+    thread: Cell<H::Thread>,
     id: NonZeroUsize,
+}
+
+impl<H: Park> HostThread<H> {
+    pub(crate) fn token(&mut self) -> &H::Thread {
+        self.thread.get_mut()
+    }
 }
 
 impl<H: Park> Waiter<H> {
@@ -43,7 +51,7 @@ impl<H: Park> Waiter<H> {
     /// The calling thread.
     pub(crate) fn current() -> Self {
         Self::Thread(Some(HostThread {
-            thread: H::current(),
+            thread: Cell::new(H::current()),
             // A wrong host that says 0 has one thread.
             id: NonZeroUsize::new(H::current_id()).unwrap_or(NonZeroUsize::MAX),
         }))
@@ -103,13 +111,12 @@ impl<H: Park> WaiterCell<H> {
                 mem::forget(self.0.put(mem::replace(&mut self.1, Waiter::NONE)));
             }
         }
-        let there = PutBack(self, self.take());
-        let Waiter::Thread(Some(host)) = &there.1 else {
-            let mut there = there;
+        let mut there = PutBack(self, self.take());
+        let Waiter::Thread(Some(host)) = &mut there.1 else {
             return mem::replace(&mut there.1, Waiter::NONE);
         };
         Waiter::Thread(Some(HostThread {
-            thread: host.thread.clone(),
+            thread: Cell::new(host.token().clone()),
             id: host.id,
         }))
     }

@@ -103,7 +103,7 @@ impl<H: Park> Registry<'_, H> {
     /// Unparks a worker that sleeps, idle or in a wait. It looks for the next date then.
     fn unpark_worker(self, worker: u16) {
         match self.workers()[usize::from(worker)].sleeper() {
-            Waiter::Thread(Some(there)) => H::unpark(&there.thread),
+            Waiter::Thread(Some(mut there)) => H::unpark(there.token()),
             // Meanwhile the worker rests as an async task: its waker was taken out.
             other => self.notify(other),
         }

@@ -255,7 +255,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn notify(self, waiter: Waiter<H>) {
         match waiter {
             Waiter::Thread(None) => {}
-            Waiter::Thread(Some(there)) => self.notify_thread(&there.thread),
+            Waiter::Thread(Some(mut there)) => self.notify_thread(there.token()),
             // Foreign code, and the caller has more to do.
             Waiter::Waker(waker) => {
                 unwind::contain(|| waker.wake());
@@ -281,7 +281,7 @@ impl<H: Park> Registry<'_, H> {
     pub(crate) fn hand_on(self, waiter: Waiter<H>, since: usize) {
         match waiter {
             // It read the count before it was displaced, so it sees that notice too.
-            Waiter::Thread(Some(there)) if self.notices() != since => H::unpark(&there.thread),
+            Waiter::Thread(Some(mut there)) if self.notices() != since => H::unpark(there.token()),
             waiter => self.notify(waiter),
         }
     }
