@@ -105,6 +105,7 @@ mod budgets;
 mod dates;
 mod joins;
 mod levels;
+mod listeners;
 mod lives;
 mod outcomes;
 mod owned;
