@@ -325,7 +325,7 @@ fn drive<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> bool
     })
 }
 
-/// Registers, looks again, parks once, and deregisters on every path.
+/// Registers, looks again, parks once, and deregisters, also if the host panics in `park`.
 fn sleep<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,

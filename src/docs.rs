@@ -16,6 +16,7 @@ pub mod from_k_work {}
 pub mod beside_embassy {}
 
 #[doc = "[costs]: mod@costs\n"]
+#[doc = "[benchmarks]: mod@benchmarks\n"]
 #[doc = include_str!("docs/beside_tokio.md")]
 pub mod beside_tokio {}
 
@@ -119,6 +120,7 @@ pub mod benchmarks {}
 pub mod architecture {}
 
 #[doc = "[architecture]: mod@architecture\n"]
+#[doc = "[benchmarks]: mod@benchmarks\n"]
 #[doc = "[costs]: mod@costs\n"]
 #[doc = "[fair]: crate::Park::FAIR\n"]
 #[doc = include_str!("docs/rejected.md")]

@@ -1,7 +1,7 @@
 //! The only place that names an atomic type, a lock or an interior-mutable cell.
 //!
 //! Four worlds export the same names with the same signatures. This file chooses between them, and
-//! `ready_queue` chooses its inbox by the same conditions:
+//! `ready_queue` and `free_slots` choose by the same conditions:
 //!
 //! | world | when | lock |
 //! | --- | --- | --- |

@@ -62,3 +62,42 @@ impl<const WORKERS: usize, const QUEUE: usize, const SLOT_BYTES: usize, H: Park>
         self.submitter().submit_stoppable(task)
     }
 }
+
+#[cfg(all(test, feature = "std", not(any(loom, shuttle))))]
+mod tests {
+    use core::panic::AssertUnwindSafe;
+    use std::panic::{catch_unwind, resume_unwind};
+
+    use super::*;
+    use crate::order::Fifo;
+
+    struct PanicsInPark;
+
+    impl Park for PanicsInPark {
+        type Thread = ();
+        type Order = Fifo;
+
+        fn current() {}
+
+        fn current_id() -> usize {
+            1
+        }
+
+        fn park() {
+            resume_unwind(std::boxed::Box::new("park"));
+        }
+
+        fn unpark(_thread: &()) {}
+    }
+
+    #[test]
+    fn a_host_that_panics_while_a_thread_stops_a_task_leaves_no_thread_that_looks_again() {
+        static EXECUTOR: Executor<0, 2, 64, PanicsInPark> = Executor::new();
+        let (promise, handle) = EXECUTOR.promise::<u8>().unwrap();
+        assert_eq!(promise.set_running_or_notify_cancel(), Ok(true));
+        let registry = handle.registry();
+        let stopped = catch_unwind(AssertUnwindSafe(|| handle.cancel_sync()));
+        assert!(stopped.is_err());
+        assert!(!registry.waits().with(|waits| waits.has_sleeping_workers()));
+    }
+}

@@ -10,6 +10,7 @@ use crate::error::TaskError;
 use crate::host::{Clock, Park};
 use crate::list::{Index, Seat};
 use crate::slot::{Running, SlotRef, Wake};
+use crate::unwind::Bomb;
 use crate::waiter::Waiter;
 
 impl<T, H: Park> JoinHandle<'_, T, H> {
@@ -200,10 +201,12 @@ impl<T, H: Park> JoinHandle<'_, T, H> {
             }
             // From here on a future that is queued again wakes its waiters.
             registry.waits().with(|waits| waits.worker_sleeps());
+            // Also if the host panics in the wait.
+            let awake = Bomb::new(|| registry.waits().with(|waits| waits.worker_woke()));
             let index = slot.index();
             let over = Stopping(TaskDone { registry, index });
             let waited = block(registry, &over, timeout, RunUnstarted::Workers);
-            registry.waits().with(|waits| waits.worker_woke());
+            drop(awake);
             waited?;
         }
     }

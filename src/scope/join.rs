@@ -1,7 +1,7 @@
 //! Two closures that may run at once: the second is on offer to the workers.
 //!
-//! A scope has at most as many closures on offer as the executor has workers. So a recursion that
-//! halves its work offers the large halves, and calls the small ones one after the other.
+//! A scope has about as many closures on offer as the executor has workers, at most. So a recursion
+//! that halves its work offers the large halves, and calls the small ones one after the other.
 #![forbid(unsafe_code)]
 
 use core::cell::Cell;
@@ -32,20 +32,18 @@ impl<B: FnOnce() -> R, R> Offer<B, R> {
         self.closure.with(Cell::take)
     }
 
+    /// While a panic passes by, both may still be here. Their destructors are foreign.
+    fn discard(&self) {
+        unwind::discard(self.take());
+        unwind::discard(self.result.with(Cell::take));
+    }
+
     /// Runs the closure, if no thread took it before.
     fn run(&self) {
         if let Some(closure) = self.take() {
             let result = closure();
             self.result.with(|place| place.set(Some(result)));
         }
-    }
-}
-
-impl<B, R> Drop for Offer<B, R> {
-    /// While a panic passes by, both may still be here. Their destructors are foreign.
-    fn drop(&mut self) {
-        unwind::discard(self.closure.with(Cell::take));
-        unwind::discard(self.result.with(Cell::take));
     }
 }
 
@@ -114,8 +112,9 @@ impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     ///
     /// # Cost
     ///
-    /// Without an offer, some thirty instructions. With one, a submit, a cancel, and two locks. An
-    /// offer counts as a task in [`Stats`](crate::Stats), mostly as a cancelled one.
+    /// While enough closures are on offer, some thirty instructions. An offer that comes back costs
+    /// half as much again as a submit and a cancel, and the look for a free slot three short locks.
+    /// An offer counts as a task in [`Stats`](crate::Stats), mostly as a cancelled one.
     ///
     /// # Python
     ///
@@ -159,7 +158,6 @@ impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Apart, so that joins that offer nothing keep a small frame.
-    #[cold]
     #[inline(never)]
     fn join_with<A, B, RA, RB>(&self, permit: Permit<'env, SLOT_BYTES, H>, a: A, b: B) -> (RA, RB)
     where
@@ -168,6 +166,7 @@ impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
         RB: Send,
     {
         let offer = Offer::new(b);
+        let discard = unwind::Bomb::new(|| offer.discard());
         let (mut first, mut result, mut returned) = (Some(a), None, None);
         let mut run_first = || {
             result = first.take().map(|first| first());
@@ -175,6 +174,7 @@ impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
             returned.is_some()
         };
         self.offer(permit, &|| offer.run(), &mut run_first);
+        discard.defuse();
         let other = match returned {
             Some(closure) => Some(closure()),
             None => offer.result.with(Cell::take),
