@@ -78,9 +78,10 @@ pub mod simulation {}
 #[doc = include_str!("docs/costs.md")]
 pub mod costs {}
 
-#[doc = "Time on a desktop, beside other pools; where `slotted` loses, and why.\n"]
+#[doc = "Time on a desktop, beside other pools; where `slotted` loses, and why."]
+#[doc = ""]
 #[doc = include_str!("charts/overview.svg")]
-#[doc = "\n"]
+#[doc = ""]
 #[doc = "[charts]: #charts\n"]
 #[doc = "[costs]: mod@costs\n"]
 #[doc = "[fair]: crate::Park::FAIR\n"]
