@@ -201,15 +201,18 @@ impl<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
             offers: &self.offers,
         };
         let on_offer = OnOffer::new(&terms);
-        scope(self.submitter, |inner: &Scope<'_, '_, WINDOW, _, _>| {
-            let claim = permit.into_parts().1;
-            // Refused, it is not on offer. If `first` panics, it is cancelled.
-            let task = inner.submit_into(claim, move || on_offer.run()).ok();
-            let task = task.map(|handle| handle.cancel_on_drop());
-            let is_returned = first();
-            if let (Some(task), false) = (task, is_returned) {
-                let _ = task.into_inner().wait(); // if it fails, the scope waits
-            }
-        });
+        scope(
+            self.submitter,
+            |inner: &Scope<'_, '_, WINDOW, SLOT_BYTES, H>| {
+                let claim = permit.into_parts().1;
+                // Refused, it is not on offer. If `first` panics, it is cancelled.
+                let task = inner.submit_into(claim, move || on_offer.run()).ok();
+                let task = task.map(|handle| handle.cancel_on_drop());
+                let is_returned = first();
+                if let (Some(task), false) = (task, is_returned) {
+                    let _ = task.into_inner().wait(); // if it fails, the scope waits
+                }
+            },
+        );
     }
 }
