@@ -50,11 +50,7 @@ pub(crate) fn notify_waiter<'e, H: Park>(
     registry: Registry<'e, H>,
     event: ListenerEvent<'e>,
 ) -> Option<Last<'e>> {
-    match event {
-        ListenerEvent::Completed(ending) => complete_with_waiter(registry, ending),
-        ListenerEvent::HandleDropped(slot) => drop_waker(registry, slot),
-        ListenerEvent::WorkersLeft => wake_all_waiters(registry),
-    }
+    serve(registry, event, complete_with_waiter)
 }
 
 /// Serves the listeners of a slot. The first callback or group leaves this code in the wait table.
@@ -62,8 +58,18 @@ fn notify_listeners<'e, H: Park>(
     registry: Registry<'e, H>,
     event: ListenerEvent<'e>,
 ) -> Option<Last<'e>> {
+    serve(registry, event, complete_with_listeners)
+}
+
+/// Serves an event. Both kinds of code differ in how they complete a task only.
+#[inline(always)]
+fn serve<'e, H: Park>(
+    registry: Registry<'e, H>,
+    event: ListenerEvent<'e>,
+    complete: impl FnOnce(Registry<'e, H>, Ending<'e>) -> Option<Last<'e>>,
+) -> Option<Last<'e>> {
     match event {
-        ListenerEvent::Completed(ending) => complete_with_listeners(registry, ending),
+        ListenerEvent::Completed(ending) => complete(registry, ending),
         ListenerEvent::HandleDropped(slot) => drop_waker(registry, slot),
         ListenerEvent::WorkersLeft => wake_all_waiters(registry),
     }

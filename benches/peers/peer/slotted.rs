@@ -276,10 +276,10 @@ pub fn find_map(workload: Workload) -> Found {
     }
 }
 
-/// Borrowing tasks that fork in their own scopes.
-struct Scoped(Slotted);
+/// Borrowing closures that fork in their own scopes, or with `join`.
+struct Borrowing<const JOINS: bool>(Slotted);
 
-impl Pool for Scoped {
+impl<const JOINS: bool> Pool for Borrowing<JOINS> {
     type Handle<T: Send + 'static> = JoinHandle<'static, T>;
 
     fn start() -> Self {
@@ -306,6 +306,10 @@ impl Pool for Scoped {
     }
 
     fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
+        if JOINS {
+            output.copy_from_slice(input);
+            return POOL.scope(|scope| fill_joined(scope, output, chunk));
+        }
         POOL.scope(|scope| {
             for (places, items) in output.chunks_mut(chunk).zip(input.chunks(chunk)) {
                 let fill = move || {
@@ -320,8 +324,11 @@ impl Pool for Scoped {
     }
 }
 
-impl ForkJoin for Scoped {
+impl<const JOINS: bool> ForkJoin for Borrowing<JOINS> {
     fn fibonacci(&self, n: u64) -> u64 {
+        if JOINS {
+            return self.result(self.submit(move || POOL.scope(|scope| join(scope, n))));
+        }
         fork_in_scope(n)
     }
 }
@@ -340,44 +347,9 @@ fn fork_in_scope(n: u64) -> u64 {
 
 pub fn find_scope(workload: Workload) -> Found {
     match workload {
-        Workload::ForkJoin => Found::Here(workload::fork_join::<Scoped>),
-        Workload::Array => Found::Here(workload::array::<Scoped>),
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Borrowing<false>>),
+        Workload::Array => Found::Here(workload::array::<Borrowing<false>>),
         _ => Found::Missing,
-    }
-}
-
-/// Borrowing closures that fork with `join`.
-struct Joined(Slotted);
-
-impl Pool for Joined {
-    type Handle<T: Send + 'static> = JoinHandle<'static, T>;
-
-    fn start() -> Self {
-        Self(Slotted::start())
-    }
-
-    fn submit<T, F>(&self, task: F) -> Self::Handle<T>
-    where
-        T: Send + 'static,
-        F: FnOnce() -> T + Send + 'static,
-    {
-        self.0.submit(task)
-    }
-
-    fn result<T: Send + 'static>(&self, handle: Self::Handle<T>) -> T {
-        self.0.result(handle)
-    }
-
-    fn each_completed<F>(&self, tasks: Vec<F>, visit: impl FnMut(u64))
-    where
-        F: FnOnce() -> u64 + Send + 'static,
-    {
-        self.0.each_completed(tasks, visit);
-    }
-
-    fn fill(&self, input: &Arc<[u64]>, output: &mut [u64], chunk: usize) {
-        output.copy_from_slice(input);
-        POOL.scope(|scope| fill_joined(scope, output, chunk));
     }
 }
 
@@ -392,12 +364,6 @@ fn fill_joined(scope: &Scope<'_, '_, 1024>, items: &mut [u64], chunk: usize) {
     );
 }
 
-impl ForkJoin for Joined {
-    fn fibonacci(&self, n: u64) -> u64 {
-        self.result(self.submit(move || POOL.scope(|scope| join(scope, n))))
-    }
-}
-
 fn join(scope: &Scope<'_, '_, 1024>, n: u64) -> u64 {
     if n < CUTOFF {
         return workload::fibonacci(n);
@@ -408,8 +374,8 @@ fn join(scope: &Scope<'_, '_, 1024>, n: u64) -> u64 {
 
 pub fn find_join(workload: Workload) -> Found {
     match workload {
-        Workload::ForkJoin => Found::Here(workload::fork_join::<Joined>),
-        Workload::Array => Found::Here(workload::array::<Joined>),
+        Workload::ForkJoin => Found::Here(workload::fork_join::<Borrowing<true>>),
+        Workload::Array => Found::Here(workload::array::<Borrowing<true>>),
         _ => Found::Missing,
     }
 }

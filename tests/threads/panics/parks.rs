@@ -142,7 +142,7 @@ fn a_wait_that_panicked_is_no_part_of_a_circle() {
                 })
                 .unwrap();
             runs.recv().unwrap();
-            // Its slot is the only one that is free.
+            // No other slot is free.
             promise.complete(Ok(7)).unwrap();
             let (tell_waits, waits) = channel();
             let later = pool

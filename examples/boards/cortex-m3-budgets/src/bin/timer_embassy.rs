@@ -1,4 +1,4 @@
-//! Measures embassy-time's queue, the one that is part of embassy's tasks, with few timers and with
+//! Measures embassy-time's queue, which lies in embassy's tasks, with few timers and with
 //! many. Where a timer stands among the others does not matter to it.
 #![no_std]
 #![no_main]
