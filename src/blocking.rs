@@ -24,11 +24,13 @@ use crate::order::{Level, Parts};
 use crate::registry::Registry;
 use crate::roster::Epoch;
 use crate::slot::{Phase, Running, SlotRef};
-use crate::unwind::Panic;
+use crate::unwind::{self, Panic};
 use crate::waiter::Waiter;
 
+mod driving;
 mod parking;
 
+use driving::drive_asleep;
 use parking::{notices, park};
 
 /// Why a wait ended before what it waited for.
@@ -52,6 +54,12 @@ impl From<Interrupted> for TaskError {
 /// How a wait ended. `Err`: by a panic of the host, which goes on once all that the wait did is
 /// undone.
 type Ended = Result<Result<(), Interrupted>, Panic>;
+
+/// Waits, in a place that the caller leaves again also if the host panics.
+#[inline(always)]
+fn catch(wait: impl FnOnce() -> Ended) -> Ended {
+    unwind::catch(wait)?
+}
 
 /// How long a wait may take.
 pub trait Timeout {
@@ -249,7 +257,7 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
     let slept = Cell::new(false);
-    let ended = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
+    let ended = catch(|| block_until_over(registry, wait_for, timeout, run_unstarted, &slept));
     if slept.get() {
         // A submitter may have woken the thread, as a driver, for a task that it does not run.
         wait_for.any_executor(registry, &mut |registry| {
@@ -325,7 +333,7 @@ fn drive<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> bool
     })
 }
 
-/// Registers, looks again, parks once, and deregisters, also if the host panics in `park`.
+/// Registers, looks again, parks once, and deregisters, also if the host panics.
 fn sleep<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,
@@ -339,7 +347,7 @@ fn sleep<H: Park, P: Timeout>(
             wait_for.raise(registry);
         }
     }
-    let result = sleep_as_waiter(registry, wait_for, timeout, seat, helps);
+    let result = catch(|| sleep_as_waiter(registry, wait_for, timeout, seat, helps));
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_woke());
         // The thread may go on with something else.
@@ -355,6 +363,8 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     seat: Option<Seat>,
     helps: bool,
 ) -> Ended {
+    // The host may panic as it names the thread: before the thread has a place to leave.
+    let ourselves = Waiter::current();
     // Before it registers: what takes it out raises the count after this.
     let seen = notices(registry, wait_for);
     let Ok(displaced) = wait_for.register(Waiter::current()) else {
@@ -362,78 +372,30 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     };
     // After it registered, and so after the displaced waiter did.
     let since = registry.notices();
-    let unstarted = helps.then(|| wait_for.take_unstarted(seat)).flatten();
-    let result = if let Some(running) = unstarted {
-        // It came into the queue before the waiter was there to be woken.
-        wait_for.before_running();
-        execute(registry, running, seat);
-        Ok(Ok(()))
-    } else if P::NEVER && wait_for.needs_start() {
-        // Only now: from here on the last worker that leaves wakes the waiter.
-        match wait_for.take_abandoned() {
-            Some(running) => {
-                execute(registry, running, seat);
-                Ok(Ok(()))
-            }
-            None => Ok(Err(Interrupted::NotStarted)),
+    let result = catch(|| {
+        let unstarted = helps.then(|| wait_for.take_unstarted(seat)).flatten();
+        if let Some(running) = unstarted {
+            // It came into the queue before the waiter was there to be woken.
+            wait_for.before_running();
+            execute(registry, running, seat);
+            return Ok(Ok(()));
         }
-    } else {
-        drive_asleep(registry, wait_for, || {
+        if P::NEVER && wait_for.needs_start() {
+            // Only now: from here on the last worker that leaves wakes the waiter.
+            return Ok(match wait_for.take_abandoned() {
+                Some(running) => {
+                    execute(registry, running, seat);
+                    Ok(())
+                }
+                None => Err(Interrupted::NotStarted),
+            });
+        }
+        drive_asleep(registry, wait_for, &ourselves, || {
             sleep_registered(registry, wait_for, timeout, seat, seen)
         })
-    };
-    drop(wait_for.deregister(&Waiter::current()));
-    registry.hand_on(displaced, since);
-    result
-}
-
-/// Runs `sleep` as the driver of each executor that the thread drives: a submitter there wakes it.
-fn drive_asleep<H: Park>(
-    registry: Registry<'_, H>,
-    wait_for: &impl WaitFor<H>,
-    sleep: impl FnOnce() -> Ended,
-) -> Ended {
-    // A displaced driver, the place of its executor, and the notices there.
-    let (mut kept, mut is_driver, mut place) = (None, false, 0);
-    let work = wait_for.any_executor(registry, &mut |registry| {
-        place += 1;
-        if !wait_for.drives(registry) {
-            return false;
-        }
-        match registry.become_driver(Waiter::current()) {
-            Ok(displaced) => {
-                let since = registry.notices();
-                // The thread keeps one displaced driver until it leaves. It wakes others at once,
-                // and they look again: two threads that each drive several executors of the
-                // other's may keep each other awake.
-                if kept.is_some() {
-                    registry.notify(displaced);
-                } else if !displaced.is_none() {
-                    kept = Some((displaced, place, since));
-                }
-                is_driver = true;
-                false
-            }
-            Err(_ourselves) => true,
-        }
     });
-    let result = if work { Ok(Ok(())) } else { sleep() };
-    if is_driver {
-        place = 0;
-        wait_for.any_executor(registry, &mut |registry| {
-            place += 1;
-            // Also where the thread drives no more: a life may have begun meanwhile.
-            drop(registry.stop_driving(&Waiter::current()));
-            if let Some((displaced, _, since)) = kept.take_if(|(_, of, _)| *of == place) {
-                registry.hand_on(displaced, since);
-            }
-            false
-        });
-    }
-    // Cannot be left: the executors are the same in both rounds.
-    if let Some((displaced, ..)) = kept {
-        registry.notify(displaced);
-    }
+    drop(wait_for.deregister(&ourselves));
+    registry.hand_on(displaced, since);
     result
 }
 
@@ -444,21 +406,24 @@ fn sleep_registered<H: Park, P: Timeout>(
     seat: Option<Seat>,
     seen: usize,
 ) -> Ended {
+    let park = || park(registry, wait_for, timeout, seat, seen);
     if seat.is_none() || !P::NEVER {
-        return Ok(Ok(park(registry, wait_for, timeout, seat, seen)?));
+        park();
+        return Ok(Ok(()));
     }
     if wait_for.lies_beneath(H::current_id()) {
         return Ok(Err(Interrupted::WouldDeadlock));
     }
     let Some(task) = wait_for.single_task() else {
-        return Ok(Ok(park(registry, wait_for, timeout, seat, seen)?));
+        park();
+        return Ok(Ok(()));
     };
     if !begin_wait(registry, task) {
         return Ok(Err(Interrupted::WouldDeadlock));
     }
-    let parked = park(registry, wait_for, timeout, seat, seen);
+    let parked = unwind::catch(park);
     end_wait(registry);
-    Ok(Ok(parked?))
+    parked.map(Ok)
 }
 
 /// Returns true if only a worker can end the slot's task (it waits to be started, or a future

@@ -5,7 +5,6 @@ use super::{Timeout, WaitFor};
 use crate::host::Park;
 use crate::list::Seat;
 use crate::registry::Registry;
-use crate::unwind::{self, Panic};
 
 /// The notices of all executors that a thread waits for (*Notice*).
 pub(super) fn notices<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> usize {
@@ -18,7 +17,7 @@ pub(super) fn notices<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFo
 }
 
 /// A last look, and more while the host yields; then parks, until the wait is over or there may be
-/// something to do (*Notice*). `Err`: the host panicked, and the caller still undoes what it did.
+/// something to do (*Notice*).
 ///
 /// Bound: the host's, and the unparks that were not meant for this wait.
 pub(super) fn park<H: Park>(
@@ -27,21 +26,19 @@ pub(super) fn park<H: Park>(
     timeout: &impl Timeout,
     seat: Option<Seat>,
     seen: usize,
-) -> Result<(), Panic> {
-    unwind::catch(|| {
-        let mut round = 0;
-        // Before the first park too: foreign code may have used up the permit of an early notice.
-        while !wait_for.is_over() && notices(registry, wait_for) == seen {
-            if H::yield_now(round) {
-                round = round.saturating_add(1);
-                continue;
-            }
-            park_once(registry, wait_for, timeout, seat, seen);
-            if timeout.is_over() {
-                return;
-            }
+) {
+    let mut round = 0;
+    // Before the first park too: foreign code may have used up the permit of an early notice.
+    while !wait_for.is_over() && notices(registry, wait_for) == seen {
+        if H::yield_now(round) {
+            round = round.saturating_add(1);
+            continue;
         }
-    })
+        park_once(registry, wait_for, timeout, seat, seen);
+        if timeout.is_over() {
+            return;
+        }
+    }
 }
 
 /// Parks once. A worker or a driver of a host with [`KEEPS_TIME`](Park::KEEPS_TIME) keeps the time

@@ -25,6 +25,11 @@ struct Sleep {
 }
 
 impl Actor {
+    fn current() -> Self {
+        std::thread_local!(static ACTOR: Actor = Actor::default());
+        ACTOR.with(Clone::clone)
+    }
+
     fn change(&self, change: impl FnOnce(&mut Sleep)) {
         change(&mut self.0.sleep.lock().unwrap());
         self.0.changed.notify_all();
@@ -81,6 +86,9 @@ pub(crate) trait Habits: 'static {
     /// Called before and after each sleep.
     fn around_park() {}
 
+    /// Called before the host names the calling thread.
+    fn before_current() {}
+
     fn spin(_round: u32) -> bool {
         false
     }
@@ -108,8 +116,8 @@ impl<H: Habits> Park for StageWith<H> {
     const FAIR: bool = H::FAIR;
 
     fn current() -> Actor {
-        std::thread_local!(static ACTOR: Actor = Actor::default());
-        ACTOR.with(Clone::clone)
+        H::before_current();
+        Actor::current()
     }
 
     fn current_id() -> usize {
@@ -118,7 +126,7 @@ impl<H: Habits> Park for StageWith<H> {
 
     fn park() {
         H::around_park();
-        Self::current().park();
+        Actor::current().park();
         H::around_park();
     }
 

@@ -1,13 +1,14 @@
-//! Hosts that panic in `park`: the panic ends one wait. Every other wait ends as it should.
+//! Hosts that panic as a thread waits: the panic ends one wait. Every other wait ends as it should.
 
 use core::cell::Cell;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
-use slotted::{Executor, Fifo, Park, Shutdown};
+use slotted::{Clock, Executor, Fifo, Park, Shutdown};
 
 use super::{message_of, panic_of};
 use crate::stage::{
@@ -23,6 +24,11 @@ thread_local! {
     static PANICS_AT: Cell<Option<u32>> = const { Cell::new(None) };
 }
 
+thread_local! {
+    /// How many calls of `current` come before the one that panics.
+    static CURRENT_PANICS_AT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
 /// The end of `park` before the thread sleeps, and the end after.
 const BEFORE: u32 = 0;
 const AFTER: u32 = 1;
@@ -34,6 +40,13 @@ impl Habits for Panics {
         match PANICS_AT.take() {
             Some(0) => raise("park"),
             ends => PANICS_AT.set(ends.map(|ends| ends - 1)),
+        }
+    }
+
+    fn before_current() {
+        match CURRENT_PANICS_AT.take() {
+            Some(0) => raise("current"),
+            calls => CURRENT_PANICS_AT.set(calls.map(|calls| calls - 1)),
         }
     }
 }
@@ -161,12 +174,33 @@ fn a_wait_that_panicked_is_no_part_of_a_circle() {
     });
 }
 
-/// Threads of the stage that panic, and a host that counts what it is told.
-struct Told;
+/// Threads of the stage that panic, and a host that counts what it is told. Each test has its own.
+struct Told<const TEST: usize>;
 
-static TOLD: AtomicUsize = AtomicUsize::new(0);
+static TOLD: [AtomicUsize; 2] = [const { AtomicUsize::new(0) }; 2];
 
-impl Park for Told {
+thread_local! {
+    /// How many calls of `now` come before the one that panics.
+    static NOW_PANICS_AT: Cell<Option<u32>> = const { Cell::new(None) };
+}
+
+impl<const TEST: usize> Clock for Told<TEST> {
+    const TICKS_PER_SECOND: u64 = 1000;
+
+    fn now() -> u64 {
+        match NOW_PANICS_AT.take() {
+            Some(0) => raise("now"),
+            calls => NOW_PANICS_AT.set(calls.map(|calls| calls - 1)),
+        }
+        0
+    }
+
+    fn park_until(_: u64) {
+        Host::park();
+    }
+}
+
+impl<const TEST: usize> Park for Told<TEST> {
     type Thread = Actor;
     type Order = Fifo;
 
@@ -187,7 +221,7 @@ impl Park for Told {
     }
 
     fn ready() {
-        TOLD.fetch_add(1, Ordering::Relaxed);
+        TOLD[TEST].fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -195,19 +229,132 @@ impl Park for Told {
 #[test]
 fn a_driver_that_panics_as_it_is_woken_has_the_host_told_of_the_task() {
     within_limit(|| {
-        let pool: &'static Executor<0, 2, 64, Told> = forever(Executor::new());
+        type Host = Told<0>;
+        let pool: &'static Executor<0, 2, 64, Host> = forever(Executor::new());
         let (_promise, open) = pool.promise::<u8>().unwrap();
         let (tell_actor, actor) = channel::<Actor>();
         let driver = thread::spawn(move || {
-            tell_actor.send(Told::current()).unwrap();
+            tell_actor.send(Host::current()).unwrap();
             PANICS_AT.set(Some(AFTER));
             message_of(|| open.result())
         });
         actor.recv().unwrap().until_asleep();
         let task = pool.submit(|| 7).unwrap();
         assert_eq!(driver.join().unwrap(), "park");
-        assert_eq!(TOLD.load(Ordering::Relaxed), 1, "the host's loop sleeps on");
+        assert_eq!(
+            TOLD[0].load(Ordering::Relaxed),
+            1,
+            "the host's loop sleeps on"
+        );
         assert_eq!(pool.run_until_idle(), 1);
         assert_eq!(task.result(), Ok(7));
+    });
+}
+
+/// As above. The clock panics before the thread sleeps, as it is woken, as it looks again, or not at
+/// all.
+#[test]
+fn a_driver_whose_clock_panics_has_the_host_told_of_the_task() {
+    within_limit(|| {
+        type Host = Told<1>;
+        // Bound: a wait looks at the time a few times.
+        for calls in 0.. {
+            let pool: &'static Executor<0, 2, 64, Host> = forever(Executor::new());
+            let (promise, mut open) = pool.promise::<u8>().unwrap();
+            let told = || TOLD[1].load(Ordering::Relaxed);
+            let (tell_actor, actor) = channel::<Actor>();
+            let driver = thread::spawn(move || {
+                tell_actor.send(Host::current()).unwrap();
+                NOW_PANICS_AT.set(Some(calls));
+                let waits = || open.result_timeout(Duration::from_secs(1)).is_err();
+                catch_unwind(AssertUnwindSafe(waits)).is_err()
+            });
+            let actor = actor.recv().unwrap();
+            while !actor.is_asleep() && !driver.is_finished() {
+                thread::yield_now();
+            }
+            let before = told();
+            let task = pool.submit(|| 7).unwrap();
+            while !task.done() && !driver.is_finished() {
+                thread::yield_now();
+            }
+            if !driver.is_finished() {
+                promise.set_result(1).unwrap();
+            }
+            if !driver.join().unwrap() {
+                assert!(
+                    calls > 2,
+                    "the clock was not read after the thread was woken"
+                );
+                break;
+            }
+            assert!(
+                task.done() || told() > before,
+                "call {calls}: the host's loop sleeps on"
+            );
+        }
+    });
+}
+
+/// A thread that waits, and whose host panics as it names the thread for the `calls`-th time.
+/// Returns when the thread sleeps or has ended, with what tells if the wait panicked.
+fn panics_naming<T>(calls: u32, wait: impl FnOnce() -> T + Send + 'static) -> JoinHandle<bool> {
+    let (tell_actor, actor) = channel::<Actor>();
+    let thread = thread::spawn(move || {
+        tell_actor.send(Host::current()).unwrap();
+        CURRENT_PANICS_AT.set(Some(calls));
+        catch_unwind(AssertUnwindSafe(wait)).is_err()
+    });
+    let actor = actor.recv().unwrap();
+    while !actor.is_asleep() && !thread.is_finished() {
+        thread::yield_now();
+    }
+    thread
+}
+
+/// The host panics before the thread registers, as it leaves its place, or not at all.
+#[test]
+fn a_waiter_that_a_thread_without_a_name_displaced_hears_of_the_end_of_the_task() {
+    within_limit(|| {
+        // Bound: a wait names its thread a few times.
+        for calls in 0.. {
+            let pool: &Executor<1, 2, 64, Host> = forever(Executor::new());
+            let (promise, handle) = pool.promise::<u8>().unwrap();
+            let handle = Arc::new(handle);
+            let other = handle.clone();
+            let displaced = waits(move || other.error().is_none());
+            let panicking = panics_naming(calls, move || handle.error().is_none());
+            promise.set_result(7).unwrap();
+            assert_eq!(displaced.recv_timeout(PATIENCE), Ok(true), "call {calls}");
+            if !panicking.join().unwrap() {
+                assert!(calls > 0, "the host was not asked");
+                break;
+            }
+        }
+    });
+}
+
+#[test]
+fn a_driver_that_a_thread_without_a_name_displaced_polls_a_future_that_is_woken() {
+    within_limit(|| {
+        // Bound: as above.
+        for calls in 0.. {
+            let pool: &'static Executor<0, 3, 128, Host> = forever(Executor::new());
+            let (future, waker) = suspended_once(7);
+            let future = pool.submit_future(future).unwrap();
+            let displaced = waits(|| future.result());
+            let (promise, open) = pool.promise::<u8>().unwrap();
+            let panicking = panics_naming(calls, move || open.result());
+            // It wakes the thread, if that sleeps. Its place as a driver is left in turn.
+            promise.complete(Ok(1)).unwrap();
+            let panicked = panicking.join().unwrap();
+            waker.recv().unwrap().wake();
+            let result = displaced.recv_timeout(PATIENCE);
+            assert_eq!(result, Ok(Ok(7)), "call {calls}");
+            if !panicked {
+                assert!(calls > 0, "the host was not asked");
+                break;
+            }
+        }
     });
 }
