@@ -13,6 +13,7 @@ use crate::executor::Executor;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
 use crate::permit::enqueue_closure;
+use crate::promise::Promise;
 use crate::registry::{Registry, Submitter};
 use crate::slot::{Claim, Classify, Fallible, Plain, Stop};
 use crate::stats::Stats;
@@ -65,9 +66,8 @@ pub use worker::OwnedWorker;
 /// # What it does not have
 ///
 /// Futures, because no `&mut L` can be kept across an await; a task of an async executor awaits the
-/// handle instead. `scope` and `map`, whose callers run tasks themselves. Promises, which need no
-/// owner: any executor makes them. Dates of a [`Timetable`](crate::Timetable): a timed task of
-/// another executor submits here when it is due.
+/// handle instead. `scope` and `map`, whose callers run tasks themselves. Dates of a
+/// [`Timetable`](crate::Timetable): a timed task of another executor submits here when it is due.
 ///
 /// # Cost
 ///
@@ -412,6 +412,28 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     pub async fn reserve_async(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
         let permit = self.submitter().reserve_async().await;
         permit.map(OwnedPermit::new)
+    }
+
+    /// Makes a task that is completed by hand, from any context. The owner has no part in it. See
+    /// [`Executor::promise`].
+    ///
+    /// # Errors
+    ///
+    /// As [`reserve`](Self::reserve).
+    ///
+    /// ```
+    /// # use slotted::Owned;
+    /// let radio: Owned<u8, 4> = Owned::new();
+    /// let (promise, handle) = radio.promise::<u32>().unwrap();
+    /// promise.set_result(7).unwrap(); // from the radio's interrupt, say
+    /// assert_eq!(handle.result(), Ok(7));
+    /// ```
+    #[expect(clippy::type_complexity, reason = "a pair says it best")]
+    pub fn promise<T>(&self) -> Result<(Promise<'_, T, H>, JoinHandle<'_, T, H>), Refusal>
+    where
+        T: Send + 'static,
+    {
+        self.submitter().promise()
     }
 
     /// What the executor has done and is doing. See [`Executor::stats`].

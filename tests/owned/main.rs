@@ -11,4 +11,5 @@ mod lives;
 mod lives_found;
 mod order;
 mod places;
+mod promises;
 mod simulated;

@@ -179,8 +179,8 @@ pub(crate) const ROOMS: &[Room] = &[
         &["owned/worker.rs"],
         &[
             "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry",
-            "completion", "blocking", "worker", "spawn", "start", "handle", "permit", "stats",
-            "executor",
+            "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
+            "stats", "executor",
         ],
     ),
     room(
