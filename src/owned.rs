@@ -14,16 +14,19 @@ use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
 use crate::permit::enqueue_closure;
 use crate::promise::Promise;
-use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, Plain, Stop};
+use crate::registry::Registry;
+use crate::slot::{Claim, Classify, Stop};
 use crate::stats::Stats;
 use crate::sync::const_fn;
 
+mod levels;
 mod life;
 mod permit;
+mod submitter;
 mod worker;
 
 pub use permit::OwnedPermit;
+pub use submitter::OwnedSubmitter;
 pub use worker::OwnedWorker;
 
 /// An executor with one worker that owns an `L`: a peripheral, a connection. Each task gets a
@@ -152,9 +155,16 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         }
     }
 
-    /// Takes plain tasks too: it must not leave this room (*All Lent*).
-    fn submitter(&self) -> Submitter<'_, SLOT_BYTES, H> {
-        self.executor.submitter()
+    /// Everything that takes tasks, without the number of slots in its type. `Copy`.
+    ///
+    /// ```
+    /// # use slotted::Owned;
+    /// let log: Owned<Vec<u8>, 4> = Owned::new();
+    /// let submitter = log.submitter();
+    /// assert!(submitter.submit(|bytes| bytes.push(1)).is_ok());
+    /// ```
+    pub const fn submitter(&self) -> OwnedSubmitter<'_, L, SLOT_BYTES, H> {
+        OwnedSubmitter::new(self.executor.submitter())
     }
 
     fn registry(&self) -> Registry<'_, H> {
@@ -192,10 +202,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => submit_into::<L, F, T, Plain, SLOT_BYTES, H>(self.registry(), claim, task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit(task)
     }
 
     /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure for
@@ -221,14 +228,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         T: Send + 'static,
         E: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => submit_into::<L, F, Result<T, E>, Fallible, SLOT_BYTES, H>(
-                self.registry(),
-                claim,
-                task,
-            ),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_fallible(task)
     }
 
     /// As [`submit`](Self::submit), for a closure that may be asked to stop while it runs. It gets
@@ -251,12 +251,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L, &Stop) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => {
-                submit_stoppable_into::<L, F, T, SLOT_BYTES, H>(self.registry(), claim, task)
-            }
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_stoppable(task)
     }
 
     /// As [`submit`](Self::submit), but waits for a slot as long as it takes.
@@ -289,10 +284,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.reserve_blocking() {
-            Ok(permit) => permit.submit(task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_blocking(task)
     }
 
     /// As [`submit`](Self::submit), but waits for a slot at most `timeout`.
@@ -320,10 +312,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         T: Send + 'static,
         H: Clock,
     {
-        match self.reserve_timeout(timeout) {
-            Ok(permit) => permit.submit(task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_timeout(task, timeout)
     }
 
     /// Holds a slot, for a submit that cannot fail for lack of room.
@@ -344,7 +333,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// permit.submit(|bytes| bytes.push(1)).unwrap().detach();
     /// ```
     pub fn reserve(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        self.submitter().reserve().map(OwnedPermit::new)
+        self.submitter().reserve()
     }
 
     /// Holds a slot, waiting for it as long as it takes. Blocks, and fails, as
@@ -360,7 +349,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert!(log.reserve_blocking().is_ok());
     /// ```
     pub fn reserve_blocking(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        self.submitter().reserve_blocking().map(OwnedPermit::new)
+        self.submitter().reserve_blocking()
     }
 
     /// Holds a slot, waiting for it at most `timeout`.
@@ -385,8 +374,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     where
         H: Clock,
     {
-        let permit = self.submitter().reserve_timeout(timeout);
-        permit.map(OwnedPermit::new)
+        self.submitter().reserve_timeout(timeout)
     }
 
     /// Holds a slot, awaiting it under any async runtime, first come, first served. Dropping the
@@ -410,8 +398,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert_eq!(length.unwrap(), Ok(Ok(1)));
     /// ```
     pub async fn reserve_async(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        let permit = self.submitter().reserve_async().await;
-        permit.map(OwnedPermit::new)
+        self.submitter().reserve_async().await
     }
 
     /// Makes a task that is completed by hand, from any context. The owner has no part in it. See

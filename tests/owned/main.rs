@@ -7,6 +7,7 @@
 mod connection;
 mod found;
 mod handles;
+mod levels;
 mod lives;
 mod lives_found;
 mod order;

@@ -178,7 +178,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry",
+            "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
             "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
             "stats", "executor",
         ],
