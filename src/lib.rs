@@ -140,7 +140,7 @@ pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
 pub use levels::Ordered;
 pub use order::{Fifo, LevelStats, Levels, Order};
-pub use owned::{Owned, OwnedPermit, OwnedSubmitter, OwnedWorker};
+pub use owned::{Owned, OwnedPermit, OwnedScope, OwnedSubmitter, OwnedWorker};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;

@@ -22,10 +22,12 @@ use crate::sync::const_fn;
 mod levels;
 mod life;
 mod permit;
+mod scope;
 mod submitter;
 mod worker;
 
 pub use permit::OwnedPermit;
+pub use scope::OwnedScope;
 pub use submitter::OwnedSubmitter;
 pub use worker::OwnedWorker;
 
@@ -55,6 +57,8 @@ pub use worker::OwnedWorker;
 /// without a limit gets [`TaskError::WouldDeadlock`](crate::TaskError::WouldDeadlock) at once, and
 /// the other task stays where it is. `add_done_callback` waits without blocking.
 ///
+/// [`scope`](Self::scope) waits for all tasks of it, and cancels those that would never end so.
+///
 /// A loop that calls [`run_one`](OwnedWorker::run_one) is different between two calls: another
 /// thread or an interrupt may have the worker by then. A wait there sleeps, and if the worker is
 /// still the loop's own, it sleeps for ever. Such a loop looks with
@@ -69,8 +73,9 @@ pub use worker::OwnedWorker;
 /// # What it does not have
 ///
 /// Futures, because no `&mut L` can be kept across an await; a task of an async executor awaits the
-/// handle instead. `scope` and `map`, whose callers run tasks themselves. Dates of a
-/// [`Timetable`](crate::Timetable): a timed task of another executor submits here when it is due.
+/// handle instead. Dates of a [`Timetable`](crate::Timetable): a timed task of another
+/// executor submits here when it is due. A `map`: a queue of handles does it, with as many tasks in
+/// flight as it holds.
 ///
 /// # Cost
 ///

@@ -7,6 +7,9 @@
 //! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies.
 
 mod join;
+mod lent;
+
+pub(crate) use lent::{LentScope, lent_scope};
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -57,6 +60,16 @@ pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park,
     submitter: Submitter<'env, SLOT_BYTES, H>,
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>) -> R,
 ) -> R {
+    scope_with(submitter, |scope| scope.block(), body)
+}
+
+/// As [`scope`]. The owner waits by calls of `block`, each until something has changed.
+#[inline(always)]
+fn scope_with<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park, R>(
+    submitter: Submitter<'env, SLOT_BYTES, H>,
+    block: impl Fn(&Scope<'_, '_, WINDOW, SLOT_BYTES, H>),
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>) -> R,
+) -> R {
     let registry = submitter.registry();
     let owner_runs = if registry.current_seat().is_some() {
         IS_WORKER
@@ -75,13 +88,13 @@ pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park,
     };
     // Runs on every path out of here, unwinding included (*Outlived*).
     let wait = unwind::Bomb::new(|| {
-        scope.wait();
+        scope.wait(&block);
         // The body's own panic goes first.
         unwind::discard(scope.latch.take_panic());
     });
     let result = body(&scope);
     wait.defuse();
-    scope.wait();
+    scope.wait(&block);
     if let Some(TaskError::Panicked(panic)) = scope.latch.take_panic() {
         panic.resume();
     }
@@ -370,20 +383,24 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     }
 
     /// Waits until the latch is zero, and does not come back before.
-    fn wait(&self) {
+    fn wait(&self, block: impl Fn(&Self)) {
         // A host that panics here, or a task where panics are not caught, would end the borrow too
         // early: a panic while panicking aborts.
         let abort = unwind::Bomb::new(|| panic!("a scope cannot be left while its tasks run"));
         // Endless for a reason: the tasks decide. One round, since nothing interrupts the wait.
         while !self.latch.is_zero() {
-            let _ = block(
-                self.submitter.registry(),
-                &ScopeDone { scope: self },
-                &Never::<H>::new(),
-                self.run_unstarted(),
-            );
+            block(self);
         }
         abort.defuse();
+    }
+
+    fn block(&self) {
+        let _ = block(
+            self.submitter.registry(),
+            &ScopeDone { scope: self },
+            &Never::<H>::new(),
+            self.run_unstarted(),
+        );
     }
 }
 

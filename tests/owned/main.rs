@@ -13,4 +13,6 @@ mod lives_found;
 mod order;
 mod places;
 mod promises;
+mod scopes;
+mod scopes_found;
 mod simulated;
