@@ -93,6 +93,10 @@ fn before_the_start_a_wait_says_so_and_the_scope_cancels() {
         let first = scope.submit(|own| own.send(drops(&count) as u32)).unwrap();
         scope.submit(move |_| drop(counted)).unwrap().detach();
         let inline = scope.submit(|own| own.send(1)).unwrap().result_inline();
+        let mut handles = [first];
+        let waited = wait(&mut handles, ReturnWhen::AllCompleted).not_done.len();
+        assert_eq!(waited, 1);
+        let [first] = handles;
         (first.result(), inline, drops(&count))
     });
     assert_eq!(

@@ -132,6 +132,57 @@ fn a_shutdown_at_any_time_leaves_no_scope_behind() {
 }
 
 #[test]
+fn a_shutdown_and_an_owner_that_leaves_leave_no_scope_behind() {
+    for shutdown in [Shutdown::Drain, Shutdown::Cancel, Shutdown::Stop] {
+        Simulation::check_seeds(seeds(200), |simulation| {
+            let (radio, count) = (leak(), Arc::default());
+            let worker = radio.worker().unwrap();
+            let counts = Arc::clone(&count);
+            let work = move || {
+                radio.scope(|scope| {
+                    let counted = Counted::new(&counts);
+                    drop(scope.submit(move |_| drop(counted)).map(JoinHandle::detach));
+                });
+                assert_eq!(drops(&counts), 1);
+            };
+            simulation.spawn("caller", work).unwrap();
+            simulation.spawn("owner", move || drop(worker)).unwrap();
+            radio.shutdown(shutdown).unwrap(); // it waits in the cell where the scope waits
+            simulation.settle();
+            assert_eq!((simulation.running_threads(), drops(&count)), (0, 1));
+            assert!(radio.worker().is_ok(), "nothing is left of the life");
+        });
+    }
+}
+
+#[test]
+fn an_owner_that_follows_another_runs_the_tasks_of_a_scope_or_finds_none() {
+    Simulation::check_seeds(seeds(300), |simulation| {
+        let (radio, count) = (leak(), Arc::default());
+        let worker = radio.worker().unwrap();
+        let (counts, ran) = (Arc::clone(&count), Arc::new(AtomicUsize::new(0)));
+        let seen = Arc::clone(&ran);
+        let work = move || seen.store(scope_once(radio, &counts).into(), Ordering::Relaxed);
+        simulation.spawn("caller", work).unwrap();
+        let owner = move || {
+            drop(worker);
+            let (mut next, mut numbers) = (radio.worker().unwrap(), vec![]);
+            let _ = next.run_one(&mut numbers);
+            drop(next);
+            numbers.len()
+        };
+        let (give, take) = std::sync::mpsc::channel();
+        simulation
+            .spawn("owner", move || give.send(owner()).unwrap())
+            .unwrap();
+        simulation.settle();
+        assert_eq!((simulation.running_threads(), drops(&count)), (0, 1));
+        assert_eq!(take.recv().unwrap(), ran.load(Ordering::Relaxed));
+        assert_eq!(radio.stats().slots_in_use, 0);
+    });
+}
+
+#[test]
 fn a_worker_that_is_handed_over_while_the_scope_sleeps_runs_its_tasks() {
     Simulation::check_seeds(seeds(50), |simulation| {
         let (radio, count) = (leak(), Arc::default());
