@@ -48,6 +48,12 @@ pub struct Scope<
     environment: PhantomData<&'env mut &'env ()>,
 }
 
+/// What marks a slot's task as one that a latch counts.
+#[inline(always)]
+fn key_of<H: Park>(latch: &ScopeLatch<H>) -> *mut () {
+    core::ptr::from_ref(latch).cast_mut().cast()
+}
+
 /// The owner is a worker, which helps where it waits.
 const IS_WORKER: usize = 1;
 /// The host had no worker when the scope began.
@@ -379,7 +385,7 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
 
     /// What marks a slot's task as ours.
     fn key(&self) -> *mut () {
-        core::ptr::from_ref(&self.latch).cast_mut().cast()
+        key_of(&self.latch)
     }
 
     /// Waits until the latch is zero, and does not come back before.

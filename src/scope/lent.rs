@@ -6,13 +6,13 @@
 //!
 //! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies.
 
-use super::{Scope, scope_with};
+use super::{Scope, key_of, scope_with};
 use crate::blocking::{Never, RunUnstarted, WaitFor, block};
-use crate::completion::cancel_stranded;
+use crate::completion::{ScopeLatch, cancel_stranded};
 use crate::error::SubmitError;
 use crate::handle::JoinHandle;
 use crate::host::Park;
-use crate::registry::Submitter;
+use crate::registry::{Registry, Submitter};
 use crate::slot::{Plain, Stop};
 use crate::waiter::Waiter;
 
@@ -25,14 +25,18 @@ pub(crate) fn lent_scope<'env, const SLOT_BYTES: usize, H: Park, R>(
     submitter: Submitter<'env, SLOT_BYTES, H>,
     body: impl for<'scope> FnOnce(&'scope LentScope<'scope, 'env, SLOT_BYTES, H>) -> R,
 ) -> R {
-    scope_with(submitter, block_lent, body)
+    let block = |scope: &LentScope<'_, '_, SLOT_BYTES, H>| {
+        block_lent(scope.submitter.registry(), &scope.latch);
+    };
+    scope_with(submitter, block, body)
 }
 
-fn block_lent<const SLOT_BYTES: usize, H: Park>(scope: &LentScope<'_, '_, SLOT_BYTES, H>) {
-    let registry = scope.submitter.registry();
-    let (done, workers) = (LentDone { scope }, RunUnstarted::Workers);
+/// Made once for each host.
+#[inline(never)]
+fn block_lent<H: Park>(registry: Registry<'_, H>, latch: &ScopeLatch<H>) {
+    let (done, workers) = (LentDone { registry, latch }, RunUnstarted::Workers);
     if block(registry, &done, &Never::<H>::new(), workers).is_err() {
-        cancel_stranded(registry, scope.key());
+        cancel_stranded(registry, key_of(latch));
     }
 }
 
@@ -79,29 +83,28 @@ impl<'scope, const SLOT_BYTES: usize, H: Park> LentScope<'scope, '_, SLOT_BYTES,
 }
 
 /// A wait for all tasks of a scope. The waiting thread runs none of them.
-struct LentDone<'s, 'scope, 'env, const SLOT_BYTES: usize, H: Park> {
-    scope: &'s LentScope<'scope, 'env, SLOT_BYTES, H>,
+struct LentDone<'s, 'e, H: Park> {
+    registry: Registry<'e, H>,
+    latch: &'s ScopeLatch<H>,
 }
 
-impl<const SLOT_BYTES: usize, H: Park> WaitFor<H> for LentDone<'_, '_, '_, SLOT_BYTES, H> {
+impl<H: Park> WaitFor<H> for LentDone<'_, '_, H> {
     fn is_over(&self) -> bool {
-        self.scope.latch.is_zero()
+        self.latch.is_zero()
     }
 
     /// Bound: the number of slots.
     fn needs_start(&self) -> bool {
-        let (registry, key) = (self.scope.submitter.registry(), self.scope.key());
+        let (registry, key) = (self.registry, key_of(self.latch));
         (0..registry.capacity()).any(|index| registry.is_stranded_of(index, key))
     }
 
     /// As in `ScopeDone`.
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
-        let registry = self.scope.submitter.registry();
-        Ok(registry.with_leave_waiter(|cell| cell.put(waiter)))
+        Ok(self.registry.with_leave_waiter(|cell| cell.put(waiter)))
     }
 
     fn deregister(&self, waiter: &Waiter<H>) -> Waiter<H> {
-        let registry = self.scope.submitter.registry();
-        registry.with_leave_waiter(|cell| cell.remove(waiter))
+        self.registry.with_leave_waiter(|cell| cell.remove(waiter))
     }
 }
