@@ -36,7 +36,7 @@ mod lent;
 pub(crate) mod listeners;
 mod timed;
 
-pub(crate) use lent::{cancel_unowned, execute_lent};
+pub(crate) use lent::{cancel_stranded, cancel_unowned, execute_lent};
 use listeners::notify;
 pub(crate) use listeners::{listen, listen_alone};
 use timed::poll_timed;

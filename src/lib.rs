@@ -34,7 +34,7 @@
 //! | take a result, cancel, ask, await | [`JoinHandle`], [`Canceller`] |
 //! | stop a task that runs | [`Executor::submit_stoppable`], [`Stop`] |
 //! | wait for many | [`as_completed`](as_completed()), [`wait`](wait()), [`Executor::map`] |
-//! | borrow from the stack | [`Executor::scope`] |
+//! | borrow from the stack | [`Executor::scope`], [`Owned::scope`] |
 //! | run two closures at once | [`Scope::join`] |
 //! | complete a task from an interrupt | [`Executor::promise`] |
 //! | run a task later, or again and again; give it a time budget | [`Timetable`], [`time`] |
@@ -140,7 +140,7 @@ pub use host::StdHost;
 pub use host::{Clock, DefaultHost, Park, SpinHost};
 pub use levels::Ordered;
 pub use order::{Fifo, LevelStats, Levels, Order};
-pub use owned::{Owned, OwnedPermit, OwnedWorker};
+pub use owned::{Owned, OwnedPermit, OwnedScope, OwnedSubmitter, OwnedWorker};
 pub use permit::Permit;
 pub use promise::Promise;
 pub use registry::Submitter;

@@ -13,16 +13,22 @@ use crate::executor::Executor;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
 use crate::permit::enqueue_closure;
-use crate::registry::{Registry, Submitter};
-use crate::slot::{Claim, Classify, Fallible, Plain, Stop};
+use crate::promise::Promise;
+use crate::registry::Registry;
+use crate::slot::{Claim, Classify, Stop};
 use crate::stats::Stats;
 use crate::sync::const_fn;
 
+mod levels;
 mod life;
 mod permit;
+mod scope;
+mod submitter;
 mod worker;
 
 pub use permit::OwnedPermit;
+pub use scope::OwnedScope;
+pub use submitter::OwnedSubmitter;
 pub use worker::OwnedWorker;
 
 /// An executor with one worker that owns an `L`: a peripheral, a connection. Each task gets a
@@ -51,6 +57,8 @@ pub use worker::OwnedWorker;
 /// without a limit gets [`TaskError::WouldDeadlock`](crate::TaskError::WouldDeadlock) at once, and
 /// the other task stays where it is. `add_done_callback` waits without blocking.
 ///
+/// [`scope`](Self::scope) waits for all tasks of it, and cancels those that would never end so.
+///
 /// A loop that calls [`run_one`](OwnedWorker::run_one) is different between two calls: another
 /// thread or an interrupt may have the worker by then. A wait there sleeps, and if the worker is
 /// still the loop's own, it sleeps for ever. Such a loop looks with
@@ -65,9 +73,9 @@ pub use worker::OwnedWorker;
 /// # What it does not have
 ///
 /// Futures, because no `&mut L` can be kept across an await; a task of an async executor awaits the
-/// handle instead. `scope` and `map`, whose callers run tasks themselves. Promises, which need no
-/// owner: any executor makes them. Dates of a [`Timetable`](crate::Timetable): a timed task of
-/// another executor submits here when it is due.
+/// handle instead. Dates of a [`Timetable`](crate::Timetable): a timed task of another
+/// executor submits here when it is due. A `map`: a queue of handles does it, with as many tasks in
+/// flight as it holds.
 ///
 /// # Cost
 ///
@@ -152,9 +160,16 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         }
     }
 
-    /// Takes plain tasks too: it must not leave this room (*All Lent*).
-    fn submitter(&self) -> Submitter<'_, SLOT_BYTES, H> {
-        self.executor.submitter()
+    /// Everything that takes tasks, without the number of slots in its type. `Copy`.
+    ///
+    /// ```
+    /// # use slotted::Owned;
+    /// let log: Owned<Vec<u8>, 4> = Owned::new();
+    /// let submitter = log.submitter();
+    /// assert!(submitter.submit(|bytes| bytes.push(1)).is_ok());
+    /// ```
+    pub const fn submitter(&self) -> OwnedSubmitter<'_, L, SLOT_BYTES, H> {
+        OwnedSubmitter::new(self.executor.submitter())
     }
 
     fn registry(&self) -> Registry<'_, H> {
@@ -192,10 +207,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => submit_into::<L, F, T, Plain, SLOT_BYTES, H>(self.registry(), claim, task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit(task)
     }
 
     /// As [`submit`](Self::submit), for a closure whose `Err` counts as a failure for
@@ -221,14 +233,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         T: Send + 'static,
         E: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => submit_into::<L, F, Result<T, E>, Fallible, SLOT_BYTES, H>(
-                self.registry(),
-                claim,
-                task,
-            ),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_fallible(task)
     }
 
     /// As [`submit`](Self::submit), for a closure that may be asked to stop while it runs. It gets
@@ -251,12 +256,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L, &Stop) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.submitter().claim() {
-            Ok(claim) => {
-                submit_stoppable_into::<L, F, T, SLOT_BYTES, H>(self.registry(), claim, task)
-            }
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_stoppable(task)
     }
 
     /// As [`submit`](Self::submit), but waits for a slot as long as it takes.
@@ -289,10 +289,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         F: FnOnce(&mut L) -> T + Send + 'static,
         T: Send + 'static,
     {
-        match self.reserve_blocking() {
-            Ok(permit) => permit.submit(task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_blocking(task)
     }
 
     /// As [`submit`](Self::submit), but waits for a slot at most `timeout`.
@@ -320,10 +317,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         T: Send + 'static,
         H: Clock,
     {
-        match self.reserve_timeout(timeout) {
-            Ok(permit) => permit.submit(task),
-            Err(reason) => Err(SubmitError { task, reason }),
-        }
+        self.submitter().submit_timeout(task, timeout)
     }
 
     /// Holds a slot, for a submit that cannot fail for lack of room.
@@ -344,7 +338,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// permit.submit(|bytes| bytes.push(1)).unwrap().detach();
     /// ```
     pub fn reserve(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        self.submitter().reserve().map(OwnedPermit::new)
+        self.submitter().reserve()
     }
 
     /// Holds a slot, waiting for it as long as it takes. Blocks, and fails, as
@@ -360,7 +354,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert!(log.reserve_blocking().is_ok());
     /// ```
     pub fn reserve_blocking(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        self.submitter().reserve_blocking().map(OwnedPermit::new)
+        self.submitter().reserve_blocking()
     }
 
     /// Holds a slot, waiting for it at most `timeout`.
@@ -385,8 +379,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     where
         H: Clock,
     {
-        let permit = self.submitter().reserve_timeout(timeout);
-        permit.map(OwnedPermit::new)
+        self.submitter().reserve_timeout(timeout)
     }
 
     /// Holds a slot, awaiting it under any async runtime, first come, first served. Dropping the
@@ -410,8 +403,29 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// assert_eq!(length.unwrap(), Ok(Ok(1)));
     /// ```
     pub async fn reserve_async(&self) -> Result<OwnedPermit<'_, L, SLOT_BYTES, H>, Refusal> {
-        let permit = self.submitter().reserve_async().await;
-        permit.map(OwnedPermit::new)
+        self.submitter().reserve_async().await
+    }
+
+    /// Makes a task that is completed by hand, from any context. The owner has no part in it. See
+    /// [`Executor::promise`].
+    ///
+    /// # Errors
+    ///
+    /// As [`reserve`](Self::reserve).
+    ///
+    /// ```
+    /// # use slotted::Owned;
+    /// let radio: Owned<u8, 4> = Owned::new();
+    /// let (promise, handle) = radio.promise::<u32>().unwrap();
+    /// promise.set_result(7).unwrap(); // from the radio's interrupt, say
+    /// assert_eq!(handle.result(), Ok(7));
+    /// ```
+    #[expect(clippy::type_complexity, reason = "a pair says it best")]
+    pub fn promise<T>(&self) -> Result<(Promise<'_, T, H>, JoinHandle<'_, T, H>), Refusal>
+    where
+        T: Send + 'static,
+    {
+        self.submitter().promise()
     }
 
     /// What the executor has done and is doing. See [`Executor::stats`].

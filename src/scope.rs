@@ -7,6 +7,9 @@
 //! `unsafe` here: filling a slot with a closure that borrows, which *Outlived* justifies.
 
 mod join;
+mod lent;
+
+pub(crate) use lent::{LentScope, lent_scope};
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -45,6 +48,12 @@ pub struct Scope<
     environment: PhantomData<&'env mut &'env ()>,
 }
 
+/// What marks a slot's task as one that a latch counts.
+#[inline(always)]
+fn key_of<H: Park>(latch: &ScopeLatch<H>) -> *mut () {
+    core::ptr::from_ref(latch).cast_mut().cast()
+}
+
 /// The owner is a worker, which helps where it waits.
 const IS_WORKER: usize = 1;
 /// The host had no worker when the scope began.
@@ -55,6 +64,16 @@ const IS_ASKED: usize = 4;
 /// Runs `body` with a scope and returns when every task of it has ended, on every path.
 pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park, R>(
     submitter: Submitter<'env, SLOT_BYTES, H>,
+    body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>) -> R,
+) -> R {
+    scope_with(submitter, |scope| scope.block(), body)
+}
+
+/// As [`scope`]. The owner waits by calls of `block`, each until something has changed.
+#[inline(always)]
+fn scope_with<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park, R>(
+    submitter: Submitter<'env, SLOT_BYTES, H>,
+    block: impl Fn(&Scope<'_, '_, WINDOW, SLOT_BYTES, H>),
     body: impl for<'scope> FnOnce(&'scope Scope<'scope, 'env, WINDOW, SLOT_BYTES, H>) -> R,
 ) -> R {
     let registry = submitter.registry();
@@ -75,13 +94,13 @@ pub(crate) fn scope<'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park,
     };
     // Runs on every path out of here, unwinding included (*Outlived*).
     let wait = unwind::Bomb::new(|| {
-        scope.wait();
+        scope.wait(&block);
         // The body's own panic goes first.
         unwind::discard(scope.latch.take_panic());
     });
     let result = body(&scope);
     wait.defuse();
-    scope.wait();
+    scope.wait(&block);
     if let Some(TaskError::Panicked(panic)) = scope.latch.take_panic() {
         panic.resume();
     }
@@ -366,24 +385,28 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
 
     /// What marks a slot's task as ours.
     fn key(&self) -> *mut () {
-        core::ptr::from_ref(&self.latch).cast_mut().cast()
+        key_of(&self.latch)
     }
 
     /// Waits until the latch is zero, and does not come back before.
-    fn wait(&self) {
+    fn wait(&self, block: impl Fn(&Self)) {
         // A host that panics here, or a task where panics are not caught, would end the borrow too
         // early: a panic while panicking aborts.
         let abort = unwind::Bomb::new(|| panic!("a scope cannot be left while its tasks run"));
         // Endless for a reason: the tasks decide. One round, since nothing interrupts the wait.
         while !self.latch.is_zero() {
-            let _ = block(
-                self.submitter.registry(),
-                &ScopeDone { scope: self },
-                &Never::<H>::new(),
-                self.run_unstarted(),
-            );
+            block(self);
         }
         abort.defuse();
+    }
+
+    fn block(&self) {
+        let _ = block(
+            self.submitter.registry(),
+            &ScopeDone { scope: self },
+            &Never::<H>::new(),
+            self.run_unstarted(),
+        );
     }
 }
 

@@ -16,7 +16,9 @@ use std::panic::catch_unwind;
 use std::sync::Arc;
 
 use slotted::error::RemoteError;
-use slotted::{DefaultHost, Executor, Ran, Refusal, Shutdown, TaskError, Worker, as_completed};
+use slotted::{
+    DefaultHost, Executor, Owned, Ran, Refusal, Shutdown, TaskError, Worker, as_completed,
+};
 
 use crate::keep::keep;
 
@@ -154,4 +156,25 @@ fn a_future_with_an_outcome_that_panics_is_dropped_in_its_slot() {
         (stats.completed, stats.panicked, stats.slots_in_use),
         (1, 1, 0)
     );
+}
+
+#[test]
+fn a_panic_of_a_borrowing_task_goes_through_its_owner_and_the_scope_returns() {
+    let owned: Owned<u32, 2> = Owned::new();
+    let (mut worker, mut number, local) = (owned.worker().unwrap(), 1, 7);
+    let ended = owned.scope(|scope| {
+        let task = |own: &mut u32| {
+            *own += local;
+            panic!("of a task");
+        };
+        let handle = scope.submit(task).unwrap();
+        let turn = AssertUnwindSafe(|| worker.run_one(&mut number));
+        assert!(catch_unwind(turn).is_err());
+        // The worker is there still, and the thread is outside of it.
+        scope.submit(|own| *own += local).unwrap().detach();
+        assert_eq!(worker.run_one(&mut number), Ran::Task);
+        handle.result()
+    });
+    assert_eq!((ended, number), (Err(TaskError::Broken), 15));
+    assert_eq!(owned.stats().slots_in_use, 0);
 }

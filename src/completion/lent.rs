@@ -35,3 +35,14 @@ pub(crate) fn cancel_unowned<H: Park>(registry: Registry<'_, H>) -> bool {
     }
     found
 }
+
+/// Cancels the tasks of a certain scope that no thread will run before the calling one goes on.
+///
+/// Bound: the number of slots.
+pub(crate) fn cancel_stranded<H: Park>(registry: Registry<'_, H>, scope: *mut ()) {
+    for index in 0..registry.capacity() {
+        if let Some(cancelled) = registry.cancel_stranded_of(index, scope) {
+            complete_cancelled(registry, cancelled);
+        }
+    }
+}

@@ -181,3 +181,128 @@ fn a_stale_worker_touches_nothing_of_a_later_owner() {
         assert_eq!(lone.get(), 1);
     });
 }
+
+/// Has a scope with one task, which changes `local`, and counts the drop of its closure. Returns
+/// false if it was refused.
+fn scope_once(radio: &Radio, local: &mut Lone) -> bool {
+    let (counted, drops) = Counted::new();
+    let accepted = radio.scope(|scope| {
+        let task = move |own: &mut Lone| {
+            drop(counted);
+            local.set(count(own));
+        };
+        scope.submit(task).map(crate::JoinHandle::detach).is_ok()
+    });
+    assert_eq!(drops.load(Ordering::Relaxed), 1, "nothing has it any more");
+    accepted
+}
+
+#[test]
+fn a_scope_sees_what_the_owner_wrote() {
+    model_radio(2, |radio| {
+        let owner = thread::spawn(own(radio.worker().unwrap()));
+        let mut local = Lone::new(0);
+        assert!(scope_once(radio, &mut local));
+        assert_eq!(local.get(), 1);
+        radio.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(owner.join().unwrap(), 1);
+    });
+}
+
+#[test]
+fn a_worker_that_leaves_and_a_scope_that_waits_leave_no_task() {
+    model_radio(3, |radio| {
+        let worker = radio.worker().unwrap();
+        let leaver = thread::spawn(move || drop(worker));
+        let mut local = Lone::new(0);
+        assert!(scope_once(radio, &mut local));
+        assert_eq!(local.get(), 0);
+        leaver.join().unwrap();
+        assert!(radio.worker().is_ok());
+    });
+}
+
+#[test]
+fn an_owner_that_runs_a_task_and_leaves_wakes_a_scope() {
+    model_radio(2, |radio| {
+        let mut worker = radio.worker().unwrap();
+        let owner = thread::spawn(move || {
+            let mut lone = Lone::new(0);
+            let _ = worker.run_one(&mut lone);
+            drop(worker);
+            lone.get()
+        });
+        let mut local = Lone::new(0);
+        assert!(scope_once(radio, &mut local));
+        assert_eq!(
+            owner.join().unwrap(),
+            local.get(),
+            "it ran, or was cancelled"
+        );
+    });
+}
+
+#[test]
+fn an_owner_that_begins_while_a_scope_ends_runs_its_task_or_none() {
+    model_radio(2, |radio| {
+        let owner = thread::spawn(move || {
+            let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
+            let _ = worker.run_one(&mut lone);
+            drop(worker);
+            lone.get()
+        });
+        let mut local = Lone::new(0);
+        assert!(scope_once(radio, &mut local));
+        assert_eq!(owner.join().unwrap(), local.get());
+    });
+}
+
+#[test]
+fn a_drain_and_a_scope_leave_no_task() {
+    model_radio(2, |radio| {
+        let owner = thread::spawn(own(radio.worker().unwrap()));
+        let other = thread::spawn(move || radio.begin_shutdown(Shutdown::Drain));
+        let mut local = Lone::new(0);
+        let accepted = scope_once(radio, &mut local);
+        assert_eq!(local.get(), usize::from(accepted));
+        other.join().unwrap();
+        assert_eq!(owner.join().unwrap(), usize::from(accepted));
+        assert!(radio.worker().is_ok(), "nothing is left of the life");
+    });
+}
+
+#[test]
+fn a_cancel_a_worker_that_leaves_and_a_scope_leave_no_task() {
+    model_radio(2, |radio| {
+        let worker = radio.worker().unwrap();
+        let other = thread::spawn(move || radio.begin_shutdown(Shutdown::Cancel));
+        let leaver = thread::spawn(move || drop(worker));
+        let mut local = Lone::new(0);
+        let _ = scope_once(radio, &mut local);
+        assert_eq!(local.get(), 0);
+        other.join().unwrap();
+        leaver.join().unwrap();
+        assert!(radio.worker().is_ok(), "nothing is left of the life");
+    });
+}
+
+#[test]
+fn a_task_that_submits_to_its_scope_before_its_owner_leaves_wakes_the_scope() {
+    model_radio(2, |radio| {
+        let mut worker = radio.worker().unwrap();
+        let owner = thread::spawn(move || {
+            let _ = worker.run_one(&mut Lone::new(0));
+        });
+        let (counted, drops) = Counted::new();
+        radio.scope(|scope| {
+            let task = move |_: &mut Lone| {
+                let nested = move |_: &mut Lone| drop(counted);
+                scope.submit(nested).unwrap().detach();
+            };
+            scope.submit(task).unwrap().detach();
+        });
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        owner.join().unwrap();
+        assert!(radio.worker().is_ok());
+    });
+}

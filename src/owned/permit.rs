@@ -9,6 +9,7 @@ use crate::error::SubmitError;
 use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::permit::Permit;
+use crate::promise::Promise;
 use crate::slot::{Fallible, Plain, Stop};
 
 /// Holds one slot of an [`Owned`](crate::Owned), so that a submit through it cannot fail for lack
@@ -107,6 +108,22 @@ impl<'e, L, const SLOT_BYTES: usize, H: Park> OwnedPermit<'e, L, SLOT_BYTES, H> 
     {
         let (registry, claim) = self.permit.into_parts();
         submit_stoppable_into::<L, F, T, SLOT_BYTES, H>(registry, claim, task)
+    }
+
+    /// Makes the held slot a promise. See [`Owned::promise`](crate::Owned::promise).
+    ///
+    /// ```
+    /// # use slotted::Owned;
+    /// let log: Owned<Vec<u8>, 1> = Owned::new();
+    /// let (promise, handle) = log.reserve().unwrap().promise::<u32>();
+    /// promise.set_result(7).unwrap();
+    /// assert_eq!(handle.result(), Ok(7));
+    /// ```
+    pub fn promise<T>(self) -> (Promise<'e, T, H>, JoinHandle<'e, T, H>)
+    where
+        T: Send + 'static,
+    {
+        self.permit.promise()
     }
 }
 

@@ -384,6 +384,39 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
+    /// Returns true if no thread will run what is queued for an owner before the calling one goes
+    /// on: the host has no worker, or the calling thread is inside the one there is.
+    fn is_stranded(self, ready: &Ready<H>) -> bool {
+        let thread = H::current_id();
+        !ready.roster.has_workers() || self.workers().iter().any(|cell| cell.holds(thread))
+    }
+
+    /// Returns true if a slot's task is stranded in the queue and belongs to a certain scope.
+    pub(crate) fn is_stranded_of(self, index: Index, scope: *mut ()) -> bool {
+        self.is_lent_of(index, scope) && self.shared().ready.with(|ready| self.is_stranded(ready))
+    }
+
+    fn is_lent_of(self, index: Index, scope: *mut ()) -> bool {
+        let slot = self.slot(index);
+        slot.owner() == scope && slot.snapshot().is_queued_for_owner()
+    }
+
+    /// Cancels a task that is stranded in the queue and belongs to a certain scope.
+    pub(crate) fn cancel_stranded_of(self, index: Index, scope: *mut ()) -> Option<Cancelled<'e>> {
+        if !self.is_lent_of(index, scope) {
+            return None;
+        }
+        self.shared().ready.with(|ready| {
+            // As in `take_queued_of`.
+            ready.queue.drain(&self.shared().front, &self);
+            if self.is_lent_of(index, scope) && self.is_stranded(ready) {
+                self.cancel_linked(ready, self.slot(index))
+            } else {
+                None
+            }
+        })
+    }
+
     /// Cancels the oldest task in the queue.
     fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
         let index = ready.queue.remove_next(&self.shared().front, &self)?;

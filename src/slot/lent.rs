@@ -83,8 +83,28 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         T: Send + 'static,
         V: Classify<T>,
     {
+        // SAFETY: `'static` outlives everything.
+        unsafe { self.borrowing_lent::<L, F, T, V>(core::ptr::null_mut(), closure) }
+    }
+
+    /// As [`lent`](Self::lent), for a closure that borrows.
+    ///
+    /// # Safety
+    ///
+    /// - As [`borrowing_closure`](Self::borrowing_closure).
+    #[inline(always)]
+    pub(crate) unsafe fn borrowing_lent<L, F, T, V>(
+        self,
+        scope: *mut (),
+        closure: F,
+    ) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&mut L) -> T + Send,
+        T: Send,
+        V: Classify<T>,
+    {
         const { check::<F, T, BYTES>() };
-        self.fill_lent(const { &Lent::<L, F, T, V>::TABLE }, closure)
+        self.fill_lent(const { &Lent::<L, F, T, V>::TABLE }, scope, closure)
     }
 
     /// As [`lent`](Self::lent), for a closure that may be asked to stop.
@@ -94,17 +114,41 @@ impl<'e, const BYTES: usize> Claim<'e, BYTES> {
         F: FnOnce(&mut L, &Stop) -> T + Send + 'static,
         T: Send + 'static,
     {
+        // SAFETY: `'static` outlives everything.
+        unsafe { self.borrowing_lent_stoppable::<L, F, T>(core::ptr::null_mut(), closure) }
+    }
+
+    /// As [`lent_stoppable`](Self::lent_stoppable), for a closure that borrows.
+    ///
+    /// # Safety
+    ///
+    /// - As [`borrowing_closure`](Self::borrowing_closure).
+    #[inline(always)]
+    pub(crate) unsafe fn borrowing_lent_stoppable<L, F, T>(
+        self,
+        scope: *mut (),
+        closure: F,
+    ) -> Filled<'e, F, T, BYTES>
+    where
+        F: FnOnce(&mut L, &Stop) -> T + Send,
+        T: Send,
+    {
         const { check::<F, T, BYTES>() };
-        self.fill_lent(const { &LentStoppable::<L, F, T>::TABLE }, closure)
+        self.fill_lent(const { &LentStoppable::<L, F, T>::TABLE }, scope, closure)
     }
 
     /// The table is that of `F` and `T`, and both fit.
     #[inline(always)]
-    fn fill_lent<F, T>(self, table: &'static Table, closure: F) -> Filled<'e, F, T, BYTES> {
+    fn fill_lent<F, T>(
+        self,
+        table: &'static Table,
+        scope: *mut (),
+        closure: F,
+    ) -> Filled<'e, F, T, BYTES> {
         let slot = self.slot();
         // SAFETY: R1, by the claim. Our two callers checked that the types fit, and the table is
         // theirs.
-        unsafe { slot.fill(table, core::ptr::null_mut(), closure) };
+        unsafe { slot.fill(table, scope, closure) };
         slot.state.mark_lent();
         Filled::new(slot)
     }
@@ -115,7 +159,7 @@ impl<'e> Running<'e> {
     ///
     /// # Safety
     ///
-    /// - The slot was filled by [`Claim::lent`] or [`Claim::lent_stoppable`] for this `L`.
+    /// - The slot was filled by [`Claim::lent`], or one of its relatives here, for this `L`.
     #[inline]
     pub(crate) unsafe fn advance_lent<L>(
         self,

@@ -238,6 +238,44 @@ fn a_panic_anywhere_in_a_lent_closure_lands_where_it_belongs() {
     );
 }
 
+#[test]
+fn a_panic_anywhere_in_a_scope_of_an_owner_lands_where_it_belongs() {
+    static OWNER: Owner = Owned::new();
+    each(
+        &OWNER,
+        "the outcome is taken",
+        |owner, points, run| {
+            owner.scope(|scope| {
+                let task = task(points);
+                let handle = scope.submit(|own| task(own)).ok().unwrap();
+                // If the body panics, the loop does not come round.
+                let handle = handle.cancel_on_drop();
+                within(Within::Caller, || points.pass("body"));
+                run();
+                drop_here(handle.into_inner().result());
+            });
+        },
+        &with(&[("body", Within::Caller), ("value", Within::Caller)]),
+    );
+    each(
+        &OWNER,
+        "cancelled",
+        |owner, points, _| {
+            owner.scope(|scope| {
+                let task = task(points);
+                let handle = scope.submit_stoppable(|own, _| task(own)).ok().unwrap();
+                drop(handle.cancel_on_drop());
+                within(Within::Caller, || points.pass("body"));
+            });
+        },
+        &[
+            ("body", Within::Caller),
+            ("capture", Within::Library),
+            ("owned", Within::Caller),
+        ],
+    );
+}
+
 /// What the thread of an owner does first: makes the thing. What it does last: drops it.
 #[test]
 fn a_thing_that_panics_as_it_is_made_or_dropped_costs_its_life() {

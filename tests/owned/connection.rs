@@ -57,3 +57,22 @@ impl Drop for Connection {
         self.drops.fetch_add(1, Ordering::Relaxed);
     }
 }
+
+/// Counts its drops.
+pub(crate) struct Counted(Arc<AtomicUsize>);
+
+impl Counted {
+    pub(crate) fn new(drops: &Arc<AtomicUsize>) -> Self {
+        Self(Arc::clone(drops))
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+pub(crate) fn drops(count: &Arc<AtomicUsize>) -> usize {
+    count.load(Ordering::Relaxed)
+}

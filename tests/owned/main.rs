@@ -7,8 +7,12 @@
 mod connection;
 mod found;
 mod handles;
+mod levels;
 mod lives;
 mod lives_found;
 mod order;
 mod places;
+mod promises;
+mod scopes;
+mod scopes_found;
 mod simulated;

@@ -158,7 +158,7 @@ pub(crate) const ROOMS: &[Room] = &[
     // Closures that borrow.
     room_with_unsafe(
         "scope",
-        &["scope.rs"],
+        &["scope.rs", "scope/lent.rs"],
         &[
             "sync", "unwind", "error", "host", "list", "slot", "waiter", "registry",
             "completion", "blocking", "handle", "permit", "reserve", "map",
@@ -178,9 +178,9 @@ pub(crate) const ROOMS: &[Room] = &[
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry",
-            "completion", "blocking", "worker", "spawn", "start", "handle", "permit", "stats",
-            "executor",
+            "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
+            "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
+            "scope", "stats", "executor",
         ],
     ),
     room(
