@@ -374,14 +374,33 @@ impl<'e, H: Park> Registry<'e, H> {
     /// thread will ever run it: a shutdown has begun, and the worker has left.
     pub(crate) fn cancel_unowned(self) -> Option<Cancelled<'e>> {
         self.shared().ready.with(|ready| {
-            let roster = &ready.roster;
-            // After `Drain` and `Cancel` no task enters, and no life begins before all have ended.
-            let is_closed = matches!(roster.mode(), Mode::Drain | Mode::Cancel);
-            if !is_closed || !roster.is_left(roster.epoch()) {
+            if !Self::is_unowned(ready) {
                 return None;
             }
             self.cancel_first(ready)
         })
+    }
+
+    /// As [`cancel_unowned`](Self::cancel_unowned), for a suspended task in a certain slot.
+    pub(crate) fn cancel_unowned_resting(self, index: Index) -> Option<Cancelled<'e>> {
+        let slot = self.slot(index);
+        if !slot.snapshot().is_suspended() {
+            return None;
+        }
+        // In this section a suspended task is of this life: see `cancel_resting`.
+        self.shared().ready.with(|ready| {
+            Self::is_unowned(ready)
+                .then(|| slot.cancel_resting())
+                .flatten()
+        })
+    }
+
+    /// Returns true if a shutdown has begun, and the workers have left.
+    fn is_unowned(ready: &Ready<H>) -> bool {
+        let roster = &ready.roster;
+        // After `Drain` and `Cancel` no task enters, and no life begins before all have ended.
+        let is_closed = matches!(roster.mode(), Mode::Drain | Mode::Cancel);
+        is_closed && roster.is_left(roster.epoch())
     }
 
     /// Cancels the oldest task in the queue.
@@ -469,6 +488,23 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Suspends a future that was polled and is not ready, or queues it again. It comes back if it
     /// must end instead. The lock that a shutdown takes first decides that.
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
+        self.rest_by(running, false, Running::suspend)
+    }
+
+    /// As [`rest`](Self::rest), for a lent task: only its owner's worker polls it again.
+    pub(crate) fn rest_lent<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
+        self.rest_by(running, false, Running::suspend_lent)
+    }
+
+    /// Suspends a future by `suspend`, or queues it again if that says so. It comes back if it must
+    /// end instead; if it is `timed`, any shutdown ends it.
+    #[inline(always)]
+    pub(super) fn rest_by<'s>(
+        self,
+        running: Running<'s>,
+        timed: bool,
+        suspend: impl FnOnce(Running<'s>) -> bool,
+    ) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();
         let level = LevelOf::<H>::of(slot.link());
@@ -476,7 +512,10 @@ impl<'e, H: Park> Registry<'e, H> {
             if ready.roster.ends_futures() {
                 return Err((running, ready.roster.mode()));
             }
-            Ok(running.suspend().then(|| {
+            if timed && ready.roster.mode() == Mode::Drain {
+                return Err((running, Mode::Cancel));
+            }
+            Ok(suspend(running).then(|| {
                 ready
                     .queue
                     .push(&self.shared().front, &self, slot.link(), slot.index());

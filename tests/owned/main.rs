@@ -11,4 +11,6 @@ mod lives;
 mod lives_found;
 mod order;
 mod places;
+mod polls;
+mod polls_lives;
 mod simulated;

@@ -178,7 +178,7 @@ pub(crate) const ROOMS: &[Room] = &[
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "host", "slot", "waiter", "roster", "registry",
+            "sync", "unwind", "error", "list", "host", "slot", "waiter", "roster", "registry",
             "completion", "blocking", "worker", "spawn", "start", "handle", "permit", "stats",
             "executor",
         ],
@@ -186,8 +186,8 @@ pub(crate) const ROOMS: &[Room] = &[
     room(
         "timetable",
         &[
-            "sync", "unwind", "error", "host", "timers", "slot", "registry", "waker",
-            "completion", "canceller", "handle", "permit", "executor",
+            "sync", "unwind", "error", "list", "host", "timers", "slot", "registry", "waker",
+            "completion", "canceller", "handle", "permit", "executor", "owned",
         ],
     ),
     room("levels", &["step", "order", "host", "registry", "handle", "executor", "timetable"]),

@@ -9,6 +9,7 @@ mod found;
 mod keeping;
 mod lives;
 mod moving;
+mod owned;
 mod budgets_found;
 mod series;
 mod sleeps;

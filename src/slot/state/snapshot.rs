@@ -222,10 +222,10 @@ impl Snapshot {
         self.0 & (QUEUED | LENT) == QUEUED
     }
 
-    /// Returns true if the task waits in the ready queue, and only its owner's worker may run it.
+    /// Returns true if the task is queued or rests, and only its owner's worker may run it.
     #[inline]
-    pub(crate) fn is_queued_for_owner(self) -> bool {
-        self.has(QUEUED | LENT)
+    pub(crate) fn waits_for_owner(self) -> bool {
+        self.0 & (LENT | ENDED) == LENT
     }
 
     /// Returns true if it is a task, not a callback, and waits in the ready queue.
@@ -337,15 +337,12 @@ mod tests {
             step(phase == Free, &|state| _ = state.claim());
             let is_filled = from.has(LENT) && phase == Reserved;
             step(phase == Reserved, &State::mark_lent);
-            step(phase == Reserved, &|state| {
-                state.publish_pending(TaskKind::Closure)
-            });
+            for kind in [TaskKind::Closure, TaskKind::Future] {
+                step(phase == Reserved, &|state| state.publish_pending(kind));
+            }
+            step(phase == Reserved, &State::publish_resting);
             if !is_filled {
-                step(phase == Reserved, &|state| {
-                    state.publish_pending(TaskKind::Future)
-                });
                 step(phase == Reserved, &State::publish_open);
-                step(phase == Reserved, &State::publish_resting);
                 step(phase == Reserved, &State::publish_callback);
             }
             step(true, &|state| _ = state.wake());
@@ -369,6 +366,8 @@ mod tests {
             let polled = from.is_future() && phase == Running;
             step(polled, &|state| _ = state.suspend());
             step(polled, &|state| _ = state.suspend_unstarted());
+            step(polled, &|state| _ = state.suspend_lent());
+            step(polled, &|state| _ = state.suspend_lent_unstarted());
             let ends = phase == Running && !promise || phase == Settling && from.has_none(OVER);
             for kind in [
                 OutcomeKind::Value,
