@@ -4,7 +4,7 @@
 
 use core::ops::ControlFlow;
 
-use super::dates::{KeepsTime, Times};
+use super::dates::{KeepsTime, Times, advance_elsewhere};
 use super::*;
 use crate::{Every, Owned, OwnedWorker, Timetable};
 
@@ -226,7 +226,7 @@ fn a_date_of_an_owner_that_becomes_due_while_it_is_cancelled_runs_or_is_dropped_
         };
         let handle = times.on_owned(radio).submit_at(0, task).unwrap();
         let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
-        let mover = super::dates::advance_elsewhere(times);
+        let mover = advance_elsewhere(times);
         let cancelled = handle.cancel();
         mover.join().unwrap();
         run_all(&mut worker, &mut lone);
@@ -243,7 +243,7 @@ fn a_date_that_becomes_due_while_the_worker_leaves_ends_in_a_drain() {
         let task = move |_: &mut Lone| drop(counted);
         let handle = times.on_owned(radio).submit_at(0, task).unwrap();
         let worker = radio.worker().unwrap();
-        let mover = super::dates::advance_elsewhere(times);
+        let mover = advance_elsewhere(times);
         let leaver = thread::spawn(move || drop(worker));
         radio.shutdown(Shutdown::Drain).unwrap();
         assert_eq!(handle.result(), Err(TaskError::Cancelled));
@@ -267,7 +267,7 @@ fn a_series_of_an_owner_that_becomes_due_while_it_runs_runs_again() {
         let series = series.unwrap();
         let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
         times.advance();
-        let mover = super::dates::advance_elsewhere(times);
+        let mover = advance_elsewhere(times);
         run_all(&mut worker, &mut lone);
         mover.join().unwrap();
         times.advance();

@@ -10,6 +10,7 @@ mod keeping;
 mod lives;
 mod moving;
 mod owned;
+mod owned_keeping;
 mod budgets_found;
 mod series;
 mod sleeps;
