@@ -1,5 +1,5 @@
 //! A poll keeps what the owner lends until the next poll.
-//~ error-contains: lifetime may not live long enough
+//~ error-contains: borrowed data escapes outside of closure
 use core::task::Poll;
 use slotted::Owned;
 
