@@ -105,6 +105,15 @@ fn passes(
     }
 }
 
+/// Has the owner poll once, in a thread of its own, which gives the worker back.
+fn poll_once_elsewhere(mut worker: Radios) -> Radios {
+    let owner = thread::spawn(move || {
+        assert_eq!(worker.run_one(&mut Lone::new(0)), Ran::Task);
+        worker
+    });
+    owner.join().unwrap()
+}
+
 fn run_all(worker: &mut Radios, lone: &mut Lone) {
     while worker.run_one(lone) == Ran::Task {}
 }
@@ -131,8 +140,7 @@ fn a_drain_waits_for_the_wake_of_a_task_that_rests() {
     model_radio(2, |radio| {
         let ((counted, drops), gate) = (Counted::new(), Gate::new());
         let polled = radio.submit_poll(passes(&gate, counted)).unwrap();
-        let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
-        assert_eq!(worker.run_one(&mut lone), Ran::Task);
+        let worker = poll_once_elsewhere(radio.worker().unwrap());
         let opener = gate.opens_elsewhere();
         let owner = thread::spawn(move || worker.run(Lone::new(0)).get());
         radio.shutdown(Shutdown::Drain).unwrap();
@@ -167,8 +175,7 @@ fn a_worker_that_leaves_and_a_wake_leave_a_drain_no_task() {
     model_radio(2, |radio| {
         let ((counted, drops), gate) = (Counted::new(), Gate::new());
         let polled = radio.submit_poll(passes(&gate, counted)).unwrap();
-        let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
-        assert_eq!(worker.run_one(&mut lone), Ran::Task);
+        let worker = poll_once_elsewhere(radio.worker().unwrap());
         let opener = gate.opens_elsewhere();
         let leaver = thread::spawn(move || drop(worker));
         radio.shutdown(Shutdown::Drain).unwrap();
@@ -186,8 +193,7 @@ fn a_worker_that_leaves_and_a_drain_that_begins_leave_no_task_that_rests() {
         let ((counted, drops), gate) = (Counted::new(), Gate::new());
         let polled = radio.submit_poll(passes(&gate, counted)).unwrap();
         polled.detach();
-        let (mut worker, mut lone) = (radio.worker().unwrap(), Lone::new(0));
-        assert_eq!(worker.run_one(&mut lone), Ran::Task);
+        let worker = poll_once_elsewhere(radio.worker().unwrap());
         let opener = gate.opens_elsewhere();
         let leaver = thread::spawn(move || drop(worker));
         radio.begin_shutdown(Shutdown::Drain);
