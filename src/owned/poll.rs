@@ -66,8 +66,8 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     ///
     /// # Shutdown
     ///
-    /// [`Drain`](crate::Shutdown::Drain) waits until it is ready; once the worker has left,
-    /// it is cancelled. [`Cancel`](crate::Shutdown::Cancel) cancels it when it is next pending.
+    /// [`Drain`](crate::Shutdown::Drain) waits until it is ready, or the worker leaves: then it is
+    /// cancelled. [`Cancel`](crate::Shutdown::Cancel) cancels it at once, or at the end of a poll.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use core::ops::ControlFlow;
 use core::task::{Poll, Waker};
 use std::sync::{Arc, Mutex};
 
-use slotted::{Every, Owned, Shutdown, SimHost, Simulation, TaskError, Timetable};
+use slotted::{Every, Owned, Ran, Shutdown, SimHost, Simulation, TaskError, Timetable};
 
 use crate::{millis, now_millis};
 
@@ -92,6 +92,35 @@ fn every_order_of_threads_polls_in_the_owner_alone_and_ends_each_task_once() {
         assert!(sent <= 2, "{sent} polls");
         radio.shutdown(Shutdown::Drain).unwrap();
         simulation.settle();
+        assert_eq!(radio.stats().slots_in_use, 0);
+    });
+}
+
+/// The waiters may sleep already when the only thread leaves that could run what they wait for.
+#[test]
+fn waiters_hear_that_the_owner_of_a_resting_or_dated_task_has_left() {
+    Simulation::check_seeds(0..if cfg!(miri) { 2 } else { 300 }, |simulation| {
+        let radio: &'static Radio = Box::leak(Box::new(Radio::new()));
+        let times: &'static Timetable<8, SimHost> = Box::leak(Box::new(Timetable::new()));
+        let rests = |_: &mut Vec<u64>, _: &mut core::task::Context<'_>| Poll::<()>::Pending;
+        let rests = radio.submit_poll(rests).unwrap();
+        let dated = times.on_owned(radio).submit_after(millis(9), |_| ());
+        let dated = dated.unwrap();
+        let (canceller, mut worker) = (rests.canceller(), radio.worker().unwrap());
+        let waits = move || assert_eq!(dated.result(), Err(TaskError::NotStarted));
+        simulation.spawn("waiter", waits).unwrap();
+        let owner = move || {
+            SimHost::let_others_run();
+            assert_eq!(worker.run_one(&mut vec![]), Ran::Task);
+            SimHost::let_others_run();
+        };
+        simulation.spawn("owner", owner).unwrap();
+        assert_eq!(rests.result_inline(), Err(TaskError::NotStarted));
+        simulation.settle();
+        assert_eq!(simulation.running_threads(), 0);
+        assert!(canceller.cancel(), "it waits for another owner");
+        radio.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(times.next_date(), None);
         assert_eq!(radio.stats().slots_in_use, 0);
     });
 }
