@@ -342,8 +342,7 @@ fn a_refused_closure_comes_back() {
     let permit = owned.reserve().unwrap();
     let full = owned
         .submit_poll(sends(1, &gate, counted))
-        .err()
-        .expect("a permit has the slot");
+        .expect_err("a permit has the slot");
     assert_eq!(full.reason(), Refusal::Full);
     assert_eq!(drops.load(Ordering::Relaxed), 0);
     let closure = full.into_inner();
@@ -354,12 +353,11 @@ fn a_refused_closure_comes_back() {
 
     let permit = owned.reserve().unwrap();
     owned.begin_shutdown(Shutdown::Drain);
-    let refused = permit.submit_poll(closure).err().expect("it is shut down");
+    let refused = permit.submit_poll(closure).expect_err("it is shut down");
     assert_eq!(refused.reason(), Refusal::ShutDown);
     let refused = owned
         .submit_poll(refused.into_inner())
-        .err()
-        .expect("it is shut down");
+        .expect_err("it is shut down");
     assert_eq!(refused.reason(), Refusal::ShutDown);
     assert_eq!(drops.load(Ordering::Relaxed), 0);
     drop(refused);

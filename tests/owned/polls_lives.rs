@@ -196,10 +196,7 @@ fn a_worker_that_goes_to_another_thread_polls_there() {
     let polled = owned.submit_poll(sends(7, &gate, counted)).unwrap();
     let (mut worker, mut own) = (owned.worker().unwrap(), Connection::new());
     assert_eq!(run_all(&mut worker, &mut own), 1);
-    let owner = thread::spawn(move || {
-        let sent = worker.run(Connection::new()).sent();
-        sent
-    });
+    let owner = thread::spawn(move || worker.run(Connection::new()).sent());
     gate.open_and_wake();
     assert_eq!(polled.result_inline(), Ok(1));
     owned.shutdown(Shutdown::Drain).unwrap();
@@ -227,7 +224,7 @@ fn what_rests_ends_as_broken_when_the_next_owner_cannot_be_made() {
     assert_eq!(drops_1.load(Ordering::Relaxed), 1);
     assert_eq!(drops_2.load(Ordering::Relaxed), 1);
     let ready = |own: &mut Connection, _: &mut core::task::Context<'_>| Poll::Ready(own.send(1));
-    let refused = owned.submit_poll(ready).err().expect("it is broken");
+    let refused = owned.submit_poll(ready).expect_err("it is broken");
     assert_eq!(refused.reason(), Refusal::Broken);
     owned.shutdown(Shutdown::Drain).unwrap();
     assert_eq!(owned.stats().slots_in_use, 0);
@@ -271,9 +268,9 @@ fn a_shutdown_cancels_nothing_of_a_life_that_a_destructor_begins() {
 fn an_owner_that_is_an_async_task_is_woken_for_a_poll() {
     use core::future::Future;
     use core::pin::pin;
+    use core::sync::atomic::AtomicUsize;
     use core::task::{Context, Waker};
     use std::sync::Arc;
-    use std::sync::atomic::AtomicUsize;
 
     struct Wakes(AtomicUsize);
     impl std::task::Wake for Wakes {

@@ -70,6 +70,7 @@ fn an_earlier_date_wakes_the_owner_that_sleeps_until_a_later_one() {
 fn due_tasks_do_not_starve_while_the_owner_has_work() {
     static RADIO: Radio = Owned::new();
     static TIMES: Timetable<2> = Timetable::new();
+    #[expect(clippy::ptr_arg, reason = "what is owned is a `Vec`")]
     fn go_on(own: &mut Vec<u64>) {
         if own.is_empty() {
             RADIO.submit(go_on).unwrap().detach();
