@@ -264,6 +264,55 @@ fn a_shutdown_cancels_nothing_of_a_life_that_a_destructor_begins() {
     assert!(owned.worker().is_ok(), "now it is over");
 }
 
+/// It is never ready, and in the queue or in a poll at any time.
+#[test]
+fn cancel_sync_ends_a_task_that_the_owner_polls_without_end() {
+    let owned = leak();
+    owned
+        .start(&StdThreads::new(), || Ok(Connection::new()))
+        .unwrap();
+    for _ in 0..if cfg!(miri) { 2 } else { 50 } {
+        let (counted, drops) = counted();
+        let (tell, told) = channel();
+        let endless = owned.submit_poll(move |_, context| -> Poll<()> {
+            let _ = (&counted, tell.send(()));
+            context.waker().wake_by_ref();
+            Poll::Pending
+        });
+        told.recv().unwrap();
+        assert_eq!(endless.unwrap().cancel_sync(), Err(TaskError::Cancelled));
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+    }
+    owned.shutdown(Shutdown::Drain).unwrap();
+    assert_eq!(owned.stats().slots_in_use, 0);
+}
+
+/// Its handle is awaited by a task of another executor, and a callback hears of it.
+#[test]
+fn a_polled_task_is_awaited_and_called_back_for() {
+    static ASYNC: slotted::Executor<0, 2, 256> = slotted::Executor::new();
+    let owned = leak();
+    let (mut worker, mut own) = (owned.worker().unwrap(), Connection::new());
+    let ((counted, drops), gate) = (counted(), Gate::default());
+    let polled = owned.submit_poll(sends(1, &gate, counted)).unwrap();
+    let (tell, told) = channel();
+    let calls =
+        move |outcome: Result<&usize, &TaskError>| tell.send(outcome.copied().ok()).unwrap();
+    polled.add_done_callback(calls).unwrap();
+    let mut awaited = ASYNC.submit_future(polled).unwrap();
+    ASYNC.run_until_idle();
+    run_all(&mut worker, &mut own);
+    gate.open_and_wake();
+    assert_eq!(ASYNC.run_until_idle(), 0);
+    run_all(&mut worker, &mut own);
+    assert_eq!(told.recv(), Ok(Some(2)));
+    assert_eq!(ASYNC.run_until_idle(), 1);
+    assert_eq!(awaited.try_result(), Some(Ok(Ok(2))));
+    assert_eq!(drops.load(Ordering::Relaxed), 1);
+    drop(awaited);
+    assert_eq!(owned.stats().slots_in_use, 0);
+}
+
 #[test]
 fn an_owner_that_is_an_async_task_is_woken_for_a_poll() {
     use core::future::Future;

@@ -222,7 +222,8 @@ impl Snapshot {
         self.0 & (QUEUED | LENT) == QUEUED
     }
 
-    /// Returns true if the task is queued or rests, and only its owner's worker may run it.
+    /// Returns true if the task is queued or rests, and only its owner's worker may run it. Also
+    /// before it is published.
     #[inline]
     pub(crate) fn waits_for_owner(self) -> bool {
         self.0 & (LENT | ENDED) == LENT
@@ -404,6 +405,11 @@ mod tests {
                 open && seen.has_promise(),
                 "{seen:?}"
             );
+            let is_held = !matches!(
+                phase,
+                Phase::Reserved | Phase::Pending | Phase::Scheduled | Phase::Suspended
+            );
+            assert!(!(seen.waits_for_owner() && is_held), "{seen:?}");
         }
     }
 
