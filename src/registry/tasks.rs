@@ -370,41 +370,8 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// Cancels the oldest task in the queue of an executor whose worker owns something, if no
-    /// thread will ever run it: a shutdown has begun, and the worker has left.
-    pub(crate) fn cancel_unowned(self) -> Option<Cancelled<'e>> {
-        self.shared().ready.with(|ready| {
-            if !Self::is_unowned(ready) {
-                return None;
-            }
-            self.cancel_first(ready)
-        })
-    }
-
-    /// As [`cancel_unowned`](Self::cancel_unowned), for a suspended task in a certain slot.
-    pub(crate) fn cancel_unowned_resting(self, index: Index) -> Option<Cancelled<'e>> {
-        let slot = self.slot(index);
-        if !slot.snapshot().is_suspended() {
-            return None;
-        }
-        // In this section a suspended task is of this life: see `cancel_resting`.
-        self.shared().ready.with(|ready| {
-            Self::is_unowned(ready)
-                .then(|| slot.cancel_resting())
-                .flatten()
-        })
-    }
-
-    /// Returns true if a shutdown has begun, and the workers have left.
-    fn is_unowned(ready: &Ready<H>) -> bool {
-        let roster = &ready.roster;
-        // After `Drain` and `Cancel` no task enters, and no life begins before all have ended.
-        let is_closed = matches!(roster.mode(), Mode::Drain | Mode::Cancel);
-        is_closed && roster.is_left(roster.epoch())
-    }
-
     /// Cancels the oldest task in the queue.
-    fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
+    pub(super) fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
         let index = ready.queue.remove_next(&self.shared().front, &self)?;
         let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
         assert!(cancelled.is_some(), "slotted: a linked task is queued");
@@ -489,11 +456,6 @@ impl<'e, H: Park> Registry<'e, H> {
     /// must end instead. The lock that a shutdown takes first decides that.
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
         self.rest_by(running, false, Running::suspend)
-    }
-
-    /// As [`rest`](Self::rest), for a lent task: only its owner's worker polls it again.
-    pub(crate) fn rest_lent<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
-        self.rest_by(running, false, Running::suspend_lent)
     }
 
     /// Suspends a future by `suspend`, or queues it again if that says so. It comes back if it must

@@ -56,24 +56,6 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// As [`rest_timed`](Self::rest_timed), for a lent task: only its owner's worker polls it
-    /// again.
-    pub(crate) fn rest_lent_timed<'s>(
-        self,
-        running: Running<'s>,
-        timer: Index,
-        has_run: bool,
-    ) -> Result<(), (Running<'s>, Mode)> {
-        self.rest_by(running, true, |running| {
-            running.slot().link().set_timed(timer);
-            if has_run {
-                running.suspend_lent()
-            } else {
-                running.suspend_lent_unstarted()
-            }
-        })
-    }
-
     /// Cancels a timed task that waits for its date, if the executor is shut down.
     pub(crate) fn cancel_timed(self, index: Index) -> Option<Cancelled<'e>> {
         let slot = self.slot(index);
