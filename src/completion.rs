@@ -10,7 +10,8 @@
 //!   in a slot's wait cell only gets callbacks that the slot's own receiver made, and it is emptied
 //!   before the slot is retired.
 //! - **Right Owner.** The owner of a future's slot is a `FutureHook` of the executor's host. That
-//!   of a future whose output is the task's outcome polls just this type of future. The owner of a
+//!   of a future whose output is the task's outcome polls just this type of future. That of a timed
+//!   task looks at just this type of it. The owner of a
 //!   closure's slot is null or the latch of its scope, which is there while it counts
 //!   the task (*Counted First*). A promise has none.
 
@@ -36,7 +37,7 @@ mod lent;
 pub(crate) mod listeners;
 mod timed;
 
-pub(crate) use lent::{cancel_stranded, cancel_unowned, execute_lent};
+pub(crate) use lent::{cancel_stranded, cancel_unowned, execute_lent, fill_lent, fill_lent_timed};
 use listeners::notify;
 pub(crate) use listeners::{listen, listen_alone};
 use timed::poll_timed;
@@ -91,7 +92,7 @@ impl<H: Park> FutureHook<H> {
     /// As [`of_outcomes`](Self::of_outcomes), for a task that a timer wakes.
     fn of_timed<F, T>() -> *mut ()
     where
-        F: TimedTask<Output = Result<T, TaskError>>,
+        F: Future<Output = Result<T, TaskError>> + TimedTask,
     {
         Self::address(const { &Self(poll_timed::<F, T, H>) })
     }

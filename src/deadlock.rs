@@ -3,8 +3,8 @@
 //! A worker that waits without a time limit gets an error instead if
 //!
 //! - **own stack**: what it waits for lies beneath it on its own stack. That cannot move before the
-//!   waiter does, so one look is exact. A queued task of an owner lies there too while its worker
-//!   does: no other thread may run it, and none can have the worker;
+//!   waiter does, so one look is exact. A queued or resting task of an owner lies there too while
+//!   its worker does: no other thread may run it, and none can have the worker;
 //! - **chain**: it waits for one task, which runs on a worker that waits for one task, and so on.
 //!   The chain leads back to a task on the waiter's own stack.
 //!
@@ -45,7 +45,7 @@ pub(crate) fn lies_beneath<H: Park>(
     slot: SlotRef<'_>,
     thread: usize,
 ) -> bool {
-    if slot.snapshot().is_queued_for_owner() {
+    if slot.snapshot().waits_for_owner() {
         // An owner has one worker.
         let owner = registry.workers().first();
         return owner.is_some_and(|cell| cell.holds(thread));

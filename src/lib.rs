@@ -153,7 +153,7 @@ pub use spawn::Spawn;
 pub use spawn::StdThreads;
 pub use stats::Stats;
 pub use step::{Awaits, Outcome, Step, TaskKey};
-pub use timetable::{Every, Release, Sleep, TimedSubmitter, Timetable};
+pub use timetable::{Every, OwnedTimedSubmitter, Release, Sleep, TimedSubmitter, Timetable};
 pub use unwind::Panic;
 pub use wait::{ReturnWhen, Waited, wait, wait_timeout};
 pub use worker::{Ran, Worker};

@@ -104,6 +104,7 @@ impl Drop for Counted {
 mod budgets;
 mod dates;
 mod joins;
+mod lent_polls;
 mod levels;
 mod listeners;
 mod lives;

@@ -1,8 +1,8 @@
 //! An executor with one worker that owns something, and lends it to each task.
 //!
-//! The executor inside takes lent closures only, and never leaves this room. So whatever runs on
-//! its worker was made for the `L` that the worker lends (*All Lent*). Only that worker can run
-//! such a closure: no other thread has anything to call it with (`slot::lent`).
+//! The executor inside takes lent tasks only, and never leaves this room. So whatever runs on its
+//! worker was made for the `L` that the worker lends (*All Lent*). Only that worker can run such a
+//! task: no other thread has anything to call it with (`slot::lent`).
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -22,6 +22,7 @@ use crate::sync::const_fn;
 mod levels;
 mod life;
 mod permit;
+mod poll;
 mod scope;
 mod submitter;
 mod worker;
@@ -70,12 +71,17 @@ pub use worker::OwnedWorker;
 /// Later tasks see the `L` as the panic left it: nothing is poisoned. A task whose steps belong
 /// together restores the `L` in a destructor. Or a later task looks whether all is well.
 ///
+/// # Tasks that wait, and dates
+///
+/// [`submit_poll`](Self::submit_poll) takes a task that waits between its polls, while the owner
+/// runs others. [`Timetable::on_owned`](crate::Timetable::on_owned) takes tasks with dates, and
+/// series.
+///
 /// # What it does not have
 ///
-/// Futures, because no `&mut L` can be kept across an await; a task of an async executor awaits the
-/// handle instead. Dates of a [`Timetable`](crate::Timetable): a timed task of another
-/// executor submits here when it is due. A `map`: a queue of handles does it, with as many tasks in
-/// flight as it holds.
+/// Futures, because no `&mut L` can be kept across an await. A task that is polled takes their
+/// place, or a task of an async executor awaits the handle. A `map`: a queue of handles does it,
+/// with as many tasks in flight as it holds.
 ///
 /// # Cost
 ///

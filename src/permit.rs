@@ -96,8 +96,9 @@ where
     enqueue_future(registry, fill_future_outcome(registry, claim, future))
 }
 
+/// Gives a slot that was filled with a future to the workers.
 #[inline(always)]
-fn enqueue_future<F, T, const SLOT_BYTES: usize, H: Park>(
+pub(crate) fn enqueue_future<F, T, const SLOT_BYTES: usize, H: Park>(
     registry: Registry<'static, H>,
     mut filled: FilledFuture<F, T, SLOT_BYTES>,
 ) -> Result<JoinHandle<'static, T, H>, SubmitError<F>> {

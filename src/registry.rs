@@ -15,6 +15,7 @@
 //! - **Drain.** The section that changes the mode also closes the inbox: no task enters after it.
 
 mod keeping;
+mod lent;
 mod levels;
 mod memory;
 mod shared;

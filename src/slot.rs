@@ -52,6 +52,7 @@ pub(crate) use claim::{
 };
 pub(crate) use ends::{ErasedReceiver, Promised, Receiver};
 pub(crate) use job::{Classify, Fallible, Plain};
+pub(crate) use lent::LentFuture;
 pub(crate) use state::{Asked, CancelFrom, Phase, Snapshot, TaskKind, Wake};
 pub use stop::Stop;
 
@@ -329,7 +330,7 @@ impl<'e> Running<'e> {
         let table = unsafe { slot.table() };
         // Callbacks go through `call`, and no promise is ever queued.
         let Entry::Run(run) = table.entry else {
-            unreachable!("only an owner takes lent closures")
+            unreachable!("only an owner takes lent tasks")
         };
         let bomb = Bomb::new(|| unwound(Ending::broken(slot)));
         // SAFETY: Bytes by R3; *Typed Bytes*: the table was set with the job. The submitter checked

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 use core::fmt;
+use core::future::Future;
 use core::ops::ControlFlow;
 use core::time::Duration;
 
@@ -14,9 +15,10 @@ use crate::error::{Refusal, SubmitError, TaskError};
 use crate::executor::Executor;
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, LevelOf, Park, deadline};
+use crate::list::Index;
 use crate::permit::refuse;
-use crate::registry::{Place, Submitter, TaskTimers};
-use crate::slot::{Claim, SlotRef};
+use crate::registry::{Place, Registry, Submitter, TaskTimers};
+use crate::slot::{FilledFuture, SlotRef};
 use crate::sync::const_fn;
 use crate::timers::{ClaimedTimer, Timer, TimerTable};
 use crate::unwind;
@@ -24,10 +26,12 @@ use crate::waker::waker;
 
 mod budget;
 mod every;
+mod owned;
 mod sleep;
 mod task;
 
 pub use every::{Every, Release};
+pub use owned::OwnedTimedSubmitter;
 pub use sleep::Sleep;
 
 use every::Grid;
@@ -327,12 +331,12 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
         F: FnOnce() -> T + Send + 'static,
         T: Send + 'static,
     {
-        let (timer, claim) = match self.claim() {
+        let (timer, slot) = match claim(self.submitter.registry(), self.timers) {
             Ok(claimed) => claimed,
             Err(reason) => return Err(SubmitError { task, reason }),
         };
         let task = Once::new(Held::new(self.timers, timer.index), task);
-        self.submit_timed(timer, tick, claim, task)
+        self.submit_timed(timer, tick, slot, task)
             .map_err(|refused| SubmitError {
                 task: refused.task.into_closure(),
                 reason: refused.reason,
@@ -386,14 +390,14 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
         F: FnMut(Release) -> ControlFlow<T> + Send + 'static,
         T: Send + 'static,
     {
-        let (timer, claim) = match self.claim() {
+        let (timer, slot) = match claim(self.submitter.registry(), self.timers) {
             Ok(claimed) => claimed,
             Err(reason) => return Err(SubmitError { task, reason }),
         };
         let (first, period) = every.resolve::<H>();
         let held = Held::new(self.timers, timer.index);
         let task = Series::new(held, Grid::new(first, period), task);
-        self.submit_timed(timer, first, claim, task)
+        self.submit_timed(timer, first, slot, task)
             .map_err(|refused| SubmitError {
                 task: refused.task.into_closure(),
                 reason: refused.reason,
@@ -448,61 +452,83 @@ impl<const SLOT_BYTES: usize, H: Clock> TimedSubmitter<SLOT_BYTES, H> {
     /// assert!(TIMES.on(&POOL).sleep_until(7).is_ok());
     /// ```
     pub fn sleep_until(self, tick: u64) -> Result<Sleep<H>, Refusal> {
-        let registry = self.submitter.registry();
-        if !registry.keep_time(self.timers) {
-            return Err(Refusal::NoTimer);
-        }
-        let timer = self.timers.claim_armed(tick).ok_or(Refusal::NoTimer)?;
-        registry.date_was_set(tick);
-        Ok(Sleep::new(self.timers, timer))
+        sleep_until(self.submitter.registry(), self.timers, tick)
     }
 
-    /// Takes a timer and a slot, or returns why there is none. A refusal counts.
-    fn claim(self) -> Result<(ClaimedTimer, Claim<'static, SLOT_BYTES>), Refusal> {
-        let registry = self.submitter.registry();
-        let keeps_time = registry.keep_time(self.timers);
-        let Some(timer) = keeps_time.then(|| self.timers.claim()).flatten() else {
-            return Err(registry.count_refusal(Refusal::NoTimer));
-        };
-        match registry.claim_timed(serve_timed) {
-            Some(index) => Ok((timer, self.submitter.adopt(index))),
-            None => {
-                unwind::discard(self.timers.release(timer.index));
-                Err(registry.count_refusal(registry.refusal_without_slot()))
-            }
-        }
-    }
-
-    /// Publishes a task, then arms its timer. A shutdown in between cancels the task, which frees
-    /// the timer; then nothing is armed.
+    /// Publishes a task, then arms its timer.
     fn submit_timed<F, T>(
         self,
         timer: ClaimedTimer,
         date: u64,
-        claim: Claim<'static, SLOT_BYTES>,
+        index: Index,
         task: F,
     ) -> Result<JoinHandle<'static, T, H>, SubmitError<F>>
     where
-        F: TimedTask<Output = Result<T, TaskError>> + Send + 'static,
+        F: Future<Output = Result<T, TaskError>> + TimedTask + Send + 'static,
         T: Send + 'static,
     {
         let registry = self.submitter.registry();
-        let waker = waker(registry, claim.slot());
-        let mut filled = fill_timed(registry, claim, task);
-        let refused = registry.enqueue_timed(filled.ticket(), timer.index);
-        match filled.settle() {
-            Ok(receiver) => {
-                unwind::discard(self.timers.arm(timer, date, waker));
-                registry.date_was_set(date);
-                Ok(JoinHandle::new(registry, receiver))
-            }
-            Err((claim, polled)) => {
-                let reason = refuse(registry, claim.give_up(), refused);
-                let task = polled.future;
-                Err(SubmitError { task, reason })
-            }
+        let filled = fill_timed(registry, self.submitter.adopt(index), task);
+        publish(registry, self.timers, timer, date, filled)
+    }
+}
+
+/// Takes a timer and a slot, or returns why there is none. A refusal counts.
+fn claim<H: Clock>(
+    registry: Registry<'static, H>,
+    timers: &'static TaskTimers<H>,
+) -> Result<(ClaimedTimer, Index), Refusal> {
+    let keeps_time = registry.keep_time(timers);
+    let Some(timer) = keeps_time.then(|| timers.claim()).flatten() else {
+        return Err(registry.count_refusal(Refusal::NoTimer));
+    };
+    match registry.claim_timed(serve_timed) {
+        Some(index) => Ok((timer, index)),
+        None => {
+            unwind::discard(timers.release(timer.index));
+            Err(registry.count_refusal(registry.refusal_without_slot()))
         }
     }
+}
+
+/// Publishes a task, then arms its timer. A shutdown in between cancels the task, which frees the
+/// timer; then nothing is armed.
+#[inline(always)]
+fn publish<F, T, const SLOT_BYTES: usize, H: Clock>(
+    registry: Registry<'static, H>,
+    timers: &'static TaskTimers<H>,
+    timer: ClaimedTimer,
+    date: u64,
+    mut filled: FilledFuture<F, T, SLOT_BYTES>,
+) -> Result<JoinHandle<'static, T, H>, SubmitError<F>> {
+    let waker = waker(registry, filled.ticket().slot());
+    let refused = registry.enqueue_timed(filled.ticket(), timer.index);
+    match filled.settle() {
+        Ok(receiver) => {
+            unwind::discard(timers.arm(timer, date, waker));
+            registry.date_was_set(date);
+            Ok(JoinHandle::new(registry, receiver))
+        }
+        Err((claim, polled)) => {
+            let reason = refuse(registry, claim.give_up(), refused);
+            let task = polled.future;
+            Err(SubmitError { task, reason })
+        }
+    }
+}
+
+/// Makes a sleep, if a timer is free.
+fn sleep_until<H: Clock>(
+    registry: Registry<'static, H>,
+    timers: &'static TaskTimers<H>,
+    tick: u64,
+) -> Result<Sleep<H>, Refusal> {
+    if !registry.keep_time(timers) {
+        return Err(Refusal::NoTimer);
+    }
+    let timer = timers.claim_armed(tick).ok_or(Refusal::NoTimer)?;
+    registry.date_was_set(tick);
+    Ok(Sleep::new(timers, timer))
 }
 
 /// Moves the date of the task in a slot, if it waits for one of these timers. The caller's handle

@@ -16,7 +16,7 @@ use crate::slot::{Claim, FilledFuture, Running};
 use crate::waker::waker;
 
 /// A task that its timer wakes.
-pub(crate) trait TimedTask: Future {
+pub(crate) trait TimedTask {
     /// The number of its timer.
     fn timer(&self) -> Index;
 
@@ -34,7 +34,7 @@ pub(crate) fn fill_timed<F, T, const SLOT_BYTES: usize, H: Park>(
     future: F,
 ) -> FilledFuture<F, T, SLOT_BYTES>
 where
-    F: TimedTask<Output = Result<T, TaskError>> + Send + 'static,
+    F: Future<Output = Result<T, TaskError>> + TimedTask + Send + 'static,
     T: Send + 'static,
 {
     let waker = waker(registry, claim.slot());
@@ -61,7 +61,7 @@ pub(crate) fn serve_timed<H: Park>(registry: Registry<'_, H>, event: SlotEvent) 
 /// The hook of a timed task: polls it after each start, and does what the poll led to.
 pub(super) fn poll_timed<F, T, H: Park>(registry: Registry<'_, H>, polled: Polled<'_>)
 where
-    F: TimedTask<Output = Result<T, TaskError>>,
+    F: Future<Output = Result<T, TaskError>> + TimedTask,
 {
     let Polled::Pending(running) = polled else {
         return after_poll(registry, polled);
@@ -76,6 +76,19 @@ where
             rest_timed(registry, running, timer, has_run);
             registry.date_was_set(date);
         }
+    }
+}
+
+/// Lets a lent timed task rest until its timer wakes it, or ends it.
+pub(super) fn rest_lent_timed<H: Park>(
+    registry: Registry<'_, H>,
+    running: Running<'_>,
+    timer: Index,
+    has_run: bool,
+) {
+    registry.note_rested(&running);
+    if let Err((running, mode)) = registry.rest_lent_timed(running, timer, has_run) {
+        end_unready(registry, running, mode);
     }
 }
 

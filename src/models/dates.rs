@@ -23,7 +23,7 @@ impl Clock for Modelled {
 pub(super) type Times = Timetable<2, Modelled>;
 
 /// As `Modelled`, with threads that keep the time.
-struct KeepsTime;
+pub(super) struct KeepsTime;
 
 impl Park for KeepsTime {
     type Thread = Arc<ThreadToken>;

@@ -247,7 +247,7 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
     /// Begins a shutdown, once: foreign code that it calls may begin another life.
     fn begin(&self, shutdown: Shutdown) -> Epoch {
         let epoch = begin_shutdown(self.registry(), shutdown);
-        cancel_all_unowned(self.registry());
+        cancel_unowned(self.registry());
         epoch
     }
 
@@ -255,14 +255,6 @@ impl<L, const QUEUE: usize, const SLOT_BYTES: usize, H: Park> Owned<L, QUEUE, SL
         let epoch = self.begin(shutdown);
         shut_down(self.registry(), epoch, timeout, OwnerGone)
     }
-}
-
-/// Cancels what no thread will ever run. Called by the thread that begins a shutdown, and by the
-/// worker that leaves: the later of the two sees the other's step.
-///
-/// Bound: the tasks that were accepted; none is now.
-pub(super) fn cancel_all_unowned<H: Park>(registry: Registry<'_, H>) {
-    while cancel_unowned(registry) {}
 }
 
 /// A wait for the end of a life. The thread cancels what no owner is left for.

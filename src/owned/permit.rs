@@ -10,7 +10,8 @@ use crate::handle::JoinHandle;
 use crate::host::{DefaultHost, Park};
 use crate::permit::Permit;
 use crate::promise::Promise;
-use crate::slot::{Fallible, Plain, Stop};
+use crate::registry::Registry;
+use crate::slot::{Claim, Fallible, Plain, Stop};
 
 /// Holds one slot of an [`Owned`](crate::Owned), so that a submit through it cannot fail for lack
 /// of room. Dropping it gives the slot back.
@@ -40,6 +41,11 @@ impl<'e, L, const SLOT_BYTES: usize, H: Park> OwnedPermit<'e, L, SLOT_BYTES, H> 
             permit,
             owns: PhantomData,
         }
+    }
+
+    /// The executor and the slot.
+    pub(super) fn into_parts(self) -> (Registry<'e, H>, Claim<'e, SLOT_BYTES>) {
+        self.permit.into_parts()
     }
 
     /// Submits a closure into the held slot. See [`Owned::submit`](crate::Owned::submit).

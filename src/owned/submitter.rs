@@ -6,12 +6,14 @@ use core::marker::PhantomData;
 use core::time::Duration;
 
 use super::{OwnedPermit, submit_into, submit_stoppable_into};
+use crate::completion::{TimedTask, fill_lent_timed};
 use crate::error::{Refusal, SubmitError};
 use crate::handle::JoinHandle;
 use crate::host::{Clock, DefaultHost, Park};
+use crate::list::Index;
 use crate::promise::Promise;
-use crate::registry::Submitter;
-use crate::slot::{Fallible, Plain, Stop};
+use crate::registry::{Registry, Submitter};
+use crate::slot::{Fallible, FilledFuture, LentFuture, Plain, Stop};
 
 /// Takes tasks for an [`Owned`](crate::Owned), without the number of slots in its type: what a
 /// library takes as an argument. And tasks of one level:
@@ -59,6 +61,10 @@ impl<'e, L, const SLOT_BYTES: usize, H: Park> OwnedSubmitter<'e, L, SLOT_BYTES, 
             submitter,
             owns: PhantomData,
         }
+    }
+
+    pub(crate) fn registry(self) -> Registry<'e, H> {
+        self.submitter.registry()
     }
 
     /// Gives a closure to the owner. See [`Owned::submit`](crate::Owned::submit).
@@ -292,6 +298,21 @@ impl<'e, L, const SLOT_BYTES: usize, H: Park> OwnedSubmitter<'e, L, SLOT_BYTES, 
         T: Send + 'static,
     {
         self.submitter.promise()
+    }
+}
+
+impl<L, const SLOT_BYTES: usize, H: Park> OwnedSubmitter<'static, L, SLOT_BYTES, H> {
+    /// Fills a slot that was taken out of the free list with a task that its timer wakes.
+    pub(crate) fn fill_timed<F>(
+        self,
+        index: Index,
+        task: F,
+    ) -> FilledFuture<F, F::Output, SLOT_BYTES>
+    where
+        F: LentFuture<L, Output: Send + 'static> + TimedTask + Send + 'static,
+    {
+        let claim = self.submitter.adopt(index);
+        fill_lent_timed::<L, F, SLOT_BYTES, H>(self.registry(), claim, task)
     }
 }
 

@@ -8,8 +8,7 @@
 use core::fmt;
 use core::marker::PhantomData;
 
-use super::life::cancel_all_unowned;
-use crate::completion::execute_lent;
+use crate::completion::{cancel_unowned, execute_lent};
 #[cfg(feature = "std")]
 use crate::error::WorkerStartError;
 use crate::host::{DefaultHost, Park};
@@ -178,7 +177,7 @@ impl<L, H: Park> Drop for OwnedWorker<'_, L, H> {
     /// Leaves. If the executor is shut down, cancels what no thread can run any more.
     fn drop(&mut self) {
         self.worker.leave();
-        cancel_all_unowned(self.worker.registry());
+        cancel_unowned(self.worker.registry());
     }
 }
 

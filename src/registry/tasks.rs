@@ -345,7 +345,11 @@ impl<'e, H: Park> Registry<'e, H> {
 
     /// Cancels a task that is in the list, unless it was set running. The caller has drained the
     /// inbox in this section.
-    fn cancel_linked(self, ready: &Ready<H>, slot: SlotRef<'e>) -> Option<Cancelled<'e>> {
+    pub(super) fn cancel_linked(
+        self,
+        ready: &Ready<H>,
+        slot: SlotRef<'e>,
+    ) -> Option<Cancelled<'e>> {
         let front = &self.shared().front;
         // Futures are set running in this lock only.
         if slot.snapshot().is_set_running()
@@ -370,55 +374,8 @@ impl<'e, H: Park> Registry<'e, H> {
         })
     }
 
-    /// Cancels the oldest task in the queue of an executor whose worker owns something, if no
-    /// thread will ever run it: a shutdown has begun, and the worker has left.
-    pub(crate) fn cancel_unowned(self) -> Option<Cancelled<'e>> {
-        self.shared().ready.with(|ready| {
-            let roster = &ready.roster;
-            // After `Drain` and `Cancel` no task enters, and no life begins before all have ended.
-            let is_closed = matches!(roster.mode(), Mode::Drain | Mode::Cancel);
-            if !is_closed || !roster.is_left(roster.epoch()) {
-                return None;
-            }
-            self.cancel_first(ready)
-        })
-    }
-
-    /// Returns true if no thread will run what is queued for an owner before the calling one goes
-    /// on: the host has no worker, or the calling thread is inside the one there is.
-    fn is_stranded(self, ready: &Ready<H>) -> bool {
-        let thread = H::current_id();
-        !ready.roster.has_workers() || self.workers().iter().any(|cell| cell.holds(thread))
-    }
-
-    /// Returns true if a slot's task is stranded in the queue and belongs to a certain scope.
-    pub(crate) fn is_stranded_of(self, index: Index, scope: *mut ()) -> bool {
-        self.is_lent_of(index, scope) && self.shared().ready.with(|ready| self.is_stranded(ready))
-    }
-
-    fn is_lent_of(self, index: Index, scope: *mut ()) -> bool {
-        let slot = self.slot(index);
-        slot.owner() == scope && slot.snapshot().is_queued_for_owner()
-    }
-
-    /// Cancels a task that is stranded in the queue and belongs to a certain scope.
-    pub(crate) fn cancel_stranded_of(self, index: Index, scope: *mut ()) -> Option<Cancelled<'e>> {
-        if !self.is_lent_of(index, scope) {
-            return None;
-        }
-        self.shared().ready.with(|ready| {
-            // As in `take_queued_of`.
-            ready.queue.drain(&self.shared().front, &self);
-            if self.is_lent_of(index, scope) && self.is_stranded(ready) {
-                self.cancel_linked(ready, self.slot(index))
-            } else {
-                None
-            }
-        })
-    }
-
     /// Cancels the oldest task in the queue.
-    fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
+    pub(super) fn cancel_first(self, ready: &Ready<H>) -> Option<Cancelled<'e>> {
         let index = ready.queue.remove_next(&self.shared().front, &self)?;
         let cancelled = self.slot(index).cancel(None, CancelFrom::Queue);
         assert!(cancelled.is_some(), "slotted: a linked task is queued");
@@ -502,6 +459,18 @@ impl<'e, H: Park> Registry<'e, H> {
     /// Suspends a future that was polled and is not ready, or queues it again. It comes back if it
     /// must end instead. The lock that a shutdown takes first decides that.
     pub(crate) fn rest<'s>(self, running: Running<'s>) -> Result<(), (Running<'s>, Mode)> {
+        self.rest_by(running, false, Running::suspend)
+    }
+
+    /// Suspends a future by `suspend`, or queues it again if that says so. It comes back if it must
+    /// end instead; if it is `timed`, any shutdown ends it.
+    #[inline(always)]
+    pub(super) fn rest_by<'s>(
+        self,
+        running: Running<'s>,
+        timed: bool,
+        suspend: impl FnOnce(Running<'s>) -> bool,
+    ) -> Result<(), (Running<'s>, Mode)> {
         let slot = running.slot();
         let index = slot.index();
         let level = LevelOf::<H>::of(slot.link());
@@ -509,7 +478,10 @@ impl<'e, H: Park> Registry<'e, H> {
             if ready.roster.ends_futures() {
                 return Err((running, ready.roster.mode()));
             }
-            Ok(running.suspend().then(|| {
+            if timed && ready.roster.mode() == Mode::Drain {
+                return Err((running, Mode::Cancel));
+            }
+            Ok(suspend(running).then(|| {
                 ready
                     .queue
                     .push(&self.shared().front, &self, slot.link(), slot.index());

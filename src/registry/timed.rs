@@ -7,9 +7,8 @@
 use super::Registry;
 use super::shared::ServeLine;
 use crate::error::Refusal;
-use crate::host::{LevelOf, Park};
+use crate::host::Park;
 use crate::list::Index;
-use crate::order::Level;
 use crate::roster::Mode;
 use crate::slot::{Cancelled, Running, Unpublished};
 
@@ -47,35 +46,14 @@ impl<'e, H: Park> Registry<'e, H> {
         timer: Index,
         has_run: bool,
     ) -> Result<(), (Running<'s>, Mode)> {
-        let slot = running.slot();
-        let index = slot.index();
-        let level = LevelOf::<H>::of(slot.link());
-        let requeued = self.shared().ready.with(|ready| {
-            if ready.roster.ends_futures() {
-                return Err((running, ready.roster.mode()));
-            }
-            if ready.roster.mode() == Mode::Drain {
-                return Err((running, Mode::Cancel));
-            }
-            slot.link().set_timed(timer);
-            let woken = if has_run {
+        self.rest_by(running, true, |running| {
+            running.slot().link().set_timed(timer);
+            if has_run {
                 running.suspend()
             } else {
                 running.suspend_unstarted()
-            };
-            Ok(woken.then(|| {
-                ready
-                    .queue
-                    .push(&self.shared().front, &self, slot.link(), slot.index());
-                self.whom_to_wake(ready, level)
-            }))
-        })?;
-        if let Some(sleeper) = requeued {
-            self.work_is_there(sleeper, level);
-            // Another thread may have the slot by now: a look too many does no harm.
-            self.wake_waiters_to_look(index);
-        }
-        Ok(())
+            }
+        })
     }
 
     /// Cancels a timed task that waits for its date, if the executor is shut down.

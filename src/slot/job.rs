@@ -58,7 +58,8 @@ pub(crate) enum Ended {
 pub(crate) enum Entry {
     /// A closure, run once; or a future, polled until it is ready.
     Run(unsafe fn(*mut u8) -> Ended),
-    /// A lent closure, run once, with the address of what its worker owns.
+    /// A lent closure, run once, or a lent task, polled until it is ready; with the address of what
+    /// its worker owns.
     Lend(unsafe fn(*mut u8, *mut ()) -> Ended),
     /// A callback, called with another slot's outcome. Returns true if the callback returned.
     Call(unsafe fn(*mut u8, *const u8, OutcomeKind) -> bool),
@@ -253,7 +254,7 @@ unsafe fn run<F: FnOnce() -> T, T, V: Classify<T>>(bytes: *mut u8) -> Ended {
     unsafe { end_run::<T, V>(bytes, unwind::catch(closure)) }
 }
 
-/// Leaves the bytes to what a closure returned, or to its panic.
+/// Leaves the bytes to what a closure or a poll returned, or to its panic.
 ///
 /// # Safety
 ///
@@ -303,6 +304,26 @@ unsafe fn run_stoppable<F: FnOnce(&Stop) -> T, T, V: Classify<T>>(bytes: *mut u8
 ///   afterwards too if nothing is returned, and else nothing.
 #[inline(always)]
 unsafe fn poll_once<F: Future>(bytes: *mut u8) -> Option<Result<F::Output, unwind::Panic>> {
+    let poll = |polled: &mut Polled<F>| {
+        // SAFETY: futures live only in `'static` executors and are dropped where they lie: never
+        // moved.
+        let future = unsafe { Pin::new_unchecked(&mut polled.future) };
+        future.poll(&mut Context::from_waker(&polled.waker))
+    };
+    // SAFETY: the caller's promise.
+    unsafe { poll_once_with(bytes, poll) }
+}
+
+/// As [`poll_once`], for an `F` that `poll` polls.
+///
+/// # Safety
+///
+/// - As [`poll_once`].
+#[inline(always)]
+pub(super) unsafe fn poll_once_with<F, T>(
+    bytes: *mut u8,
+    poll: impl FnOnce(&mut Polled<F>) -> Poll<T>,
+) -> Option<Result<T, unwind::Panic>> {
     let polled = bytes.cast::<Polled<F>>();
     // Without `std` a panic passes by here. The pinned future must be dropped all the same before
     // its bytes are reused.
@@ -312,11 +333,7 @@ unsafe fn poll_once<F: Future>(bytes: *mut u8) -> Option<Result<F::Output, unwin
     });
     let ready = unwind::catch(|| {
         // SAFETY: a live `Polled<F>` that only we may touch.
-        let polled = unsafe { &mut *polled };
-        // SAFETY: futures live only in `'static` executors and are dropped where they lie: never
-        // moved.
-        let future = unsafe { Pin::new_unchecked(&mut polled.future) };
-        future.poll(&mut Context::from_waker(&polled.waker))
+        poll(unsafe { &mut *polled })
     });
     bomb.defuse();
     let outcome = match ready {
@@ -340,20 +357,9 @@ unsafe fn poll<F: Future>(bytes: *mut u8) -> Ended {
     let Some(outcome) = (unsafe { poll_once::<F>(bytes) }) else {
         return Ended::Rests;
     };
-    match outcome {
-        Ok(value) => {
-            // SAFETY: the future was dropped, so nothing lives there; the submitter checked that
-            // the output fits.
-            unsafe { write::<F::Output>(bytes, value) };
-            Ended::Value
-        }
-        Err(panic) => {
-            let caught = panic.caught();
-            // SAFETY: as above; `SlotStorage::new` checks that a `TaskError` fits.
-            unsafe { write(bytes, TaskError::Panicked(panic)) };
-            Ended::Panicked(caught)
-        }
-    }
+    // SAFETY: the future was dropped, so nothing lives there; the submitter checked that the output
+    // fits.
+    unsafe { end_run::<F::Output, Plain>(bytes, outcome) }
 }
 
 /// As [`poll`], for a future whose output is the outcome of a task that returns `T`. An error of a

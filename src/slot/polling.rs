@@ -41,12 +41,22 @@ impl<'e> Running<'e> {
         self.slot.state.suspend_unstarted()
     }
 
+    /// As [`suspend`](Self::suspend), for a lent task: only its owner's worker polls it again.
+    pub(crate) fn suspend_lent(self) -> bool {
+        self.slot.state.suspend_lent()
+    }
+
+    /// As [`suspend_unstarted`](Self::suspend_unstarted), for a lent task.
+    pub(crate) fn suspend_lent_unstarted(self) -> bool {
+        self.slot.state.suspend_lent_unstarted()
+    }
+
     /// Lends the future between two polls.
     ///
     /// # Safety
     ///
-    /// - The slot was filled by [`Claim::future_outcome`](super::Claim::future_outcome) with an
-    ///   `F`, which has not ended.
+    /// - The slot was filled by [`Claim::future_outcome`](super::Claim::future_outcome) or
+    ///   [`Claim::lent_future`](super::Claim::lent_future) with an `F`, which has not ended.
     pub(crate) unsafe fn future<F>(&self) -> &F {
         // SAFETY: Bytes by R3; *Typed Bytes* by the caller's promise. While we are borrowed, no
         // thread polls, moves or drops the future.

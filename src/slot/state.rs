@@ -9,7 +9,7 @@
 //!       4..=5  task kind   closure, by hand, future, future that was polled
 //!       6      ENDED      the outcome is known
 //!       7..=8  outcome kind
-//!       7      LENT       not with ENDED: a lent closure that no thread has started
+//!       7      LENT       not with ENDED: a lent task that no thread has now
 //!       9      OVER       the outcome is takeable, unless there is a listener
 //!              SET_RUNNING  not with ENDED: a future that no canceller can cancel
 //!      10      HANDLE     the JoinHandle exists
@@ -36,14 +36,15 @@
 //! | `NOTIFIED` | `wake` | `suspend` | `QUEUED`, `RESTING` |
 //! | `COMPLETING` | `complete_promise` | | `RESTING` |
 //! | `STOP` | `ask_to_stop` | | `QUEUED`, `RESTING` |
-//! | `LENT` | `mark_lent` | `start`; `cancel`, as an outcome kind | `RESTING`, `ENDED` |
+//! | `LENT` | `mark_lent`, `suspend_lent` | `start`; `cancel`, as an outcome kind | `ENDED` |
 //! | `SET_RUNNING` | `set_running` | `cancel`, `cancel_resting`; `finish`, as `OVER` | `ENDED` |
 //!
 //! `publish_pending` and `publish_callback` set `QUEUED`, `publish_open` and `publish_resting` set
 //! `RESTING`. Only `publish_callback` sets no `HANDLE`. `publish_open` and `publish_callback` set
 //! *by hand*. `withdraw` clears what `publish_pending` set. `suspend_unstarted` is a `suspend` that
-//! does not set *polled*. A promise that has ended and was given up has the kind of a closure, and
-//! `COMPLETING`: only the slot's table tells it from a closure with `STOP`.
+//! does not set *polled*. `suspend_lent` and `suspend_lent_unstarted` are those of a lent task. A
+//! promise that has ended and was given up has the kind of a closure, and `COMPLETING`: only the
+//! slot's table tells it from a closure with `STOP`.
 //!
 //! Every task goes through `claim`, `start` and `finish`. Each is one unconditional
 //! read-modify-write, thanks to the layout of the bits. `claim` changes nothing where it is not
@@ -218,7 +219,7 @@ impl State {
         self.0.fetch_or(BUSY, SEE) & BUSY == 0
     }
 
-    /// Reserved → Reserved: the closure in the slot runs only with what its worker owns. The
+    /// Reserved → Reserved: the task in the slot runs only with what its worker owns. The
     /// publishing that comes next keeps the mark.
     #[inline]
     pub(crate) fn mark_lent(&self) {
@@ -308,12 +309,22 @@ impl State {
         self.suspend_with(0)
     }
 
+    /// As [`suspend`](Self::suspend), for a lent task: only its owner's worker polls it again.
+    pub(crate) fn suspend_lent(&self) -> bool {
+        self.suspend_with(POLLED | LENT)
+    }
+
+    /// As [`suspend_unstarted`](Self::suspend_unstarted), for a lent task.
+    pub(crate) fn suspend_lent_unstarted(&self) -> bool {
+        self.suspend_with(LENT)
+    }
+
     #[inline(always)]
-    fn suspend_with(&self, polled: usize) -> bool {
+    fn suspend_with(&self, marks: usize) -> bool {
         let was = self.transition(|seen| {
             let next = if seen.has(NOTIFIED) { QUEUED } else { RESTING };
             seen.is_polled_now()
-                .then(|| seen.without(NOTIFIED).with(polled | next))
+                .then(|| seen.without(NOTIFIED).with(marks | next))
         });
         matches!(was, Ok(was) if was.has(NOTIFIED))
     }

@@ -14,6 +14,7 @@ use crate::completion::TimedTask;
 use crate::error::TaskError;
 use crate::host::Clock;
 use crate::registry::TaskTimers;
+use crate::slot::LentFuture;
 use crate::timers::TimerIndex;
 use crate::unwind;
 
@@ -64,10 +65,10 @@ impl<F, H: Clock> Once<F, H> {
     }
 }
 
-impl<F: FnOnce() -> T, T, H: Clock> Future for Once<F, H> {
-    type Output = Result<T, TaskError>;
-
-    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+impl<F, H: Clock> Once<F, H> {
+    /// Runs the closure by `call`, if its date has come.
+    #[inline(always)]
+    fn run<T>(&mut self, call: impl FnOnce(F) -> T) -> Poll<T> {
         let is_due = self
             .0
             .as_ref()
@@ -75,14 +76,30 @@ impl<F: FnOnce() -> T, T, H: Clock> Future for Once<F, H> {
         match self.0.take_if(|_| is_due) {
             Some((timer, closure)) => {
                 mem::forget(timer); // released above
-                Poll::Ready(Ok(closure()))
+                Poll::Ready(call(closure))
             }
             None => Poll::Pending,
         }
     }
 }
 
-impl<F: FnOnce() -> T, T, H: Clock> TimedTask for Once<F, H> {
+impl<F: FnOnce() -> T, T, H: Clock> Future for Once<F, H> {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
+        self.run(|closure| closure()).map(Ok)
+    }
+}
+
+impl<L, F: FnOnce(&mut L) -> T, T, H: Clock> LentFuture<L> for Once<F, H> {
+    type Output = T;
+
+    fn poll(&mut self, owned: &mut L, _: &mut Context<'_>) -> Poll<T> {
+        self.run(|closure| closure(owned))
+    }
+}
+
+impl<F, H: Clock> TimedTask for Once<F, H> {
     fn timer(&self) -> TimerIndex {
         self.0.as_ref().map_or(0, |(timer, _)| timer.index)
     }
@@ -123,15 +140,15 @@ impl<F, H: Clock> Series<F, H> {
     }
 }
 
-impl<F, T, H: Clock> Future for Series<F, H>
-where
-    F: FnMut(Release) -> ControlFlow<T>,
-{
-    type Output = Result<T, TaskError>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        let timer = &mut this.timer;
+impl<F, H: Clock> Series<F, H> {
+    /// Runs the closure by `call`, if a date of it has come.
+    #[inline(always)]
+    fn run<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        call: impl FnOnce(&mut F, Release) -> ControlFlow<T>,
+    ) -> Poll<T> {
+        let timer = &mut self.timer;
         let Some(date) = timer.timers.due(timer.index) else {
             return Poll::Pending;
         };
@@ -141,23 +158,43 @@ where
             late: H::now().saturating_sub(date),
             missed: timer.missed,
         };
-        if let ControlFlow::Break(value) = (this.closure)(release) {
-            return Poll::Ready(Ok(value));
+        if let ControlFlow::Break(value) = call(&mut self.closure, release) {
+            return Poll::Ready(value);
         }
-        timer.missed = this.grid.go_on(H::now());
+        timer.missed = self.grid.go_on(H::now());
         let waker = context.waker().clone();
         let displaced = timer
             .timers
-            .arm_again(timer.index, this.grid.point(), waker);
+            .arm_again(timer.index, self.grid.point(), waker);
         unwind::discard(displaced);
         Poll::Pending
     }
 }
 
-impl<F, T, H: Clock> TimedTask for Series<F, H>
+impl<F, T, H: Clock> Future for Series<F, H>
 where
     F: FnMut(Release) -> ControlFlow<T>,
 {
+    type Output = Result<T, TaskError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.run(context, |closure, release| closure(release))
+            .map(Ok)
+    }
+}
+
+impl<L, F, T, H: Clock> LentFuture<L> for Series<F, H>
+where
+    F: FnMut(&mut L, Release) -> ControlFlow<T>,
+{
+    type Output = T;
+
+    fn poll(&mut self, owned: &mut L, context: &mut Context<'_>) -> Poll<T> {
+        self.run(context, |closure, release| closure(owned, release))
+    }
+}
+
+impl<F, H: Clock> TimedTask for Series<F, H> {
     fn timer(&self) -> TimerIndex {
         self.timer.index
     }

@@ -12,6 +12,8 @@ mod lives;
 mod lives_found;
 mod order;
 mod places;
+mod polls;
+mod polls_lives;
 mod promises;
 mod scopes;
 mod scopes_found;

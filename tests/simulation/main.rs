@@ -3,6 +3,7 @@
 mod busy;
 mod ends;
 mod order;
+mod owned;
 mod time;
 mod timetable;
 mod worlds;

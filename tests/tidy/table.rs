@@ -178,16 +178,16 @@ pub(crate) const ROOMS: &[Room] = &[
         "owned",
         &["owned/worker.rs"],
         &[
-            "sync", "unwind", "error", "order", "host", "slot", "waiter", "roster", "registry",
-            "completion", "blocking", "worker", "spawn", "start", "handle", "promise", "permit",
-            "scope", "stats", "executor",
+            "sync", "unwind", "error", "list", "order", "host", "slot", "waiter", "roster",
+            "registry", "completion", "blocking", "worker", "spawn", "start", "handle", "promise",
+            "permit", "scope", "stats", "executor",
         ],
     ),
     room(
         "timetable",
         &[
-            "sync", "unwind", "error", "host", "timers", "slot", "registry", "waker",
-            "completion", "canceller", "handle", "permit", "executor",
+            "sync", "unwind", "error", "list", "host", "timers", "slot", "registry", "waker",
+            "completion", "canceller", "handle", "permit", "executor", "owned",
         ],
     ),
     room("levels", &["step", "order", "host", "registry", "handle", "executor", "timetable"]),

@@ -9,6 +9,8 @@ mod found;
 mod keeping;
 mod lives;
 mod moving;
+mod owned;
+mod owned_keeping;
 mod budgets_found;
 mod series;
 mod sleeps;

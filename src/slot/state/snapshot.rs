@@ -228,6 +228,13 @@ impl Snapshot {
         self.has(QUEUED | LENT)
     }
 
+    /// Returns true if the task is queued or rests, and only its owner's worker may run it. Also
+    /// before it is published.
+    #[inline]
+    pub(crate) fn waits_for_owner(self) -> bool {
+        self.0 & (LENT | ENDED) == LENT
+    }
+
     /// Returns true if it is a task, not a callback, and waits in the ready queue.
     pub(crate) fn is_a_queued_task(self) -> bool {
         self.is_queued() && !self.has_promise()
@@ -337,15 +344,12 @@ mod tests {
             step(phase == Free, &|state| _ = state.claim());
             let is_filled = from.has(LENT) && phase == Reserved;
             step(phase == Reserved, &State::mark_lent);
-            step(phase == Reserved, &|state| {
-                state.publish_pending(TaskKind::Closure)
-            });
+            for kind in [TaskKind::Closure, TaskKind::Future] {
+                step(phase == Reserved, &|state| state.publish_pending(kind));
+            }
+            step(phase == Reserved, &State::publish_resting);
             if !is_filled {
-                step(phase == Reserved, &|state| {
-                    state.publish_pending(TaskKind::Future)
-                });
                 step(phase == Reserved, &State::publish_open);
-                step(phase == Reserved, &State::publish_resting);
                 step(phase == Reserved, &State::publish_callback);
             }
             step(true, &|state| _ = state.wake());
@@ -369,6 +373,8 @@ mod tests {
             let polled = from.is_future() && phase == Running;
             step(polled, &|state| _ = state.suspend());
             step(polled, &|state| _ = state.suspend_unstarted());
+            step(polled, &|state| _ = state.suspend_lent());
+            step(polled, &|state| _ = state.suspend_lent_unstarted());
             let ends = phase == Running && !promise || phase == Settling && from.has_none(OVER);
             for kind in [
                 OutcomeKind::Value,
@@ -405,6 +411,11 @@ mod tests {
                 open && seen.has_promise(),
                 "{seen:?}"
             );
+            let is_held = !matches!(
+                phase,
+                Phase::Reserved | Phase::Pending | Phase::Scheduled | Phase::Suspended
+            );
+            assert!(!(seen.waits_for_owner() && is_held), "{seen:?}");
         }
     }
 

@@ -251,8 +251,8 @@ fn a_driver_that_panics_as_it_is_woken_has_the_host_told_of_the_task() {
     });
 }
 
-/// As above. The clock panics before the thread sleeps, as it is woken, as it looks again, or not at
-/// all.
+/// As above. The clock panics before the thread sleeps, as it is woken, as it looks again, or not
+/// at all.
 #[test]
 fn a_driver_whose_clock_panics_has_the_host_told_of_the_task() {
     within_limit(|| {
