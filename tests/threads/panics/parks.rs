@@ -1,9 +1,10 @@
 //! Hosts that panic as a thread waits: the panic ends one wait. Every other wait ends as it should.
 
 use core::cell::Cell;
+use core::panic::AssertUnwindSafe;
 use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::catch_unwind;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::{self, JoinHandle};
