@@ -13,7 +13,7 @@ use slotted::{
 
 use crate::ledger::Output;
 use crate::noting::Noting;
-use crate::program::{Date, Driven};
+use crate::program::{Date, Driven, Limit};
 use crate::tasks::Handle;
 use crate::world::{Mutex, block_on, thread, with};
 
@@ -149,6 +149,7 @@ pub(crate) trait Pool<H: Park + 'static>: Sync {
     /// Returns true if a life began.
     fn start(&'static self, crew: &Crew) -> bool;
     fn shutdown(&self, how: Shutdown);
+    fn shutdown_within(&self, how: Shutdown, limit: Limit);
     fn begin_shutdown(&self, how: Shutdown);
     fn run_one(&self) -> bool;
     fn stats(&self) -> Stats;
@@ -219,6 +220,10 @@ impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Pool<H> for Parts<WOR
     fn shutdown(&self, how: Shutdown) {
         // In a worker it would deadlock, and says so.
         let _ = self.executor.shutdown(how);
+    }
+
+    fn shutdown_within(&self, how: Shutdown, limit: Limit) {
+        let _ = self.executor.shutdown_timeout(how, limit.duration());
     }
 
     fn begin_shutdown(&self, how: Shutdown) {

@@ -37,6 +37,8 @@ pub(crate) struct Account {
     callbacks_added: AtomicUsize,
     callbacks_called: AtomicUsize,
     forgotten: AtomicBool,
+    /// The limit of a wait for it passed.
+    outlived_a_limit: AtomicBool,
     seen: Mutex<Option<Seen>>,
     faults: Mutex<Vec<String>>,
 }
@@ -219,6 +221,27 @@ impl Account {
         *earlier = Some(seen);
         drop(earlier);
         self.expect(agrees, "two observers see different outcomes");
+    }
+
+    /// As `see`, after a wait with a time limit. Returns false if the limit passed.
+    pub(crate) fn see_within(&self, outcome: Result<&Output, &TaskError>) -> bool {
+        match outcome {
+            Err(TaskError::TimedOut) => {
+                self.outlived_a_limit.store(true, Ordering::Relaxed);
+                return false;
+            }
+            // A start may come before the limit.
+            Err(TaskError::NotStarted) => {
+                self.fault("a wait with a limit does not wait for the start".into());
+            }
+            outcome => self.see(outcome),
+        }
+        true
+    }
+
+    /// Returns true if the limit of a wait passed. The outcome is still to come.
+    pub(crate) fn outlived_a_limit(&self) -> bool {
+        self.outlived_a_limit.load(Ordering::Relaxed)
     }
 
     /// Returns true if the value is of one of these tasks, and takes that one out.

@@ -25,6 +25,7 @@ mod baton;
 mod early;
 mod host;
 mod ledger;
+mod limits;
 mod noting;
 mod play;
 mod program;

@@ -10,7 +10,7 @@ use crate::actor::Actor;
 use crate::host::{Crew, Leveled, Parts, Pool};
 use crate::ledger::{Account, Output};
 use crate::noting::Noting;
-use crate::program::{Body, Completion, Driven, Program, Shape};
+use crate::program::{Body, Completion, Driven, Limit, Program, Shape};
 use crate::tasks::{ask, perform};
 use crate::told;
 use crate::world::{Channel, Mutex, on_look, thread, with};
@@ -53,7 +53,7 @@ pub(crate) struct Promised<H: Park + 'static> {
     pub(crate) account: Arc<Account>,
 }
 
-impl<H: Park + 'static> World<H> {
+impl<H: Clock> World<H> {
     pub(crate) fn start(&self, crew: &Crew) {
         if self.pool.start(crew) {
             self.lives.fetch_add(1, Ordering::Relaxed);
@@ -70,6 +70,12 @@ impl<H: Park + 'static> World<H> {
     pub(crate) fn shutdown(&self, how: Shutdown) {
         self.count_shutdown(how);
         self.pool.shutdown(how);
+    }
+
+    /// If the limit passes, the shutdown goes on.
+    pub(crate) fn shutdown_within(&self, how: Shutdown, limit: Limit) {
+        self.count_shutdown(how);
+        self.pool.shutdown_within(how, limit);
     }
 
     pub(crate) fn begin_shutdown(&self, how: Shutdown) {
@@ -204,7 +210,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
 }
 
 /// What a thread does that has handed its worker over: it is a submitter like others.
-fn submits_and_waits<H: Park + 'static>(world: Weak<World<H>>) -> Arc<dyn Fn() + Send + Sync> {
+fn submits_and_waits<H: Clock>(world: Weak<World<H>>) -> Arc<dyn Fn() + Send + Sync> {
     Arc::new(move || {
         let world = world
             .upgrade()
@@ -269,7 +275,7 @@ fn complete<H: Park + 'static>(promised: Promised<H>) {
     }
 }
 
-fn check<H: Park + 'static>(world: &World<H>) {
+fn check<H: Clock>(world: &World<H>) {
     // Their handles and tasks are gone: no canceller cancels anything any more.
     for (canceller, account) in with(&world.cancellers, core::mem::take) {
         if !account.is_forgotten() && canceller.cancel() {

@@ -56,9 +56,13 @@ pub(crate) enum Step {
     Budget(At, Option<u8>),
     Callback(At, Body),
     End(At, Ending),
+    /// Waits for a task, at most so long. What the limit cuts short stays.
+    Within(At, Limited, Limit),
     /// Waits for all handles, then takes their results.
     Wait(ReturnWhen),
+    WaitWithin(ReturnWhen, Limit),
     AsCompleted,
+    AsCompletedWithin(Limit),
     Map(Map),
     Scope(u8),
     Chunks(u8),
@@ -72,6 +76,7 @@ pub(crate) enum Step {
     WakeAny(u8),
     BeginShutdown(Shutdown),
     Shutdown(Shutdown),
+    ShutdownWithin(Shutdown, Limit),
     Start,
     /// The host refuses the worker of this number.
     StartRefused(u8),
@@ -85,8 +90,11 @@ pub(crate) enum Way {
     Closure,
     Fallible,
     Blocking,
+    /// Waits for a slot, at most so long.
+    Within(Limit),
     Future(Rests),
     Permit,
+    PermitWithin(Limit),
     PermitFuture(Rests),
     AsyncPermit,
     Stoppable(Looks),
@@ -104,6 +112,19 @@ pub(crate) enum Date {
     Soon(u8),
     /// Never, unless it is moved: it is, to so many moments from then.
     Moved(u8),
+}
+
+/// The limit of a wait: so many moments, or none but a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) u8);
+
+/// Which call waits for one task, with a time limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limited {
+    Result,
+    Wait,
+    Error,
+    CancelSync,
 }
 
 /// How often a closure looks whether it was asked to stop.
@@ -130,6 +151,9 @@ pub(crate) enum Body {
     Submits,
     SubmitsAndWaits,
     SubmitsAndWaitsForBoth,
+    /// As `SubmitsAndWaits`; waits for the slot at most so long, and as long before it waits for
+    /// the end.
+    SubmitsAndWaitsWithin(Limit),
     /// Submits a task for a date, or a series of so many runs more, and waits for its end.
     SubmitsAndWaitsForDates(u8),
     SubmitsAndRunsInline,
@@ -178,6 +202,7 @@ pub(crate) struct Map {
     pub(crate) inline: bool,
     pub(crate) take: u8,
     pub(crate) detach: bool,
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Program {
@@ -198,7 +223,9 @@ impl Program {
         let cancels = |how: &Shutdown| *how != Shutdown::Drain;
         let mut steps = self.threads.iter().flatten();
         steps.any(|step| match step {
-            Step::BeginShutdown(how) | Step::Shutdown(how) => cancels(how),
+            Step::BeginShutdown(how) | Step::Shutdown(how) | Step::ShutdownWithin(how, _) => {
+                cancels(how)
+            }
             Step::Submit(_, body) | Step::Callback(_, body) => match body {
                 Body::BeginsShutdown(how) | Body::ShutsDown(how) => cancels(how),
                 _ => false,
@@ -232,11 +259,23 @@ fn how() -> impl Strategy<Value = Shutdown> {
     select(vec![Shutdown::Drain, Shutdown::Cancel, Shutdown::Stop])
 }
 
+/// Some pass at once, some soon, and some are seldom reached but by sleeping.
+fn limit() -> impl Strategy<Value = Limit> {
+    let moments = prop_oneof![
+        1 => Just(0),
+        2 => 1..9_u8,
+        2 => 50..250_u8,
+    ];
+    moments.prop_map(Limit)
+}
+
 fn map() -> impl Strategy<Value = Map> {
     let numbers = (0..5_u8, 1..4_u8, 0..6_u8);
     let choices = (any::<bool>(), any::<bool>(), any::<bool>());
-    (numbers, choices).prop_map(
-        |((items, buffersize, take), (unordered, inline, detach))| Map {
+    let limit = proptest::option::weighted(0.3, limit());
+    (numbers, choices, limit).prop_map(
+        |((items, buffersize, take), (unordered, inline, detach), limit)| Map {
+            limit,
             items,
             buffersize,
             unordered,
@@ -255,6 +294,7 @@ fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
         (2, Just(Body::Submits).boxed()),
         (2, Just(Body::SubmitsAndWaits).boxed()),
         (1, Just(Body::SubmitsAndWaitsForBoth).boxed()),
+        (2, limit().prop_map(Body::SubmitsAndWaitsWithin).boxed()),
         (2, (0..3_u8).prop_map(Body::SubmitsAndWaitsForDates).boxed()),
         (1, Just(Body::SubmitsAndRunsInline).boxed()),
         (1, Just(Body::SubmitsAndCancels).boxed()),
@@ -294,8 +334,10 @@ fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
         (4, Just(Way::Closure).boxed()),
         (1, Just(Way::Fallible).boxed()),
         (1, Just(Way::Blocking).boxed()),
+        (2, limit().prop_map(Way::Within).boxed()),
         (3, rests().prop_map(Way::Future).boxed()),
         (1, Just(Way::Permit).boxed()),
+        (1, limit().prop_map(Way::PermitWithin).boxed()),
         (1, rests().prop_map(Way::PermitFuture).boxed()),
         (1, Just(Way::AsyncPermit).boxed()),
         (3, looks().prop_map(Way::Stoppable).boxed()),
@@ -328,6 +370,15 @@ fn ending(swarm: Swarm) -> impl Strategy<Value = Ending> {
         (1, Just(Ending::CancelOnDrop).boxed()),
         (2, Just(Ending::CancelSync).boxed()),
         (1, Just(Ending::CancelByTwo).boxed()),
+    ])
+}
+
+fn limited() -> impl Strategy<Value = Limited> {
+    select(vec![
+        Limited::Result,
+        Limited::Wait,
+        Limited::Error,
+        Limited::CancelSync,
     ])
 }
 
@@ -378,8 +429,21 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
                 .prop_map(|(at, ending)| Step::End(at, ending))
                 .boxed(),
         ),
+        (
+            4,
+            (any::<At>(), limited(), limit())
+                .prop_map(|(at, limited, limit)| Step::Within(at, limited, limit))
+                .boxed(),
+        ),
         (2, return_when().prop_map(Step::Wait).boxed()),
+        (
+            1,
+            (return_when(), limit())
+                .prop_map(|(when, limit)| Step::WaitWithin(when, limit))
+                .boxed(),
+        ),
         (2, Just(Step::AsCompleted).boxed()),
+        (1, limit().prop_map(Step::AsCompletedWithin).boxed()),
         (2, map().prop_map(Step::Map).boxed()),
         (1, (1..3_u8).prop_map(Step::Scope).boxed()),
         (1, (1..4_u8).prop_map(Step::Chunks).boxed()),
@@ -389,6 +453,12 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (1, (0..8_u8).prop_map(Step::WakeAny).boxed()),
         (1, how().prop_map(Step::BeginShutdown).boxed()),
         (1, how().prop_map(Step::Shutdown).boxed()),
+        (
+            1,
+            (how(), limit())
+                .prop_map(|(how, limit)| Step::ShutdownWithin(how, limit))
+                .boxed(),
+        ),
         (2, Just(Step::Start).boxed()),
         (1, (0..3_u8).prop_map(Step::StartRefused).boxed()),
         (1, (1..4_u8).prop_map(Step::Drive).boxed()),
