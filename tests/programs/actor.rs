@@ -125,6 +125,10 @@ impl<H: Clock> Actor<H> {
             Step::ShutdownWithin(how, limit) => world.shutdown_within(how, limit),
             Step::Start => world.start(&world.crew),
             Step::StartRefused(worker) => world.start(&world.crew.refusing(worker)),
+            Step::StartFailing(how, failing) => {
+                world.shutdown(how);
+                world.start(&world.crew.failing(Some(failing)));
+            }
             Step::Drive(times) => (0..times).for_each(|_| _ = world.pool.run_one()),
         }
     }
@@ -219,6 +223,7 @@ impl<H: Clock> Actor<H> {
             return;
         };
         account.accepted();
+        account.is_promise();
         publish(&world, &handle, &account);
         self.handles.push((handle, account.clone()));
         world.promises.send(Promised {

@@ -19,6 +19,8 @@ pub(crate) struct Account {
     /// A closure that started, or a future that ended by itself.
     ran: AtomicUsize,
     is_future: AtomicBool,
+    /// Its promise may be dropped.
+    is_promise: AtomicBool,
     accepted: AtomicBool,
     /// A canceller was told that it cancelled the task.
     cancelled: AtomicBool,
@@ -107,6 +109,10 @@ impl Account {
 
     pub(crate) fn is_future(&self) {
         self.is_future.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_promise(&self) {
+        self.is_promise.store(true, Ordering::Relaxed);
     }
 
     /// It has a date: it is a future, and a drain may cancel it.
@@ -254,10 +260,21 @@ impl Account {
         })
     }
 
+    /// Returns true if the task was accepted and did not run, and no known canceller kept it from
+    /// its run.
+    pub(crate) fn is_lost(&self) -> bool {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let was_let_run = !is(&self.cancelled)
+            && !is(&self.perhaps_cancelled)
+            && self.first_asked.load(Ordering::Relaxed) != 1;
+        let has_run = self.ran.load(Ordering::Relaxed) > 0;
+        is(&self.accepted) && is(&self.has_capture) && !has_run && was_let_run
+    }
+
     /// Checks the account when all threads have ended. `must_run` is true if nothing but a
     /// canceller can have kept an accepted task from its run. `stops`: a shutdown may have asked
-    /// it to stop.
-    pub(crate) fn check(&self, must_run: bool, stops: bool) {
+    /// it to stop. `breaks`: it may have ended as broken.
+    pub(crate) fn check(&self, must_run: bool, stops: bool, breaks: bool) {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let ran = count(&self.ran);
@@ -298,8 +315,9 @@ impl Account {
             self.expect(ran == 0, "it ran though a request cancelled it");
         }
         if firsts == 1 && ran == 0 {
+            // A breakdown may have taken it out of the queue before, to end it.
             self.expect(
-                seen.is_none_or(|seen| seen == Seen::Cancelled),
+                seen.is_none_or(|seen| seen == Seen::Cancelled || breaks && seen == Seen::Broken),
                 "a request cancelled it, and an observer sees something else",
             );
         }
@@ -307,13 +325,14 @@ impl Account {
             stops || !is(&self.saw_request) || count(&self.asked) > 0,
             "it saw a request that was not made",
         );
-        let lost = is(&self.accepted) && is(&self.has_capture) && ran == 0;
-        if lost && must_run {
-            self.expect(
-                is(&self.cancelled) || is(&self.perhaps_cancelled) || firsts == 1,
-                "it was accepted, and neither ran nor was cancelled",
-            );
+        if seen == Some(Seen::Broken) && !is(&self.is_promise) {
+            self.expect(breaks, "nothing broke, and an observer sees that it did");
+            self.expect(ran == 0, "it ran, and an observer sees that it is broken");
         }
+        self.expect(
+            !(must_run && self.is_lost()),
+            "it was accepted, and neither ran nor was cancelled",
+        );
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(
             faults.is_empty(),

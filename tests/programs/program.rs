@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::strategy::Union;
 use slotted::{ReturnWhen, Shutdown};
+
+use crate::one_of::one_of;
 
 /// A program. It ends by itself: each of its waits has a way out.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Program {
     #[cfg_attr(not(shuttle), expect(dead_code, reason = "StdHost is fair"))]
     pub(crate) fair: bool,
     pub(crate) workers: Driven,
+    /// Which hook fails in the first life.
+    pub(crate) fails: Option<Failing>,
     pub(crate) threads: Vec<Vec<Step>>,
 }
 
@@ -37,6 +40,22 @@ pub(crate) enum Driven {
     HandedOver(u8),
     /// The worker awaits that it is ready, as a task of another executor does.
     Awaits,
+}
+
+/// One worker's hook fails, so far as the life has the worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failing {
+    pub(crate) worker: u8,
+    pub(crate) how: HookFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookFault {
+    /// The executor breaks.
+    StartFails,
+    /// The executor breaks.
+    StartPanics,
+    ExitPanics,
 }
 
 /// One step of a thread. `At` chooses among the thread's handles.
@@ -80,6 +99,8 @@ pub(crate) enum Step {
     Start,
     /// The host refuses the worker of this number.
     StartRefused(u8),
+    /// Ends the life, and starts one in which a hook fails.
+    StartFailing(Shutdown, Failing),
     Drive(u8),
 }
 
@@ -218,14 +239,23 @@ impl Program {
         steps.any(|step| matches!(step, Step::StartRefused(_)))
     }
 
+    /// Returns true if tasks may end as broken.
+    pub(crate) fn breaks(&self) -> bool {
+        let breaks = |failing: &Failing| failing.how != HookFault::ExitPanics;
+        let mut steps = self.threads.iter().flatten();
+        self.fails.as_ref().is_some_and(breaks)
+            || steps.any(|step| matches!(step, Step::StartFailing(_, failing) if breaks(failing)))
+    }
+
     /// Returns true if a shutdown may cancel tasks.
     pub(crate) fn cancels_at_shutdown(&self) -> bool {
         let cancels = |how: &Shutdown| *how != Shutdown::Drain;
         let mut steps = self.threads.iter().flatten();
         steps.any(|step| match step {
-            Step::BeginShutdown(how) | Step::Shutdown(how) | Step::ShutdownWithin(how, _) => {
-                cancels(how)
-            }
+            Step::BeginShutdown(how)
+            | Step::Shutdown(how)
+            | Step::ShutdownWithin(how, _)
+            | Step::StartFailing(how, _) => cancels(how),
             Step::Submit(_, body) | Step::Callback(_, body) => match body {
                 Body::BeginsShutdown(how) | Body::ShutsDown(how) => cancels(how),
                 _ => false,
@@ -245,14 +275,25 @@ impl Swarm {
     fn choose<T: core::fmt::Debug + 'static>(
         self,
         kinds: Vec<(u32, BoxedStrategy<T>)>,
-    ) -> Union<BoxedStrategy<T>> {
+    ) -> impl Strategy<Value = T> + 'static {
         // Another half for each list of kinds.
         let bits = self.0.rotate_left(kinds.len() as u32);
         let is_in = |place: usize| place == 0 || bits >> place & 1 == 1;
         let kinds = kinds.into_iter().enumerate();
         let kinds = kinds.filter_map(|(place, kind)| is_in(place).then_some(kind));
-        Union::new_weighted(kinds.collect())
+        one_of(kinds.collect())
     }
+}
+
+/// None, or a value in so many of ten.
+fn maybe<T: core::fmt::Debug + Clone + 'static>(
+    in_ten: u32,
+    value: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<T>> {
+    one_of(vec![
+        (10 - in_ten, Just(None).boxed()),
+        (in_ten, value.prop_map(Some).boxed()),
+    ])
 }
 
 fn how() -> impl Strategy<Value = Shutdown> {
@@ -261,18 +302,27 @@ fn how() -> impl Strategy<Value = Shutdown> {
 
 /// Some pass at once, some soon, and some are seldom reached but by sleeping.
 fn limit() -> impl Strategy<Value = Limit> {
-    let moments = prop_oneof![
-        1 => Just(0),
-        2 => 1..9_u8,
-        2 => 50..250_u8,
-    ];
+    let moments = one_of(vec![
+        (1, Just(0).boxed()),
+        (2, (1..9_u8).boxed()),
+        (2, (50..250_u8).boxed()),
+    ]);
     moments.prop_map(Limit)
+}
+
+fn failing() -> impl Strategy<Value = Failing> {
+    let how = select(vec![
+        HookFault::StartFails,
+        HookFault::StartPanics,
+        HookFault::ExitPanics,
+    ]);
+    (0..3_u8, how).prop_map(|(worker, how)| Failing { worker, how })
 }
 
 fn map() -> impl Strategy<Value = Map> {
     let numbers = (0..5_u8, 1..4_u8, 0..6_u8);
     let choices = (any::<bool>(), any::<bool>(), any::<bool>());
-    let limit = proptest::option::weighted(0.3, limit());
+    let limit = maybe(3, limit());
     (numbers, choices, limit).prop_map(
         |((items, buffersize, take), (unordered, inline, detach), limit)| Map {
             limit,
@@ -318,15 +368,18 @@ fn rests() -> impl Strategy<Value = Rests> {
 }
 
 fn looks() -> impl Strategy<Value = Looks> {
-    prop_oneof![(0..4_u8).prop_map(Looks::Times), Just(Looks::UntilAsked),]
+    one_of(vec![
+        (1, (0..4_u8).prop_map(Looks::Times).boxed()),
+        (1, Just(Looks::UntilAsked).boxed()),
+    ])
 }
 
 fn date() -> impl Strategy<Value = Date> {
-    prop_oneof![
-        Just(Date::Passed),
-        (0..9_u8).prop_map(Date::Soon),
-        (0..9_u8).prop_map(Date::Moved),
-    ]
+    one_of(vec![
+        (1, Just(Date::Passed).boxed()),
+        (1, (0..9_u8).prop_map(Date::Soon).boxed()),
+        (1, (0..9_u8).prop_map(Date::Moved).boxed()),
+    ])
 }
 
 fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
@@ -419,7 +472,7 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         ),
         (
             2,
-            (any::<At>(), proptest::option::weighted(0.8, 0..9_u8))
+            (any::<At>(), maybe(8, 0..9_u8))
                 .prop_map(|(at, moments)| Step::Budget(at, moments))
                 .boxed(),
         ),
@@ -461,6 +514,12 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         ),
         (2, Just(Step::Start).boxed()),
         (1, (0..3_u8).prop_map(Step::StartRefused).boxed()),
+        (
+            2,
+            (how(), failing())
+                .prop_map(|(how, failing)| Step::StartFailing(how, failing))
+                .boxed(),
+        ),
         (1, (1..4_u8).prop_map(Step::Drive).boxed()),
     ])
 }
@@ -477,19 +536,23 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
         Shape::Workers2Slots3,
         Shape::Workers3Slots4,
     ]);
-    let driven = prop_oneof![
-        3 => Just(Driven::Run),
-        1 => (0..4_u8).prop_map(Driven::HandedOver),
-        1 => Just(Driven::Awaits),
-    ];
+    let driven = one_of(vec![
+        (3, Just(Driven::Run).boxed()),
+        (1, (0..4_u8).prop_map(Driven::HandedOver).boxed()),
+        (1, Just(Driven::Awaits).boxed()),
+    ]);
     let threads = any::<u64>().prop_flat_map(|bits| {
         let thread = proptest::collection::vec(step(Swarm(bits)), 1..10);
         proptest::collection::vec(thread, 1..=3)
     });
-    (shape, any::<bool>(), driven, threads).prop_map(|(shape, fair, workers, threads)| Program {
-        shape,
-        fair,
-        workers,
-        threads,
-    })
+    let fails = maybe(1, failing());
+    (shape, any::<bool>(), driven, fails, threads).prop_map(
+        |(shape, fair, workers, fails, threads)| Program {
+            shape,
+            fair,
+            workers,
+            fails,
+            threads,
+        },
+    )
 }

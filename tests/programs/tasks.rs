@@ -405,7 +405,7 @@ pub(crate) fn run_chunks<H: Clock>(world: &Arc<World<H>>, chunks: u8) {
         let add_one = |chunk: &mut [u8]| chunk.iter_mut().for_each(|number| *number += 1);
         scope.for_each_chunk(&mut numbers, 1, add_one).is_ok()
     });
-    let least = u8::from(all && !world.cancels_at_shutdown);
+    let least = u8::from(all && !world.cancels_at_shutdown && !world.breaks);
     if !numbers.iter().all(|number| (least..=1).contains(number)) {
         world
             .account("chunks".into())
