@@ -14,6 +14,8 @@ pub(crate) struct Account {
     number: usize,
     /// How many lives had begun before it was submitted.
     life: usize,
+    /// The host has workers in each life. A wait for the task never lacks a start.
+    is_served: bool,
     /// How the task came to be, for the reader of a failure.
     origin: String,
     /// A closure that started, or a future that ended by itself.
@@ -80,10 +82,11 @@ impl Drop for Capture {
 }
 
 impl Account {
-    pub(crate) fn new(number: usize, life: usize, origin: String) -> Arc<Self> {
+    pub(crate) fn new(number: usize, life: usize, is_served: bool, origin: String) -> Arc<Self> {
         Arc::new(Self {
             number,
             life,
+            is_served,
             origin,
             ..Self::default()
         })
@@ -219,7 +222,9 @@ impl Account {
             Err(TaskError::Cancelled) => Seen::Cancelled,
             Err(TaskError::Broken) => Seen::Broken,
             // Of a wait, not of the task.
-            Err(TaskError::NotStarted) => return,
+            Err(TaskError::NotStarted) => {
+                return self.expect(!self.is_served, "a wait lacks a start");
+            }
             Err(error) => return self.fault(format!("a wait says {error:?}")),
         };
         let mut earlier = self.seen.lock().unwrap_or_else(PoisonError::into_inner);

@@ -96,7 +96,7 @@ impl<H: Clock> World<H> {
     pub(crate) fn account(&self, origin: String) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let life = self.lives.load(Ordering::Relaxed);
-        let account = Account::new(accounts.len(), life, origin);
+        let account = Account::new(accounts.len(), life, self.has_workers, origin);
         accounts.push(account.clone());
         account
     }
