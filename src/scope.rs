@@ -290,8 +290,8 @@ impl<'scope, 'env, const WINDOW: usize, const SLOT_BYTES: usize, H: Park>
     /// If the executor is or becomes shut down or broken: the chunks that are left were not
     /// touched.
     ///
-    /// A shutdown that cancels and comes later, before the scope has ended, also cancels the chunks
-    /// that wait in the queue. Only a count of the function's own tells that.
+    /// A breakdown, or a shutdown that cancels, may come later, before the scope has ended. It also
+    /// ends the chunks that wait in the queue. Only a count of the function's own tells that.
     ///
     /// # Panics
     ///

@@ -3,12 +3,13 @@
 use core::sync::atomic::Ordering;
 use std::sync::Arc;
 
-use slotted::{Park, Permit, as_completed, wait};
+use slotted::{Clock, Permit, as_completed, wait};
 
 use crate::host::BYTES;
 use crate::ledger::{Account, Output};
+use crate::limits::{take_completed_within, wait_for_all_within, wait_for_one_within};
 use crate::play::{Promised, World};
-use crate::program::{At, Body, Completion, Ending, Looks, Step, Way};
+use crate::program::{At, Body, Completion, Ending, Limit, Limited, Looks, Step, Way};
 use crate::tasks::{
     Handle, Mission, Suspended, ask_any, cancel_any, perform, publish, run_chunks, run_joins,
     run_map, run_scope, take_all, wake_any,
@@ -16,14 +17,14 @@ use crate::tasks::{
 use crate::world::{block_on, thread};
 
 /// A thread of a program.
-pub(crate) struct Actor<H: Park + 'static> {
+pub(crate) struct Actor<H: Clock> {
     world: Arc<World<H>>,
     number: usize,
     handles: Vec<(Handle<H>, Arc<Account>)>,
     permits: Vec<Permit<'static, BYTES, H>>,
 }
 
-impl<H: Park + 'static> Actor<H> {
+impl<H: Clock> Actor<H> {
     pub(crate) fn new(world: Arc<World<H>>, number: usize) -> Self {
         Self {
             world,
@@ -37,6 +38,12 @@ impl<H: Park + 'static> Actor<H> {
     pub(crate) fn play(mut self, steps: &[Step]) {
         for step in steps {
             self.step(step);
+        }
+        self.permits.clear();
+        for (handle, account) in self.handles {
+            if account.outlived_a_limit() {
+                account.see(handle.result().as_ref());
+            }
         }
     }
 
@@ -85,16 +92,27 @@ impl<H: Park + 'static> Actor<H> {
             }
             Step::Callback(at, body) => self.add_callback(at, body),
             Step::End(at, ending) => self.end(at, ending),
+            Step::Within(at, limited, limit) => self.wait_within(at, limited, limit),
             Step::Wait(when) => {
                 let (mut handles, accounts) = self.take_handles();
                 let _ = wait(&mut handles, when);
                 take_all(handles, accounts);
             }
+            Step::WaitWithin(when, limit) => {
+                let (handles, accounts) = self.take_handles();
+                wait_for_all_within(handles, accounts, when, limit);
+            }
+            Step::AsCompletedWithin(limit) => {
+                let (handles, accounts) = self.take_handles();
+                take_completed_within(handles, accounts, limit);
+            }
             Step::AsCompleted => {
                 let (handles, accounts) = self.take_handles();
                 take_all(as_completed(handles), accounts);
             }
-            Step::Map(map) if self.may_wait_for_slots() => run_map(&world, map),
+            Step::Map(map) if map.limit.is_some() || self.may_wait_for_slots() => {
+                run_map(&world, map);
+            }
             Step::Scope(tasks) => run_scope(&world, tasks),
             Step::Chunks(chunks) if self.may_wait_for_slots() => run_chunks(&world, chunks),
             Step::Map(_) | Step::Chunks(_) => {}
@@ -104,8 +122,13 @@ impl<H: Park + 'static> Actor<H> {
             Step::WakeAny(which) => wake_any(&world, which),
             Step::BeginShutdown(how) => world.begin_shutdown(how),
             Step::Shutdown(how) => world.shutdown(how),
+            Step::ShutdownWithin(how, limit) => world.shutdown_within(how, limit),
             Step::Start => world.start(&world.crew),
             Step::StartRefused(worker) => world.start(&world.crew.refusing(worker)),
+            Step::StartFailing(how, failing) => {
+                world.shutdown(how);
+                world.start(&world.crew.failing(Some(failing)));
+            }
             Step::Drive(times) => (0..times).for_each(|_| _ = world.pool.run_one()),
         }
     }
@@ -125,6 +148,19 @@ impl<H: Park + 'static> Actor<H> {
             Way::Fallible => submitter.submit_fallible(|| mission.run()).ok(),
             Way::Blocking if self.may_wait_for_slots() => {
                 submitter.submit_blocking(|| mission.run()).ok()
+            }
+            Way::Within(limit) => {
+                match submitter.submit_timeout(|| mission.run(), limit.duration()) {
+                    Ok(handle) => Some(handle),
+                    // It came back, and can be tried again.
+                    Err(refused) => submitter.submit(refused.into_inner()).ok(),
+                }
+            }
+            Way::PermitWithin(limit) => {
+                let permit = submitter.reserve_timeout(limit.duration());
+                permit
+                    .ok()
+                    .and_then(|permit| permit.submit(|| mission.run()).ok())
             }
             Way::Future(rests) => {
                 let future = Suspended::new(mission, rests);
@@ -187,6 +223,7 @@ impl<H: Park + 'static> Actor<H> {
             return;
         };
         account.accepted();
+        account.is_promise();
         publish(&world, &handle, &account);
         self.handles.push((handle, account.clone()));
         world.promises.send(Promised {
@@ -252,6 +289,18 @@ impl<H: Park + 'static> Actor<H> {
         // A task that is done may have none: its callbacks run.
         if let Some(result) = handle.try_result() {
             account.see(result.as_ref());
+            // There is nothing to take any more.
+            drop(self.handles.swap_remove(place));
+        }
+    }
+
+    /// Waits for a task. If the limit passes, the handle stays, and gives the outcome later.
+    fn wait_within(&mut self, at: At, limited: Limited, limit: Limit) {
+        let place = usize::from(at) % self.handles.len().max(1);
+        let Some((handle, account)) = self.handles.get_mut(place) else {
+            return;
+        };
+        if wait_for_one_within(handle, account, limited, limit) {
             // There is nothing to take any more.
             drop(self.handles.swap_remove(place));
         }

@@ -6,6 +6,7 @@ use slotted::{Executor, Shutdown, Timetable};
 
 use crate::host::{BYTES, Crew};
 use crate::program::Driven;
+use crate::schedules::runs;
 use crate::world::{Scheduled, thread};
 
 type Host = Scheduled<false>;
@@ -15,9 +16,9 @@ const SCHEDULES: usize = 3_000;
 
 fn explore(body: fn()) {
     for depth in [4, 5, 6] {
-        crate::runs(Some(depth), SCHEDULES, 7, body);
+        runs(Some(depth), SCHEDULES, 7, body);
     }
-    crate::runs(None, SCHEDULES, 7, body);
+    runs(None, SCHEDULES, 7, body);
 }
 
 /// One driver displaces another and leaves, while the other one sleeps.

@@ -11,9 +11,10 @@ use slotted::{
     TimedSubmitter, Timetable, Worker,
 };
 
+use crate::hooks::{Calls, Hooks, on_exit, on_start};
 use crate::ledger::Output;
 use crate::noting::Noting;
-use crate::program::{Date, Driven};
+use crate::program::{Date, Driven, Failing, Limit};
 use crate::tasks::Handle;
 use crate::world::{Mutex, block_on, thread, with};
 
@@ -113,7 +114,9 @@ pub(crate) struct Parts<const WORKERS: usize, const QUEUE: usize, H: Park> {
 impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Parts<WORKERS, QUEUE, H> {
     pub(crate) fn new() -> Self {
         Self {
-            executor: Executor::new(),
+            executor: Executor::new()
+                .on_worker_start(on_start)
+                .on_worker_exit(on_exit),
             times: Timetable::new(),
             turns: AtomicUsize::new(0),
         }
@@ -149,6 +152,7 @@ pub(crate) trait Pool<H: Park + 'static>: Sync {
     /// Returns true if a life began.
     fn start(&'static self, crew: &Crew) -> bool;
     fn shutdown(&self, how: Shutdown);
+    fn shutdown_within(&self, how: Shutdown, limit: Limit);
     fn begin_shutdown(&self, how: Shutdown);
     fn run_one(&self) -> bool;
     fn stats(&self) -> Stats;
@@ -221,6 +225,10 @@ impl<const WORKERS: usize, const QUEUE: usize, H: Leveled> Pool<H> for Parts<WOR
         let _ = self.executor.shutdown(how);
     }
 
+    fn shutdown_within(&self, how: Shutdown, limit: Limit) {
+        let _ = self.executor.shutdown_timeout(how, limit.duration());
+    }
+
     fn begin_shutdown(&self, how: Shutdown) {
         self.executor.begin_shutdown(how);
     }
@@ -242,6 +250,10 @@ pub(crate) struct Crew {
     driven: Driven,
     /// The worker that the host refuses.
     refuses: Option<usize>,
+    /// The hook that fails.
+    fails: Option<Failing>,
+    /// How often the hooks were called.
+    calls: Arc<Calls>,
     threads: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
     /// The numbers of the threads, as the host counts them.
     ids: Arc<Mutex<Vec<usize>>>,
@@ -253,6 +265,8 @@ impl Crew {
             after,
             driven,
             refuses: None,
+            fails: None,
+            calls: Arc::default(),
             threads: Arc::new(Mutex::new(Vec::new())),
             ids: Arc::new(Mutex::new(Vec::new())),
         }
@@ -266,12 +280,21 @@ impl Crew {
         }
     }
 
-    /// Waits for the threads to end.
+    /// As this one, but a hook fails.
+    pub(crate) fn failing(&self, fails: Option<Failing>) -> Self {
+        Self {
+            fails,
+            ..self.clone()
+        }
+    }
+
+    /// Waits for the threads to end. Each worker that came has left.
     pub(crate) fn join(&self) {
         // Bound: the lives of the executor, and its workers.
         while let Some(thread) = with(&self.threads, Vec::pop) {
             thread.join().expect("a worker's thread does not panic");
         }
+        self.calls.check();
     }
 
     /// Returns true in a thread of a worker.
@@ -280,9 +303,13 @@ impl Crew {
         with(&self.ids, |ids| ids.contains(&id))
     }
 
-    fn add<H: Park>(&self, work: impl FnOnce() + Send + 'static) {
+    /// Lends a thread to the worker of this number.
+    fn add<H: Park>(&self, worker: usize, work: impl FnOnce() + Send + 'static) {
         let ids = self.ids.clone();
+        let fails = { self.fails }.filter(|failing| usize::from(failing.worker) == worker);
+        let hooks = Hooks::new(fails.map(|failing| failing.how), self.calls.clone());
         let thread = thread::spawn(move || {
+            hooks.set();
             with(&ids, |ids| ids.push(H::current_id()));
             work();
         });
@@ -307,9 +334,10 @@ impl<H: Park + 'static> Spawn<H> for Crew {
         if self.refuses == Some(worker.index()) {
             return Err(Refused);
         }
+        let number = worker.index();
         match self.driven {
-            Driven::Run => self.add::<H>(move || worker.run()),
-            Driven::Awaits => self.add::<H>(move || {
+            Driven::Run => self.add::<H>(number, move || worker.run()),
+            Driven::Awaits => self.add::<H>(number, move || {
                 // Endless for a reason: the worker's life is.
                 loop {
                     match worker.run_one() {
@@ -321,13 +349,13 @@ impl<H: Park + 'static> Spawn<H> for Crew {
             }),
             Driven::HandedOver(turns) => {
                 let crew = self.clone();
-                self.add::<H>(move || {
+                self.add::<H>(number, move || {
                     for _ in 0..turns {
                         if worker.run_one() == Ran::Left {
                             return;
                         }
                     }
-                    crew.add::<H>(move || worker.run());
+                    crew.add::<H>(number, move || worker.run());
                     (crew.after)();
                 });
             }

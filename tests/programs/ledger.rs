@@ -14,11 +14,15 @@ pub(crate) struct Account {
     number: usize,
     /// How many lives had begun before it was submitted.
     life: usize,
+    /// The host has workers in each life. A wait for the task never lacks a start.
+    is_served: bool,
     /// How the task came to be, for the reader of a failure.
     origin: String,
     /// A closure that started, or a future that ended by itself.
     ran: AtomicUsize,
     is_future: AtomicBool,
+    /// Its promise may be dropped.
+    is_promise: AtomicBool,
     accepted: AtomicBool,
     /// A canceller was told that it cancelled the task.
     cancelled: AtomicBool,
@@ -37,6 +41,8 @@ pub(crate) struct Account {
     callbacks_added: AtomicUsize,
     callbacks_called: AtomicUsize,
     forgotten: AtomicBool,
+    /// The limit of a wait for it passed.
+    outlived_a_limit: AtomicBool,
     seen: Mutex<Option<Seen>>,
     faults: Mutex<Vec<String>>,
 }
@@ -76,10 +82,11 @@ impl Drop for Capture {
 }
 
 impl Account {
-    pub(crate) fn new(number: usize, life: usize, origin: String) -> Arc<Self> {
+    pub(crate) fn new(number: usize, life: usize, is_served: bool, origin: String) -> Arc<Self> {
         Arc::new(Self {
             number,
             life,
+            is_served,
             origin,
             ..Self::default()
         })
@@ -105,6 +112,10 @@ impl Account {
 
     pub(crate) fn is_future(&self) {
         self.is_future.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_promise(&self) {
+        self.is_promise.store(true, Ordering::Relaxed);
     }
 
     /// It has a date: it is a future, and a drain may cancel it.
@@ -211,7 +222,9 @@ impl Account {
             Err(TaskError::Cancelled) => Seen::Cancelled,
             Err(TaskError::Broken) => Seen::Broken,
             // Of a wait, not of the task.
-            Err(TaskError::NotStarted) => return,
+            Err(TaskError::NotStarted) => {
+                return self.expect(!self.is_served, "a wait lacks a start");
+            }
             Err(error) => return self.fault(format!("a wait says {error:?}")),
         };
         let mut earlier = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
@@ -219,6 +232,27 @@ impl Account {
         *earlier = Some(seen);
         drop(earlier);
         self.expect(agrees, "two observers see different outcomes");
+    }
+
+    /// As `see`, after a wait with a time limit. Returns false if the limit passed.
+    pub(crate) fn see_within(&self, outcome: Result<&Output, &TaskError>) -> bool {
+        match outcome {
+            Err(TaskError::TimedOut) => {
+                self.outlived_a_limit.store(true, Ordering::Relaxed);
+                return false;
+            }
+            // A start may come before the limit.
+            Err(TaskError::NotStarted) => {
+                self.fault("a wait with a limit does not wait for the start".into());
+            }
+            outcome => self.see(outcome),
+        }
+        true
+    }
+
+    /// Returns true if the limit of a wait passed. The outcome is still to come.
+    pub(crate) fn outlived_a_limit(&self) -> bool {
+        self.outlived_a_limit.load(Ordering::Relaxed)
     }
 
     /// Returns true if the value is of one of these tasks, and takes that one out.
@@ -231,10 +265,21 @@ impl Account {
         })
     }
 
+    /// Returns true if the task was accepted and did not run, and no known canceller kept it from
+    /// its run.
+    pub(crate) fn is_lost(&self) -> bool {
+        let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+        let was_let_run = !is(&self.cancelled)
+            && !is(&self.perhaps_cancelled)
+            && self.first_asked.load(Ordering::Relaxed) != 1;
+        let has_run = self.ran.load(Ordering::Relaxed) > 0;
+        is(&self.accepted) && is(&self.has_capture) && !has_run && was_let_run
+    }
+
     /// Checks the account when all threads have ended. `must_run` is true if nothing but a
     /// canceller can have kept an accepted task from its run. `stops`: a shutdown may have asked
-    /// it to stop.
-    pub(crate) fn check(&self, must_run: bool, stops: bool) {
+    /// it to stop. `breaks`: it may have ended as broken.
+    pub(crate) fn check(&self, must_run: bool, stops: bool, breaks: bool) {
         let count = |counter: &AtomicUsize| counter.load(Ordering::Relaxed);
         let is = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
         let ran = count(&self.ran);
@@ -275,8 +320,9 @@ impl Account {
             self.expect(ran == 0, "it ran though a request cancelled it");
         }
         if firsts == 1 && ran == 0 {
+            // A breakdown may have taken it out of the queue before, to end it.
             self.expect(
-                seen.is_none_or(|seen| seen == Seen::Cancelled),
+                seen.is_none_or(|seen| seen == Seen::Cancelled || breaks && seen == Seen::Broken),
                 "a request cancelled it, and an observer sees something else",
             );
         }
@@ -284,13 +330,14 @@ impl Account {
             stops || !is(&self.saw_request) || count(&self.asked) > 0,
             "it saw a request that was not made",
         );
-        let lost = is(&self.accepted) && is(&self.has_capture) && ran == 0;
-        if lost && must_run {
-            self.expect(
-                is(&self.cancelled) || is(&self.perhaps_cancelled) || firsts == 1,
-                "it was accepted, and neither ran nor was cancelled",
-            );
+        if seen == Some(Seen::Broken) && !is(&self.is_promise) {
+            self.expect(breaks, "nothing broke, and an observer sees that it did");
+            self.expect(ran == 0, "it ran, and an observer sees that it is broken");
         }
+        self.expect(
+            !(must_run && self.is_lost()),
+            "it was accepted, and neither ran nor was cancelled",
+        );
         let faults = self.faults.lock().unwrap_or_else(PoisonError::into_inner);
         assert!(
             faults.is_empty(),

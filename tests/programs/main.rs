@@ -23,11 +23,16 @@ mod actor;
 #[cfg(shuttle)]
 mod baton;
 mod early;
+mod hooks;
 mod host;
 mod ledger;
+mod limits;
 mod noting;
+mod one_of;
 mod play;
 mod program;
+#[cfg(shuttle)]
+mod schedules;
 mod tasks;
 #[path = "../stage/told.rs"]
 mod told;
@@ -44,6 +49,8 @@ use crate::host::Leveled;
 use crate::noting::Noting;
 use crate::play::play;
 use crate::program::{Program, program};
+#[cfg(shuttle)]
+use crate::schedules::runs;
 #[cfg(shuttle)]
 use crate::world::Scheduled;
 
@@ -192,32 +199,4 @@ fn plays(program: &Program, seed: u64, play: fn(&Program)) {
         runs(Some(depth), schedules, seed, plays.clone());
     }
     runs(None, schedules, seed, plays);
-}
-
-/// Runs `body` under so many schedules: at random, or with changes of priority at so many steps.
-#[cfg(shuttle)]
-fn runs(
-    depth: Option<usize>,
-    schedules: usize,
-    seed: u64,
-    body: impl Fn() + Send + Sync + 'static,
-) {
-    use shuttle::scheduler::{PctScheduler, RandomScheduler};
-    use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
-
-    let mut config = Config::new();
-    config.stack_size = 0x4_0000;
-    config.failure_persistence = FailurePersistence::None;
-    config.max_steps = MaxSteps::FailAfter(20_000);
-    config.silence_warnings = true;
-    match depth {
-        Some(depth) => {
-            let scheduler = PctScheduler::new_from_seed(seed, depth, schedules);
-            Runner::new(scheduler, config).run(body);
-        }
-        None => {
-            let scheduler = RandomScheduler::new_from_seed(seed, schedules);
-            Runner::new(scheduler, config).run(body);
-        }
-    }
 }

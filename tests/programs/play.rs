@@ -4,14 +4,14 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::task::Waker;
 use std::sync::{Arc, Mutex as StdMutex, PoisonError, Weak};
 
-use slotted::{Canceller, Clock, Order, Park, Promise, Shutdown};
+use slotted::{Canceller, Clock, Order, Outcome, Park, Promise, Shutdown, Step};
 
 use crate::actor::Actor;
 use crate::host::{Crew, Leveled, Parts, Pool};
 use crate::ledger::{Account, Output};
 use crate::noting::Noting;
-use crate::program::{Body, Completion, Driven, Program, Shape};
-use crate::tasks::{ask, perform};
+use crate::program::{Body, Completion, Driven, Limit, Program, Shape};
+use crate::tasks::{Mission, ask, perform};
 use crate::told;
 use crate::world::{Channel, Mutex, on_look, thread, with};
 
@@ -25,6 +25,8 @@ pub(crate) struct World<H: Park + 'static> {
     pub(crate) has_workers: bool,
     /// A shutdown may cancel tasks.
     pub(crate) cancels_at_shutdown: bool,
+    /// A life may break.
+    pub(crate) breaks: bool,
     /// Lives that have begun, and shutdowns that were called.
     lives: AtomicUsize,
     shutdowns: AtomicUsize,
@@ -53,7 +55,7 @@ pub(crate) struct Promised<H: Park + 'static> {
     pub(crate) account: Arc<Account>,
 }
 
-impl<H: Park + 'static> World<H> {
+impl<H: Clock> World<H> {
     pub(crate) fn start(&self, crew: &Crew) {
         if self.pool.start(crew) {
             self.lives.fetch_add(1, Ordering::Relaxed);
@@ -72,23 +74,29 @@ impl<H: Park + 'static> World<H> {
         self.pool.shutdown(how);
     }
 
+    /// If the limit passes, the shutdown goes on.
+    pub(crate) fn shutdown_within(&self, how: Shutdown, limit: Limit) {
+        self.count_shutdown(how);
+        self.pool.shutdown_within(how, limit);
+    }
+
     pub(crate) fn begin_shutdown(&self, how: Shutdown) {
         self.count_shutdown(how);
         self.pool.begin_shutdown(how);
     }
 
-    /// Returns true if no shutdown can have cancelled the tasks that were submitted after so many
-    /// lives had begun. A life with workers follows a shutdown of the one before.
+    /// Returns true if no shutdown and no breakdown can have ended the tasks that were submitted
+    /// after so many lives had begun. A life with workers follows a shutdown of the one before.
     fn is_spared(&self, lives: usize) -> bool {
-        !self.cancels_at_shutdown
-            || self.has_workers && self.shutdowns.load(Ordering::Relaxed) < lives
+        let no_shutdown = self.has_workers && self.shutdowns.load(Ordering::Relaxed) < lives;
+        !self.breaks && (!self.cancels_at_shutdown || no_shutdown)
     }
 
     /// The account of another task.
     pub(crate) fn account(&self, origin: String) -> Arc<Account> {
         let mut accounts = self.accounts.lock().unwrap_or_else(PoisonError::into_inner);
         let life = self.lives.load(Ordering::Relaxed);
-        let account = Account::new(accounts.len(), life, origin);
+        let account = Account::new(accounts.len(), life, self.has_workers, origin);
         accounts.push(account.clone());
         account
     }
@@ -138,6 +146,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
         in_scopes: Mutex::new(Vec::new()),
         has_workers,
         cancels_at_shutdown: program.cancels_at_shutdown(),
+        breaks: program.breaks(),
         frees_slots: WORKERS == 0 || has_workers,
         forgettable: AtomicUsize::new(SLOTS - 1),
         accounts: StdMutex::default(),
@@ -147,7 +156,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
         endless: Channel::new(),
         promises: Channel::new(),
     });
-    world.start(&world.crew);
+    world.start(&world.crew.failing(program.fails));
     let helpers = [
         {
             let world = world.clone();
@@ -176,6 +185,9 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
     // Another life, if there is none: it runs what waited.
     world.start(&world.crew);
     world.pool.shutdown(Shutdown::Drain);
+    if world.breaks {
+        check_next_life(&world);
+    }
     world.alarm.close();
     world.endless.close();
     world.promises.close();
@@ -184,10 +196,10 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
     }
     world.crew.join();
     on_look(None);
-    check(&world);
     let executor = core::ptr::from_ref(pool).addr();
-    let mut stats = world.pool.stats();
     let steps = told::take(executor);
+    check(&world, &steps);
+    let mut stats = world.pool.stats();
     // A thread that has handed its worker over, and waits before the other thread takes it, still
     // counts for the worker, as the other thread does: one of two counts can be lost.
     if matches!(program.workers, Driven::HandedOver(_)) {
@@ -204,7 +216,7 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
 }
 
 /// What a thread does that has handed its worker over: it is a submitter like others.
-fn submits_and_waits<H: Park + 'static>(world: Weak<World<H>>) -> Arc<dyn Fn() + Send + Sync> {
+fn submits_and_waits<H: Clock>(world: Weak<World<H>>) -> Arc<dyn Fn() + Send + Sync> {
     Arc::new(move || {
         let world = world
             .upgrade()
@@ -269,7 +281,26 @@ fn complete<H: Park + 'static>(promised: Promised<H>) {
     }
 }
 
-fn check<H: Park + 'static>(world: &World<H>) {
+/// Checks that the life after a broken one serves.
+fn check_next_life<H: Clock>(world: &Arc<World<H>>) {
+    assert!(
+        world.pool.start(&world.crew),
+        "no life begins after the last"
+    );
+    let account = world.account("after the last life".into());
+    let mission = Mission::new(world, &account, Body::Returns);
+    account.accepted();
+    let task = world.pool.submitter().submit_blocking(|| mission.run());
+    let outcome = task.expect("the life takes tasks").result();
+    account.see(outcome.as_ref());
+    account.expect(
+        outcome.is_ok(),
+        "the life after a broken one does not run it",
+    );
+    world.pool.shutdown(Shutdown::Drain);
+}
+
+fn check<H: Clock>(world: &World<H>, steps: &[Step]) {
     // Their handles and tasks are gone: no canceller cancels anything any more.
     for (canceller, account) in with(&world.cancellers, core::mem::take) {
         if !account.is_forgotten() && canceller.cancel() {
@@ -289,6 +320,20 @@ fn check<H: Park + 'static>(world: &World<H>) {
     assert_eq!((stats.queued, stats.running), (0, 0), "{stats:?}");
     for account in accounts.iter() {
         let stops = world.stops.load(Ordering::Relaxed) > 0;
-        account.check(world.is_spared(account.life()), stops);
+        account.check(world.is_spared(account.life()), stops, world.breaks);
+    }
+    if world.breaks && !world.cancels_at_shutdown {
+        let is_broken = |step: &&Step| {
+            let outcome = Outcome::Broken;
+            matches!(step, Step::Ended { outcome: ended, .. } if *ended == outcome)
+        };
+        let broken = steps.iter().filter(is_broken).count();
+        let lost = { accounts.iter() }
+            .filter(|account| account.is_lost())
+            .count();
+        assert!(
+            lost <= broken,
+            "{lost} tasks are lost, and {broken} are broken"
+        );
     }
 }

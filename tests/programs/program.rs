@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use proptest::strategy::Union;
 use slotted::{ReturnWhen, Shutdown};
+
+use crate::one_of::one_of;
 
 /// A program. It ends by itself: each of its waits has a way out.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub(crate) struct Program {
     #[cfg_attr(not(shuttle), expect(dead_code, reason = "StdHost is fair"))]
     pub(crate) fair: bool,
     pub(crate) workers: Driven,
+    /// Which hook fails in the first life.
+    pub(crate) fails: Option<Failing>,
     pub(crate) threads: Vec<Vec<Step>>,
 }
 
@@ -39,6 +42,22 @@ pub(crate) enum Driven {
     Awaits,
 }
 
+/// One worker's hook fails, so far as the life has the worker.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Failing {
+    pub(crate) worker: u8,
+    pub(crate) how: HookFault,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum HookFault {
+    /// The executor breaks.
+    StartFails,
+    /// The executor breaks.
+    StartPanics,
+    ExitPanics,
+}
+
 /// One step of a thread. `At` chooses among the thread's handles.
 #[derive(Clone, Debug)]
 pub(crate) enum Step {
@@ -56,9 +75,13 @@ pub(crate) enum Step {
     Budget(At, Option<u8>),
     Callback(At, Body),
     End(At, Ending),
+    /// Waits for a task, at most so long. What the limit cuts short stays.
+    Within(At, Limited, Limit),
     /// Waits for all handles, then takes their results.
     Wait(ReturnWhen),
+    WaitWithin(ReturnWhen, Limit),
     AsCompleted,
+    AsCompletedWithin(Limit),
     Map(Map),
     Scope(u8),
     Chunks(u8),
@@ -72,9 +95,12 @@ pub(crate) enum Step {
     WakeAny(u8),
     BeginShutdown(Shutdown),
     Shutdown(Shutdown),
+    ShutdownWithin(Shutdown, Limit),
     Start,
     /// The host refuses the worker of this number.
     StartRefused(u8),
+    /// Ends the life, and starts one in which a hook fails.
+    StartFailing(Shutdown, Failing),
     Drive(u8),
 }
 
@@ -85,8 +111,11 @@ pub(crate) enum Way {
     Closure,
     Fallible,
     Blocking,
+    /// Waits for a slot, at most so long.
+    Within(Limit),
     Future(Rests),
     Permit,
+    PermitWithin(Limit),
     PermitFuture(Rests),
     AsyncPermit,
     Stoppable(Looks),
@@ -104,6 +133,19 @@ pub(crate) enum Date {
     Soon(u8),
     /// Never, unless it is moved: it is, to so many moments from then.
     Moved(u8),
+}
+
+/// The limit of a wait: so many moments, or none but a look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Limit(pub(crate) u8);
+
+/// Which call waits for one task, with a time limit.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Limited {
+    Result,
+    Wait,
+    Error,
+    CancelSync,
 }
 
 /// How often a closure looks whether it was asked to stop.
@@ -130,6 +172,9 @@ pub(crate) enum Body {
     Submits,
     SubmitsAndWaits,
     SubmitsAndWaitsForBoth,
+    /// As `SubmitsAndWaits`; waits for the slot at most so long, and as long before it waits for
+    /// the end.
+    SubmitsAndWaitsWithin(Limit),
     /// Submits a task for a date, or a series of so many runs more, and waits for its end.
     SubmitsAndWaitsForDates(u8),
     SubmitsAndRunsInline,
@@ -178,6 +223,7 @@ pub(crate) struct Map {
     pub(crate) inline: bool,
     pub(crate) take: u8,
     pub(crate) detach: bool,
+    pub(crate) limit: Option<Limit>,
 }
 
 impl Program {
@@ -193,12 +239,23 @@ impl Program {
         steps.any(|step| matches!(step, Step::StartRefused(_)))
     }
 
+    /// Returns true if tasks may end as broken.
+    pub(crate) fn breaks(&self) -> bool {
+        let breaks = |failing: &Failing| failing.how != HookFault::ExitPanics;
+        let mut steps = self.threads.iter().flatten();
+        self.fails.as_ref().is_some_and(breaks)
+            || steps.any(|step| matches!(step, Step::StartFailing(_, failing) if breaks(failing)))
+    }
+
     /// Returns true if a shutdown may cancel tasks.
     pub(crate) fn cancels_at_shutdown(&self) -> bool {
         let cancels = |how: &Shutdown| *how != Shutdown::Drain;
         let mut steps = self.threads.iter().flatten();
         steps.any(|step| match step {
-            Step::BeginShutdown(how) | Step::Shutdown(how) => cancels(how),
+            Step::BeginShutdown(how)
+            | Step::Shutdown(how)
+            | Step::ShutdownWithin(how, _)
+            | Step::StartFailing(how, _) => cancels(how),
             Step::Submit(_, body) | Step::Callback(_, body) => match body {
                 Body::BeginsShutdown(how) | Body::ShutsDown(how) => cancels(how),
                 _ => false,
@@ -218,25 +275,57 @@ impl Swarm {
     fn choose<T: core::fmt::Debug + 'static>(
         self,
         kinds: Vec<(u32, BoxedStrategy<T>)>,
-    ) -> Union<BoxedStrategy<T>> {
+    ) -> impl Strategy<Value = T> + 'static {
         // Another half for each list of kinds.
         let bits = self.0.rotate_left(kinds.len() as u32);
         let is_in = |place: usize| place == 0 || bits >> place & 1 == 1;
         let kinds = kinds.into_iter().enumerate();
         let kinds = kinds.filter_map(|(place, kind)| is_in(place).then_some(kind));
-        Union::new_weighted(kinds.collect())
+        one_of(kinds.collect())
     }
+}
+
+/// None, or a value in so many of ten.
+fn maybe<T: core::fmt::Debug + Clone + 'static>(
+    in_ten: u32,
+    value: impl Strategy<Value = T> + 'static,
+) -> impl Strategy<Value = Option<T>> {
+    one_of(vec![
+        (10 - in_ten, Just(None).boxed()),
+        (in_ten, value.prop_map(Some).boxed()),
+    ])
 }
 
 fn how() -> impl Strategy<Value = Shutdown> {
     select(vec![Shutdown::Drain, Shutdown::Cancel, Shutdown::Stop])
 }
 
+/// Some pass at once, some soon, and some are seldom reached but by sleeping.
+fn limit() -> impl Strategy<Value = Limit> {
+    let moments = one_of(vec![
+        (1, Just(0).boxed()),
+        (2, (1..9_u8).boxed()),
+        (2, (50..250_u8).boxed()),
+    ]);
+    moments.prop_map(Limit)
+}
+
+fn failing() -> impl Strategy<Value = Failing> {
+    let how = select(vec![
+        HookFault::StartFails,
+        HookFault::StartPanics,
+        HookFault::ExitPanics,
+    ]);
+    (0..3_u8, how).prop_map(|(worker, how)| Failing { worker, how })
+}
+
 fn map() -> impl Strategy<Value = Map> {
     let numbers = (0..5_u8, 1..4_u8, 0..6_u8);
     let choices = (any::<bool>(), any::<bool>(), any::<bool>());
-    (numbers, choices).prop_map(
-        |((items, buffersize, take), (unordered, inline, detach))| Map {
+    let limit = maybe(3, limit());
+    (numbers, choices, limit).prop_map(
+        |((items, buffersize, take), (unordered, inline, detach), limit)| Map {
+            limit,
             items,
             buffersize,
             unordered,
@@ -255,6 +344,7 @@ fn body(swarm: Swarm) -> impl Strategy<Value = Body> {
         (2, Just(Body::Submits).boxed()),
         (2, Just(Body::SubmitsAndWaits).boxed()),
         (1, Just(Body::SubmitsAndWaitsForBoth).boxed()),
+        (2, limit().prop_map(Body::SubmitsAndWaitsWithin).boxed()),
         (2, (0..3_u8).prop_map(Body::SubmitsAndWaitsForDates).boxed()),
         (1, Just(Body::SubmitsAndRunsInline).boxed()),
         (1, Just(Body::SubmitsAndCancels).boxed()),
@@ -278,15 +368,18 @@ fn rests() -> impl Strategy<Value = Rests> {
 }
 
 fn looks() -> impl Strategy<Value = Looks> {
-    prop_oneof![(0..4_u8).prop_map(Looks::Times), Just(Looks::UntilAsked),]
+    one_of(vec![
+        (1, (0..4_u8).prop_map(Looks::Times).boxed()),
+        (1, Just(Looks::UntilAsked).boxed()),
+    ])
 }
 
 fn date() -> impl Strategy<Value = Date> {
-    prop_oneof![
-        Just(Date::Passed),
-        (0..9_u8).prop_map(Date::Soon),
-        (0..9_u8).prop_map(Date::Moved),
-    ]
+    one_of(vec![
+        (1, Just(Date::Passed).boxed()),
+        (1, (0..9_u8).prop_map(Date::Soon).boxed()),
+        (1, (0..9_u8).prop_map(Date::Moved).boxed()),
+    ])
 }
 
 fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
@@ -294,8 +387,10 @@ fn way(swarm: Swarm) -> impl Strategy<Value = Way> {
         (4, Just(Way::Closure).boxed()),
         (1, Just(Way::Fallible).boxed()),
         (1, Just(Way::Blocking).boxed()),
+        (2, limit().prop_map(Way::Within).boxed()),
         (3, rests().prop_map(Way::Future).boxed()),
         (1, Just(Way::Permit).boxed()),
+        (1, limit().prop_map(Way::PermitWithin).boxed()),
         (1, rests().prop_map(Way::PermitFuture).boxed()),
         (1, Just(Way::AsyncPermit).boxed()),
         (3, looks().prop_map(Way::Stoppable).boxed()),
@@ -328,6 +423,15 @@ fn ending(swarm: Swarm) -> impl Strategy<Value = Ending> {
         (1, Just(Ending::CancelOnDrop).boxed()),
         (2, Just(Ending::CancelSync).boxed()),
         (1, Just(Ending::CancelByTwo).boxed()),
+    ])
+}
+
+fn limited() -> impl Strategy<Value = Limited> {
+    select(vec![
+        Limited::Result,
+        Limited::Wait,
+        Limited::Error,
+        Limited::CancelSync,
     ])
 }
 
@@ -368,7 +472,7 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         ),
         (
             2,
-            (any::<At>(), proptest::option::weighted(0.8, 0..9_u8))
+            (any::<At>(), maybe(8, 0..9_u8))
                 .prop_map(|(at, moments)| Step::Budget(at, moments))
                 .boxed(),
         ),
@@ -378,8 +482,21 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
                 .prop_map(|(at, ending)| Step::End(at, ending))
                 .boxed(),
         ),
+        (
+            4,
+            (any::<At>(), limited(), limit())
+                .prop_map(|(at, limited, limit)| Step::Within(at, limited, limit))
+                .boxed(),
+        ),
         (2, return_when().prop_map(Step::Wait).boxed()),
+        (
+            1,
+            (return_when(), limit())
+                .prop_map(|(when, limit)| Step::WaitWithin(when, limit))
+                .boxed(),
+        ),
         (2, Just(Step::AsCompleted).boxed()),
+        (1, limit().prop_map(Step::AsCompletedWithin).boxed()),
         (2, map().prop_map(Step::Map).boxed()),
         (1, (1..3_u8).prop_map(Step::Scope).boxed()),
         (1, (1..4_u8).prop_map(Step::Chunks).boxed()),
@@ -389,8 +506,20 @@ fn step(swarm: Swarm) -> impl Strategy<Value = Step> {
         (1, (0..8_u8).prop_map(Step::WakeAny).boxed()),
         (1, how().prop_map(Step::BeginShutdown).boxed()),
         (1, how().prop_map(Step::Shutdown).boxed()),
+        (
+            1,
+            (how(), limit())
+                .prop_map(|(how, limit)| Step::ShutdownWithin(how, limit))
+                .boxed(),
+        ),
         (2, Just(Step::Start).boxed()),
         (1, (0..3_u8).prop_map(Step::StartRefused).boxed()),
+        (
+            2,
+            (how(), failing())
+                .prop_map(|(how, failing)| Step::StartFailing(how, failing))
+                .boxed(),
+        ),
         (1, (1..4_u8).prop_map(Step::Drive).boxed()),
     ])
 }
@@ -407,19 +536,23 @@ pub(crate) fn program() -> impl Strategy<Value = Program> {
         Shape::Workers2Slots3,
         Shape::Workers3Slots4,
     ]);
-    let driven = prop_oneof![
-        3 => Just(Driven::Run),
-        1 => (0..4_u8).prop_map(Driven::HandedOver),
-        1 => Just(Driven::Awaits),
-    ];
+    let driven = one_of(vec![
+        (3, Just(Driven::Run).boxed()),
+        (1, (0..4_u8).prop_map(Driven::HandedOver).boxed()),
+        (1, Just(Driven::Awaits).boxed()),
+    ]);
     let threads = any::<u64>().prop_flat_map(|bits| {
         let thread = proptest::collection::vec(step(Swarm(bits)), 1..10);
         proptest::collection::vec(thread, 1..=3)
     });
-    (shape, any::<bool>(), driven, threads).prop_map(|(shape, fair, workers, threads)| Program {
-        shape,
-        fair,
-        workers,
-        threads,
-    })
+    let fails = maybe(1, failing());
+    (shape, any::<bool>(), driven, fails, threads).prop_map(
+        |(shape, fair, workers, fails, threads)| Program {
+            shape,
+            fair,
+            workers,
+            fails,
+            threads,
+        },
+    )
 }

@@ -6,10 +6,11 @@ use core::task::{Context, Poll};
 use std::panic::resume_unwind;
 use std::sync::Arc;
 
-use slotted::{Canceller, JoinHandle, Park, ReturnWhen, Scope, Stop, wait};
+use slotted::{Canceller, Clock, JoinHandle, Park, ReturnWhen, Scope, Stop, TaskError, wait};
 
 use crate::host::BYTES;
 use crate::ledger::{Account, Capture, Output};
+use crate::limits::submit_and_wait_within;
 use crate::play::World;
 use crate::program::{Body, Date, Looks, Map, Rests};
 use crate::world::{thread, with};
@@ -18,13 +19,13 @@ use crate::world::{thread, with};
 pub(crate) struct Expected;
 
 /// What a task captures.
-pub(crate) struct Mission<H: Park + 'static> {
+pub(crate) struct Mission<H: Clock> {
     capture: Capture,
     body: Body,
     world: Arc<World<H>>,
 }
 
-impl<H: Park + 'static> Mission<H> {
+impl<H: Clock> Mission<H> {
     pub(crate) fn new(world: &Arc<World<H>>, account: &Arc<Account>, body: Body) -> Self {
         Self {
             capture: account.capture(),
@@ -67,7 +68,7 @@ impl<H: Park + 'static> Mission<H> {
     }
 }
 
-impl<H: Park + 'static> Mission<H> {
+impl<H: Clock> Mission<H> {
     /// A thread that waits for the end of a scope runs tasks of the scope, and no others.
     fn check_thread(&self) {
         let id = H::current_id();
@@ -79,12 +80,12 @@ impl<H: Park + 'static> Mission<H> {
 }
 
 /// A task that is suspended so many times.
-pub(crate) struct Suspended<H: Park + 'static> {
+pub(crate) struct Suspended<H: Clock> {
     mission: Option<Mission<H>>,
     rests: Rests,
 }
 
-impl<H: Park + 'static> Suspended<H> {
+impl<H: Clock> Suspended<H> {
     pub(crate) fn new(mission: Mission<H>, rests: Rests) -> Self {
         mission.capture.0.is_future();
         Self {
@@ -94,7 +95,7 @@ impl<H: Park + 'static> Suspended<H> {
     }
 }
 
-impl<H: Park + 'static> Future for Suspended<H> {
+impl<H: Clock> Future for Suspended<H> {
     type Output = Output;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Output> {
@@ -119,7 +120,7 @@ impl<H: Park + 'static> Future for Suspended<H> {
 }
 
 /// What the body of a task or a callback does.
-pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
+pub(crate) fn perform<H: Clock>(world: &Arc<World<H>>, body: Body) {
     match body {
         Body::Returns | Body::Fails => {}
         Body::Panics => resume_unwind(Box::new(Expected)),
@@ -141,6 +142,7 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
                 take_all(handles, vec![first, second]);
             }
         }
+        Body::SubmitsAndWaitsWithin(limit) => submit_and_wait_within(world, limit),
         Body::SubmitsAndWaitsForDates(runs) => {
             if let Some((handle, account)) = submit_dated(world, runs) {
                 account.see(handle.result().as_ref());
@@ -152,7 +154,9 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
         Body::WakesAny(which) => wake_any(world, which),
         Body::Scopes(tasks) => run_scope(world, tasks),
         // Another thread would wait for a slot, and may hold the last one.
-        Body::Maps(map) if world.crew.is_worker::<H>() => run_map(world, map),
+        Body::Maps(map) if map.limit.is_some() || world.crew.is_worker::<H>() => {
+            run_map(world, map);
+        }
         Body::Chunks(chunks) if world.crew.is_worker::<H>() => run_chunks(world, chunks),
         Body::Maps(_) | Body::Chunks(_) => {}
         Body::Joins(depth) => run_joins(world, depth),
@@ -163,7 +167,7 @@ pub(crate) fn perform<H: Park + 'static>(world: &Arc<World<H>>, body: Body) {
 }
 
 /// Takes the results of handles whose order is lost.
-pub(crate) fn take_all<H: Park + 'static>(
+pub(crate) fn take_all<H: Clock>(
     handles: impl IntoIterator<Item = Handle<H>>,
     mut accounts: Vec<Arc<Account>>,
 ) {
@@ -179,7 +183,7 @@ pub(crate) fn take_all<H: Park + 'static>(
 pub(crate) type Handle<H> = JoinHandle<'static, Output, H>;
 
 /// Submits a task that only returns, if there is room.
-fn submit<H: Park + 'static>(world: &Arc<World<H>>) -> Option<(Handle<H>, Arc<Account>)> {
+fn submit<H: Clock>(world: &Arc<World<H>>) -> Option<(Handle<H>, Arc<Account>)> {
     let account = world.account("nested".into());
     let mission = Mission::new(world, &account, Body::Returns);
     account.accepted();
@@ -196,10 +200,7 @@ fn submit<H: Park + 'static>(world: &Arc<World<H>>) -> Option<(Handle<H>, Arc<Ac
 }
 
 /// Submits a task for a date, or a series of so many runs more, if there is room. It only returns.
-fn submit_dated<H: Park + 'static>(
-    world: &Arc<World<H>>,
-    runs: u8,
-) -> Option<(Handle<H>, Arc<Account>)> {
+fn submit_dated<H: Clock>(world: &Arc<World<H>>, runs: u8) -> Option<(Handle<H>, Arc<Account>)> {
     if !world.keeps_time {
         return submit(world);
     }
@@ -222,7 +223,7 @@ fn submit_dated<H: Park + 'static>(
 
 /// Submits a task that ends only if it is asked, if there is room. Cancels it, or asks it, and
 /// waits for its end.
-fn submit_and_cancel<H: Park + 'static>(world: &Arc<World<H>>) {
+fn submit_and_cancel<H: Clock>(world: &Arc<World<H>>) {
     let account = world.account("nested, until asked".into());
     let mission = Mission::new(world, &account, Body::Returns);
     account.accepted();
@@ -247,18 +248,14 @@ pub(crate) fn ask<H: Park>(canceller: Canceller<'_, H>, account: &Account) {
 }
 
 /// Lets any thread cancel the task.
-pub(crate) fn publish<H: Park + 'static>(
-    world: &World<H>,
-    handle: &Handle<H>,
-    account: &Arc<Account>,
-) {
+pub(crate) fn publish<H: Clock>(world: &World<H>, handle: &Handle<H>, account: &Arc<Account>) {
     let canceller = handle.canceller();
     with(&world.cancellers, |all| {
         all.push((canceller, account.clone()))
     });
 }
 
-pub(crate) fn cancel_any<H: Park + 'static>(world: &World<H>, which: u8) {
+pub(crate) fn cancel_any<H: Clock>(world: &World<H>, which: u8) {
     let chosen = with(&world.cancellers, |all| {
         let place = usize::from(which) % all.len().max(1);
         all.get(place).cloned()
@@ -270,7 +267,7 @@ pub(crate) fn cancel_any<H: Park + 'static>(world: &World<H>, which: u8) {
     }
 }
 
-pub(crate) fn ask_any<H: Park + 'static>(world: &World<H>, which: u8) {
+pub(crate) fn ask_any<H: Clock>(world: &World<H>, which: u8) {
     let chosen = with(&world.cancellers, |all| {
         let place = usize::from(which) % all.len().max(1);
         all.get(place).cloned()
@@ -280,7 +277,7 @@ pub(crate) fn ask_any<H: Park + 'static>(world: &World<H>, which: u8) {
     }
 }
 
-pub(crate) fn wake_any<H: Park + 'static>(world: &World<H>, which: u8) {
+pub(crate) fn wake_any<H: Clock>(world: &World<H>, which: u8) {
     let chosen = with(&world.wakers, |all| {
         let place = usize::from(which) % all.len().max(1);
         all.get(place).cloned()
@@ -290,7 +287,7 @@ pub(crate) fn wake_any<H: Park + 'static>(world: &World<H>, which: u8) {
     }
 }
 
-pub(crate) fn run_map<H: Park + 'static>(world: &Arc<World<H>>, map: Map) {
+pub(crate) fn run_map<H: Clock>(world: &Arc<World<H>>, map: Map) {
     let items = (0..map.items).map(|item| {
         let account = world.account(format!("item {item} of {map:?}"));
         // Dropping the map cancels it, and a shutdown loses it.
@@ -307,15 +304,38 @@ pub(crate) fn run_map<H: Park + 'static>(world: &Arc<World<H>>, map: Map) {
     if map.inline {
         results = results.inline();
     }
-    for result in results.by_ref().take(usize::from(map.take)) {
-        drop(result);
-    }
+    let Some(limit) = map.limit else {
+        take_some(world, &mut results, map);
+        if map.detach {
+            results.detach();
+        }
+        return;
+    };
+    let mut results = results.timeout(limit.duration());
+    take_some(world, &mut results, map);
     if map.detach {
         results.detach();
     }
 }
 
-pub(crate) fn run_scope<H: Park + 'static>(world: &Arc<World<H>>, tasks: u8) {
+/// Takes so many results of a map. A limit that passes is its last word.
+fn take_some<H: Clock>(
+    world: &Arc<World<H>>,
+    results: &mut impl Iterator<Item = Result<Output, TaskError>>,
+    map: Map,
+) {
+    let mut limit_passed = false;
+    for result in results.take(usize::from(map.take)) {
+        let went_on = limit_passed;
+        limit_passed |= matches!(result, Err(TaskError::TimedOut));
+        if went_on || limit_passed && map.limit.is_none() {
+            let account = world.account(format!("results of {map:?}"));
+            account.fault("a map goes on after its limit, or has none".into());
+        }
+    }
+}
+
+pub(crate) fn run_scope<H: Clock>(world: &Arc<World<H>>, tasks: u8) {
     let accounts = { 0..tasks }.map(|_| world.account("of a scope".into()));
     let accounts: Vec<_> = accounts.collect();
     let id = H::current_id();
@@ -343,7 +363,7 @@ pub(crate) fn run_scope<H: Park + 'static>(world: &Arc<World<H>>, tasks: u8) {
 }
 
 /// Joins, each in the first closure of the one before. Each closure runs once, whatever happens.
-pub(crate) fn run_joins<H: Park + 'static>(world: &Arc<World<H>>, depth: u8) {
+pub(crate) fn run_joins<H: Clock>(world: &Arc<World<H>>, depth: u8) {
     let accounts = { 0..depth }.map(|_| world.account("of a join".into()));
     let accounts: Vec<_> = accounts.collect();
     let id = H::current_id();
@@ -379,13 +399,13 @@ fn join<H: Park>(scope: &Scope<'_, '_, 1, BYTES, H>, accounts: &[Arc<Account>]) 
     deeper + one
 }
 
-pub(crate) fn run_chunks<H: Park + 'static>(world: &Arc<World<H>>, chunks: u8) {
+pub(crate) fn run_chunks<H: Clock>(world: &Arc<World<H>>, chunks: u8) {
     let mut numbers = vec![0_u8; usize::from(chunks)];
     let all = world.pool.submitter().scope::<3, _>(|scope| {
         let add_one = |chunk: &mut [u8]| chunk.iter_mut().for_each(|number| *number += 1);
         scope.for_each_chunk(&mut numbers, 1, add_one).is_ok()
     });
-    let least = u8::from(all && !world.cancels_at_shutdown);
+    let least = u8::from(all && !world.cancels_at_shutdown && !world.breaks);
     if !numbers.iter().all(|number| (least..=1).contains(number)) {
         world
             .account("chunks".into())

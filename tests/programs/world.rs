@@ -175,7 +175,12 @@ std::thread_local! {
     static NOW: core::cell::Cell<u64> = const { core::cell::Cell::new(0) };
 }
 
-/// Time passes with each look at the clock. A thread that sleeps until a date lets it pass at once.
+/// A thread that sleeps until a date lets the time pass after at most so many turns of others.
+#[cfg(shuttle)]
+const PATIENCE: u8 = 6;
+
+/// Time passes with each look at the clock, and when a thread sleeps until a date: the schedule
+/// decides when, and so whether another thread wakes it before.
 #[cfg(shuttle)]
 impl<const FAIR: bool> slotted::Clock for Scheduled<FAIR> {
     const TICKS_PER_SECOND: u64 = 1_000_000;
@@ -186,9 +191,19 @@ impl<const FAIR: bool> slotted::Clock for Scheduled<FAIR> {
     }
 
     fn park_until(date: u64) {
+        use shuttle::rand::Rng;
+
         // The end of time never comes.
         if date == u64::MAX {
             return Self::park();
+        }
+        let token = Self::current();
+        let turns = shuttle::rand::thread_rng().gen_range(0..=PATIENCE);
+        for _ in 0..turns {
+            if core::mem::take(&mut *token.0.permit.lock().expect("no panic")) {
+                return;
+            }
+            thread::yield_now();
         }
         NOW.set(NOW.get().max(date));
         thread::yield_now();

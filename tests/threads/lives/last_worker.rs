@@ -5,7 +5,8 @@ use std::sync::Mutex;
 use std::sync::mpsc::channel;
 use std::thread;
 
-use slotted::{Executor, ReturnWhen, Shutdown, TaskError, Worker, as_completed, wait};
+use slotted::error::WorkerStartError;
+use slotted::{Executor, Ran, ReturnWhen, Shutdown, TaskError, Worker, as_completed, wait};
 
 use super::{Pool, asleep};
 use crate::stage::{Stage, keep, within_limit};
@@ -153,6 +154,22 @@ fn for_each_chunk_after_the_last_worker_left_works_on_the_chunks_itself() {
         });
         assert_eq!(done, Ok(()));
         assert_eq!(numbers, [2; 8]);
+    });
+}
+
+/// All chunks wait in the queue when the only worker cannot start.
+#[test]
+fn a_breakdown_ends_chunks_that_wait_in_the_queue() {
+    static POOL: Pool<1> = Executor::new().on_worker_start(|_| Err(WorkerStartError));
+    within_limit(|| {
+        let mut worker = start(&POOL);
+        let mut numbers = [1; 8];
+        let said = POOL.scope(|s| {
+            let said = s.for_each_chunk(&mut numbers, 2, |chunk| chunk.fill(2));
+            assert_eq!(worker.run_one(), Ran::Left);
+            said
+        });
+        assert_eq!((said, numbers), (Ok(()), [1; 8]));
     });
 }
 
