@@ -75,6 +75,41 @@ fn a_refusal_lets_the_owner_of_a_scope_run_the_scopes_tasks() {
     });
 }
 
+/// One worker runs a task when the host refuses the other. The thread that starts waits for it, and
+/// is no worker.
+#[test]
+fn a_refused_start_runs_no_task_in_its_caller() {
+    static POOL: Pool<2> = Executor::new();
+    within_limit(|| {
+        let ((end, ends), (tell, runs)) = (channel::<()>(), channel());
+        let busy = POOL.submit(move || {
+            tell.send(()).unwrap();
+            u8::from(ends.recv().is_ok())
+        });
+        let left = POOL.submit(|| 7).unwrap();
+        let (_, refused) = asleep(move || {
+            let crew = Crew::default();
+            let by = By(|worker: Worker<'static, Stage>| {
+                if worker.index() == 1 {
+                    return refuse(worker);
+                }
+                crew.spawn(worker).map_err(|_| NoThread)?;
+                runs.recv().map_err(|_| NoThread)
+            });
+            (POOL.start(&by).is_err(), crew)
+        });
+        assert!(!left.done(), "the thread that starts has run it");
+        end.send(()).unwrap();
+        let (is_refused, crew) = refused.recv().unwrap();
+        assert!(is_refused);
+        crew.join();
+        assert_eq!(busy.unwrap().result(), Ok(1));
+        assert!(!left.done(), "no worker was to run it");
+        POOL.shutdown(Shutdown::Drain).unwrap();
+        assert_eq!(left.result(), Ok(7));
+    });
+}
+
 /// Counts its wakes.
 #[derive(Default)]
 struct Count(AtomicUsize);
