@@ -18,3 +18,4 @@ mod promises;
 mod scopes;
 mod scopes_found;
 mod simulated;
+mod waits_found;
