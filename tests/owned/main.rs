@@ -14,6 +14,7 @@ mod order;
 mod places;
 mod polls;
 mod polls_lives;
+mod products;
 mod promises;
 mod scopes;
 mod scopes_found;
