@@ -198,7 +198,7 @@ pub(crate) trait WaitFor<H: Park> {
     /// Has the queued tasks among what the thread waits for rise to its own level.
     fn raise(&self, registry: Registry<'_, H>) {
         if let Some(task) = self.single_task() {
-            registry.raise_awaited(task);
+            raise(registry, task);
         }
     }
 
@@ -307,6 +307,14 @@ fn block_until_over<H: Park, P: Timeout>(
         if wait_for.is_over() {
             return Ok(Ok(()));
         }
+    }
+}
+
+/// Has a queued task rise to the level of the calling worker. Not if it lies beneath: the worker
+/// runs no such task before its wait ends.
+pub(crate) fn raise<H: Park>(registry: Registry<'_, H>, task: Index) {
+    if !lies_beneath(registry, registry.slot(task), H::current_id()) {
+        registry.raise_awaited(task);
     }
 }
 

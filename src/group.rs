@@ -15,7 +15,7 @@ use core::task::Waker;
 
 use crate::blocking::{
     Interrupted, RunUnstarted, Timeout, WaitFor, block, block_after_look, is_unstarted,
-    needs_worker, take_of_scope,
+    needs_worker, raise, take_of_scope,
 };
 use crate::completion::listen;
 use crate::deadlock::lies_beneath;
@@ -384,8 +384,10 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         drop(waiter);
-        // Where no worker is, what is left after any task may be hopeless.
-        let wake_on = if self.any_unstarted() {
+        // Where no worker is, what is left after any task may be hopeless. So it may in a worker
+        // that waits for a failure: it may lie beneath.
+        let beneath = self.wake_on == WakeOn::Failure && self.home.current_seat().is_some();
+        let wake_on = if beneath || self.any_unstarted() {
             WakeOn::Any
         } else {
             self.wake_on
@@ -414,7 +416,7 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
     /// Bound: the handles times the slots.
     fn raise(&self, _registry: Registry<'_, H>) {
         for (registry, slot) in self.pending() {
-            registry.raise_awaited(slot.index());
+            raise(registry, slot.index());
         }
     }
 
