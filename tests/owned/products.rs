@@ -15,8 +15,8 @@ use std::sync::Mutex;
 use std::thread::{self, ThreadId};
 
 use slotted::{
-    Clock, Every, Executor, JoinHandle, Levels, Ordered, Owned, OwnedWorker, Ran, ReturnWhen,
-    Shutdown, SimHost, Simulation, Timetable, wait,
+    Clock, Every, Executor, JoinHandle, Levels, Ordered, Owned, OwnedWorker, Ran, Refusal,
+    ReturnWhen, Shutdown, SimHost, Simulation, Timetable, wait,
 };
 
 type Host = Ordered<SimHost, Levels<2>>;
@@ -193,9 +193,11 @@ impl World {
                         Poll::Pending
                     })
                 };
-                if let Ok(handle) = self.took(to.submit_poll(task)) {
+                if let Ok(mut handle) = self.took(to.submit_poll(task)) {
                     if depth == 0 && dice.roll(2) == 0 {
-                        let _ = handle.result();
+                        let limit = Duration::from_nanos(dice.roll(200));
+                        let _ = handle.result_timeout(limit);
+                        let _ = handle.result_inline(); // the owner polls it all the same
                     } else {
                         self.end(dice, handle);
                     }
@@ -503,6 +505,16 @@ fn whatever_an_owner_is_given_ends_once() {
                     );
                 }
             }
+        }
+        let left = core::mem::take(&mut *world.given.lock().unwrap());
+        drop(left);
+        simulation.settle();
+        let has_owner = simulation.running_threads() != 2 || world.pool.stats().slots_in_use != 0;
+        if !has_owner && world.radio.reserve().err() == Some(Refusal::ShutDown) {
+            assert!(
+                world.radio.worker().is_ok(),
+                "the owner left something behind"
+            );
         }
         for _ in 0..20 {
             world.radio.begin_shutdown(Shutdown::Cancel);
