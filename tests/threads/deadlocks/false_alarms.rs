@@ -3,12 +3,13 @@
 use core::future::poll_fn;
 use core::task::Poll;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::thread;
 
 use slotted::{Executor, Park, TaskError};
 
 use super::{Handle, Pool};
-use crate::stage::{Actor, Pace, Stage, play};
+use crate::stage::{Actor, Pace, Stage, play, with_crew, within_limit};
 
 /// The last task in the promise's slot ran on the worker that now waits for the promise.
 #[test]
@@ -124,5 +125,49 @@ fn a_displaced_waiter_is_not_blocked_once_its_task_is_done() {
         pace.until_asleep(&far_actor);
         late.release();
         far.result().unwrap().unwrap().unwrap();
+    });
+}
+
+/// Tells when it is dropped, and waits there until it may go on.
+struct SlowDrop(Sender<()>, Receiver<()>);
+
+impl Drop for SlowDrop {
+    fn drop(&mut self) {
+        self.0.send(()).unwrap();
+        self.1.recv().unwrap();
+    }
+}
+
+/// The only worker polled the future. Another thread cancels it, and is in its destructor.
+#[test]
+fn a_worker_waits_for_a_future_that_it_polled_and_another_thread_cancels() {
+    static POOL: Pool<1> = Executor::new();
+    within_limit(|| {
+        with_crew(&POOL, |crew| {
+            let ((tell, dropping), (go_on, goes_on)) = (channel(), channel());
+            let (tell_polled, polled) = channel();
+            let slow = SlowDrop(tell, goes_on);
+            let future = POOL.submit_future(poll_fn(move |_| {
+                let _ = &slow;
+                tell_polled.send(()).unwrap();
+                Poll::<()>::Pending
+            }));
+            let future = future.unwrap();
+            polled.recv().unwrap();
+            crew.actor(0).until_asleep();
+            let canceller = future.canceller();
+            let cancels = thread::spawn(move || canceller.cancel());
+            dropping.recv().unwrap();
+            let (tell, told) = channel();
+            let waits = POOL.submit(move || {
+                tell.send(()).unwrap();
+                future.result()
+            });
+            told.recv().unwrap();
+            crew.actor(0).until_asleep();
+            go_on.send(()).unwrap();
+            assert_eq!(waits.unwrap().result(), Ok(Err(TaskError::Cancelled)));
+            assert!(cancels.join().unwrap());
+        });
     });
 }
