@@ -12,6 +12,7 @@
 //! | `dates` | a timetable: dates, series, sleeps, time budgets |
 //! | `levels` | an executor with three levels, and a worker that is tied to the upper two |
 //! | `lent` | an executor whose worker, the thread, owns something |
+//! | `rests` | such an executor, with a task that rests between polls and one with a date |
 //!
 //! With the feature `planted-bug` the critical section does nothing, and each part must fail.
 #![no_std]
@@ -25,6 +26,7 @@ mod lent;
 mod levels;
 mod operations;
 mod part;
+mod rests;
 mod scene;
 mod shot;
 mod sleep;
@@ -44,6 +46,7 @@ use self::dates::Dates;
 use self::lent::Lent;
 use self::levels::Urgent;
 use self::part::{Totals, sweep};
+use self::rests::Rests;
 use self::scene::Scene;
 use self::trace::Places;
 
@@ -64,6 +67,7 @@ fn main() -> ! {
         sweep::<Dates>,
         sweep::<Urgent>,
         sweep::<Lent>,
+        sweep::<Rests>,
     ];
     for part in parts.iter().skip(verdict::parts_done()) {
         part(
