@@ -257,16 +257,23 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
     let slept = Cell::new(false);
-    let ended = catch(|| block_until_over(registry, wait_for, timeout, run_unstarted, &slept));
-    if slept.get() {
-        // A submitter may have woken the thread, as a driver, for a task that it does not run.
-        wait_for.any_executor(registry, &mut |registry| {
-            if wait_for.drives(registry) {
-                registry.pass_work_on();
-            }
-            false
-        });
-    }
+    // A submitter may have woken the thread, as a driver, for a task that it does not run.
+    let pass_work_on = || {
+        if slept.get() {
+            wait_for.any_executor(registry, &mut |registry| {
+                if wait_for.drives(registry) {
+                    registry.pass_work_on();
+                }
+                false
+            });
+        }
+    };
+    let broken_off = unwind::Bomb::new(|| {
+        unwind::contain(pass_work_on);
+    });
+    let ended = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
+    broken_off.defuse();
+    pass_work_on();
     match ended {
         Ok(result) => result,
         Err(panic) => panic.resume(),
@@ -342,6 +349,8 @@ fn drive<H: Park>(registry: Registry<'_, H>, wait_for: &impl WaitFor<H>) -> bool
 }
 
 /// Registers, looks again, parks once, and deregisters, also if the host panics.
+// On desktops the loop around it is shorter so. On boards it is called once, which saves flash.
+#[cfg_attr(feature = "std", inline(never))]
 fn sleep<H: Park, P: Timeout>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,
