@@ -360,11 +360,13 @@ fn sleep<H: Park, P: Timeout>(
 ) -> Ended {
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_sleeps());
-        if <H::Order as Parts>::LEVELS > 1 {
+    }
+    let result = catch(|| {
+        if <H::Order as Parts>::LEVELS > 1 && seat.is_some() {
             wait_for.raise(registry);
         }
-    }
-    let result = catch(|| sleep_as_waiter(registry, wait_for, timeout, seat, helps));
+        sleep_as_waiter(registry, wait_for, timeout, seat, helps)
+    });
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_woke());
         // The thread may go on with something else.

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::os::unix::net::UnixStream;
-use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use crate::board::{Board, Images, Role, Sockets};
@@ -15,6 +15,8 @@ const TASKS: u32 = 400;
 /// How many calls may be under way.
 const CALLS: u32 = 4;
 const TIME_LIMIT: Duration = Duration::from_secs(80);
+/// How long a board that panics may take to say why.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 pub(crate) struct Scenario {
     pub(crate) title: &'static str,
@@ -64,7 +66,11 @@ pub(crate) fn print(scenario: &Scenario, images: &Images) -> Result<bool, Box<dy
             Ok(Event::Sent(role, bytes)) => line.put(role, &bytes),
             Ok(Event::Said(role, boot, said)) => {
                 if !ledger.enter(role, boot, &said) {
-                    println!("FAILED the {} says: {said}", role.name());
+                    println!(
+                        "FAILED the {} says: {said} {}",
+                        role.name(),
+                        rest_of(role, &happened)
+                    );
                     return Ok(false);
                 }
             }
@@ -100,6 +106,21 @@ pub(crate) fn print(scenario: &Scenario, images: &Images) -> Result<bool, Box<dy
         }
     }
     Ok(judge(scenario, &ledger, boots, &line))
+}
+
+/// What else a board says that panicked, until it stops.
+fn rest_of(role: Role, happened: &Receiver<Event>) -> String {
+    let mut rest = Vec::new();
+    let began = Instant::now();
+    // Bound: the time, and the board stops after its panic.
+    while let Ok(event) = happened.recv_timeout(LAST_WORDS.saturating_sub(began.elapsed())) {
+        match event {
+            Event::Said(of, _, said) if of == role => rest.push(said),
+            Event::Ended(of, _) if of == role => break,
+            _ => {}
+        }
+    }
+    rest.join(" ")
 }
 
 /// Prints the checks. Returns false if one failed.
