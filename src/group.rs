@@ -384,9 +384,11 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {
         drop(waiter);
-        // Where no worker is, what is left after any task may be hopeless. So it may in a worker
-        // that waits for a failure: it may lie beneath.
-        let beneath = self.wake_on == WakeOn::Failure && self.home.current_seat().is_some();
+        // Where no worker is, what is left after any task may be hopeless. So it may where a task
+        // lies beneath. None comes to lie there while the thread sleeps.
+        let thread = H::current_id();
+        let lies_beneath = |(registry, slot)| lies_beneath(registry, slot, thread);
+        let beneath = self.wake_on == WakeOn::Failure && self.pending().any(lies_beneath);
         let wake_on = if beneath || self.any_unstarted() {
             WakeOn::Any
         } else {

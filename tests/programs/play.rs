@@ -185,14 +185,15 @@ fn play_with<const WORKERS: usize, const SLOTS: usize, H: Leveled>(program: &Pro
     // Another life, if there is none: it runs what waited.
     world.start(&world.crew);
     world.pool.shutdown(Shutdown::Drain);
-    if world.breaks {
-        check_next_life(&world);
-    }
     world.alarm.close();
     world.endless.close();
     world.promises.close();
     for helper in helpers {
         helper.join().expect("a helper does not panic");
+    }
+    // Only now: a callback of a promise may begin a shutdown.
+    if world.breaks {
+        check_next_life(&world);
     }
     world.crew.join();
     on_look(None);
