@@ -256,14 +256,13 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     timeout: &P,
     run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
-    let slept = Cell::new(false);
-    // A submitter may have woken the thread, as a driver, for a task that it does not run.
+    let drove = Cell::new(false);
+    // A submitter may have woken the thread, as a driver, for a task that it does not run. Perhaps
+    // for one of a life that has begun since.
     let pass_work_on = || {
-        if slept.get() {
+        if drove.get() {
             wait_for.any_executor(registry, &mut |registry| {
-                if wait_for.drives(registry) {
-                    registry.pass_work_on();
-                }
+                registry.pass_work_on();
                 false
             });
         }
@@ -271,7 +270,7 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     let broken_off = unwind::Bomb::new(|| {
         unwind::contain(pass_work_on);
     });
-    let ended = block_until_over(registry, wait_for, timeout, run_unstarted, &slept);
+    let ended = block_until_over(registry, wait_for, timeout, run_unstarted, &drove);
     broken_off.defuse();
     pass_work_on();
     match ended {
@@ -285,7 +284,7 @@ fn block_until_over<H: Park, P: Timeout>(
     wait_for: &impl WaitFor<H>,
     timeout: &P,
     run_unstarted: RunUnstarted,
-    slept: &Cell<bool>,
+    drove: &Cell<bool>,
 ) -> Ended {
     let mut round = 0;
     // Endless for a reason: it ends with what it waits for, with the time limit, or when nothing
@@ -305,8 +304,7 @@ fn block_until_over<H: Park, P: Timeout>(
         } else if H::spin(round) {
             round = round.saturating_add(1);
         } else {
-            slept.set(true);
-            if let Err(interrupted) = sleep(registry, wait_for, timeout, seat, helps)? {
+            if let Err(interrupted) = sleep(registry, wait_for, timeout, seat, helps, drove)? {
                 return Ok(Err(interrupted));
             }
             round = 0;
@@ -357,6 +355,7 @@ fn sleep<H: Park, P: Timeout>(
     timeout: &P,
     seat: Option<Seat>,
     helps: bool,
+    drove: &Cell<bool>,
 ) -> Ended {
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_sleeps());
@@ -365,7 +364,7 @@ fn sleep<H: Park, P: Timeout>(
         if <H::Order as Parts>::LEVELS > 1 && seat.is_some() {
             wait_for.raise(registry);
         }
-        sleep_as_waiter(registry, wait_for, timeout, seat, helps)
+        sleep_as_waiter(registry, wait_for, timeout, seat, helps, drove)
     });
     if seat.is_some() {
         registry.waits().with(|waits| waits.worker_woke());
@@ -381,6 +380,7 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
     timeout: &P,
     seat: Option<Seat>,
     helps: bool,
+    drove: &Cell<bool>,
 ) -> Ended {
     // The host may panic as it names the thread: before the thread has a place to leave.
     let ourselves = Waiter::current();
@@ -409,7 +409,7 @@ fn sleep_as_waiter<H: Park, P: Timeout>(
                 None => Err(Interrupted::NotStarted),
             });
         }
-        drive_asleep(registry, wait_for, &ourselves, || {
+        drive_asleep(registry, wait_for, &ourselves, drove, || {
             sleep_registered(registry, wait_for, timeout, seat, seen)
         })
     });

@@ -9,6 +9,7 @@
 //! of their own, at the foot of their files.
 #![forbid(unsafe_code)]
 
+use core::cell::Cell;
 use core::future::Future;
 use core::pin::Pin;
 use core::sync::atomic::{AtomicUsize, Ordering};
@@ -73,6 +74,15 @@ impl Park for Modelled {
         *token.permit.lock().unwrap() = true;
         token.given.notify_one();
     }
+
+    fn ready() {
+        CALLS_OF_READY.set(CALLS_OF_READY.get() + 1);
+    }
+}
+
+std::thread_local! {
+    /// Loom's threads are all of one thread of the system: that of their test.
+    static CALLS_OF_READY: Cell<usize> = const { Cell::new(0) };
 }
 
 impl Spawn<Self> for Modelled {

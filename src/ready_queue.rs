@@ -125,6 +125,13 @@ impl<O: Parts> ReadyQueue<O> {
         self.lists.top().or_else(in_inbox)
     }
 
+    /// The levels that have a task, one bit each. Exact for what happened before the lock was
+    /// taken.
+    pub(crate) fn levels(&self, front: &Front) -> usize {
+        let has_task = !self.lists.is_empty();
+        self.lists.summary(has_task) | usize::from(!front.inbox.is_empty())
+    }
+
     /// Returns true if no accepted task can still need a worker.
     pub(crate) fn is_drained(&self, front: &Front) -> bool {
         self.is_empty(front) && self.futures.get() == 0

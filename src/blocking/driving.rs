@@ -1,20 +1,24 @@
 //! Sleeping as the driver of executors: a submitter there wakes the thread.
 #![forbid(unsafe_code)]
 
+use core::cell::Cell;
+
 use super::{Ended, WaitFor, catch};
 use crate::host::Park;
 use crate::registry::Registry;
 use crate::waiter::Waiter;
 
 /// Runs `sleep` as the driver of each executor that the thread drives: a submitter there wakes it.
+/// Sets `drove` if it is one.
 pub(super) fn drive_asleep<H: Park>(
     registry: Registry<'_, H>,
     wait_for: &impl WaitFor<H>,
     ourselves: &Waiter<H>,
+    drove: &Cell<bool>,
     sleep: impl FnOnce() -> Ended,
 ) -> Ended {
     // A displaced driver, the place of its executor, and the notices there.
-    let (mut kept, mut is_driver, mut place) = (None, false, 0);
+    let (mut kept, mut place) = (None, 0);
     let result = catch(|| {
         let work = wait_for.any_executor(registry, &mut |registry| {
             place += 1;
@@ -32,7 +36,7 @@ pub(super) fn drive_asleep<H: Park>(
                     } else if !displaced.is_none() {
                         kept = Some((displaced, place, since));
                     }
-                    is_driver = true;
+                    drove.set(true);
                     false
                 }
                 Err(_ourselves) => true,
@@ -40,7 +44,7 @@ pub(super) fn drive_asleep<H: Park>(
         });
         if work { Ok(Ok(())) } else { sleep() }
     });
-    if is_driver {
+    if drove.get() {
         place = 0;
         wait_for.any_executor(registry, &mut |registry| {
             place += 1;

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use super::*;
+use crate::blocking::{LifeOver, Never, RunUnstarted, block};
 
 /// Starts a leaked executor of one worker, which the model runs.
 pub(super) fn start_and_keep<const QUEUE: usize>(
@@ -78,6 +79,40 @@ fn a_thread_with_chunks_hears_that_the_last_worker_leaves() {
         assert_eq!(done, Ok(()));
         assert_eq!(numbers, [2, 2]);
         host.join().unwrap();
+    });
+}
+
+/// A thread drives the end of a life, as that ends and another begins. It may run one task of the
+/// next life, or be woken for one and leave: then the host is told.
+#[test]
+fn a_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
+    model_leaked_within::<1, 1>(4, |pool| {
+        let mut worker = start_and_keep(pool);
+        let registry = pool.registry();
+        let epoch = registry.roster(|roster| roster.epoch());
+        let resting = pool.submit_future(core::future::pending::<()>()).unwrap();
+        assert_eq!(worker.run_one(), Ran::Task);
+        pool.begin_shutdown(Shutdown::Drain);
+        drop(worker);
+        let driver = thread::spawn(move || {
+            let over = LifeOver { registry, epoch };
+            block(
+                registry,
+                &over,
+                &Never::<Modelled>::new(),
+                RunUnstarted::Workers,
+            )
+            .unwrap();
+        });
+        assert!(resting.cancel());
+        drop(resting);
+        let mut worker = start_and_keep(pool);
+        let calls = CALLS_OF_READY.get();
+        let task = pool.submit(|| ()).unwrap();
+        driver.join().unwrap();
+        let ran = task.done();
+        assert!(ran || CALLS_OF_READY.get() > calls);
+        assert_eq!(worker.run_one() == Ran::Task, !ran);
     });
 }
 

@@ -185,16 +185,26 @@ impl<H: Park> Registry<'_, H> {
     }
 
     /// The calling thread runs no further task: what it was woken for, another sleeper does, or the
-    /// host is told.
+    /// host is told. Of each level: the sleeper may serve the urgent ones only.
+    ///
+    /// Bound: the number of levels.
     #[cold]
     pub(crate) fn pass_work_on(self) {
-        let (sleeper, top) = self.shared().ready.with(|ready| {
-            let top = ready.queue.top(&self.shared().front);
-            (self.whom_to_wake_next(ready), top)
+        let (sleeper, levels) = self.shared().ready.with(|ready| {
+            let levels = ready.queue.levels(&self.shared().front);
+            (self.whom_to_wake_next(ready), levels)
         });
+        if <H::Order as Parts>::LEVELS > 1 {
+            for level in <H::Order as Parts>::EACH {
+                let has_task = levels >> level.number() & 1 == 1;
+                if has_task && (levels > 1 || sleeper.is_none()) {
+                    H::ready_at(level.number());
+                }
+            }
+            self.wake_sleeper(sleeper);
         // A task may have come into the inbox between the two looks.
-        if sleeper.is_some() || top.is_some() {
-            self.work_is_there(sleeper, top.unwrap_or(Level::BASE));
+        } else if sleeper.is_some() || levels > 0 {
+            self.work_is_there(sleeper, Level::BASE);
         }
     }
 

@@ -13,6 +13,8 @@ static PARKS: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicBool = AtomicBool::new(false);
 static TOLD: AtomicUsize = AtomicUsize::new(0);
 static WHEN_URGENT: Mutex<Option<Box<dyn FnOnce() + Send>>> = Mutex::new(None);
+/// The tests have one host, so one runs at a time.
+static ALONE: Mutex<()> = Mutex::new(());
 
 impl Park for Told {
     type Thread = Thread;
@@ -62,13 +64,15 @@ fn until(is_so: impl Fn() -> bool) {
 fn a_host_is_told_of_a_task_after_a_driver_was_woken_late_and_left() {
     static POOL: Executor<0, 4, 64, Told> = Executor::new();
     static RAN_AFTER: AtomicUsize = AtomicUsize::new(usize::MAX);
+    let _alone = ALONE.lock().unwrap();
+    let parks = PARKS.load(SeqCst);
     let (first, first_over) = POOL.promise::<()>().unwrap();
     let (second, second_over) = POOL.promise::<()>().unwrap();
     let driver = thread::spawn(|| {
         assert_eq!(first_over.result(), Ok(()));
         assert_eq!(second_over.result(), Ok(()));
     });
-    until(|| PARKS.load(SeqCst) > 0);
+    until(|| PARKS.load(SeqCst) > parks);
     *WHEN_URGENT.lock().unwrap() = Some(Box::new(|| {
         first.complete(Ok(())).unwrap();
         until(|| PARKS.load(SeqCst) > RAN_AFTER.load(SeqCst));
@@ -90,4 +94,27 @@ fn a_host_is_told_of_a_task_after_a_driver_was_woken_late_and_left() {
     );
     assert!(POOL.run_one());
     assert_eq!(task.result(), Ok(7));
+}
+
+/// A driver was woken for a task, and leaves because its wait is over. Meanwhile an urgent task
+/// came. The host is told of both: it may run each level in a loop of its own.
+#[test]
+fn a_driver_that_leaves_tells_the_host_of_each_level_that_has_a_task() {
+    static POOL: Executor<0, 4, 64, Told> = Executor::new();
+    let _alone = ALONE.lock().unwrap();
+    let parks = PARKS.load(SeqCst);
+    let (promise, over) = POOL.promise::<()>().unwrap();
+    let driver = thread::spawn(|| assert_eq!(over.result(), Ok(())));
+    until(|| PARKS.load(SeqCst) > parks);
+    HELD.store(true, SeqCst);
+    TOLD.store(0, SeqCst);
+    let task = POOL.submit(|| 7).unwrap();
+    let urgent = POOL.level::<1>().submit(|| 8).unwrap();
+    assert_eq!(TOLD.load(SeqCst), 0, "the driver is woken for it");
+    promise.complete(Ok(())).unwrap();
+    HELD.store(false, SeqCst);
+    driver.join().unwrap();
+    assert_eq!(TOLD.load(SeqCst), 1);
+    assert!(POOL.run_one() && POOL.run_one());
+    assert_eq!((task.result(), urgent.result()), (Ok(7), Ok(8)));
 }
