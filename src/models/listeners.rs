@@ -93,9 +93,11 @@ fn a_handle_that_is_dropped_while_its_promise_is_kept_and_dropped_frees_the_slot
     });
 }
 
+/// The task is taken between two looks of the canceller. Between two more it ends, and its slot is
+/// used again.
 #[test]
 fn a_canceller_that_meets_a_slot_in_reuse_cancels_its_own_task_only() {
-    model_static::<1>(|pool| {
+    model_leaked_within::<0, 1>(4, |pool| {
         let handle = pool.submit(|| 1).unwrap();
         let canceller = handle.canceller();
         let late = thread::spawn(move || canceller.cancel());

@@ -324,6 +324,46 @@ fn thread_that_hands_its_worker_over_waits_for_all_that_the_worker_runs() {
     });
 }
 
+/// A thread sleeps as a worker, which is handed to another thread meanwhile. Woken, the first one
+/// leaves the task to the second: two threads would be the same worker.
+#[test]
+fn thread_that_hands_its_worker_over_in_its_sleep_runs_nothing_as_that_worker() {
+    static POOL: Pool<1> = Executor::new();
+    within_limit(|| {
+        let keep = Keep::new();
+        POOL.start(&keep).unwrap();
+        let [mut worker] = keep.workers::<1>();
+        let waker: Arc<Mutex<Option<Waker>>> = Arc::default();
+        let keeps = waker.clone();
+        let mut first = true;
+        let task = POOL.submit_future(poll_fn(move |context| {
+            if core::mem::take(&mut first) {
+                *keeps.lock().unwrap() = Some(context.waker().clone());
+                return Poll::Pending;
+            }
+            Poll::Ready(thread::current().id())
+        }));
+        let (hand_over, handed_over) = channel();
+        let (tell_actor, told_actor) = channel();
+        let (tell, told) = channel();
+        thread::spawn(move || {
+            assert_eq!(worker.run_one(), Ran::Task);
+            hand_over.send(worker).unwrap();
+            tell_actor.send(Stage::current()).unwrap();
+            tell.send(task.unwrap().result()).unwrap();
+        });
+        let mut worker = handed_over.recv().unwrap();
+        let actor = told_actor.recv().unwrap();
+        actor.until_asleep();
+        assert_eq!(worker.run_one(), Ran::Nothing);
+        waker.lock().unwrap().take().unwrap().wake();
+        // It may look for itself first.
+        assert_eq!(until_asleep_or_told(&actor, &told), None);
+        assert_eq!(worker.run_one(), Ran::Task);
+        assert_eq!(told.recv().unwrap(), Ok(thread::current().id()));
+    });
+}
+
 /// Blocks when it is dropped, until it is told that this may end.
 struct SlowToDrop(Sender<()>, Receiver<()>);
 

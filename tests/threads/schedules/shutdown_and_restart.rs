@@ -1,11 +1,15 @@
 //! A shutdown ends, cancels in, and waits for the life it was called in.
 
+use core::future::poll_fn;
+use core::task::Poll;
 use std::sync::mpsc::{Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use slotted::error::WorkerStartError;
 use slotted::{
-    Executor, JoinHandle, Park, Ran, Shutdown, ShutdownError, StartError, StdThreads, Worker,
+    Executor, JoinHandle, Park, Ran, Shutdown, ShutdownError, StartError, StdThreads, TaskError,
+    Worker,
 };
 
 use crate::schedules::support::{By, Keep, NoThread, within_limit};
@@ -122,6 +126,44 @@ fn shutdown_cancels_no_task_of_the_next_life() {
         let next = NEXT.lock().unwrap().take().unwrap();
         assert!(!next.cancelled(), "a task of the next life was cancelled");
         assert_eq!(next.result().unwrap(), 1);
+    });
+}
+
+/// A shutdown that cancels comes while a future is polled, which is pending then. Nobody would wake
+/// it: it is cancelled.
+#[test]
+fn shutdown_cancels_a_future_whose_poll_it_meets() {
+    static POOL: Driven = Executor::new();
+    within_limit(|| {
+        let task = POOL.submit_future(poll_fn(|_| {
+            POOL.begin_shutdown(Shutdown::Cancel);
+            Poll::<()>::Pending
+        }));
+        let mut task = task.unwrap();
+        assert!(POOL.run_one());
+        assert_eq!(task.try_result(), Some(Err(TaskError::Cancelled)));
+        POOL.shutdown(Shutdown::Drain).unwrap();
+    });
+}
+
+/// As above, where the executor breaks meanwhile.
+#[test]
+fn breakdown_ends_a_future_whose_poll_it_meets() {
+    static POOL: Pool<2> = Executor::new().on_worker_start(|worker| match worker {
+        0 => Ok(()),
+        _ => Err(WorkerStartError),
+    });
+    within_limit(|| {
+        let keep = Keep::new();
+        POOL.start(&keep).unwrap();
+        let [mut worker, mut failing] = keep.workers::<2>();
+        let task = POOL.submit_future(poll_fn(move |_| {
+            assert_eq!(failing.run_one(), Ran::Left);
+            Poll::<()>::Pending
+        }));
+        let mut task = task.unwrap();
+        assert_eq!(worker.run_one(), Ran::Task);
+        assert_eq!(task.try_result(), Some(Err(TaskError::Broken)));
     });
 }
 
