@@ -9,6 +9,7 @@ mod cancel_sync;
 mod cancelled_handles;
 mod errors;
 mod foreign_maps;
+mod formats;
 mod future_outcomes;
 mod joins;
 mod lent_outcomes;
