@@ -31,9 +31,13 @@ fn is_leaving<const NODES: usize>(pool: &'static Nodes<NODES, 8, 64>, node: &str
         .any(|stats| stats.name == node && stats.is_leaving)
 }
 
-/// Waits until all frames have come that were due to the pool's first node: a greeting of a later
-/// one is sent after them.
+/// Waits until all frames have come that were due to the pool's first node.
 fn await_delivery(net: &Net) {
+    await_deliveries(net, 1);
+}
+
+/// As above, of so many pools: each sends its greeting of a later node after those frames.
+pub(crate) fn await_deliveries(net: &Net, pools: usize) {
     let (tell, told) = mpsc::channel();
     net.decide(move |to, _| {
         if to == "mute" {
@@ -42,7 +46,9 @@ fn await_delivery(net: &Net) {
         Fate::Arrives
     });
     net.sees("mute");
-    told.recv().unwrap();
+    for _ in 0..pools {
+        told.recv().unwrap();
+    }
     net.loses_sight_of("mute");
 }
 

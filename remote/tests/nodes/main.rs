@@ -10,7 +10,7 @@ use core::sync::atomic::{AtomicUsize, Ordering};
 use core::time::Duration;
 
 use slotted::error::{Refusal, TaskError};
-use slotted::{Executor, Shutdown, StdThreads, as_completed};
+use slotted::{Executor, JoinHandle, Shutdown, StdThreads, as_completed};
 use slotted_remote::nodes::{ExecutorBackend, NodeOptions, Nodes, Reply};
 use slotted_remote::{RemoteError, Task};
 
@@ -226,16 +226,51 @@ fn a_submitter_that_is_gone_has_its_calls_cancelled_and_another_is_served() {
     net.start("gone", &GONE, SOON);
     let lost = GONE.submit(Square(1)).unwrap();
     until(|| manual.came() == 1);
-    // The node has no place for a second submitter, which goes on asking.
+    // The node has no place for a second submitter, which goes on asking and hears nothing.
+    static HEARD: AtomicUsize = AtomicUsize::new(0);
+    net.decide(|to, _| {
+        HEARD.fetch_add(usize::from(to == "stays"), Ordering::Relaxed);
+        Fate::Arrives
+    });
     net.start("stays", &STAYS, SOON);
     let served = STAYS.submit(Square(2)).unwrap();
     assert!(!STAYS.wait_for(1, Duration::from_millis(20)));
+    assert_eq!(HEARD.load(Ordering::Relaxed), 0);
     GONE.shutdown(Shutdown::Stop).unwrap();
     assert!(lost.cancelled());
     until(|| manual.dropped() == 1 && manual.came() == 2);
     manual.run(1);
     assert_eq!(served.result(), Ok(4));
     STAYS.shutdown(Shutdown::Drain).unwrap();
+}
+
+#[test]
+fn submitters_of_a_busy_node_take_turns() {
+    static FIRST: Nodes<2, 4, 64> = Nodes::new();
+    static SECOND: Nodes<2, 4, 64> = Nodes::new();
+    let net = Net::default();
+    let manual = Manual::new(1);
+    let options = NodeOptions::new().submitters(2).credits(2);
+    let _node = net.serve("a", manual.clone(), options);
+    net.start("first", &FIRST, NEVER);
+    net.start("second", &SECOND, NEVER);
+    let begun = FIRST.submit(Square(1)).unwrap();
+    until(|| manual.came() == 1);
+    let waits = FIRST.submit(Square(2)).unwrap();
+    let others = [3, 4].map(|number| SECOND.submit(Square(number)).unwrap());
+    drains::await_deliveries(&net, 2);
+    let mut came = Vec::new();
+    for at in 0..4 {
+        until(|| manual.came() == at + 1);
+        came.push(manual.argument(at));
+        manual.run(at);
+    }
+    assert_eq!(came, [[1], [3], [2], [4]]);
+    let [third, fourth] = others.map(JoinHandle::result);
+    assert_eq!((begun.result(), third), (Ok(1), Ok(9)));
+    assert_eq!((waits.result(), fourth), (Ok(4), Ok(16)));
+    FIRST.shutdown(Shutdown::Drain).unwrap();
+    SECOND.shutdown(Shutdown::Drain).unwrap();
 }
 
 /// How often each task of [`Counted`] ran.

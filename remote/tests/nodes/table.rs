@@ -107,6 +107,11 @@ impl Manual {
         self.calls.lock().unwrap().came.len()
     }
 
+    /// The argument of a call, as it came.
+    pub(crate) fn argument(&self, at: usize) -> Vec<u8> {
+        self.calls.lock().unwrap().came[at].1.clone()
+    }
+
     /// How many calls were cancelled.
     pub(crate) fn dropped(&self) -> usize {
         let calls = self.calls.lock().unwrap();
