@@ -287,6 +287,7 @@ pub(crate) async fn shut_down_async<'e, H: Park, W: WaitFor<H>>(
         registered: None,
         displaced: Waiter::NONE,
         displaced_driver: Waiter::NONE,
+        drove: false,
         was_taken: [false; 2],
     };
     poll_fn(move |context| {
@@ -377,6 +378,8 @@ struct AsyncLifeOver<'e, H: Park, W: WaitFor<H>> {
     displaced: Waiter<H>,
     /// A waiter that it displaced as the driver.
     displaced_driver: Waiter<H>,
+    /// It was the driver: it may have been woken for a task, perhaps of a life that has begun since.
+    drove: bool,
     /// Whether the waker was gone from each of the two places when the task last looked.
     was_taken: [bool; 2],
 }
@@ -394,6 +397,7 @@ impl<H: Park, W: WaitFor<H>> AsyncLifeOver<'_, H, W> {
         if self.life_over.drives(registry) {
             match registry.become_driver(Waiter::Waker(waker.clone())) {
                 Ok(displaced) => {
+                    self.drove = true;
                     let kept = &mut self.displaced_driver;
                     keep(registry, kept, displaced, driver_was_taken);
                 }
@@ -457,7 +461,7 @@ impl<H: Park, W: WaitFor<H>> Drop for AsyncLifeOver<'_, H, W> {
         for waiter in [waiter, driver, displaced, displaced_driver] {
             registry.notify(waiter);
         }
-        if self.life_over.drives(registry) {
+        if self.drove {
             registry.pass_work_on();
         }
     }

@@ -3,6 +3,9 @@
 
 use super::*;
 use crate::blocking::{LifeOver, Never, RunUnstarted, block};
+use crate::executor::shut_down_async;
+use crate::registry::Registry;
+use crate::roster::Epoch;
 
 /// Starts a leaked executor of one worker, which the model runs.
 pub(super) fn start_and_keep<const QUEUE: usize>(
@@ -82,11 +85,14 @@ fn a_thread_with_chunks_hears_that_the_last_worker_leaves() {
     });
 }
 
-/// A thread drives the end of a life, as that ends and another begins. It may run one task of the
-/// next life, or be woken for one and leave: then the host is told.
-#[test]
-fn a_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
-    model_leaked_within::<1, 1>(4, |pool| {
+/// A thread drives the end of a life, by `drive`, as that ends and another begins. It may run one
+/// task of the next life, or be woken for one and leave: then the host is told.
+fn drives_the_end_of_a_life(drive: fn(Registry<'static, Modelled>, Epoch)) {
+    let mut builder = loom::model::Builder::new();
+    builder.max_branches = 20_000;
+    builder.preemption_bound = Some(4);
+    builder.check(move || {
+        let pool: &'static Pool<1, 1> = Box::leak(Box::new(Pool::new()));
         let mut worker = start_and_keep(pool);
         let registry = pool.registry();
         let epoch = registry.roster(|roster| roster.epoch());
@@ -94,16 +100,7 @@ fn a_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
         assert_eq!(worker.run_one(), Ran::Task);
         pool.begin_shutdown(Shutdown::Drain);
         drop(worker);
-        let driver = thread::spawn(move || {
-            let over = LifeOver { registry, epoch };
-            block(
-                registry,
-                &over,
-                &Never::<Modelled>::new(),
-                RunUnstarted::Workers,
-            )
-            .unwrap();
-        });
+        let driver = thread::spawn(move || drive(registry, epoch));
         assert!(resting.cancel());
         drop(resting);
         let mut worker = start_and_keep(pool);
@@ -113,6 +110,36 @@ fn a_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
         let ran = task.done();
         assert!(ran || CALLS_OF_READY.get() > calls);
         assert_eq!(worker.run_one() == Ran::Task, !ran);
+    });
+}
+
+#[test]
+fn a_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
+    drives_the_end_of_a_life(|registry, epoch| {
+        let over = LifeOver { registry, epoch };
+        block(
+            registry,
+            &over,
+            &Never::<Modelled>::new(),
+            RunUnstarted::Workers,
+        )
+        .unwrap();
+    });
+}
+
+/// As above, for an async shutdown.
+#[test]
+fn an_async_driver_of_a_life_that_is_over_passes_on_what_it_was_woken_for() {
+    drives_the_end_of_a_life(|registry, epoch| {
+        let waker = Waker::from(Arc::new(Unparks(Modelled::current())));
+        let mut over = core::pin::pin!(shut_down_async(registry, epoch, |over| over));
+        while over
+            .as_mut()
+            .poll(&mut Context::from_waker(&waker))
+            .is_pending()
+        {
+            Modelled::park();
+        }
     });
 }
 
