@@ -378,7 +378,7 @@ struct AsyncLifeOver<'e, H: Park, W: WaitFor<H>> {
     displaced: Waiter<H>,
     /// A waiter that it displaced as the driver.
     displaced_driver: Waiter<H>,
-    /// It was the driver: it may have been woken for a task, perhaps of a life that has begun since.
+    /// It was the driver: it may have been woken for a task, perhaps of the next life.
     drove: bool,
     /// Whether the waker was gone from each of the two places when the task last looked.
     was_taken: [bool; 2],
