@@ -222,6 +222,11 @@ pub(crate) trait WaitFor<H: Park> {
         !registry.has_workers()
     }
 
+    /// Returns true if the waiting thread may have been the driver of an executor.
+    fn may_have_driven(&self, registry: Registry<'_, H>) -> bool {
+        self.drives(registry)
+    }
+
     /// Runs the next ready task of an executor that the thread drives. Returns false if there is
     /// none.
     #[inline(always)]
@@ -257,12 +262,13 @@ pub(crate) fn block_after_look<H: Park, P: Timeout>(
     run_unstarted: RunUnstarted,
 ) -> Result<(), Interrupted> {
     let drove = Cell::new(false);
-    // A submitter may have woken the thread, as a driver, for a task that it does not run. Perhaps
-    // for one of a life that has begun since.
+    // A submitter may have woken the thread, as a driver, for a task that it does not run.
     let pass_work_on = || {
         if drove.get() {
             wait_for.any_executor(registry, &mut |registry| {
-                registry.pass_work_on();
+                if wait_for.may_have_driven(registry) {
+                    registry.pass_work_on();
+                }
                 false
             });
         }
@@ -542,6 +548,11 @@ impl<H: Park> WaitFor<H> for LifeOver<'_, H> {
     /// The thread that shuts down an executor without live workers runs what was accepted.
     fn drives(&self, registry: Registry<'_, H>) -> bool {
         registry.roster(|roster| roster.epoch() == self.epoch && roster.is_left(self.epoch))
+    }
+
+    /// The life may be over by now. The thread may even have been the driver of the next.
+    fn may_have_driven(&self, _registry: Registry<'_, H>) -> bool {
+        true
     }
 
     fn register(&self, waiter: Waiter<H>) -> Result<Waiter<H>, Waiter<H>> {

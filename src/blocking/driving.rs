@@ -19,6 +19,9 @@ pub(super) fn drive_asleep<H: Park>(
 ) -> Ended {
     // A displaced driver, the place of its executor, and the notices there.
     let (mut kept, mut place) = (None, 0);
+    // The last place in which the thread is the driver. In later ones it may be that of a wait
+    // beneath this one, which has to stay it.
+    let mut last = 0;
     let result = catch(|| {
         let work = wait_for.any_executor(registry, &mut |registry| {
             place += 1;
@@ -27,6 +30,8 @@ pub(super) fn drive_asleep<H: Park>(
             }
             match registry.become_driver(Waiter::current()) {
                 Ok(displaced) => {
+                    drove.set(true);
+                    last = place;
                     let since = registry.notices();
                     // The thread keeps one displaced driver until it leaves. It wakes others at
                     // once, and they look again: two threads that each drive several executors of
@@ -36,7 +41,6 @@ pub(super) fn drive_asleep<H: Park>(
                     } else if !displaced.is_none() {
                         kept = Some((displaced, place, since));
                     }
-                    drove.set(true);
                     false
                 }
                 Err(_ourselves) => true,
@@ -44,7 +48,7 @@ pub(super) fn drive_asleep<H: Park>(
         });
         if work { Ok(Ok(())) } else { sleep() }
     });
-    if drove.get() {
+    if last > 0 {
         place = 0;
         wait_for.any_executor(registry, &mut |registry| {
             place += 1;
@@ -53,7 +57,7 @@ pub(super) fn drive_asleep<H: Park>(
             if let Some((displaced, _, since)) = kept.take_if(|(_, of, _)| *of == place) {
                 registry.hand_on(displaced, since);
             }
-            false
+            place == last
         });
     }
     // Cannot be left: the executors are the same in both rounds.

@@ -269,6 +269,10 @@ impl<H: Park> WaitFor<H> for OwnerGone<'_, H> {
         self.0.drives(registry)
     }
 
+    fn may_have_driven(&self, registry: Registry<'_, H>) -> bool {
+        self.0.may_have_driven(registry)
+    }
+
     /// It has nothing to lend.
     fn drive_once(&self, registry: Registry<'_, H>) -> bool {
         cancel_unowned(registry)

@@ -195,13 +195,13 @@ impl<H: Park> Registry<'_, H> {
             (self.whom_to_wake_next(ready), levels)
         });
         if <H::Order as Parts>::LEVELS > 1 {
+            let is_told = levels > 1 || sleeper.is_none();
+            self.wake_sleeper(sleeper);
             for level in <H::Order as Parts>::EACH {
-                let has_task = levels >> level.number() & 1 == 1;
-                if has_task && (levels > 1 || sleeper.is_none()) {
+                if is_told && levels >> level.number() & 1 == 1 {
                     H::ready_at(level.number());
                 }
             }
-            self.wake_sleeper(sleeper);
         // A task may have come into the inbox between the two looks.
         } else if sleeper.is_some() || levels > 0 {
             self.work_is_there(sleeper, Level::BASE);

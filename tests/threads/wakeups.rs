@@ -4,6 +4,7 @@
 
 mod idle_workers;
 mod moves;
+mod nested_waits;
 mod slot_waiters;
 mod task_waiters;
 mod wakers;
