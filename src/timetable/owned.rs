@@ -238,10 +238,12 @@ impl<L, const SLOT_BYTES: usize, H: Clock> OwnedTimedSubmitter<L, SLOT_BYTES, H>
     /// LOG.start(&StdThreads::new(), || Ok(vec![])).unwrap();
     /// let mut sleep = TIMES.on_owned(&LOG).sleep(Duration::from_millis(1)).unwrap();
     /// let length = LOG.submit_poll(move |bytes, context| {
-    ///     bytes.push(7); // before it sleeps, and after
-    ///     Pin::new(&mut sleep).poll(context).map(|()| bytes.len())
+    ///     Pin::new(&mut sleep).poll(context).map(|()| {
+    ///         bytes.push(7); // once it has slept
+    ///         bytes.len()
+    ///     })
     /// });
-    /// assert!(length.unwrap().result().unwrap() > 1);
+    /// assert_eq!(length.unwrap().result(), Ok(1));
     /// LOG.shutdown(Shutdown::Drain).unwrap();
     /// ```
     pub fn sleep(self, duration: Duration) -> Result<Sleep<H>, Refusal> {
