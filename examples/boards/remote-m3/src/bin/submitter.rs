@@ -75,7 +75,8 @@ struct Outcomes {
 fn main() -> ! {
     let mut out = hio::hstdout().expect("the emulator has a console");
     let boot = board::start();
-    LINK.open(boot, Timing::resend_after(10).lost_after(5_000));
+    // Longer than a busy machine keeps an emulator from running.
+    LINK.open(boot, Timing::resend_after(10).lost_after(30_000));
     let mut outcomes = Outcomes::default();
     let mut under_way: Vec<(u32, JoinHandle<'static, u64, SpinHost>), 8> = Vec::new();
     let mut numbers = 0..TASKS;
