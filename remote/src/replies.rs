@@ -69,16 +69,20 @@ pub(crate) struct RunningCall {
 #[cfg(feature = "nodes")]
 const OLD_SESSIONS: u32 = 64;
 
-/// A session, and the room of the submitter.
+/// A session, the two numbers that its own is made of, and the room of the submitter.
 #[derive(Clone, Copy)]
 struct Session {
     number: u32,
+    theirs: u32,
+    ours: u32,
     bytes: u16,
 }
 
 /// The calls of one submitter, and their replies.
 pub(crate) struct Replies<const CALLS: usize, const BYTES: usize> {
     nonce: u32,
+    /// How many sessions have begun. Wraps.
+    begun: u32,
     /// How many lanes the submitter may use.
     credits: u8,
     session: Option<Session>,
@@ -101,6 +105,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         const { assert_sizes(CALLS, BYTES) }
         Self {
             nonce,
+            begun: 0,
             credits: CALLS as u8, // asserted
             session: None,
             greeted: None,
@@ -117,7 +122,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
     /// Forgets the submitter. The next one may have at most so many calls under way.
     #[cfg(feature = "nodes")]
     pub(crate) fn renew(&mut self, nonce: u32, credits: u8) {
-        (self.nonce, self.credits) = (nonce, credits);
+        (self.nonce, self.begun, self.credits) = (nonce, 0, credits);
         (self.session, self.greeted, self.reset) = (None, None, None);
         (self.welcome_is_due, self.closing) = (false, None);
         self.forget_calls();
@@ -198,13 +203,23 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         }
     }
 
+    /// Our number of the session with a submitter's number: another one for each session. So a late
+    /// greeting and late calls of a session that is over do not begin it again.
+    fn ours(&self, theirs: u32) -> u32 {
+        match self.session {
+            Some(session) if session.theirs == theirs => session.ours,
+            _ if self.begun == 0 => self.nonce,
+            _ => session(self.nonce, self.begun),
+        }
+    }
+
     /// Returns true if a frame is of this session, or begins the session that was greeted last.
     fn enter(&mut self, number: u32) -> bool {
         if self.session.is_some_and(|session| session.number == number) {
             return true;
         }
         let is_greeted = |hello: &Hello| {
-            hello.protocol == PROTOCOL && session(hello.nonce, self.nonce) == number
+            hello.protocol == PROTOCOL && session(hello.nonce, self.ours(hello.nonce)) == number
         };
         let Some(hello) = self.greeted.filter(is_greeted) else {
             self.reset = Some(number);
@@ -212,8 +227,11 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         };
         self.session = Some(Session {
             number,
+            theirs: hello.nonce,
+            ours: self.ours(hello.nonce),
             bytes: hello.bytes,
         });
+        self.begun = self.begun.wrapping_add(1);
         // What waits of the earlier session is not run: its submitter has given it up.
         self.forget_calls();
         true
@@ -340,7 +358,7 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
                 lanes: self.credits,
                 bytes: BYTES as u16, // asserted
                 theirs: hello.nonce,
-                nonce: self.nonce,
+                nonce: self.ours(hello.nonce),
             };
             self.greeting = welcome.to_bytes();
             return Some((Header::greeting(Kind::Welcome), &self.greeting));

@@ -283,6 +283,33 @@ proptest! {
     }
 }
 
+/// The submitter's board starts anew. Then copies of its first greeting and of its first call come,
+/// from a line that kept them. They begin no session again, and the call does not run twice.
+#[test]
+fn a_late_greeting_and_call_of_an_earlier_life_run_nothing() {
+    let link = TestLink::new();
+    let mut world = World::new(&link);
+    for step in [Step::Call, Step::Talk, Step::Wait(RESEND), Step::Talk] {
+        world.step(&step);
+    }
+    world.check();
+    assert_eq!((world.returned, ran(0)), (1, 1));
+    let copies: Vec<_> = { world.sent.iter() }
+        .filter(|(way, _)| *way == Way::Out)
+        .map(|(_, frame)| frame.clone())
+        .collect();
+    for step in [Step::RestartLink, Step::Call, Step::Talk, Step::Talk] {
+        world.step(&step);
+    }
+    for frame in &copies {
+        world.receive(Way::Out, frame);
+        world.step(&Step::Run);
+    }
+    assert_eq!(ran(0), 1);
+    world.settle();
+    assert_eq!((world.returned, ran(1)), (2, 1));
+}
+
 /// How many random programs run: `SLOTTED_PROGRAMS`, or fewer, and fewer still under Miri.
 fn cases() -> u32 {
     if cfg!(miri) {
