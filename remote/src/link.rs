@@ -159,7 +159,10 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// assert_eq!(outcome, Err(TaskError::Remote(RemoteError::Lost)));
     /// ```
     pub fn open(&self, nonce: u32, timing: Timing) {
-        self.act(|calls| calls.open(nonce, timing));
+        // Each session of a life adds one. So lives whose numbers are neighbours begin far apart: by
+        // the golden ratio of all numbers. An odd factor, so different numbers stay different.
+        let first = nonce.wrapping_mul(0x9e37_79b1);
+        self.act(|calls| calls.open(first, timing));
     }
 
     /// Calls a task at the other end. The future gives its result, under any executor; dropping it

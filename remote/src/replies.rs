@@ -203,8 +203,9 @@ impl<const CALLS: usize, const BYTES: usize> Replies<CALLS, BYTES> {
         }
     }
 
-    /// Our number of the session with a submitter's number: another one for each session. So a late
-    /// greeting and late calls of a session that is over do not begin it again.
+    /// Our number of the session with a submitter's number: another one for each session, but for a
+    /// chance of one in 2^32. So a late greeting and late calls of a session that is over do not
+    /// begin it again.
     fn ours(&self, theirs: u32) -> u32 {
         match self.session {
             Some(session) if session.theirs == theirs => session.ours,

@@ -310,6 +310,34 @@ fn a_late_greeting_and_call_of_an_earlier_life_run_nothing() {
     assert_eq!((world.returned, ran(1)), (2, 1));
 }
 
+/// The submitter's board counts its boots. Within the first, a session begins that counts on. The
+/// second boot meets the worker in that session, and begins one of its own.
+#[test]
+fn a_board_that_counts_its_boots_begins_no_session_of_an_earlier_one() {
+    let timing = Timing::resend_after(RESEND).lost_after(10 * RESEND);
+    let link = TestLink::new();
+    let mut world = World::new(&link);
+    link.open(1, timing);
+    world.step(&Step::Call);
+    world.send(Way::Out);
+    world.out.clear();
+    world.step(&Step::Wait(20 * RESEND));
+    world.send(Way::Out);
+    world.check();
+    assert!(world.calls.is_empty(), "the worker was silent for too long");
+    for step in [Step::Call, Step::Talk, Step::Talk] {
+        world.step(&step);
+    }
+    world.check();
+    assert_eq!(world.returned, 1);
+    link.open(2, timing);
+    for step in [Step::Call, Step::Talk, Step::Talk] {
+        world.step(&step);
+    }
+    world.check();
+    assert_eq!((world.returned, ran(2)), (2, 1));
+}
+
 /// How many random programs run: `SLOTTED_PROGRAMS`, or fewer, and fewer still under Miri.
 fn cases() -> u32 {
     if cfg!(miri) {

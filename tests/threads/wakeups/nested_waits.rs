@@ -20,7 +20,8 @@ thread_local! {
     static BEFORE_SLEEP: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
     /// What it does when it is next asked for its name.
     static BEFORE_NAME: RefCell<Option<Box<dyn FnOnce()>>> = const { RefCell::new(None) };
-    static SLEEPS_NESTED: Cell<bool> = const { Cell::new(false) };
+    /// The inner wait was about to sleep.
+    static WAITED_WITHIN: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Habits for Nests {
@@ -67,11 +68,11 @@ fn waits_for_three(pools: [&'static Pool; 3]) {
         .unzip();
     let [_never, kept, _never_either] = promises.try_into().unwrap();
     BEFORE_NAME.set(Some(Box::new(move || {
-        SLEEPS_NESTED.set(true);
+        WAITED_WITHIN.set(true);
         let keeps = move || kept.complete(Ok(())).unwrap();
         pools[1].submit(keeps).unwrap().detach();
     })));
     let done = wait(&mut handles, ReturnWhen::FirstCompleted).done.len();
-    assert!(SLEEPS_NESTED.get());
+    assert!(WAITED_WITHIN.get());
     assert_eq!(done, 1);
 }
