@@ -159,8 +159,8 @@ impl<const CALLS: usize, const BYTES: usize> Link<CALLS, BYTES> {
     /// assert_eq!(outcome, Err(TaskError::Remote(RemoteError::Lost)));
     /// ```
     pub fn open(&self, nonce: u32, timing: Timing) {
-        // Each session of a life adds one. So lives whose numbers are neighbours begin far apart: by
-        // the golden ratio of all numbers. An odd factor, so different numbers stay different.
+        // Each session of a life adds one. So lives with neighbouring numbers begin far apart: by
+        // the golden ratio. The factor is odd, so that different numbers stay different.
         let first = nonce.wrapping_mul(0x9e37_79b1);
         self.act(|calls| calls.open(first, timing));
     }
