@@ -86,10 +86,15 @@ fn a_draining_shutdown_of_the_processes_runs_the_calls_of_a_node() {
     until(|| POOL.nodes()[0].under_way == 2 && PROCESSES.stats().slots_in_use == 2);
     std::thread::scope(|scope| {
         scope.spawn(|| PROCESSES.shutdown(Shutdown::Drain).unwrap());
-        until(|| {
-            PROCESSES
-                .submit(Square(1))
-                .is_err_and(|it| it.reason() == Refusal::ShutDown)
+        until(|| match PROCESSES.submit(Square(1)) {
+            Ok(early) => {
+                assert!(
+                    early.cancel(),
+                    "the shutdown would wait for it, and not for the node"
+                );
+                false
+            }
+            Err(refused) => refused.reason() == Refusal::ShutDown,
         });
         std::fs::write(&file, "").unwrap();
     });
