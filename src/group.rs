@@ -422,9 +422,15 @@ impl<'e, T, H: Park, M: Members<'e, T, H> + ?Sized> WaitFor<H> for Watched<'_, '
         }
     }
 
-    /// Looks at the handles only if an executor is not started.
+    /// Looks at the handles only if an executor is not started. What lies beneath cannot end the
+    /// wait either.
     fn needs_start(&self) -> bool {
-        self.any_unstarted() && self.cannot_end(|(registry, slot)| needs_worker(registry, slot))
+        self.any_unstarted() && {
+            let thread = H::current_id();
+            self.cannot_end(|(registry, slot)| {
+                needs_worker(registry, slot) || lies_beneath(registry, slot, thread)
+            })
+        }
     }
 
     fn take_abandoned(&self) -> Option<Running<'_>> {

@@ -12,7 +12,7 @@ use slotted::{
     as_completed_timeout, wait, wait_timeout,
 };
 
-use crate::stage::{Actor, Stage, forever, suspended_once, within_limit};
+use crate::stage::{Actor, Stage, forever, keep, suspended_once, within_limit};
 
 type Pool = Executor<2, 4, 128, Stage>;
 type Handle<T> = JoinHandle<'static, T, Stage>;
@@ -340,6 +340,63 @@ fn wait_for_the_first_task_of_two_executors_waits_for_the_started_one() {
             completed.next().unwrap().result(),
             Err(TaskError::NotStarted)
         );
+    });
+}
+
+/// A worker waits for its own task and for one that needs a start. Neither can end.
+#[test]
+fn wait_for_the_first_of_the_own_task_and_of_one_that_needs_a_start_ends_at_once() {
+    within_limit(|| {
+        for return_when in [ReturnWhen::FirstCompleted, ReturnWhen::FirstError] {
+            for own_place in 0..2 {
+                let (give, given) = channel::<Handle<u8>>();
+                let (answer, answered) = channel();
+                let (running, unstarted): (&Pool, &Pool) =
+                    (forever(Executor::new()), forever(Executor::new()));
+                let needs_start = unstarted.submit(|| 1).unwrap();
+                let task = move || {
+                    let mut handles = [given.recv().unwrap(), needs_start];
+                    handles.rotate_right(own_place);
+                    let waited = wait(&mut handles, return_when);
+                    answer.send(waited.not_done.len()).unwrap();
+                    2
+                };
+                give.send(running.submit(task).unwrap()).unwrap();
+                running.start(&StdThreads::new()).unwrap();
+                assert_eq!(answered.recv().unwrap(), 2, "{return_when:?}, {own_place}");
+                running.shutdown(Shutdown::Drain).unwrap();
+            }
+        }
+    });
+}
+
+/// The same, where the other executor's only worker leaves while the wait sleeps.
+#[test]
+fn wait_for_the_first_of_the_own_task_and_of_another_ends_when_the_last_worker_leaves() {
+    within_limit(|| {
+        for return_when in [ReturnWhen::FirstCompleted, ReturnWhen::FirstError] {
+            let (give, given) = channel::<Handle<u8>>();
+            let (answer, answered) = channel();
+            let (tell_actor, told_actor) = channel::<Actor>();
+            let running: &Pool = forever(Executor::new());
+            let other: &'static Executor<1, 4, 128, Stage> = forever(Executor::new());
+            let (keep, kept) = keep();
+            other.start(&keep).unwrap();
+            let queued = other.submit(|| 1).unwrap();
+            let task = move || {
+                tell_actor.send(Stage::current()).unwrap();
+                let mut handles = [given.recv().unwrap(), queued];
+                let waited = wait(&mut handles, return_when);
+                answer.send(waited.not_done.len()).unwrap();
+                2
+            };
+            give.send(running.submit(task).unwrap()).unwrap();
+            running.start(&StdThreads::new()).unwrap();
+            told_actor.recv().unwrap().until_asleep();
+            drop(kept.recv().unwrap());
+            assert_eq!(answered.recv().unwrap(), 2, "{return_when:?}");
+            running.shutdown(Shutdown::Drain).unwrap();
+        }
     });
 }
 
